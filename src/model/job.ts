@@ -1,0 +1,128 @@
+import type { StrategyName } from './plan.js'
+
+export const jobTypes = ['publish', 'rollback'] as const
+export type JobType = (typeof jobTypes)[number]
+
+/** `staged` waits for a commit (`--stage-only`); the last four are final. */
+export const jobStates = [
+  'queued',
+  'packing',
+  'distributing',
+  'staged',
+  'committing',
+  'succeeded',
+  'partial',
+  'failed',
+  'aborted',
+] as const
+export type JobState = (typeof jobStates)[number]
+
+/** What a command is on one node. */
+export const commandStates = ['new', 'in-progress', 'completed', 'failed'] as const
+export type CommandState = (typeof commandStates)[number]
+
+export const commandTypes = ['publish', 'commit', 'rollback'] as const
+export type CommandType = (typeof commandTypes)[number]
+
+export interface JobPolicy {
+  /** Stage everywhere and wait for `commit`. */
+  readonly stageOnly: boolean
+  /** Refuse when more than this share (0–1) of the live files would be deleted. */
+  readonly maxDeleteRatio: number
+  /** Let an empty staging tree through. */
+  readonly allowEmpty: boolean
+  /** Share (0–1) of the group's nodes that must hold the release before any switches. */
+  readonly quorum: number
+  readonly strategy: StrategyName
+}
+
+/** What a client asks for. */
+export interface JobRequest {
+  readonly type: JobType
+  readonly site: string
+  readonly group: string
+  /** Staging directory, absolute, on the coordinator's machine; null for a rollback. */
+  readonly directory: string | null
+  /** Release to go back to; null: the one before the live one. */
+  readonly release: number | null
+  readonly reason: string | null
+  readonly policy: JobPolicy
+}
+
+/** What a publish changes, counted by the scan. */
+export interface ChangeSummary {
+  readonly filesAdded: number
+  readonly filesChanged: number
+  readonly filesDeleted: number
+  readonly fileCount: number
+  readonly totalBytes: number
+}
+
+/** What travels: the assignment as it was packed. */
+export interface AssignmentRef {
+  /** 32 hexadecimal digits. */
+  readonly id: string
+  readonly serial: number
+  readonly chunkBytes: number
+  /** Length of the whole stream; null while it is being packed. */
+  readonly streamBytes: number | null
+}
+
+/** One job as the coordinator reports it. */
+export interface JobView {
+  readonly id: string
+  readonly type: JobType
+  readonly site: string
+  readonly group: string
+  readonly state: JobState
+  /** Release this job makes live; null until it has a number. */
+  readonly release: number | null
+  readonly baseRelease: number | null
+  readonly reason: string | null
+  readonly policy: JobPolicy
+  readonly changes: ChangeSummary | null
+  readonly assignment: AssignmentRef | null
+  readonly createdAtMs: number
+  readonly finishedAtMs: number | null
+  /** Set when it failed or is partial. */
+  readonly error: JobError | null
+  readonly nodes: readonly JobNode[]
+}
+
+export interface JobError {
+  readonly code: string
+  readonly message: string
+  readonly hint: string
+}
+
+/** `behind`: it did not answer in time and gets what it missed when it returns. */
+export const jobNodeStates = ['new', 'receiving', 'received', 'staged', 'live', 'behind', 'failed'] as const
+export type JobNodeState = (typeof jobNodeStates)[number]
+
+/** One node's part in one job. */
+export interface JobNode {
+  readonly nodeId: string
+  readonly name: string
+  readonly segment: string
+  readonly state: JobNodeState
+  readonly bytesHave: number
+  readonly rateBps: number
+  /** Why it is behind or failed; null otherwise. */
+  readonly reason: string | null
+}
+
+/** A record of what one node did with one command. Receipt: it has it; completion: it has done it. */
+export interface Receipt {
+  readonly jobId: string
+  readonly nodeId: string
+  readonly nodeName: string
+  readonly command: CommandType
+  readonly kind: 'receipt' | 'completion' | 'failure'
+  readonly release: number
+  readonly treeHash: string
+  /** By the node's clock. */
+  readonly atMs: number
+  readonly recordedAtMs: number
+  readonly bytesFetched: number
+  readonly error: JobError | null
+}

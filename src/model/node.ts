@@ -1,0 +1,44 @@
+/** Where a process listens for peers of the data plane. */
+export interface PeerAddress {
+  readonly host: string
+  readonly port: number
+}
+
+/** One node as a plan names it: 32 hexadecimal digits of identity, and where it listens. */
+export interface PeerRef extends PeerAddress {
+  readonly nodeId: string
+}
+
+/** Who a node is, as it says when it connects. */
+export interface NodeIdentity {
+  /** 32 lower-case hexadecimal digits, made once and kept in the data directory. */
+  readonly id: string
+  /** What people call it; unique among the nodes of a coordinator. */
+  readonly name: string
+  readonly groups: readonly string[]
+  readonly segment: string
+  readonly dataAddress: PeerAddress
+}
+
+/** A node as the coordinator knows it. */
+export interface NodeView extends NodeIdentity {
+  readonly online: boolean
+  readonly lastSeenMs: number
+  /** Releases by site: what is live, and what is held ready. */
+  readonly sites: readonly NodeSite[]
+  /** Why it does not answer or is behind; null when all is well. */
+  readonly reason: string | null
+}
+
+/** What one node holds of one site. */
+export interface NodeSite {
+  readonly site: string
+  readonly live: ReleaseRef | null
+  readonly held: readonly ReleaseRef[]
+}
+
+/** A release by number, with the hash of its tree (64 hexadecimal digits). */
+export interface ReleaseRef {
+  readonly release: number
+  readonly treeHash: string
+}
