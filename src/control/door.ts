@@ -1,0 +1,116 @@
+// In: nothing; these are the doors between the control plane and what it serves.
+// Out: what routes and the node channel ask of a coordinator, and what its callers are given.
+// Never: code that runs; an implementation lives with the coordinator or with the client.
+import type { JobEvent } from '../model/event.js'
+import type { JobPolicy, JobRequest, JobState, JobView, Receipt } from '../model/job.js'
+import type { NodeView } from '../model/node.js'
+import type { SiteView } from '../model/site.js'
+import type { FromCoordinator, FromNode, Hello } from './schema/channel.js'
+
+/** Which jobs to list, newest first. */
+export interface JobFilter {
+  readonly site?: string
+  readonly state?: JobState
+  /** 1–1000. */
+  readonly limit: number
+}
+
+/** Who answers: the software, its API, and the coordinator's identity (32 hexadecimal digits). */
+export interface VersionView {
+  readonly name: string
+  readonly version: string
+  readonly apiVersion: number
+  readonly channelVersion: number
+  readonly coordinatorId: string
+}
+
+/**
+ * What routes and the node channel ask of the coordinator. Every method rejects (or throws) with an
+ * EngineError: ENGINE_ERR_JOB_UNKNOWN for an id nobody knows, otherwise as the coordinator decides.
+ */
+export interface CoordinatorDoor {
+  createJob(request: JobRequest): Promise<JobView>
+  getJob(id: string): Promise<JobView>
+  listJobs(filter: JobFilter): Promise<readonly JobView[]>
+  commitJob(id: string): Promise<JobView>
+  abortJob(id: string): Promise<JobView>
+  receipts(jobId: string): Promise<readonly Receipt[]>
+  nodes(): Promise<readonly NodeView[]>
+  sites(): Promise<readonly SiteView[]>
+  /**
+   * Tells the events of a job with id > `sinceId`, oldest first, then those that happen; ends after
+   * `result` or when `signal` fires (then without an error). Event ids grow and survive a restart.
+   */
+  watchJob(id: string, sinceId: number, signal: AbortSignal): AsyncIterable<JobEvent>
+  /**
+   * A node said hello. The coordinator sends `welcome` itself through `link` (first message), then
+   * whatever it wants; commands may be sent from within this call.
+   * @throws {EngineError} ENGINE_ERR_NODE_NAME_TAKEN and whatever else refuses this node; the channel
+   * turns it into `refuse` and closes.
+   */
+  nodeConnected(link: NodeLink, hello: Hello): NodeSession
+  version(): VersionView
+  /** Whether new work is taken: database open, not closing. */
+  ready(): boolean
+}
+
+/** The coordinator's end of one node's channel. Both methods never throw; after close they do nothing. */
+export interface NodeLink {
+  send(message: FromCoordinator): void
+  /** Tells the node why (`refuse`), then closes the socket. */
+  close(code: string, message: string): void
+}
+
+/**
+ * What the channel tells the coordinator of one node. `onClosed` is called exactly once, last. When a
+ * node connects anew while its old socket is still open, the old session hears `onClosed` first.
+ */
+export interface NodeSession {
+  onMessage(message: FromNode): void
+  onClosed(): void
+}
+
+/** What a publish may say beside its directory; absent fields take the policy's defaults. */
+export interface PublishOptions extends Partial<JobPolicy> {
+  readonly site: string
+  readonly group: string
+  readonly reason?: string
+  /** Stops asking and, when the job was made, asks for its abort. */
+  readonly signal?: AbortSignal
+}
+
+/** Back to `release`, or to the one before the live one. `reason` is shown while the site is held. */
+export interface RollbackOptions {
+  readonly site: string
+  readonly group: string
+  readonly reason: string
+  readonly release?: number
+  readonly signal?: AbortSignal
+}
+
+/** A job in the hands of who asked for it. */
+export interface Job {
+  readonly id: string
+  /** Every event from the job's first on, ending after `result`; each call is a watcher of its own. */
+  progress(options?: { readonly sinceId?: number; readonly signal?: AbortSignal }): AsyncIterable<JobEvent>
+  /**
+   * Waits for the end. `partial` resolves: it is live, some nodes follow.
+   * @throws {EngineError} the job's own code when it failed; ENGINE_ERR_JOB_ABORTED when it was aborted.
+   */
+  completed(): Promise<JobView>
+}
+
+/** What embedding programs, the client and the CLI have in common: a coordinator here or over HTTP. */
+export interface JobsApi {
+  /** @param directory staging directory on the coordinator's machine. */
+  publish(directory: string, options: PublishOptions): Promise<Job>
+  rollback(options: RollbackOptions): Promise<Job>
+  commit(jobId: string): Promise<JobView>
+  abort(jobId: string): Promise<JobView>
+  job(jobId: string): Promise<JobView>
+  jobs(filter?: Partial<JobFilter>): Promise<readonly JobView[]>
+  receipts(jobId: string): Promise<readonly Receipt[]>
+  nodes(): Promise<readonly NodeView[]>
+  sites(): Promise<readonly SiteView[]>
+  version(): Promise<VersionView>
+}
