@@ -1,0 +1,120 @@
+// Goal: a real tree of more than 5,000 files and its next version, published over a network of 100 Mbit/s
+// to 8 servers, is on every one exactly as in staging, whoever is killed on the way.
+// Method: one coordinator and eight nodes as processes in namespaces; kills at random moments of the
+// transfer; every live tree judged by rsync and by an independent hash.
+import { randomBytes } from 'node:crypto'
+import { cp, lutimes, mkdir, mkdtemp, rm, symlink, utimes, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import t, { type Test } from 'tap'
+import { LabFleet, labDown, labUp } from '../support/lab.js'
+import { type Outcome, run } from '../support/process.js'
+import { until } from '../support/until.js'
+
+const NODES = [1, 2, 3, 4, 5, 6, 7, 8]
+const seed = Number(process.env['SEED'] ?? Date.now() % 100_000)
+const at = (name: string): string => fileURLToPath(new URL(name, import.meta.url))
+
+/** Moments of kills: repeatable with SEED=…, as far as a real network is. */
+const random = ((state: number) => () => {
+  state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
+  return state / 2 ** 32
+})(seed)
+
+/** A version of the package, with what packages do not have: odd names, links, times, empty things. */
+const stageVersion = async (staging: string, name: 'lab-old' | 'lab-new', bulkBytes: number): Promise<void> => {
+  await rm(staging, { recursive: true, force: true })
+  await cp(at(`../../node_modules/${name}`), `${staging}/package`, { recursive: true, preserveTimestamps: true })
+  await mkdir(`${staging}/empty directory`)
+  await writeFile(`${staging}/empty file`, '')
+  await writeFile(Buffer.from(`${staging}/odd \xff\n-name`, 'latin1'), name)
+  await symlink('package/package.json', `${staging}/link`)
+  await symlink('/nowhere', `${staging}/dangling`)
+  // Incompressible, so that a transfer takes long enough for a kill in its middle.
+  await writeFile(`${staging}/bulk.bin`, randomBytes(bulkBytes))
+  await utimes(`${staging}/empty file`, 1_700_000_000.123, 1_700_000_000.123)
+  await lutimes(`${staging}/link`, 1_600_000_000.5, 1_600_000_000.5)
+}
+
+const hashOf = async (directory: string): Promise<string> =>
+  (await run('python3', [at('tree_hash.py'), directory])).split('  ')[0] ?? ''
+
+const judge = async (t: Test, fleet: LabFleet, staging: string): Promise<void> => {
+  const wanted = await hashOf(staging)
+  for (const host of NODES) {
+    const live = fleet.liveOf(host, 'www')
+    t.equal(await run('rsync', ['-rlptnci', '--delete', `${staging}/`, `${live}/`]), '', `rsync finds n${host} equal`)
+    t.equal(await hashOf(`${live}/`), wanted, `n${host} has the source’s hash`)
+  }
+}
+
+const succeeded = (t: Test, fleet: LabFleet, { code, stdout, stderr }: Outcome): void => {
+  const result = JSON.parse(stdout.trim().split('\n').at(-1) ?? '{}') as { type?: string; status?: string }
+  const story = { stderr, stdout: stdout.slice(-3000), fleet: fleet.story() }
+  t.equal(code, 0, 'publish exits with 0', story)
+  t.match(result, { type: 'result', status: 'success' }, 'its last line is the result', story)
+}
+
+/** Waits until the job of the last publish is on its way to the nodes. */
+const distributing = (fleet: LabFleet): Promise<unknown> =>
+  until(
+    'a job is distributing',
+    async () => {
+      const { code, stdout } = await fleet.engine(['jobs', '--json'])
+      if (code !== 0) return false
+      return (JSON.parse(stdout) as { items: readonly { state: string }[] }).items[0]?.state === 'distributing'
+    },
+    () => fleet.story(),
+  )
+
+t.test('a package and its next version reach eight servers exactly, through kills', { timeout: 900_000 }, async (t) => {
+  const directory = await mkdtemp(`${tmpdir()}/distributary-lab-`)
+  const staging = `${directory}/staging`
+  const fleet = new LabFleet(directory)
+  t.comment(`SEED=${seed}`)
+  await labUp(NODES.length + 1, '100mbit')
+  t.teardown(async () => {
+    await fleet.stopAll()
+    await labDown()
+    await rm(directory, { recursive: true, force: true })
+  })
+  fleet.start(0)
+  for (const host of NODES) fleet.start(host)
+  await fleet.nodesOnline(NODES.length)
+
+  await t.test('the first publish is on every node as in staging', async (t) => {
+    await stageVersion(staging, 'lab-old', 1 << 20)
+    succeeded(t, fleet, await fleet.publish(staging).exited)
+    await judge(t, fleet, staging)
+  })
+
+  await t.test('a node killed at three random moments of an update comes back and completes', async (t) => {
+    await stageVersion(staging, 'lab-new', 48 << 20)
+    const publish = fleet.publish(staging)
+    await distributing(fleet)
+    for (let kill = 0; kill < 3; kill++) {
+      const victim = NODES[Math.floor(random() * NODES.length)] ?? 1
+      await sleep(random() * 1200)
+      await fleet.kill(victim)
+      t.comment(`killed n${victim}`)
+      fleet.start(victim)
+    }
+    succeeded(t, fleet, await publish.exited)
+    await judge(t, fleet, staging)
+  })
+
+  await t.test('a coordinator killed at three random moments carries the job on', async (t) => {
+    await stageVersion(staging, 'lab-old', 48 << 20)
+    const publish = fleet.publish(staging)
+    await distributing(fleet)
+    for (let kill = 0; kill < 3; kill++) {
+      await sleep(random() * 1200)
+      await fleet.kill(0)
+      fleet.start(0)
+      await fleet.nodesOnline(NODES.length)
+    }
+    succeeded(t, fleet, await publish.exited)
+    await judge(t, fleet, staging)
+  })
+})

@@ -1,0 +1,89 @@
+// The lab's network, and an engine on each of its hosts: s0h0 coordinates, s0h1 … are nodes.
+import { fileURLToPath } from 'node:url'
+import { type Running, run, runEngine, start, startEngine } from './process.js'
+import { until } from './until.js'
+
+const script = fileURLToPath(new URL('../lab/lab.py', import.meta.url))
+
+export const labUp = (hosts: number, lan: string): Promise<string> =>
+  run('python3', [script, 'up', '--hosts', String(hosts), '--lan', lan])
+export const labDown = (): Promise<string> => run('python3', [script, 'down'])
+
+export const namespaceOf = (host: number): string => `lab-s0h${host}`
+export const addressOf = (host: number): string => `10.77.0.${host + 1}`
+
+/** A coordinator on host 0 and nodes on the others, each a real process that can be killed and started again. */
+export class LabFleet {
+  readonly url = `http://${addressOf(0)}:7400`
+  readonly #directory: string
+  readonly #processes = new Map<number, Running>()
+  /** What each process printed that has ended, for the message of a test that fails. */
+  readonly #past: string[] = []
+
+  constructor(directory: string) {
+    this.#directory = directory
+  }
+
+  dataOf(host: number): string {
+    return `${this.#directory}/h${host}`
+  }
+
+  liveOf(host: number, site: string): string {
+    return `${this.dataOf(host)}/sites/${site}/live`
+  }
+
+  start(host: number): void {
+    const args =
+      host === 0
+        ? ['serve', '--role', 'coordinator', '--listen', `${addressOf(0)}:7400`]
+        : ['serve', '--role', 'node', '--join', this.url, '--name', `n${host}`, '--group', 'edge', '--segment', 's0']
+    const relay = ['--relay', `${addressOf(host)}:7500`, '--insecure', '--data', this.dataOf(host)]
+    this.#processes.set(host, startEngine([...args, ...relay], { netns: namespaceOf(host) }))
+  }
+
+  /** Kills the engine of a host at once, as a power cut of its process would. */
+  async kill(host: number): Promise<void> {
+    const process = this.#processes.get(host)
+    if (process === undefined) return
+    // `ip netns exec` becomes the engine itself, so this is the engine's own process id.
+    const outcome = await process.stop('SIGKILL')
+    this.#past.push(`h${host}: ${outcome.stderr.slice(-2000)}`)
+  }
+
+  async stopAll(): Promise<void> {
+    await Promise.all([...this.#processes.values()].map((process) => process.stop('SIGTERM')))
+  }
+
+  engine(args: readonly string[]): ReturnType<typeof runEngine> {
+    return runEngine([...args, '--url', this.url], { netns: namespaceOf(0) })
+  }
+
+  /** Starts a publish that goes on by itself. */
+  publish(directory: string, ...more: readonly string[]): Running {
+    const args = ['publish', directory, '--site', 'www', '--group', 'edge', '--json', '--url', this.url, ...more]
+    return startEngine(args, { netns: namespaceOf(0) })
+  }
+
+  async nodesOnline(count: number): Promise<void> {
+    await until(
+      `${count} nodes online`,
+      async () => {
+        const { code, stdout } = await this.engine(['nodes', '--json'])
+        if (code !== 0) return false
+        const { items } = JSON.parse(stdout) as { items: readonly { online: boolean }[] }
+        return items.filter((node) => node.online).length === count
+      },
+      () => this.story(),
+    )
+  }
+
+  /** The last lines of every process, alive or gone. */
+  story(): string {
+    const alive = [...this.#processes].map(([host, process]) => `h${host}: ${process.output.slice(-2000)}`)
+    return ['', ...this.#past, ...alive].join('\n')
+  }
+}
+
+/** Host-side programs of a test, run where the host's network is. */
+export const startOn = (host: number, command: string, args: readonly string[]): Running =>
+  start(command, args, { netns: namespaceOf(host) })
