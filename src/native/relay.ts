@@ -1,0 +1,118 @@
+// In: sessions and plans from the transfer of an assignment. Out: chunks on sockets, figures when asked.
+// Never: a payload byte in JavaScript, a callback for each chunk; a second thread of Node that opens a relay.
+import { guarded, guardedAsync } from './fault.js'
+import type { RawRelay } from './load.js'
+import { engine } from './load.js'
+import type { NodePlan } from '../model/plan.js'
+
+export interface RelayOptions {
+  /** Address to listen on, numeric. */
+  readonly host: string
+  /** 0: any free port; the relay's `port` says which. */
+  readonly port: number
+  /** 32 hexadecimal digits. */
+  readonly nodeId: string
+  readonly name: string
+  readonly role: 'coordinator' | 'node'
+}
+
+export interface SourceSessionOptions {
+  readonly assignmentId: string
+  /** The assignment's stream; it may still grow. */
+  readonly path: string
+  readonly chunkBytes: number
+  /** The coordinator's ed25519 public key, 32 bytes. */
+  readonly publicKey: Uint8Array
+  readonly plan: NodePlan
+  /** Vouches written by an earlier pack: all of them are read back, so that a finished stream is served at once. */
+  readonly vouchPath?: string | null
+}
+
+export interface ReceiverSessionOptions {
+  readonly assignmentId: string
+  readonly path: string
+  readonly vouchPath: string
+  readonly chunkBytes: number
+  readonly publicKey: Uint8Array
+  readonly plan: NodePlan
+}
+
+/** Why a session stands still for ever. */
+export interface SessionFailure {
+  readonly code: string
+  readonly message: string
+}
+
+/** One session as it stands; counters only grow. */
+export interface SessionStatus {
+  readonly session: number
+  readonly assignmentId: string
+  readonly bytesHave: number
+  readonly chunksHave: number
+  /** Null until the end of the stream is vouched for. */
+  readonly chunkCount: number | null
+  readonly complete: boolean
+  readonly bytesReceived: number
+  readonly bytesSent: number
+  readonly duplicateChunks: number
+  readonly corruptChunks: number
+  /** Ids of the nodes that send to this one now. */
+  readonly parents: readonly string[]
+  readonly children: number
+  readonly failure: SessionFailure | null
+}
+
+/** The process's end of the data plane: one listening socket, one native thread for each session. */
+export class Relay {
+  readonly host: string
+  readonly port: number
+  readonly #raw: RawRelay
+  #closing: Promise<void> | null = null
+
+  /** @throws {EngineError} ENGINE_ERR_PORT_IN_USE, ENGINE_ERR_ADDRESS_UNAVAILABLE, ENGINE_ERR_RELAY_ELSEWHERE. */
+  constructor(options: RelayOptions) {
+    this.#raw = guarded(() => new (engine().Relay)(options))
+    this.host = this.#raw.host
+    this.port = this.#raw.port
+  }
+
+  /** Serves an assignment's file to whoever the plan lets attach; `vouch` says which chunks are in it. */
+  openSource(options: SourceSessionOptions): number {
+    return guarded(() => this.#raw.openSource({ ...options, vouchPath: options.vouchPath ?? null }))
+  }
+
+  /** Fetches an assignment, goes on from what an earlier session left in the file (it is hashed again first). */
+  openReceiver(options: ReceiverSessionOptions): Promise<number> {
+    return guardedAsync(() => this.#raw.openReceiver(options))
+  }
+
+  /** Hands a source session a signed vouch: its chunks are in the file and may be sent. */
+  vouch(session: number, vouch: Uint8Array): void {
+    guarded(() => this.#raw.vouch(session, vouch))
+  }
+
+  setPlan(session: number, plan: NodePlan): void {
+    guarded(() => this.#raw.setPlan(session, plan))
+  }
+
+  /** All sessions in one call; cheap enough for a timer of 100 ms. */
+  poll(): readonly SessionStatus[] {
+    return guarded(() => this.#raw.poll())
+  }
+
+  /** Ends a session; its file stays. Unknown sessions are ignored. */
+  closeSession(session: number): void {
+    guarded(() => this.#raw.closeSession(session))
+  }
+
+  /** Ends every session and joins every thread. A second call waits for the first. */
+  close(): Promise<void> {
+    this.#closing ??= guardedAsync(() => this.#raw.close())
+    return this.#closing
+  }
+
+  /** For `Applying` alone: what the native side follows a session by. */
+  get raw(): RawRelay {
+    return this.#raw
+  }
+}
