@@ -1,0 +1,82 @@
+import { DAY_MS, HOUR_MS, KIB, MIB, MINUTE_MS, SECOND_MS } from './units.js'
+
+// Each limit is one exported constant with the unit in its name and the reason in its comment:
+// docs/reference/limits.md is made from them. Limits of the data plane are in native/crates/wire.
+
+/** A site keeps this many releases on each node and in the shadow: the live one, one to go back to, one being staged. */
+export const RELEASES_KEPT = 3
+
+/** Finished jobs kept for each site: enough to see the last weeks of a busy site in one page, little enough to load at once. */
+export const FINISHED_JOBS_KEPT_PER_SITE = 500
+
+/** Events kept for each job: a watcher that was away resumes within them; older progress is worth nothing once newer exists. */
+export const JOB_EVENTS_KEPT = 1000
+
+/** Events of finished jobs older than this are dropped; the job's own row keeps the outcome. */
+export const JOB_EVENTS_KEPT_MS = 7 * DAY_MS
+
+/** Snapshots kept for each site: the records from which a node that was away is caught up or a checkpoint is explained. */
+export const SNAPSHOTS_KEPT_PER_SITE = 1000
+
+/** A page of jobs, when the caller does not say: one screen. */
+export const JOB_PAGE_DEFAULT = 50
+
+/** A page of jobs at most: what one answer may hold without stopping the process noticeably. */
+export const JOB_PAGE_MAX = 500
+
+/** A node that has been silent this long while others wait for it counts as behind. Two missed heartbeats and a margin. */
+export const NODE_SILENT_MS = 10 * SECOND_MS
+
+/** A connection of the node channel is asked for a sign of life this often: finds a dead peer before it counts as silent. */
+export const HEARTBEAT_MS = 3 * SECOND_MS
+
+/** First wait before a node calls its coordinator again; doubled each time, with jitter. */
+export const RECONNECT_FIRST_MS = 250
+
+/** Longest wait between two calls: a coordinator that comes back has its nodes within this time. */
+export const RECONNECT_MAX_MS = 5 * SECOND_MS
+
+/** Progress leaves a node at most this often, and goes to watchers at most this often: the eye sees no more. */
+export const PROGRESS_INTERVAL_MS = 250
+
+/** A message of the node channel at most; the largest is `hello` with 1024 sites. */
+export const CHANNEL_MESSAGE_BYTES_MAX = 4 * MIB
+
+/** A body of an HTTP request at most; the largest is a job request. */
+export const HTTP_BODY_BYTES_MAX = 256 * KIB
+
+/** Server-sent events carry a comment this often, so that proxies keep the stream open. */
+export const EVENT_HEARTBEAT_MS = 15 * SECOND_MS
+
+/** Watchers at once; each costs a socket and a queue. */
+export const WATCHERS_MAX = 256
+
+/** Nodes that one coordinator takes: what the spine was built for, with room. */
+export const NODES_MAX = 1024
+
+/** Jobs that may wait for one site: more means that nobody looks at them. */
+export const QUEUED_JOBS_PER_SITE_MAX = 100
+
+/** A graceful stop takes at most this long; then the process ends as after kill -9, which it survives. */
+export const SHUTDOWN_MS = 30 * SECOND_MS
+
+/** The database waits this long for a lock that another program holds, then says so. */
+export const DATABASE_BUSY_MS = 5 * SECOND_MS
+
+/** A quorum when the policy names none: half of the group's nodes. */
+export const QUORUM_DEFAULT = 0.5
+
+/** Share of the live files that a publish may delete without being told so. */
+export const MAX_DELETE_RATIO_DEFAULT = 0.25
+
+/** A call of the client waits this long for an answer (not for the job). */
+export const REQUEST_TIMEOUT_MS = 30 * SECOND_MS
+
+/** A whole job, as the command line waits for it, when nobody says otherwise. */
+export const JOB_WAIT_MS_MAX = 24 * HOUR_MS
+
+/** Longest configuration file: a slip such as naming a content file must not fill memory. */
+export const CONFIG_FILE_BYTES_MAX = MIB
+
+/** Finished sessions are kept open for late joiners this long, then reopened from the file when asked for. */
+export const SESSION_LINGER_MS = MINUTE_MS

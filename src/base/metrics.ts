@@ -1,0 +1,96 @@
+/** One metric as /metrics and docs/reference/metrics.md show it; names by the rules of Prometheus. */
+export interface MetricRow {
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  readonly unit: string
+  readonly help: string
+  readonly labels: readonly string[]
+  /** Upper bounds of a histogram's buckets. */
+  readonly buckets?: readonly number[]
+}
+
+const seconds = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800]
+
+/** Every metric. Labels never name a file or a job; nodes are counted, not named. */
+export const metricTable = {
+  engine_build_info: {
+    type: 'gauge',
+    unit: '1',
+    help: 'Always 1; its labels say what runs here.',
+    labels: ['version', 'role'],
+  },
+  engine_jobs_total: {
+    type: 'counter',
+    unit: 'jobs',
+    help: 'Jobs that ended, by result.',
+    labels: ['group', 'result'],
+  },
+  engine_jobs_queued: {
+    type: 'gauge',
+    unit: 'jobs',
+    help: 'Jobs that wait for another of their site.',
+    labels: ['group'],
+  },
+  engine_job_phase_duration_seconds: {
+    type: 'histogram',
+    unit: 'seconds',
+    help: 'How long a phase of a job took: scan, pack, distribute, commit.',
+    labels: ['group', 'phase'],
+    buckets: seconds,
+  },
+  engine_commit_spread_seconds: {
+    type: 'histogram',
+    unit: 'seconds',
+    help: 'From the first node that went live to the last that did, by the clocks of the nodes.',
+    labels: ['group'],
+    buckets: seconds,
+  },
+  engine_nodes: {
+    type: 'gauge',
+    unit: 'nodes',
+    help: 'Nodes by segment and state (online, offline).',
+    labels: ['segment', 'state'],
+  },
+  engine_up_to_date_ratio: {
+    type: 'gauge',
+    unit: 'ratio',
+    help: 'Share of the nodes of a group that serve the release they should.',
+    labels: ['site', 'group'],
+  },
+  engine_receipts_missing: {
+    type: 'gauge',
+    unit: 'receipts',
+    help: 'Completions that running jobs still wait for.',
+    labels: ['group'],
+  },
+  engine_transfer_bytes_total: {
+    type: 'counter',
+    unit: 'bytes',
+    help: 'Bytes of chunks moved by this process, by direction (sent, received) and transport (unicast).',
+    labels: ['direction', 'transport'],
+  },
+  engine_chunks_refused_total: {
+    type: 'counter',
+    unit: 'chunks',
+    help: 'Chunks that did not match the signed digests and were thrown away.',
+    labels: [],
+  },
+} as const satisfies Readonly<Record<string, MetricRow>>
+
+export type MetricName = keyof typeof metricTable
+type Of<T extends MetricRow['type']> = {
+  [N in MetricName]: (typeof metricTable)[N]['type'] extends T ? N : never
+}[MetricName]
+export type MetricLabels<N extends MetricName> = Readonly<Record<(typeof metricTable)[N]['labels'][number], string>>
+
+/** Where rooms count; `src/control` implements it and serves /metrics. */
+export interface Metrics {
+  /** Adds to a counter. */
+  add<N extends Of<'counter'>>(name: N, labels: MetricLabels<N>, value: number): void
+  /** Sets a gauge. */
+  set<N extends Of<'gauge'>>(name: N, labels: MetricLabels<N>, value: number): void
+  /** Records one observation of a histogram. */
+  observe<N extends Of<'histogram'>>(name: N, labels: MetricLabels<N>, value: number): void
+}
+
+/** Counts nothing. */
+export const noMetrics: Metrics = { add: () => {}, set: () => {}, observe: () => {} }
