@@ -11,7 +11,7 @@ import type { FromCoordinator, FromNode, Hello } from './schema/channel.js'
 export interface JobFilter {
   readonly site?: string
   readonly state?: JobState
-  /** 1–1000. */
+  /** 1–JOB_PAGE_MAX. */
   readonly limit: number
 }
 

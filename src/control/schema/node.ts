@@ -1,0 +1,30 @@
+import { z } from 'zod'
+import type { NodeSite, NodeView, ReleaseRef } from '../../model/node.js'
+import { identity, name, named, release, timeMs, treeHash } from './registry.js'
+
+const releaseRef: z.ZodType<ReleaseRef> = named('ReleaseRef', z.object({ release, treeHash }))
+
+const nodeSite: z.ZodType<NodeSite> = named(
+  'NodeSite',
+  z.object({ site: name, live: releaseRef.nullable(), held: z.array(releaseRef) }),
+)
+
+export const nodeView: z.ZodType<NodeView> = named(
+  'Node',
+  z.object({
+    id: identity,
+    name,
+    groups: z.array(name),
+    segment: name,
+    dataAddress: z.object({ host: z.string(), port: z.number().int().min(0).max(65535) }),
+    online: z.boolean(),
+    lastSeenMs: timeMs,
+    sites: z.array(nodeSite),
+    reason: z.string().nullable().describe('Why it does not answer or is behind.'),
+  }),
+)
+
+export interface NodeList {
+  readonly items: readonly NodeView[]
+}
+export const nodeList: z.ZodType<NodeList> = named('NodeList', z.object({ items: z.array(nodeView) }))
