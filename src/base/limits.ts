@@ -80,3 +80,45 @@ export const CONFIG_FILE_BYTES_MAX = MIB
 
 /** Finished sessions are kept open for late joiners this long, then reopened from the file when asked for. */
 export const SESSION_LINGER_MS = MINUTE_MS
+
+/** A line and its headers of an HTTP request at most: no client of ours sends a tenth of it. */
+export const HTTP_HEADER_BYTES_MAX = 16 * KIB
+
+/** Headers must be complete within this time, so that silent connections do not pile up. */
+export const HTTP_HEADERS_MS = 10 * SECOND_MS
+
+/** A whole request must be there within this time: 256 KiB at a modem's pace. */
+export const HTTP_REQUEST_MS = 30 * SECOND_MS
+
+/** HTTP connections at once, nodes included; beyond it the kernel's queue waits. */
+export const HTTP_CONNECTIONS_MAX = 2048
+
+/** Events that wait for one slow watcher; progress is merged, so only phases fill it. Beyond it the stream is cut and resumes. */
+export const WATCHER_EVENTS_MAX = 64
+
+/** Bytes that wait in the socket of one watcher before events are held back in its queue. */
+export const WATCHER_BYTES_MAX = 256 * KIB
+
+/** A connection of the node channel says hello within this time, and a coordinator answers within it. */
+export const HELLO_MS = 10 * SECOND_MS
+
+/** Bytes that wait for one node on its channel; beyond it the channel is cut and the node is told anew when it returns. */
+export const CHANNEL_QUEUE_BYTES_MAX = 16 * MIB
+
+/** A client that lost its event stream tries this long before it gives up: a coordinator restarts in far less. */
+export const STREAM_OUTAGE_MS_MAX = 5 * MINUTE_MS
+
+/** A client's event stream without even a heartbeat for this long is broken: three heartbeats. */
+export const STREAM_SILENT_MS = 45 * SECOND_MS
+
+/** Assignments that a node carries out at once: each costs a thread and a session. */
+export const STAGINGS_AT_ONCE_MAX = 4
+
+/** Commands that wait on a node at most; more means that somebody floods it. */
+export const COMMANDS_WAITING_MAX = 1024
+
+/** One record of a node's journal at most; a length beyond it is damage. The largest is a report. */
+export const JOURNAL_RECORD_BYTES_MAX = 64 * KIB
+
+/** Reports that a node keeps while its coordinator is away; beyond it the oldest receipts go first. */
+export const REPORTS_KEPT_MAX = 4096

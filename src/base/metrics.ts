@@ -74,6 +74,24 @@ export const metricTable = {
     help: 'Chunks that did not match the signed digests and were thrown away.',
     labels: [],
   },
+  engine_http_requests_total: {
+    type: 'counter',
+    unit: 'requests',
+    help: 'Answered HTTP requests, by route (never the path), method and status.',
+    labels: ['method', 'route', 'status'],
+  },
+  engine_watchers: {
+    type: 'gauge',
+    unit: 'watchers',
+    help: 'Event streams that are open now.',
+    labels: [],
+  },
+  engine_channel_refusals_total: {
+    type: 'counter',
+    unit: 'connections',
+    help: 'Connections of the node channel that were refused or cut, by code.',
+    labels: ['code'],
+  },
 } as const satisfies Readonly<Record<string, MetricRow>>
 
 export type MetricName = keyof typeof metricTable

@@ -1,6 +1,14 @@
 import { z } from 'zod'
 import { JOB_PAGE_DEFAULT, JOB_PAGE_MAX, MAX_DELETE_RATIO_DEFAULT, QUORUM_DEFAULT } from '../../base/limits.js'
-import type { AssignmentRef, ChangeSummary, JobError, JobNode, JobPolicy, JobRequest, JobView } from '../../model/job.js'
+import type {
+  AssignmentRef,
+  ChangeSummary,
+  JobError,
+  JobNode,
+  JobPolicy,
+  JobRequest,
+  JobView,
+} from '../../model/job.js'
 import { jobNodeStates, jobStates, jobTypes } from '../../model/job.js'
 import { strategyNames } from '../../model/plan.js'
 import type { JobFilter } from '../door.js'
@@ -24,10 +32,7 @@ const policyShape = {
   strategy: z.enum(strategyNames).default('strands').describe('Who sends to whom.'),
 }
 
-export const jobPolicy: z.ZodType<JobPolicy> = named(
-  'JobPolicy',
-  z.strictObject(policyShape).prefault({}),
-)
+export const jobPolicy: z.ZodType<JobPolicy> = named('JobPolicy', z.strictObject(policyShape).prefault({}))
 
 /** `/a/b`: the coordinator does not know where its callers stand. */
 const absolutePath = z
