@@ -1,0 +1,110 @@
+// In: the source, the nodes with their segments and uplinks, and the policy's strategy.
+// Out: a plan: for every node its ancestors in each strand, and further peers it may ask.
+// Never: a socket, a clock, or chance that the seed does not decide.
+import { seededRandom, shuffled } from '../base/random.js'
+import type { PeerRef } from '../model/node.js'
+import type { NodePlan, Plan, StrategyName } from '../model/plan.js'
+import { growStrand, SOURCE } from './grow.js'
+import type { Strand } from './grow.js'
+import { orderNodes, seedOf } from './order.js'
+import type { PlanNode } from './order.js'
+import { chain } from './strategies/chain.js'
+import { star } from './strategies/star.js'
+import { strands } from './strategies/strands.js'
+import type { Strategy } from './strategies/strategy.js'
+import { tree } from './strategies/tree.js'
+
+export type { PlanNode } from './order.js'
+
+/** A node's list of ancestors ends after this many, the source included: more are never all gone. */
+export const ANCESTORS_MAX = 16
+/** Further nodes a node may ask for exact ranges: enough that one of them holds what is missing. */
+export const PEERS_MAX = 16
+
+const strategies: Readonly<Record<StrategyName, Strategy>> = { star, chain, tree, strands }
+
+export interface PlanRequest {
+  readonly source: PeerRef
+  /** Each once; may be empty. */
+  readonly nodes: readonly PlanNode[]
+  readonly strategy: StrategyName
+  /** The same request with the same seed gives the same plan. */
+  readonly seed: number
+}
+
+/**
+ * Plans who sends to whom. Every node is reached in every strand; an ancestor list is acyclic and ends
+ * with the source. Pure; O(S·n log n).
+ */
+export function makePlan(request: PlanRequest): Plan {
+  const { source, strategy, seed } = request
+  const nodes = orderNodes(request.nodes)
+  if (nodes.length === 0) return { strategy, strandCount: 1, nodes: new Map() }
+  const shapes = strategies[strategy].shape(nodes)
+  const woven = shapes.map((shape, strand) => growStrand(nodes, shape, seed + strand))
+  const parts = nodes.map((node, at): [string, NodePlan] => {
+    const parents = woven.map((strand) => ancestorsOf(at, strand, nodes, source))
+    return [node.nodeId, { strandCount: woven.length, parents, peers: peersOf(at, nodes, seed) }]
+  })
+  return { strategy, strandCount: woven.length, nodes: new Map(parts) }
+}
+
+/**
+ * The part of a node that comes to a plan which is already at work: a leaf in every strand, below
+ * members that `nodeId` decides, so that nobody else's part changes. A leaf is nobody's ancestor, so
+ * no circle can close. Pure.
+ */
+export function joinPlan(plan: Plan, source: PeerRef, members: readonly PlanNode[], nodeId: string): NodePlan {
+  const others = shuffled(
+    members.filter((member) => member.nodeId !== nodeId && plan.nodes.has(member.nodeId)),
+    seededRandom(seedOf(nodeId)),
+  )
+  const parents = Array.from({ length: plan.strandCount }, (_, strand) => {
+    const parent = others[strand % Math.max(1, others.length)]
+    if (parent === undefined) return [source]
+    const above = plan.nodes.get(parent.nodeId)?.parents[strand] ?? [source]
+    return cutToLength([toPeer(parent), ...above])
+  })
+  return { strandCount: plan.strandCount, parents, peers: others.slice(0, PEERS_MAX).map(toPeer) }
+}
+
+function ancestorsOf(at: number, strand: Strand, nodes: readonly PlanNode[], source: PeerRef): readonly PeerRef[] {
+  const ancestors: PeerRef[] = []
+  for (let parent = strand[at] ?? SOURCE; parent !== SOURCE; parent = strand[parent] ?? SOURCE) {
+    ancestors.push(toPeer(nodes[parent] as PlanNode))
+    if (ancestors.length === ANCESTORS_MAX) break
+  }
+  return cutToLength([...ancestors, toPeer(source)])
+}
+
+/** The nearest ancestors and the source, which is the last. */
+function cutToLength(ancestors: readonly PeerRef[]): readonly PeerRef[] {
+  if (ancestors.length <= ANCESTORS_MAX) return ancestors
+  return [...ancestors.slice(0, ANCESTORS_MAX - 1), ...ancestors.slice(-1)]
+}
+
+/** Half of the peers from the node's own segment, as far as it has them, the rest from anywhere. */
+function peersOf(at: number, nodes: readonly PlanNode[], seed: number): readonly PeerRef[] {
+  const own = nodes[at] as PlanNode
+  const drawn = drawAround(at, nodes, seed)
+  const near = drawn.filter((node) => node.segment === own.segment).slice(0, PEERS_MAX / 2)
+  const rest = drawn.filter((node) => !near.includes(node)).slice(0, PEERS_MAX - near.length)
+  return [...near, ...rest].map(toPeer)
+}
+
+/** Other nodes for one: its neighbours in the planning order and some at a stride, each once. */
+function drawAround(at: number, nodes: readonly PlanNode[], seed: number): readonly PlanNode[] {
+  const wanted = Math.min(nodes.length - 1, PEERS_MAX * 2)
+  const drawn = new Set<number>()
+  for (let step = 1; drawn.size < Math.min(wanted, PEERS_MAX); step++) drawn.add((at + step) % nodes.length)
+  const stride = 1 + (seed % Math.max(1, nodes.length - 1))
+  for (let turn = 1; turn <= nodes.length && drawn.size < wanted; turn++) {
+    const other = (at + turn * stride) % nodes.length
+    if (other !== at) drawn.add(other)
+  }
+  return [...drawn].map((index) => nodes[index] as PlanNode)
+}
+
+function toPeer({ nodeId, host, port }: PeerRef): PeerRef {
+  return { nodeId, host, port }
+}

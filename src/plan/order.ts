@@ -1,0 +1,36 @@
+import type { PeerRef } from '../model/node.js'
+
+/** A node to be planned for. */
+export interface PlanNode extends PeerRef {
+  readonly segment: string
+  /** Its uplink beside the others' of the same plan; 1 is usual. Positive. */
+  readonly weight: number
+}
+
+/**
+ * Puts nodes in the order they are planned in: segments together, the largest first; within one,
+ * fast uplinks first, then by identity, so that the same nodes always give the same plan. Pure.
+ */
+export function orderNodes(nodes: readonly PlanNode[]): readonly PlanNode[] {
+  const sizes = new Map<string, number>()
+  for (const node of nodes) sizes.set(node.segment, (sizes.get(node.segment) ?? 0) + 1)
+  const sizeOf = (node: PlanNode): number => sizes.get(node.segment) ?? 0
+  return [...nodes].sort(
+    (a, b) =>
+      sizeOf(b) - sizeOf(a) ||
+      compareText(a.segment, b.segment) ||
+      b.weight - a.weight ||
+      compareText(a.nodeId, b.nodeId),
+  )
+}
+
+/** A 32-bit number that depends on every character of `text`: FNV-1a. Pure. */
+export function seedOf(text: string): number {
+  let hash = 0x811c9dc5
+  for (const character of text) hash = Math.imul(hash ^ (character.codePointAt(0) ?? 0), 0x01000193)
+  return hash >>> 0
+}
+
+function compareText(a: string, b: string): number {
+  return a < b ? -1 : a > b ? 1 : 0
+}

@@ -1,0 +1,137 @@
+// Goal: whatever the nodes, a plan reaches all of them without a circle. Method: random nodes, every strategy.
+import fc from 'fast-check'
+import t from 'tap'
+import type { NodePlan, Plan } from '../../src/model/plan.js'
+import { strategyNames } from '../../src/model/plan.js'
+import { ANCESTORS_MAX, joinPlan, makePlan, PEERS_MAX, type PlanNode } from '../../src/plan/index.js'
+
+const source = { nodeId: 'f'.repeat(32), host: '10.0.0.1', port: 7500 }
+
+const nodesOf = fc
+  .array(
+    fc.record({ segment: fc.constantFrom('a', 'b', 'c', 'd'), weight: fc.double({ min: 0.05, max: 8, noNaN: true }) }),
+    {
+      minLength: 1,
+      maxLength: 120,
+    },
+  )
+  .map((drawn): PlanNode[] =>
+    drawn.map((node, at) => ({
+      ...node,
+      nodeId: at.toString(16).padStart(32, '0'),
+      host: '10.0.0.2',
+      port: 7500 + at,
+    })),
+  )
+
+const requests = fc.record({ nodes: nodesOf, strategy: fc.constantFrom(...strategyNames), seed: fc.nat() })
+
+function partOf(plan: Plan, nodeId: string): NodePlan {
+  const part = plan.nodes.get(nodeId)
+  if (part === undefined) throw new Error(`no part for ${nodeId}`)
+  return part
+}
+
+/** The whole way from a node to the source, along first parents. */
+function wayUp(plan: Plan, nodeId: string, strand: number): string[] {
+  const way: string[] = []
+  let at = nodeId
+  while (at !== source.nodeId) {
+    if (way.length > plan.nodes.size) throw new Error(`a circle at ${nodeId} in strand ${strand}`)
+    way.push(at)
+    at = partOf(plan, at).parents[strand]?.[0]?.nodeId ?? 'nobody'
+  }
+  return way
+}
+
+t.test('every node is reached from the source in every strand', async (t) => {
+  fc.assert(
+    fc.property(requests, (request) => {
+      const plan = makePlan({ source, ...request })
+      if (plan.nodes.size !== request.nodes.length) return false
+      for (const { nodeId } of request.nodes) {
+        const part = partOf(plan, nodeId)
+        if (part.parents.length !== plan.strandCount || part.strandCount !== plan.strandCount) return false
+        for (let strand = 0; strand < plan.strandCount; strand++) wayUp(plan, nodeId, strand)
+      }
+      return true
+    }),
+  )
+})
+
+t.test(
+  'ancestors are those of the parent after the parent itself, never oneself, and the source is last',
+  async (t) => {
+    fc.assert(
+      fc.property(requests, (request) => {
+        const plan = makePlan({ source, ...request })
+        for (const { nodeId } of request.nodes) {
+          const part = partOf(plan, nodeId)
+          for (const [strand, ancestors] of part.parents.entries()) {
+            const ids = ancestors.map((peer) => peer.nodeId)
+            const way = wayUp(plan, nodeId, strand).slice(1)
+            if (ids.at(-1) !== source.nodeId || ids.length > ANCESTORS_MAX) return false
+            if (way.slice(0, ids.length - 1).join() !== ids.slice(0, -1).join()) return false
+          }
+          const peers = new Set(part.peers.map((peer) => peer.nodeId))
+          if (peers.has(nodeId) || peers.has(source.nodeId)) return false
+          if (peers.size !== part.peers.length || peers.size !== Math.min(PEERS_MAX, request.nodes.length - 1))
+            return false
+        }
+        return true
+      }),
+    )
+    t.pass()
+  },
+)
+
+t.test('on equal links nobody serves more than S children in a strand or twice S in all', async (t) => {
+  fc.assert(
+    fc.property(nodesOf, fc.nat(), (drawn, seed) => {
+      const nodes = drawn.map((node) => ({ ...node, weight: 1 }))
+      const plan = makePlan({ source, nodes, strategy: 'strands', seed })
+      const children = new Map<string, number[]>()
+      for (const part of plan.nodes.values()) {
+        for (const [strand, [parent]] of part.parents.entries()) {
+          const counts = children.get(parent?.nodeId ?? '') ?? Array.from({ length: plan.strandCount }, () => 0)
+          counts[strand] = (counts[strand] ?? 0) + 1
+          children.set(parent?.nodeId ?? '', counts)
+        }
+      }
+      return [...children.entries()].every(([id, counts]) => {
+        const inner = counts.filter((count) => count > 0).length
+        const sum = counts.reduce((all, count) => all + count, 0)
+        return id === source.nodeId
+          ? counts.every((count) => count === 1)
+          : sum <= plan.strandCount && inner <= plan.strandCount
+      })
+    }),
+  )
+  t.pass()
+})
+
+t.test('the same request gives the same plan, in whatever order the nodes are named', async (t) => {
+  fc.assert(
+    fc.property(requests, (request) => {
+      const one = makePlan({ source, ...request })
+      const other = makePlan({ source, ...request, nodes: [...request.nodes].reverse() })
+      return [...one.nodes].every(([id, part]) => JSON.stringify(part) === JSON.stringify(partOf(other, id)))
+    }),
+  )
+  t.pass()
+})
+
+t.test('who joins later is a leaf below members and closes no circle', async (t) => {
+  fc.assert(
+    fc.property(requests, (request) => {
+      const plan = makePlan({ source, ...request })
+      const part = joinPlan(plan, source, request.nodes, 'e'.repeat(32))
+      if (part.parents.length !== plan.strandCount) return false
+      return part.parents.every((ancestors) => {
+        const ids = ancestors.map((peer) => peer.nodeId)
+        return ids.at(-1) === source.nodeId && ids.length <= ANCESTORS_MAX && new Set(ids).size === ids.length
+      })
+    }),
+  )
+  t.pass()
+})

@@ -1,0 +1,123 @@
+// Goal: the planner gives each strategy its shape. Method: small plans, looked at by hand.
+import t from 'tap'
+import type { Plan, StrategyName } from '../../../src/model/plan.js'
+import { joinPlan, makePlan, type PlanNode } from '../../../src/plan/index.js'
+
+const source = { nodeId: 's', host: '10.0.0.1', port: 7500 }
+
+function nodesNamed(names: string, segmentOf: (name: string) => string = () => 'lan'): PlanNode[] {
+  return [...names].map((name) => ({ nodeId: name, segment: segmentOf(name), host: '10.0.0.2', port: 7500, weight: 1 }))
+}
+
+function plan(strategy: StrategyName, nodes: readonly PlanNode[]): Plan {
+  return makePlan({ source, nodes, strategy, seed: 7 })
+}
+
+/** `child<parent` for each node of a strand, in the order of the children's names. */
+function edges(of: Plan, strand: number): string {
+  return [...of.nodes]
+    .map(([id, part]) => `${id}<${part.parents[strand]?.[0]?.nodeId}`)
+    .sort()
+    .join(' ')
+}
+
+/** How many children the source and each node have, over all strands. */
+function childrenOf(of: Plan): Map<string, number> {
+  const counts = new Map<string, number>()
+  for (const part of of.nodes.values()) {
+    for (const [parent] of part.parents) counts.set(parent?.nodeId ?? '', (counts.get(parent?.nodeId ?? '') ?? 0) + 1)
+  }
+  return counts
+}
+
+t.test('a star has the source as everybody’s parent', async (t) => {
+  t.equal(edges(plan('star', nodesNamed('abc')), 0), 'a<s b<s c<s')
+})
+
+t.test('a chain serves one from the other', async (t) => {
+  t.equal(edges(plan('chain', nodesNamed('abcd')), 0), 'a<s b<a c<b d<c')
+})
+
+t.test('a tree gives two children each, in the order in which they can be served', async (t) => {
+  t.equal(edges(plan('tree', nodesNamed('abcdef')), 0), 'a<s b<s c<a d<a e<b f<c')
+})
+
+t.test('strands over no node, one and two are no slower than a star', async (t) => {
+  t.equal(plan('strands', []).nodes.size, 0)
+  t.equal(edges(plan('strands', nodesNamed('a')), 0), 'a<s')
+  const two = plan('strands', nodesNamed('ab'))
+  t.equal(two.strandCount, 2)
+  t.equal(edges(two, 0), 'a<s b<a')
+  t.equal(edges(two, 1), 'a<b b<s')
+})
+
+t.test(
+  'two strands over eight nodes: inner in one, a leaf in the other, the source sends everything once',
+  async (t) => {
+    const eight = plan('strands', nodesNamed('abcdefgh'))
+    t.equal(eight.strandCount, 2)
+    const inner = [0, 1].map(
+      (strand) =>
+        new Set([...eight.nodes.values()].map((part) => part.parents[strand]?.[0]?.nodeId).filter((id) => id !== 's')),
+    )
+    t.equal(inner[0]?.size, 4)
+    t.equal(inner[1]?.size, 4)
+    t.equal(new Set([...(inner[0] ?? []), ...(inner[1] ?? [])]).size, 8, 'nobody is inner twice')
+    const counts = childrenOf(eight)
+    t.equal(counts.get('s'), 2)
+    t.ok([...counts].every(([id, count]) => id === 's' || count <= 2))
+  },
+)
+
+t.test('a slow uplink forwards nothing while the others suffice, a fast one more', async (t) => {
+  const nodes = nodesNamed('abcdefgh').map((node) => ({
+    ...node,
+    weight: node.nodeId === 'c' ? 0.05 : node.nodeId === 'd' ? 3 : 1,
+  }))
+  const counts = childrenOf(plan('strands', nodes))
+  t.equal(counts.get('c') ?? 0, 0)
+  t.ok((counts.get('d') ?? 0) >= 3)
+})
+
+t.test('a chain enters each segment once', async (t) => {
+  const nodes = nodesNamed('abcdef', (name) => ('ace'.includes(name) ? 'east' : 'west'))
+  const chain = plan('chain', nodes)
+  const segmentOf = new Map(nodes.map((node) => [node.nodeId, node.segment]))
+  const crossings = [...chain.nodes].filter(([id, part]) => {
+    const parent = part.parents[0]?.[0]?.nodeId ?? ''
+    return parent !== 's' && segmentOf.get(parent) !== segmentOf.get(id)
+  })
+  t.equal(crossings.length, 1)
+})
+
+t.test('strands enter a segment at most once each', async (t) => {
+  const nodes = nodesNamed('abcdefghijkl', (name) => ('abcd'.includes(name) ? 'x' : 'efgh'.includes(name) ? 'y' : 'z'))
+  const woven = plan('strands', nodes)
+  const segmentOf = new Map(nodes.map((node) => [node.nodeId, node.segment]))
+  for (const strand of [0, 1]) {
+    for (const segment of ['x', 'y', 'z']) {
+      const entries = [...woven.nodes].filter(
+        ([id, part]) =>
+          segmentOf.get(id) === segment && segmentOf.get(part.parents[strand]?.[0]?.nodeId ?? '') !== segment,
+      )
+      t.ok(entries.length <= 2, `segment ${segment} is entered ${entries.length} times in strand ${strand}`)
+    }
+  }
+})
+
+t.test('who joins a plan without members is served by the source', async (t) => {
+  const joined = joinPlan(plan('strands', []), source, [], 'n')
+  t.same(joined.parents, [[source]])
+  t.same(joined.peers, [])
+})
+
+t.test('a braid of ten thousand is planned in one go', async (t) => {
+  const many = Array.from({ length: 10_000 }, (_, at) => ({
+    nodeId: at.toString(16).padStart(32, '0'),
+    segment: 'lan',
+    host: '10.0.0.2',
+    port: 7500,
+    weight: 1,
+  }))
+  t.equal(plan('strands', many).nodes.size, 10_000)
+})
