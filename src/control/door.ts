@@ -105,6 +105,8 @@ export interface JobsApi {
   /** @param directory staging directory on the coordinator's machine. */
   publish(directory: string, options: PublishOptions): Promise<Job>
   rollback(options: RollbackOptions): Promise<Job>
+  /** Takes a job in hand that was asked for earlier, by whomever: to follow it. */
+  attach(jobId: string): Promise<Job>
   commit(jobId: string): Promise<JobView>
   abort(jobId: string): Promise<JobView>
   job(jobId: string): Promise<JobView>
