@@ -1,0 +1,610 @@
+//! Messages between peers, over TCP.
+//!
+//! ```text
+//! 0   magic   u16   0x5344, "DS"
+//! 2   version u8    1
+//! 3   type    u8
+//! 4   length  u32   bytes of the payload that follows
+//! 8   a       u32   by type
+//! 12  b       u32   by type
+//!
+//! type       a           b              payload
+//! 1 HELLO    0           0              role u8 | reserved 3 | node 16 | name_bytes u16 | name
+//!                                       | ticket_bytes u16 | ticket
+//! 2 ATTACH   strand      vouched_count  assignment 16 | (start u32 | end u32)*
+//! 3 DETACH   strand      0
+//! 4 REFUSE   reason      strand         text, UTF-8
+//! 5 VOUCH    0           0              one vouch, see `vouch`
+//! 6 CHUNK    index       strand         the chunk
+//! 7 PULL     0           0              (start u32 | end u32)*, at least one
+//! 8 HAVE     0           0              (start u32 | end u32)*
+//! 9 STATUS   have_count  flags          vouched_count u32 | backlog u32 | log_length u32 *
+//! ```
+//! Both ends send HELLO first; the child, who connected, then sends ATTACH. A connection serves
+//! the assignment of its first ATTACH and no other. Ranges are half-open, ascend and do not
+//! overlap. Whatever breaks these rules ends the connection.
+
+use std::ops::Range;
+
+use crate::cursor::{Reader, count32, put_bytes16};
+use crate::error::{Fault, Part, WireError};
+use crate::limits::{
+    CHUNK_BYTES_MAX, CHUNK_COUNT_MAX, HAVE_RANGE_COUNT_MAX, NAME_BYTES_MAX, PEER_VERSION,
+    PULL_RANGE_COUNT_MAX, REFUSE_TEXT_BYTES_MAX, STRAND_COUNT_MAX, STRAND_PULLED, TICKET_BYTES_MAX,
+};
+use crate::vouch::VOUCH_BYTES_MAX;
+use crate::{AssignmentId, NodeId};
+
+/// First two bytes of each message, as a little-endian number.
+pub const MESSAGE_MAGIC: u16 = u16::from_le_bytes(*b"DS");
+/// Bytes of a message header.
+pub const MESSAGE_HEADER_BYTES: usize = 16;
+const FLAG_COMPLETE: u32 = 1;
+const HELLO_FIXED_BYTES: usize = 24;
+const ASSIGNMENT_BYTES: usize = 16;
+const RANGE_BYTES: usize = 8;
+const STATUS_FIXED_BYTES: usize = 8;
+
+/// Table of the message types: number, name, most bytes of payload.
+macro_rules! message_types {
+    ($($name:ident = $number:literal, $payload_max:expr, $doc:literal;)*) => {
+        /// The type of a message.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[repr(u8)]
+        pub enum MessageType {
+            $(#[doc = $doc] $name = $number,)*
+        }
+
+        impl MessageType {
+            /// All types, ascending.
+            pub const ALL: &[Self] = &[$(Self::$name,)*];
+
+            /// Its number on the wire.
+            pub const fn number(self) -> u8 {
+                match self { $(Self::$name => $number,)* }
+            }
+
+            /// The type with this number.
+            pub const fn from_number(number: u8) -> Option<Self> {
+                match number { $($number => Some(Self::$name),)* _ => None }
+            }
+
+            /// Most bytes of its payload.
+            pub const fn payload_bytes_max(self) -> usize {
+                match self { $(Self::$name => $payload_max,)* }
+            }
+        }
+    };
+}
+
+message_types! {
+    Hello = 1, HELLO_FIXED_BYTES + NAME_BYTES_MAX + TICKET_BYTES_MAX, "Who is there.";
+    Attach = 2, ASSIGNMENT_BYTES + RANGE_BYTES * HAVE_RANGE_COUNT_MAX, "A child asks to be served.";
+    Detach = 3, 0, "A child no longer wants a strand.";
+    Refuse = 4, REFUSE_TEXT_BYTES_MAX, "A parent will not serve.";
+    Vouch = 5, VOUCH_BYTES_MAX, "Digests of chunks, signed.";
+    Chunk = 6, CHUNK_BYTES_MAX as usize, "A chunk.";
+    Pull = 7, RANGE_BYTES * PULL_RANGE_COUNT_MAX, "Chunks that are wanted.";
+    Have = 8, RANGE_BYTES * HAVE_RANGE_COUNT_MAX, "Chunks that are there.";
+    Status = 9, STATUS_FIXED_BYTES + 4 * STRAND_COUNT_MAX as usize, "How far a peer is.";
+}
+
+/// What precedes each message's payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageHeader {
+    /// The type.
+    pub kind: MessageType,
+    /// Bytes of the payload.
+    pub length: u32,
+    /// First argument, by type.
+    pub a: u32,
+    /// Second argument, by type.
+    pub b: u32,
+}
+
+impl MessageHeader {
+    /// The header of a chunk: what a sender writes before it sends the chunk from a file.
+    pub const fn chunk(index: u32, strand: u8, bytes: u32) -> Self {
+        Self {
+            kind: MessageType::Chunk,
+            length: bytes,
+            a: index,
+            b: strand as u32,
+        }
+    }
+
+    /// The header as bytes, without allocating.
+    pub fn to_bytes(&self) -> [u8; MESSAGE_HEADER_BYTES] {
+        let mut out = [0; MESSAGE_HEADER_BYTES];
+        out[..2].copy_from_slice(&MESSAGE_MAGIC.to_le_bytes());
+        out[2] = PEER_VERSION;
+        out[3] = self.kind.number();
+        out[4..8].copy_from_slice(&self.length.to_le_bytes());
+        out[8..12].copy_from_slice(&self.a.to_le_bytes());
+        out[12..].copy_from_slice(&self.b.to_le_bytes());
+        out
+    }
+
+    /// The header as bytes.
+    pub fn encode(&self) -> Vec<u8> {
+        self.to_bytes().to_vec()
+    }
+
+    /// Reads the first [`MESSAGE_HEADER_BYTES`] bytes and checks type, length and arguments.
+    ///
+    /// # Errors
+    /// Of [`Part::Message`]; [`WireError::is_truncated`] when more bytes are needed.
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        let mut reader = Reader::new(Part::Message, bytes);
+        reader.magic(&MESSAGE_MAGIC.to_le_bytes())?;
+        let version = reader.u8()?;
+        if version != PEER_VERSION {
+            return Err(reader.fail(Fault::Version(version)));
+        }
+        let number = reader.u8()?;
+        let kind = MessageType::from_number(number);
+        let kind = kind.ok_or(reader.fail(Fault::Type(u32::from(number))))?;
+        let header = Self {
+            kind,
+            length: reader.u32()?,
+            a: reader.u32()?,
+            b: reader.u32()?,
+        };
+        header.check().map_err(|fault| reader.fail(fault))?;
+        Ok(header)
+    }
+
+    fn check(&self) -> Result<(), Fault> {
+        if self.length as usize > self.kind.payload_bytes_max() {
+            return Err(Fault::Limit("payload size"));
+        }
+        match self.kind {
+            MessageType::Hello | MessageType::Vouch | MessageType::Pull | MessageType::Have => {
+                if self.a == 0 && self.b == 0 {
+                    Ok(())
+                } else {
+                    Err(Fault::Reserved)
+                }
+            }
+            MessageType::Attach => {
+                strand_of(self.a)?;
+                chunk_count(self.b)
+            }
+            MessageType::Detach => {
+                strand_of(self.a)?;
+                if self.b == 0 {
+                    Ok(())
+                } else {
+                    Err(Fault::Reserved)
+                }
+            }
+            MessageType::Refuse => {
+                Refusal::from_number(self.a).ok_or(Fault::Type(self.a))?;
+                strand_of(self.b).map(|_| ())
+            }
+            MessageType::Chunk => {
+                strand_of(self.b)?;
+                if self.length == 0 {
+                    return Err(Fault::Value("chunk length"));
+                }
+                if self.a < CHUNK_COUNT_MAX {
+                    Ok(())
+                } else {
+                    Err(Fault::Limit("chunk count"))
+                }
+            }
+            MessageType::Status => {
+                chunk_count(self.a)?;
+                if self.b & !FLAG_COMPLETE == 0 {
+                    Ok(())
+                } else {
+                    Err(Fault::Reserved)
+                }
+            }
+        }
+    }
+}
+
+fn strand_of(number: u32) -> Result<u8, Fault> {
+    match u8::try_from(number) {
+        Ok(strand) if strand < STRAND_COUNT_MAX || strand == STRAND_PULLED => Ok(strand),
+        _ => Err(Fault::Value("strand")),
+    }
+}
+
+const fn chunk_count(count: u32) -> Result<(), Fault> {
+    if count <= CHUNK_COUNT_MAX {
+        Ok(())
+    } else {
+        Err(Fault::Limit("chunk count"))
+    }
+}
+
+/// What the process at the other end is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PeerRole {
+    /// The coordinator: the source.
+    Coordinator,
+    /// A node.
+    Node,
+}
+
+/// Why a peer does not serve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// It has no session for the assignment: try again later or elsewhere.
+    UnknownAssignment,
+    /// It serves as many as it can.
+    Full,
+    /// It does not know the version, type or form of what was sent.
+    Malformed,
+    /// The ticket does not allow it.
+    Ticket,
+    /// It is being closed.
+    Closing,
+    /// Serving would close a circle.
+    Circle,
+    /// It does not have what was pulled.
+    NotHeld,
+}
+
+impl Refusal {
+    const ALL: [Self; 7] = [
+        Self::UnknownAssignment,
+        Self::Full,
+        Self::Malformed,
+        Self::Ticket,
+        Self::Closing,
+        Self::Circle,
+        Self::NotHeld,
+    ];
+
+    /// Its number on the wire.
+    pub const fn number(self) -> u32 {
+        match self {
+            Self::UnknownAssignment => 1,
+            Self::Full => 2,
+            Self::Malformed => 3,
+            Self::Ticket => 4,
+            Self::Closing => 5,
+            Self::Circle => 6,
+            Self::NotHeld => 7,
+        }
+    }
+
+    /// The reason with this number.
+    pub fn from_number(number: u32) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|refusal| refusal.number() == number)
+    }
+}
+
+/// One message. Texts and lists beyond their limits are cut when it is encoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Message {
+    /// Who is there; the first message in each direction.
+    Hello {
+        /// What the sender is.
+        role: PeerRole,
+        /// The sender.
+        node: NodeId,
+        /// The sender's name, for logs.
+        name: String,
+        /// What allows it; empty until identities exist.
+        ticket: Vec<u8>,
+    },
+    /// A child asks its parent for a strand; [`STRAND_PULLED`]: for what it will pull.
+    Attach {
+        /// Of which assignment.
+        assignment: AssignmentId,
+        /// Which strand.
+        strand: u8,
+        /// Chunks whose digests the child has: vouches are wanted from there on.
+        vouched_count: u32,
+        /// Chunks that the child has; it may say more by HAVE.
+        have: Vec<Range<u32>>,
+    },
+    /// A child no longer wants a strand.
+    Detach {
+        /// Which strand.
+        strand: u8,
+    },
+    /// A parent will not serve.
+    Refuse {
+        /// Why.
+        reason: Refusal,
+        /// Which strand; [`STRAND_PULLED`] when it is about none.
+        strand: u8,
+        /// One line for a log.
+        text: String,
+    },
+    /// A vouch as the coordinator made it, see [`crate::vouch::Vouch`].
+    Vouch {
+        /// One encoded vouch.
+        bytes: Vec<u8>,
+    },
+    /// A chunk follows. Its bytes are not part of the message: they are received where they are
+    /// to be stored.
+    Chunk {
+        /// Which chunk.
+        index: u32,
+        /// By which strand it comes; [`STRAND_PULLED`]: it was pulled.
+        strand: u8,
+        /// Length of the chunk.
+        bytes: u32,
+    },
+    /// Exactly these chunks are wanted.
+    Pull {
+        /// At least one range, at most [`PULL_RANGE_COUNT_MAX`].
+        ranges: Vec<Range<u32>>,
+    },
+    /// The sender has these chunks, beside those it named before.
+    Have {
+        /// At most [`HAVE_RANGE_COUNT_MAX`] ranges.
+        ranges: Vec<Range<u32>>,
+    },
+    /// How far the sender is.
+    Status {
+        /// Chunks it has.
+        have_count: u32,
+        /// Chunks it has digests of.
+        vouched_count: u32,
+        /// Longest queue to a healthy child, its own or one that its children report, in chunks.
+        backlog: u32,
+        /// Whether it has everything.
+        complete: bool,
+        /// For each strand, how many chunks came by it.
+        log_lengths: Vec<u32>,
+    },
+}
+
+impl Message {
+    /// The message's type.
+    pub const fn kind(&self) -> MessageType {
+        match self {
+            Self::Hello { .. } => MessageType::Hello,
+            Self::Attach { .. } => MessageType::Attach,
+            Self::Detach { .. } => MessageType::Detach,
+            Self::Refuse { .. } => MessageType::Refuse,
+            Self::Vouch { .. } => MessageType::Vouch,
+            Self::Chunk { .. } => MessageType::Chunk,
+            Self::Pull { .. } => MessageType::Pull,
+            Self::Have { .. } => MessageType::Have,
+            Self::Status { .. } => MessageType::Status,
+        }
+    }
+
+    /// Header and payload as bytes; of a chunk the header alone.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = vec![0; MESSAGE_HEADER_BYTES];
+        let (a, b) = self.arguments();
+        self.encode_payload(&mut out);
+        let length = match self {
+            Self::Chunk { bytes, .. } => *bytes,
+            _ => count32(out.len() - MESSAGE_HEADER_BYTES),
+        };
+        let header = MessageHeader {
+            kind: self.kind(),
+            length,
+            a,
+            b,
+        };
+        out[..MESSAGE_HEADER_BYTES].copy_from_slice(&header.to_bytes());
+        out
+    }
+
+    fn arguments(&self) -> (u32, u32) {
+        match self {
+            Self::Attach {
+                strand,
+                vouched_count,
+                ..
+            } => (u32::from(*strand), *vouched_count),
+            Self::Detach { strand } => (u32::from(*strand), 0),
+            Self::Refuse { reason, strand, .. } => (reason.number(), u32::from(*strand)),
+            Self::Chunk { index, strand, .. } => (*index, u32::from(*strand)),
+            Self::Status {
+                have_count,
+                complete,
+                ..
+            } => (*have_count, u32::from(*complete)),
+            _ => (0, 0),
+        }
+    }
+
+    fn encode_payload(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Hello {
+                role,
+                node,
+                name,
+                ticket,
+            } => {
+                let role = match role {
+                    PeerRole::Coordinator => 1,
+                    PeerRole::Node => 2,
+                };
+                out.extend_from_slice(&[role, 0, 0, 0]);
+                out.extend_from_slice(node);
+                put_bytes16(out, cut_text(name, NAME_BYTES_MAX), NAME_BYTES_MAX);
+                put_bytes16(out, ticket, TICKET_BYTES_MAX);
+            }
+            Self::Attach {
+                assignment, have, ..
+            } => {
+                out.extend_from_slice(assignment);
+                put_ranges(out, have, HAVE_RANGE_COUNT_MAX);
+            }
+            Self::Refuse { text, .. } => {
+                out.extend_from_slice(cut_text(text, REFUSE_TEXT_BYTES_MAX));
+            }
+            Self::Vouch { bytes } => {
+                out.extend_from_slice(bytes.get(..VOUCH_BYTES_MAX).unwrap_or(bytes));
+            }
+            Self::Pull { ranges } => put_ranges(out, ranges, PULL_RANGE_COUNT_MAX),
+            Self::Have { ranges } => put_ranges(out, ranges, HAVE_RANGE_COUNT_MAX),
+            Self::Status {
+                vouched_count,
+                backlog,
+                log_lengths,
+                ..
+            } => {
+                out.extend_from_slice(&vouched_count.to_le_bytes());
+                out.extend_from_slice(&backlog.to_le_bytes());
+                for length in log_lengths.iter().take(usize::from(STRAND_COUNT_MAX)) {
+                    out.extend_from_slice(&length.to_le_bytes());
+                }
+            }
+            Self::Detach { .. } | Self::Chunk { .. } => {}
+        }
+    }
+
+    /// Reads one message that is all of `bytes`; of a chunk the header alone.
+    ///
+    /// # Errors
+    /// Of [`Part::Message`].
+    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
+        let header = MessageHeader::decode(bytes)?;
+        let payload = bytes.get(MESSAGE_HEADER_BYTES..).unwrap_or_default();
+        Self::from_parts(&header, payload)
+    }
+
+    /// Makes a message of a decoded header and its payload: `header.length` bytes, or none for a
+    /// chunk. This is what an incremental reader calls.
+    ///
+    /// # Errors
+    /// Of [`Part::Message`].
+    pub fn from_parts(header: &MessageHeader, payload: &[u8]) -> Result<Self, WireError> {
+        let mut reader = Reader::new(Part::Message, payload);
+        header.check().map_err(|fault| reader.fail(fault))?;
+        if header.kind != MessageType::Chunk && payload.len() < header.length as usize {
+            return Err(reader.fail(Fault::Truncated));
+        }
+        if header.kind != MessageType::Chunk && payload.len() > header.length as usize {
+            return Err(reader.fail(Fault::Trailing));
+        }
+        let message = Self::read(header, &mut reader)?;
+        reader.end()?;
+        Ok(message)
+    }
+
+    fn read(header: &MessageHeader, reader: &mut Reader) -> Result<Self, WireError> {
+        let MessageHeader { a, b, length, .. } = *header;
+        let strand = |number| strand_of(number).map_err(|f| WireError::new(Part::Message, f));
+        Ok(match header.kind {
+            MessageType::Hello => read_hello(reader)?,
+            MessageType::Attach => Self::Attach {
+                assignment: reader.array()?,
+                strand: strand(a)?,
+                vouched_count: b,
+                have: read_ranges(reader)?,
+            },
+            MessageType::Detach => Self::Detach { strand: strand(a)? },
+            MessageType::Refuse => Self::Refuse {
+                reason: Refusal::from_number(a).ok_or(reader.fail(Fault::Type(a)))?,
+                strand: strand(b)?,
+                text: read_text(reader, length as usize)?,
+            },
+            MessageType::Vouch => Self::Vouch {
+                bytes: reader.take(length as usize)?.to_vec(),
+            },
+            MessageType::Chunk => Self::Chunk {
+                index: a,
+                strand: strand(b)?,
+                bytes: length,
+            },
+            MessageType::Pull => match read_ranges(reader)? {
+                ranges if ranges.is_empty() => return Err(reader.fail(Fault::Value("ranges"))),
+                ranges => Self::Pull { ranges },
+            },
+            MessageType::Have => Self::Have {
+                ranges: read_ranges(reader)?,
+            },
+            MessageType::Status => read_status(header, reader)?,
+        })
+    }
+}
+
+fn read_hello(reader: &mut Reader) -> Result<Message, WireError> {
+    let role = match reader.u8()? {
+        1 => PeerRole::Coordinator,
+        2 => PeerRole::Node,
+        other => return Err(reader.fail(Fault::Type(u32::from(other)))),
+    };
+    reader.reserved(3)?;
+    let node = reader.array()?;
+    let name_bytes = usize::from(reader.u16()?);
+    if name_bytes > NAME_BYTES_MAX {
+        return Err(reader.fail(Fault::Limit("name")));
+    }
+    let name = read_text(reader, name_bytes)?;
+    let ticket = reader.bytes16(TICKET_BYTES_MAX, "ticket")?.to_vec();
+    Ok(Message::Hello {
+        role,
+        node,
+        name,
+        ticket,
+    })
+}
+
+fn read_status(header: &MessageHeader, reader: &mut Reader) -> Result<Message, WireError> {
+    let vouched_count = reader.u32()?;
+    chunk_count(vouched_count).map_err(|fault| reader.fail(fault))?;
+    let backlog = reader.u32()?;
+    let mut log_lengths = Vec::with_capacity(reader.left() / 4);
+    while reader.left() > 0 {
+        log_lengths.push(reader.u32()?);
+    }
+    let (have_count, complete) = (header.a, header.b & FLAG_COMPLETE != 0);
+    Ok(Message::Status {
+        have_count,
+        vouched_count,
+        backlog,
+        complete,
+        log_lengths,
+    })
+}
+
+fn read_text(reader: &mut Reader, count: usize) -> Result<String, WireError> {
+    let text = std::str::from_utf8(reader.take(count)?);
+    Ok(text
+        .map_err(|_| reader.fail(Fault::Value("text")))?
+        .to_owned())
+}
+
+/// Reads ranges to the end of the payload, whose length bounds them.
+fn read_ranges(reader: &mut Reader) -> Result<Vec<Range<u32>>, WireError> {
+    let mut ranges = Vec::with_capacity(reader.left() / RANGE_BYTES);
+    let mut last = 0;
+    while reader.left() > 0 {
+        let (start, end) = (reader.u32()?, reader.u32()?);
+        if start < last {
+            return Err(reader.fail(Fault::Order("ranges")));
+        }
+        if start >= end {
+            return Err(reader.fail(Fault::Value("range")));
+        }
+        chunk_count(end).map_err(|fault| reader.fail(fault))?;
+        last = end;
+        ranges.push(start..end);
+    }
+    Ok(ranges)
+}
+
+fn put_ranges(out: &mut Vec<u8>, ranges: &[Range<u32>], max: usize) {
+    for range in ranges.iter().take(max) {
+        out.extend_from_slice(&range.start.to_le_bytes());
+        out.extend_from_slice(&range.end.to_le_bytes());
+    }
+}
+
+/// The longest beginning of a text that is whole characters and at most `max` bytes.
+fn cut_text(text: &str, max: usize) -> &[u8] {
+    let whole = (0..=max.min(text.len()))
+        .rev()
+        .find(|&end| text.is_char_boundary(end));
+    text.as_bytes()
+        .get(..whole.unwrap_or(0))
+        .unwrap_or_default()
+}
