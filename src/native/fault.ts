@@ -1,27 +1,14 @@
-import type { ErrorCode } from '../base/errors.js'
-import { EngineError, errorCodes } from '../base/errors.js'
+import type { ErrorDetails } from '../base/errors.js'
+import { EngineError, toEngineError } from '../base/errors.js'
 
-/** What an error of the addons carries across: a code of the table, and the facts its message names. */
-interface NativeFault extends Error {
-  readonly code: string
-  readonly details?: Readonly<Record<string, unknown>>
+/** The facts an error of the addons carries beside its `code`; they fill the hint of the table. */
+function factsOf(error: unknown): ErrorDetails {
+  const details: unknown = error instanceof Error ? Reflect.get(error, 'details') : undefined
+  return typeof details === 'object' && details !== null ? (details as ErrorDetails) : {}
 }
 
-function isNativeFault(error: unknown): error is NativeFault {
-  return error instanceof Error && typeof (error as { code?: unknown }).code === 'string'
-}
-
-function isErrorCode(code: string): code is ErrorCode {
-  return Object.hasOwn(errorCodes, code)
-}
-
-/** The `EngineError` that an error of the addons stands for; what has no code of the table is an internal error. */
-export function toEngineError(error: unknown): Error {
-  if (error instanceof EngineError) return error
-  if (!isNativeFault(error)) return error instanceof Error ? error : new Error(String(error))
-  const details = { reason: error.message, ...error.details }
-  if (isErrorCode(error.code)) return new EngineError(error.code, details, { cause: error })
-  return new EngineError('ENGINE_ERR_INTERNAL', details, { cause: error })
+function fromNative(error: unknown): EngineError {
+  return error instanceof EngineError ? error : toEngineError(error, factsOf(error))
 }
 
 /** Runs a call into an addon; what it throws comes out as an `EngineError`. */
@@ -29,7 +16,7 @@ export function guarded<T>(call: () => T): T {
   try {
     return call()
   } catch (error) {
-    throw toEngineError(error)
+    throw fromNative(error)
   }
 }
 
@@ -38,6 +25,6 @@ export async function guardedAsync<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call()
   } catch (error) {
-    throw toEngineError(error)
+    throw fromNative(error)
   }
 }

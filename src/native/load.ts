@@ -6,7 +6,15 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { EngineError } from '../base/errors.js'
 import type { NodePlan } from '../model/plan.js'
-import type { PackBatch, PackOptions, PackResult, ScanOptions, ScanProgress, ScanResult, TreeSummary } from './content.js'
+import type {
+  PackBatch,
+  PackOptions,
+  PackResult,
+  ScanOptions,
+  ScanProgress,
+  ScanResult,
+  TreeSummary,
+} from './content.js'
 import type { DatagramProbe } from './datagrams.js'
 import type { KeyPair } from './keys.js'
 import type { ReceiverSessionOptions, RelayOptions, SessionStatus, SourceSessionOptions } from './relay.js'
@@ -76,7 +84,7 @@ function load(path: string): unknown {
     return require(file)
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause)
-    throw new EngineError('ENGINE_ERR_NATIVE_MISSING', { tried: file, reason }, { cause })
+    throw new EngineError('ENGINE_ERR_NATIVE_MISSING', { name: file, why: reason }, { cause })
   }
 }
 
