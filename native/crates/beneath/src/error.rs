@@ -77,12 +77,13 @@ impl BeneathError {
         match self.failure {
             Failure::Escapes => "ENGINE_ERR_PATH_ESCAPES",
             Failure::NoSpace => "ENGINE_ERR_NO_SPACE",
-            Failure::Missing => "ENGINE_ERR_FILE_MISSING",
-            Failure::Exists => "ENGINE_ERR_FILE_EXISTS",
-            Failure::Denied => "ENGINE_ERR_ACCESS_DENIED",
-            Failure::DescriptorsUsedUp => "ENGINE_ERR_DESCRIPTORS",
-            Failure::NoOpenat2 => "ENGINE_ERR_OPENAT2",
-            Failure::CannotLink | Failure::Other => "ENGINE_ERR_FILE_SYSTEM",
+            Failure::Denied => "ENGINE_ERR_DATA_DIR_UNWRITABLE",
+            Failure::NoOpenat2 => "ENGINE_ERR_KERNEL",
+            Failure::Missing
+            | Failure::Exists
+            | Failure::DescriptorsUsedUp
+            | Failure::CannotLink
+            | Failure::Other => "ENGINE_ERR_IO",
         }
     }
 }

@@ -61,7 +61,7 @@ const DIRECTORY: OFlags = OFlags::RDONLY
 
 impl Root {
     /// Opens an existing directory by the operator's own path (links in *this* path are followed),
-    /// and proves that `openat2` works. `ENGINE_ERR_OPENAT2` when it does not.
+    /// and proves that `openat2` works. `ENGINE_ERR_KERNEL` when it does not.
     pub fn open(path: &Path) -> Outcome<Self> {
         let bytes = path.as_os_str().as_bytes();
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;

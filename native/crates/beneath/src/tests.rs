@@ -17,6 +17,10 @@ fn code<T: std::fmt::Debug>(outcome: Result<T, BeneathError>) -> &'static str {
     outcome.unwrap_err().code()
 }
 
+fn failure<T: std::fmt::Debug>(outcome: Result<T, BeneathError>) -> Failure {
+    outcome.unwrap_err().failure
+}
+
 const ESCAPES: &str = "ENGINE_ERR_PATH_ESCAPES";
 
 #[test]
@@ -177,10 +181,7 @@ fn linked_files_share_an_inode_and_links_to_links_stay_links() {
         root.stat(b"g").unwrap().inode,
         root.stat(b"a/f").unwrap().inode
     );
-    assert_eq!(
-        code(root.link_from(b"g", &other, b"f")),
-        "ENGINE_ERR_FILE_EXISTS"
-    );
+    assert_eq!(failure(root.link_from(b"g", &other, b"f")), Failure::Exists);
     root.symlink(b"s", b"../../\xff/target").unwrap();
     assert_eq!(root.read_link(b"s").unwrap(), b"../../\xff/target");
     let mut text = String::new();
@@ -195,19 +196,13 @@ fn linked_files_share_an_inode_and_links_to_links_stay_links() {
 fn a_file_is_never_created_over_another_and_errors_name_their_kind() {
     let (_outside, root) = root();
     root.create_file(b"f", 0o644).unwrap();
+    assert_eq!(failure(root.create_file(b"f", 0o644)), Failure::Exists);
+    assert_eq!(failure(root.open_file(b"none")), Failure::Missing);
+    assert_eq!(failure(root.create_file(b"f/x", 0o644)), Failure::Other);
+    assert_eq!(failure(root.unlink(b"none/x")), Failure::Missing);
     assert_eq!(
-        code(root.create_file(b"f", 0o644)),
-        "ENGINE_ERR_FILE_EXISTS"
-    );
-    assert_eq!(code(root.open_file(b"none")), "ENGINE_ERR_FILE_MISSING");
-    assert_eq!(
-        code(root.create_file(b"f/x", 0o644)),
-        "ENGINE_ERR_FILE_SYSTEM"
-    );
-    assert_eq!(code(root.unlink(b"none/x")), "ENGINE_ERR_FILE_MISSING");
-    assert_eq!(
-        code(Root::open(Path::new("/none/at/all"))),
-        "ENGINE_ERR_FILE_MISSING"
+        failure(Root::open(Path::new("/none/at/all"))),
+        Failure::Missing
     );
     let shown = root.open_file(b"a\n\x1b\xff").unwrap_err().to_string();
     assert!(shown.contains(r"'a\n\u{1b}\xff'"), "{shown}");
@@ -237,7 +232,7 @@ fn names_can_be_renamed_and_exchanged_and_directories_listed() {
     root.fsync(b"").unwrap();
     root.sync_file_system().unwrap();
     assert!(root.space().unwrap().free_bytes > 0);
-    assert_eq!(code(root.rmdir(b"one")), "ENGINE_ERR_FILE_EXISTS");
+    assert_eq!(failure(root.rmdir(b"one")), Failure::Exists);
 }
 
 #[test]
