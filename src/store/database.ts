@@ -1,0 +1,119 @@
+import { chmodSync, closeSync, openSync } from 'node:fs'
+import { dirname } from 'node:path'
+import SQLite from 'better-sqlite3'
+import { Kysely, type Migration, Migrator, type SqliteDatabase, SqliteDialect, type SqliteStatement } from 'kysely'
+import { EngineError, toEngineError } from '../base/errors.js'
+import { DATABASE_BUSY_MS } from '../base/limits.js'
+import { spine } from './migrations/0001-spine.js'
+import type { Schema } from './schema.js'
+
+/** In order; a migration that was released is never edited. */
+const migrations: Readonly<Record<string, Migration>> = { '0001-spine': spine }
+
+/** Says what an error of SQLite means to the operator. */
+function translate(error: unknown, path: string): EngineError {
+  const code = typeof error === 'object' && error !== null ? String(Reflect.get(error, 'code')) : ''
+  const why = error instanceof Error ? error.message : String(error)
+  const options = { cause: error }
+  if (/^SQLITE_(CORRUPT|NOTADB)/.test(code))
+    return new EngineError('ENGINE_ERR_DATABASE_DAMAGED', { path, why }, options)
+  if (/^SQLITE_(BUSY|LOCKED)/.test(code)) return new EngineError('ENGINE_ERR_DATABASE_BUSY', { path }, options)
+  if (code === 'SQLITE_FULL') return new EngineError('ENGINE_ERR_NO_SPACE', { path }, options)
+  if (/^SQLITE_(CANTOPEN|READONLY|PERM)/.test(code)) {
+    return new EngineError('ENGINE_ERR_DATA_DIR_UNWRITABLE', { path: dirname(path), why }, options)
+  }
+  if (code.startsWith('SQLITE_IOERR')) return new EngineError('ENGINE_ERR_IO', { what: path, why }, options)
+  return toEngineError(error, { what: path })
+}
+
+/** The driver's view of a connection, with every error in our words. */
+class TranslatedDatabase implements SqliteDatabase {
+  readonly #connection: SQLite.Database
+  readonly #path: string
+
+  constructor(connection: SQLite.Database, path: string) {
+    this.#connection = connection
+    this.#path = path
+  }
+
+  close(): void {
+    this.#connection.close()
+  }
+
+  prepare(text: string): SqliteStatement {
+    const statement = this.#tell(() => this.#connection.prepare<unknown[]>(text))
+    return {
+      reader: statement.reader,
+      all: (parameters) => this.#tell(() => statement.all(...parameters)),
+      run: (parameters) => this.#tell(() => statement.run(...parameters)),
+      iterate: (parameters) => this.#tell(() => statement.iterate(...parameters)),
+    }
+  }
+
+  #tell<T>(work: () => T): T {
+    try {
+      return work()
+    } catch (error) {
+      throw translate(error, this.#path)
+    }
+  }
+}
+
+function connect(path: string): SQLite.Database {
+  // The file holds the signing key: nobody else may read it, nor the files that SQLite puts beside it.
+  closeSync(openSync(path, 'a', 0o600))
+  chmodSync(path, 0o600)
+  const connection = new SQLite(path, { timeout: DATABASE_BUSY_MS })
+  connection.pragma('journal_mode = WAL')
+  connection.pragma('synchronous = FULL')
+  connection.pragma('foreign_keys = ON')
+  const faults = connection.pragma('quick_check(3)') as { readonly quick_check: string }[]
+  const why = faults.map((fault) => fault.quick_check).join('; ')
+  if (why !== 'ok') {
+    connection.close()
+    throw new EngineError('ENGINE_ERR_DATABASE_DAMAGED', { path, why })
+  }
+  return connection
+}
+
+function openConnection(path: string): SQLite.Database {
+  try {
+    return connect(path)
+  } catch (error) {
+    if (error instanceof EngineError) throw error
+    const code = typeof error === 'object' && error !== null ? String(Reflect.get(error, 'code')) : ''
+    const denied = ['EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR', 'EISDIR'].includes(code)
+    const why = error instanceof Error ? error.message : String(error)
+    if (denied) throw new EngineError('ENGINE_ERR_DATA_DIR_UNWRITABLE', { path: dirname(path), why }, { cause: error })
+    throw translate(error, path)
+  }
+}
+
+function refuseNewer(connection: SQLite.Database, path: string): void {
+  const known = connection.prepare("select 1 from sqlite_master where type = 'table' and name = 'kysely_migration'")
+  if (known.get() === undefined) return
+  const applied = connection.prepare('select name from kysely_migration').all() as { readonly name: string }[]
+  const found = applied.find(({ name }) => !Object.hasOwn(migrations, name))
+  if (found !== undefined) throw new EngineError('ENGINE_ERR_DATABASE_NEWER', { path, found: found.name })
+}
+
+/**
+ * Opens the database, makes it if it is not there, checks it and brings it to this release's form.
+ * Every write is on the disk before it returns (WAL, synchronous FULL).
+ * @throws {EngineError} ENGINE_ERR_DATABASE_DAMAGED, _BUSY, _NEWER, ENGINE_ERR_DATA_DIR_UNWRITABLE, ENGINE_ERR_NO_SPACE.
+ */
+export async function openDatabase(path: string): Promise<Kysely<Schema>> {
+  const connection = openConnection(path)
+  const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database: new TranslatedDatabase(connection, path) }) })
+  try {
+    refuseNewer(connection, path)
+    const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ ...migrations }) } })
+    const { error } = await migrator.migrateToLatest()
+    if (error !== undefined) throw error
+    return db
+  } catch (error) {
+    await db.destroy()
+    connection.close()
+    throw translate(error, path)
+  }
+}

@@ -1,0 +1,62 @@
+import { type Kysely, sql } from 'kysely'
+import {
+  FINISHED_JOBS_KEPT_PER_SITE,
+  JOB_EVENTS_KEPT,
+  JOB_EVENTS_KEPT_MS,
+  SNAPSHOTS_KEPT_PER_SITE,
+} from '../base/limits.js'
+import type { Schema } from './schema.js'
+
+export interface PruneLimits {
+  readonly finishedJobsPerSite: number
+  readonly eventsPerJob: number
+  readonly eventsKeptMs: number
+  readonly snapshotsPerSite: number
+}
+
+export interface PruneReport {
+  readonly jobsDropped: number
+  readonly eventsDropped: number
+  readonly snapshotsDropped: number
+}
+
+export const defaultPruneLimits: PruneLimits = {
+  finishedJobsPerSite: FINISHED_JOBS_KEPT_PER_SITE,
+  eventsPerJob: JOB_EVENTS_KEPT,
+  eventsKeptMs: JOB_EVENTS_KEPT_MS,
+  snapshotsPerSite: SNAPSHOTS_KEPT_PER_SITE,
+}
+
+/**
+ * Drops what is beyond the limits: old finished jobs with their nodes, receipts and events, old
+ * events, old snapshots. A job without an end is never dropped, nor one that decided a live release.
+ */
+export async function prune(db: Kysely<Schema>, nowMs: number, limits: PruneLimits): Promise<PruneReport> {
+  const jobs = await sql`
+    delete from jobs where id in (
+      select id from (
+        select id, row_number() over (partition by site order by id desc) as place
+        from jobs where finished_at_ms is not null
+      ) where place > ${limits.finishedJobsPerSite}
+    ) and id not in (select target_job_id from sites where target_job_id is not null)`.execute(db)
+  const events = await sql`
+    delete from events where (job_id, id) in (
+      select job_id, id from (
+        select job_id, id, row_number() over (partition by job_id order by id desc) as place from events
+      ) where place > ${limits.eventsPerJob}
+    ) or (
+      at_ms < ${nowMs - limits.eventsKeptMs}
+      and job_id in (select id from jobs where finished_at_ms is not null)
+    )`.execute(db)
+  const snapshots = await sql`
+    delete from snapshots where serial in (
+      select serial from (
+        select serial, row_number() over (partition by site order by serial desc) as place from snapshots
+      ) where place > ${limits.snapshotsPerSite}
+    )`.execute(db)
+  return {
+    jobsDropped: Number(jobs.numAffectedRows ?? 0n),
+    eventsDropped: Number(events.numAffectedRows ?? 0n),
+    snapshotsDropped: Number(snapshots.numAffectedRows ?? 0n),
+  }
+}

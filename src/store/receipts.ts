@@ -1,0 +1,82 @@
+import type { CommandType, JobError, Receipt } from '../model/job.js'
+import { fromJsonOrNull, type NewRow, type Queries, type Row, toJsonOrNull } from './schema.js'
+
+export class Receipts {
+  readonly #db: Queries
+
+  constructor(db: Queries) {
+    this.#db = db
+  }
+
+  /**
+   * Records what a node did with a command; durable when this returns, so it may be acknowledged.
+   * Delivered twice, a receipt or completion stays as it was first told; of failures the last is kept.
+   * @returns false when it was there already.
+   */
+  async record(receipt: Receipt): Promise<boolean> {
+    const row = toRow(receipt)
+    const result = await this.#db()
+      .insertInto('receipts')
+      .values(row)
+      .onConflict((conflict) => conflict.doNothing())
+      .executeTakeFirst()
+    const added = result.numInsertedOrUpdatedRows === 1n
+    if (!added && receipt.kind === 'failure') {
+      await this.#db()
+        .updateTable('receipts')
+        .set(row)
+        .where('job_id', '=', receipt.jobId)
+        .where('node_id', '=', receipt.nodeId)
+        .where('command', '=', receipt.command)
+        .where('kind', '=', 'failure')
+        .execute()
+    }
+    return added
+  }
+
+  /** In the order they were recorded. */
+  async list(jobId: string): Promise<Receipt[]> {
+    const query = this.#db().selectFrom('receipts').selectAll().where('job_id', '=', jobId)
+    const rows = await query.orderBy('recorded_at_ms').orderBy('node_name').orderBy('command').execute()
+    return rows.map(fromRow)
+  }
+
+  /** Ids of the nodes that have done a command of a job. */
+  async completedBy(jobId: string, command: CommandType): Promise<ReadonlySet<string>> {
+    const query = this.#db().selectFrom('receipts').select('node_id').where('job_id', '=', jobId)
+    const rows = await query.where('command', '=', command).where('kind', '=', 'completion').execute()
+    return new Set(rows.map((row) => row.node_id))
+  }
+}
+
+function toRow(receipt: Receipt): NewRow<'receipts'> {
+  return {
+    job_id: receipt.jobId,
+    node_id: receipt.nodeId,
+    node_name: receipt.nodeName,
+    command: receipt.command,
+    kind: receipt.kind,
+    release: receipt.release,
+    tree_hash: receipt.treeHash,
+    at_ms: receipt.atMs,
+    recorded_at_ms: receipt.recordedAtMs,
+    bytes_fetched: receipt.bytesFetched,
+    error: toJsonOrNull(receipt.error),
+  }
+}
+
+function fromRow(row: Row<'receipts'>): Receipt {
+  return {
+    jobId: row.job_id,
+    nodeId: row.node_id,
+    nodeName: row.node_name,
+    command: row.command as CommandType,
+    kind: row.kind as Receipt['kind'],
+    release: row.release,
+    treeHash: row.tree_hash,
+    atMs: row.at_ms,
+    recordedAtMs: row.recorded_at_ms,
+    bytesFetched: row.bytes_fetched,
+    error: fromJsonOrNull<JobError>(row.error),
+  }
+}

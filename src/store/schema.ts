@@ -1,0 +1,153 @@
+import type { Insertable, Kysely, Selectable } from 'kysely'
+
+// The database's own names (snake_case) and types: text, integers, blobs. JSON is kept as text.
+// These types never leave the room; each noun's file turns them into the model's.
+
+interface MetaTable {
+  id: number
+  coordinator_id: string
+  key_seed: Uint8Array
+  epoch: number
+  last_serial: number
+}
+
+interface SitesTable {
+  site: string
+  group_name: string
+  target_release: number | null
+  target_tree_hash: string | null
+  target_job_id: string | null
+  target_command: string | null
+  hold_reason: string | null
+  last_release: number
+  created_at_ms: number
+}
+
+interface ReleasesTable {
+  site: string
+  release: number
+  tree_hash: string
+  base_release: number | null
+  job_id: string
+  file_count: number
+  total_bytes: number
+  held: number
+  created_at_ms: number
+}
+
+interface JobsTable {
+  id: string
+  type: string
+  site: string
+  group_name: string
+  state: string
+  directory: string | null
+  release: number | null
+  base_release: number | null
+  tree_hash: string | null
+  reason: string | null
+  policy: string
+  changes: string | null
+  assignment: string | null
+  error: string | null
+  created_at_ms: number
+  finished_at_ms: number | null
+}
+
+interface JobNodesTable {
+  job_id: string
+  node_id: string
+  name: string
+  segment: string
+  state: string
+  bytes_have: number
+  rate_bps: number
+  reason: string | null
+}
+
+interface ReceiptsTable {
+  job_id: string
+  node_id: string
+  node_name: string
+  command: string
+  kind: string
+  release: number
+  tree_hash: string
+  at_ms: number
+  recorded_at_ms: number
+  bytes_fetched: number
+  error: string | null
+}
+
+interface NodesTable {
+  id: string
+  name: string
+  group_names: string
+  segment: string
+  data_host: string
+  data_port: number
+  sites: string
+  reason: string | null
+  joined_at_ms: number
+  last_seen_ms: number
+}
+
+interface AssignmentsTable {
+  id: string
+  serial: number
+  command: string
+  site: string
+  release: number
+  base_release: number | null
+  tree_hash: string
+  job_id: string
+  chunk_bytes: number
+  chunk_count: number | null
+  stream_bytes: number | null
+  content_bytes: number | null
+  data_digest: string | null
+  created_at_ms: number
+}
+
+interface EventsTable {
+  job_id: string
+  id: number
+  type: string
+  at_ms: number
+  job: string
+}
+
+interface SnapshotsTable {
+  serial: number
+  site: string
+  release: number
+  job_id: string
+  at_ms: number
+  details: Uint8Array
+}
+
+export interface Schema {
+  meta: MetaTable
+  sites: SitesTable
+  releases: ReleasesTable
+  jobs: JobsTable
+  job_nodes: JobNodesTable
+  receipts: ReceiptsTable
+  nodes: NodesTable
+  assignments: AssignmentsTable
+  events: EventsTable
+  snapshots: SnapshotsTable
+}
+
+export type Row<T extends keyof Schema> = Selectable<Schema[T]>
+export type NewRow<T extends keyof Schema> = Insertable<Schema[T]>
+
+/** Gives the connection or the transaction at hand; asked anew for each query. */
+export type Queries = () => Kysely<Schema>
+
+/** JSON of the model as it is kept in a text column. */
+export const toJson = (value: unknown): string => JSON.stringify(value)
+/** The same read back; what this process wrote needs no second check. */
+export const fromJson = <T>(text: string): T => JSON.parse(text) as T
+export const toJsonOrNull = (value: unknown): string | null => (value === null ? null : JSON.stringify(value))
+export const fromJsonOrNull = <T>(text: string | null): T | null => (text === null ? null : (JSON.parse(text) as T))

@@ -1,0 +1,110 @@
+import { EngineError } from '../base/errors.js'
+import type { Queries, Row } from './schema.js'
+
+/** A site as it is kept; what the nodes should serve is its target. */
+export interface SiteRecord {
+  readonly site: string
+  readonly group: string
+  readonly target: SiteTarget | null
+  /** Set by a rollback: why the site stands on an older release. */
+  readonly holdReason: string | null
+  /** Highest release number given out so far; 0 before the first. */
+  readonly lastRelease: number
+  readonly createdAtMs: number
+}
+
+/** The commit decision: the release every node of the group should serve, and what decided it. */
+export interface SiteTarget {
+  readonly release: number
+  readonly treeHash: string
+  readonly jobId: string
+  readonly command: 'commit' | 'rollback'
+}
+
+export class Sites {
+  readonly #db: Queries
+
+  constructor(db: Queries) {
+    this.#db = db
+  }
+
+  /** Makes the site if it is not there; an existing one comes back as it is, with its own group. */
+  async ensure(site: string, group: string, nowMs: number): Promise<SiteRecord> {
+    await this.#db()
+      .insertInto('sites')
+      .values({ site, group_name: group, last_release: 0, created_at_ms: nowMs })
+      .onConflict((conflict) => conflict.doNothing())
+      .execute()
+    return this.require(site)
+  }
+
+  async get(site: string): Promise<SiteRecord | null> {
+    const row = await this.#db().selectFrom('sites').selectAll().where('site', '=', site).executeTakeFirst()
+    return row === undefined ? null : fromRow(row)
+  }
+
+  /** @throws {EngineError} ENGINE_ERR_SITE_UNKNOWN */
+  async require(site: string): Promise<SiteRecord> {
+    const found = await this.get(site)
+    if (found === null) throw new EngineError('ENGINE_ERR_SITE_UNKNOWN', { site })
+    return found
+  }
+
+  /** By name. */
+  async list(): Promise<SiteRecord[]> {
+    return (await this.#db().selectFrom('sites').selectAll().orderBy('site').execute()).map(fromRow)
+  }
+
+  /**
+   * Takes the next release number of a site; no number is given twice, even after kill -9.
+   * @throws {EngineError} ENGINE_ERR_SITE_UNKNOWN
+   */
+  async nextRelease(site: string): Promise<number> {
+    const updated = await this.#db()
+      .updateTable('sites')
+      .set((row) => ({ last_release: row('last_release', '+', 1) }))
+      .where('site', '=', site)
+      .returning('last_release')
+      .executeTakeFirst()
+    if (updated === undefined) throw new EngineError('ENGINE_ERR_SITE_UNKNOWN', { site })
+    return updated.last_release
+  }
+
+  /**
+   * Writes the commit decision. It is durable when this returns; only then may anybody be told.
+   * @throws {EngineError} ENGINE_ERR_SITE_UNKNOWN
+   */
+  async setTarget(site: string, target: SiteTarget, holdReason: string | null): Promise<void> {
+    const result = await this.#db()
+      .updateTable('sites')
+      .set({
+        target_release: target.release,
+        target_tree_hash: target.treeHash,
+        target_job_id: target.jobId,
+        target_command: target.command,
+        hold_reason: holdReason,
+      })
+      .where('site', '=', site)
+      .executeTakeFirst()
+    if (result.numUpdatedRows === 0n) throw new EngineError('ENGINE_ERR_SITE_UNKNOWN', { site })
+  }
+
+  async setHoldReason(site: string, holdReason: string | null): Promise<void> {
+    await this.#db().updateTable('sites').set({ hold_reason: holdReason }).where('site', '=', site).execute()
+  }
+}
+
+function fromRow(row: Row<'sites'>): SiteRecord {
+  const { target_release: release, target_tree_hash: treeHash } = row
+  const command = row.target_command === 'rollback' ? 'rollback' : 'commit'
+  const target =
+    release === null || treeHash === null ? null : { release, treeHash, jobId: row.target_job_id ?? '', command }
+  return {
+    site: row.site,
+    group: row.group_name,
+    target: target as SiteTarget | null,
+    holdReason: row.hold_reason,
+    lastRelease: row.last_release,
+    createdAtMs: row.created_at_ms,
+  }
+}

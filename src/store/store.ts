@@ -1,0 +1,123 @@
+// The coordinator's durable truth: identity, sites, jobs, nodes, assignments and what became of them.
+// In: records in the model's words. Out: the same records, on the disk before a write returns.
+// Never: a decision; a word of SQL or snake_case outside this room; a second writer on one file.
+import { AsyncLocalStorage } from 'node:async_hooks'
+import type { Kysely } from 'kysely'
+import { EngineError } from '../base/errors.js'
+import { Assignments } from './assignments.js'
+import { openDatabase } from './database.js'
+import { Events } from './events.js'
+import { JobNodes } from './job-nodes.js'
+import { Jobs } from './jobs.js'
+import { Meta } from './meta.js'
+import { Nodes } from './nodes.js'
+import { defaultPruneLimits, type PruneLimits, type PruneReport, prune } from './prune.js'
+import { Receipts } from './receipts.js'
+import { Releases } from './releases.js'
+import type { Queries, Schema } from './schema.js'
+import { Sites } from './sites.js'
+import { Snapshots } from './snapshots.js'
+
+/** All nouns over one connection or one transaction. */
+export interface Tables {
+  readonly meta: Meta
+  readonly sites: Sites
+  readonly releases: Releases
+  readonly jobs: Jobs
+  readonly jobNodes: JobNodes
+  readonly receipts: Receipts
+  readonly nodes: Nodes
+  readonly assignments: Assignments
+  readonly events: Events
+  readonly snapshots: Snapshots
+}
+
+function tablesOver(db: Queries): Tables {
+  return {
+    meta: new Meta(db),
+    sites: new Sites(db),
+    releases: new Releases(db),
+    jobs: new Jobs(db),
+    jobNodes: new JobNodes(db),
+    receipts: new Receipts(db),
+    nodes: new Nodes(db),
+    assignments: new Assignments(db),
+    events: new Events(db),
+    snapshots: new Snapshots(db),
+  }
+}
+
+export class Store implements Tables {
+  readonly meta: Meta
+  readonly sites: Sites
+  readonly releases: Releases
+  readonly jobs: Jobs
+  readonly jobNodes: JobNodes
+  readonly receipts: Receipts
+  readonly nodes: Nodes
+  readonly assignments: Assignments
+  readonly events: Events
+  readonly snapshots: Snapshots
+  readonly #db: Kysely<Schema>
+  readonly #transaction = new AsyncLocalStorage<{ open: boolean }>()
+  #closed = false
+
+  private constructor(db: Kysely<Schema>) {
+    this.#db = db
+    const tables = tablesOver(() => this.#outside())
+    this.meta = tables.meta
+    this.sites = tables.sites
+    this.releases = tables.releases
+    this.jobs = tables.jobs
+    this.jobNodes = tables.jobNodes
+    this.receipts = tables.receipts
+    this.nodes = tables.nodes
+    this.assignments = tables.assignments
+    this.events = tables.events
+    this.snapshots = tables.snapshots
+  }
+
+  /**
+   * Opens the database file at `path`, making it if it is not there.
+   * @throws {EngineError} ENGINE_ERR_DATABASE_DAMAGED, _BUSY, _NEWER, ENGINE_ERR_DATA_DIR_UNWRITABLE, ENGINE_ERR_NO_SPACE.
+   */
+  static async open(path: string): Promise<Store> {
+    return new Store(await openDatabase(path))
+  }
+
+  /**
+   * Runs `work` in one transaction: all of it is durable when this returns, or none of it happened.
+   * Inside, use the tables that `work` is given; the store's own would wait for the transaction to end.
+   */
+  async transaction<T>(work: (tables: Tables) => Promise<T>): Promise<T> {
+    const state = { open: true }
+    return this.#outside()
+      .transaction()
+      .execute((inside) => this.#transaction.run(state, () => work(tablesOver(() => inside))))
+      .finally(() => {
+        state.open = false
+      })
+  }
+
+  /** Drops what is beyond the limits of `base/limits`. */
+  async prune(nowMs: number, limits: PruneLimits = defaultPruneLimits): Promise<PruneReport> {
+    return this.#outside()
+      .transaction()
+      .execute((inside) => prune(inside, nowMs, limits))
+  }
+
+  /** Closes the file; a second call does nothing. */
+  async close(): Promise<void> {
+    if (this.#closed) return
+    this.#closed = true
+    await this.#db.destroy()
+  }
+
+  #outside(): Kysely<Schema> {
+    if (this.#closed) throw new EngineError('ENGINE_ERR_NATIVE_CLOSED', { what: 'the database' })
+    if (this.#transaction.getStore()?.open === true) {
+      throw new EngineError('ENGINE_ERR_INTERNAL', { why: 'inside a transaction, use the tables it is given' })
+    }
+    return this.#db
+  }
+}
