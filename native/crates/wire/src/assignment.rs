@@ -36,6 +36,7 @@ use crate::limits::{
     SECTION_RAW_BYTES_MAX, SITE_BYTES_MAX, STEP_COUNT_MAX, STEPS_RAW_BYTES_MAX,
     chunk_bytes_allowed, packed_bytes_max,
 };
+use crate::steps::{self, Step};
 use crate::{AssignmentId, Digest, digest_of};
 
 const HEADER_MAGIC: &[u8; 8] = b"DSTASN01";
@@ -239,6 +240,29 @@ impl Header {
         broken.map_or(Ok(()), |(_, fault)| {
             Err(WireError::new(Part::Header, fault))
         })
+    }
+
+    /// Reads the unpacked steps and checks them against all that the header says of them.
+    ///
+    /// # Errors
+    /// Of [`Part::Steps`]: another length, digest or count, content of another size, or whatever
+    /// [`steps::decode`] refuses.
+    pub fn read_steps(&self, raw: &[u8]) -> Result<Vec<Step>, WireError> {
+        let fail = |fault| Err(WireError::new(Part::Steps, fault));
+        if raw.len() != self.steps_raw_bytes as usize {
+            return fail(Fault::Value("length"));
+        }
+        if digest_of(raw) != self.steps_digest {
+            return fail(Fault::Digest);
+        }
+        let steps = steps::decode(raw)?;
+        if steps.len() != self.step_count as usize {
+            return fail(Fault::Value("count"));
+        }
+        if steps::content_bytes(&steps) != self.content_bytes {
+            return fail(Fault::Value("content size"));
+        }
+        Ok(steps)
     }
 
     /// The assignment's name: the first 16 bytes of the digest of the encoded header.

@@ -215,6 +215,15 @@ pub fn encode(steps: &[Step]) -> Vec<u8> {
     out
 }
 
+/// Bytes of the files that the `WriteFile` steps write: the header's `content_bytes`.
+pub fn content_bytes(steps: &[Step]) -> u64 {
+    let sizes = steps.iter().map(|step| match step {
+        Step::WriteFile { size_bytes, .. } => *size_bytes,
+        _ => 0,
+    });
+    sizes.fold(0, u64::saturating_add)
+}
+
 /// Reads steps one by one, checking each and their order; ends after the first error.
 pub struct StepReader<'a> {
     reader: Reader<'a>,

@@ -67,11 +67,10 @@ impl Entry {
             return Err(Fault::Value("mode"));
         }
         match &self.kind {
-            EntryKind::Directory => Ok(()),
             EntryKind::File { size_bytes, .. } if *size_bytes > CONTENT_BYTES_MAX => {
                 Err(Fault::Limit("file size"))
             }
-            EntryKind::File { .. } => Ok(()),
+            EntryKind::Directory | EntryKind::File { .. } => Ok(()),
             EntryKind::Link { .. } if self.mode != LINK_MODE => Err(Fault::Value("link mode")),
             EntryKind::Link { target } => check_target(target),
         }

@@ -17,7 +17,8 @@
 //! forwarded only when it matches a vouch. Vouches follow each other without gaps from chunk 0;
 //! the last one says the end.
 
-use ed25519_dalek::{Signature, Signer, SigningKey, VerifyingKey};
+pub use ed25519_dalek::SigningKey;
+use ed25519_dalek::{Signature, Signer, VerifyingKey};
 
 use crate::cursor::Reader;
 use crate::error::{Fault, Part, WireError};
