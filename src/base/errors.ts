@@ -76,7 +76,6 @@ export const errorTable = {
     'there is nothing at {method} {path}',
     'see /openapi.json for the routes',
   ),
-  ENGINE_ERR_METHOD_NOT_ALLOWED: row(405, 2, false, '{method} is not for {path}', 'see /openapi.json for the routes'),
   ENGINE_ERR_BODY_TOO_LARGE: row(
     413,
     2,
@@ -214,6 +213,27 @@ export const errorTable = {
     true,
     'the assignment cannot be read: {why}',
     'it is fetched again by itself; if this repeats, check the disk and memory of the machine named in the log',
+  ),
+  ENGINE_ERR_TREE_CORRUPT: row(
+    422,
+    1,
+    true,
+    'the list of what a release holds cannot be read: {why}',
+    'the release is fetched again by itself; if this repeats, check the disk and memory of the machine named in the log',
+  ),
+  ENGINE_ERR_VOUCH_INVALID: row(
+    422,
+    1,
+    true,
+    'what should vouch for chunks cannot be trusted: {why}',
+    'another source is asked by itself; if this repeats, look at the peer that the log names',
+  ),
+  ENGINE_ERR_PEER_MESSAGE: row(
+    400,
+    1,
+    true,
+    'a peer sent what is not in the protocol: {why}',
+    'another source is asked by itself; run the same release of distributary on all nodes',
   ),
   ENGINE_ERR_DIGEST_MISMATCH: row(
     422,
