@@ -1,0 +1,163 @@
+//! Goal: the model does what its head comment says. Method: small networks whose times can be
+//! worked out by hand.
+
+use super::*;
+
+const MEGABIT: u64 = 1_000_000;
+/// 1,000 bytes at 1 Mbit/s take this long.
+const KILOBYTE_US: u64 = 8_000;
+const WINDOW: u64 = 64 * 1024;
+
+/// Says what it is told to on a link as soon as there is room, and notes what it hears.
+#[derive(Default)]
+struct Talker {
+    calls: Vec<NodeIndex>,
+    messages: u32,
+    heard: Vec<(u64, String)>,
+}
+
+impl Process for Talker {
+    type Message = u32;
+
+    fn handle(&mut self, event: Event<u32>, io: &mut Io<'_, u32>) {
+        match &event {
+            Event::Started => {
+                for peer in &self.calls {
+                    io.connect(*peer);
+                }
+            }
+            Event::LinkUp {
+                link, opened: true, ..
+            } => {
+                for number in 0..self.messages {
+                    io.send(*link, number, 1000);
+                }
+            }
+            _ => {}
+        }
+        self.heard.push((io.now_us(), format!("{event:?}")));
+    }
+}
+
+fn caller(calls: &[NodeIndex], messages: u32) -> Talker {
+    Talker {
+        calls: calls.to_vec(),
+        messages,
+        heard: Vec::new(),
+    }
+}
+
+fn received_at(network: &Network<Talker>, node: NodeIndex) -> Vec<u64> {
+    let heard = &network.process(node).unwrap().heard;
+    heard
+        .iter()
+        .filter(|(_, what)| what.starts_with("Received"))
+        .map(|(at, _)| *at)
+        .collect()
+}
+
+fn megabit() -> Rates {
+    Rates::symmetric(MEGABIT)
+}
+
+#[test]
+fn a_message_takes_its_size_over_the_rate_and_the_delay() {
+    let mut network = Network::new(1, WINDOW, |_, _| 500);
+    network.add(megabit(), caller(&[1], 2));
+    network.add(megabit(), caller(&[], 0));
+    network.run_until(1_000_000);
+    let up_us = 2 * 500;
+    let first = up_us + KILOBYTE_US + 500;
+    assert_eq!(received_at(&network, 1), vec![first, first + KILOBYTE_US]);
+    assert_eq!(network.carried_bytes(1), (0, 2000));
+}
+
+#[test]
+fn two_children_share_an_uplink() {
+    let mut network = Network::new(1, WINDOW, |_, _| 0);
+    network.add(megabit(), caller(&[1, 2], 10));
+    network.add(megabit(), caller(&[], 0));
+    network.add(megabit(), caller(&[], 0));
+    network.run_until(1_000_000);
+    let last = |node| *received_at(&network, node).last().unwrap();
+    assert_eq!(last(1).max(last(2)), 20 * KILOBYTE_US);
+    assert!(last(1).abs_diff(last(2)) <= 2 * KILOBYTE_US);
+}
+
+#[test]
+fn two_parents_share_a_downlink() {
+    let mut network = Network::new(1, WINDOW, |_, _| 0);
+    network.add(megabit(), caller(&[2], 10));
+    network.add(megabit(), caller(&[2], 10));
+    network.add(megabit(), caller(&[], 0));
+    network.run_until(1_000_000);
+    assert_eq!(*received_at(&network, 2).last().unwrap(), 20 * KILOBYTE_US);
+}
+
+#[test]
+fn a_slow_reader_holds_up_its_own_connection_alone() {
+    let mut network = Network::new(1, 2000, |_, _| 0);
+    network.add(megabit(), caller(&[1, 2], 100));
+    network.add(Rates::symmetric(MEGABIT / 100), caller(&[], 0));
+    network.add(megabit(), caller(&[], 0));
+    network.run_until(120 * KILOBYTE_US);
+    assert_eq!(received_at(&network, 2).len(), 100);
+    assert_eq!(received_at(&network, 1).len(), 1);
+}
+
+#[test]
+fn a_killed_node_resets_its_links_and_refuses_new_ones() {
+    let mut network = Network::new(1, WINDOW, |_, _| 100);
+    network.add(megabit(), caller(&[1], 1000));
+    network.add(megabit(), caller(&[], 0));
+    network.run_until(20_000);
+    assert!(network.kill(1, Death::Reset).is_some());
+    network.order(0, |_, io| io.connect(1));
+    network.run_until(40_000);
+    let heard = &network.process(0).unwrap().heard;
+    assert!(
+        heard.contains(&(20_100, "LinkDown { link: 1 }".into())),
+        "{heard:?}"
+    );
+    assert!(
+        heard.contains(&(20_200, "ConnectFailed { peer: 1 }".into())),
+        "{heard:?}"
+    );
+}
+
+#[test]
+fn nothing_comes_from_a_node_without_power_until_it_is_back() {
+    let mut network = Network::new(1, WINDOW, |_, _| 100);
+    network.add(megabit(), caller(&[1], 1000));
+    network.add(megabit(), caller(&[], 0));
+    network.run_until(20_000);
+    network.kill(1, Death::Silent);
+    network.run_until(1_000_000);
+    let downs = |network: &Network<Talker>| {
+        let heard = &network.process(0).unwrap().heard;
+        heard
+            .iter()
+            .filter(|(_, what)| what.starts_with("LinkDown"))
+            .count()
+    };
+    assert_eq!(downs(&network), 0);
+    network.restart(1, caller(&[], 0));
+    network.run_until(1_100_000);
+    assert_eq!(downs(&network), 1);
+    assert_eq!(received_at(&network, 1).len(), 0);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_run() {
+    let run = |seed| {
+        let mut network = Network::new(seed, WINDOW, |_, _| 250);
+        for node in 0..4 {
+            network.add(megabit(), caller(&[(node + 1) % 4, (node + 2) % 4], 20));
+        }
+        network.run_until(500_000);
+        (0..4)
+            .map(|node| network.process(node).unwrap().heard.clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(run(7), run(7));
+}
