@@ -122,3 +122,9 @@ export const JOURNAL_RECORD_BYTES_MAX = 64 * KIB
 
 /** Reports that a node keeps while its coordinator is away; beyond it the oldest receipts go first. */
 export const REPORTS_KEPT_MAX = 4096
+
+/** Worker threads at most: a scan or a packing keeps two native threads busy itself, and the relay needs the rest. */
+export const POOL_THREADS_MAX = 2
+
+/** An idle worker thread ends after this long: tasks of one job follow each other within it. */
+export const POOL_IDLE_MS = 10 * SECOND_MS

@@ -1,0 +1,8 @@
+import { pack } from '../src/native/content.js'
+import type { TaskOutcome, TaskRequest, Tasks } from './tasks.js'
+import { performTask } from './tasks.js'
+
+/** Writes an assignment, away from the main thread, telling each batch of vouched chunks. */
+export default function packTask(request: TaskRequest<'pack'>): TaskOutcome<Tasks['pack']['output']> {
+  return performTask(request, pack)
+}
