@@ -1,0 +1,29 @@
+import { EngineError } from '../base/errors.js'
+import { formatRatio } from '../base/quantities.js'
+import type { ChangeSummary, JobPolicy } from '../model/job.js'
+
+/** What a publish would do to what is live, as the scan counted it. */
+export interface GuardFacts {
+  readonly directory: string
+  readonly changes: ChangeSummary
+  /** Files of the release that is live now; 0 for the first publish. */
+  readonly liveFileCount: number
+}
+
+/**
+ * The guard rails: an empty tree, and more deletions than the policy lets through. Who says that an
+ * empty tree is meant has said that everything is to be deleted. Pure.
+ * @returns why this must not be published, or null.
+ */
+export function checkGuards(facts: GuardFacts, policy: JobPolicy): EngineError | null {
+  const { changes, liveFileCount } = facts
+  if (changes.fileCount === 0) {
+    return policy.allowEmpty ? null : new EngineError('ENGINE_ERR_EMPTY_SOURCE', { directory: facts.directory })
+  }
+  if (changes.filesDeleted <= liveFileCount * policy.maxDeleteRatio) return null
+  return new EngineError('ENGINE_ERR_MASS_DELETE', {
+    filesDeleted: changes.filesDeleted,
+    fileCount: liveFileCount,
+    limit: formatRatio(policy.maxDeleteRatio),
+  })
+}

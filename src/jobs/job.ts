@@ -1,0 +1,105 @@
+// In: a job and what happened to it. Out: the job after it, or a refusal with a code.
+// Never: I/O, a clock, a decision about nodes (see quorum.ts) or about who is next (see queue.ts).
+import { assert } from '../base/assert.js'
+import { EngineError } from '../base/errors.js'
+import type { AssignmentRef, ChangeSummary, JobError, JobState, JobView } from '../model/job.js'
+
+/** A job without its nodes' parts, which are tracked apart. */
+export type JobFacts = Omit<JobView, 'nodes'>
+
+/** What can happen to a job, in the past tense. */
+export type JobHappening =
+  | { readonly type: 'started' }
+  | { readonly type: 'scanned'; readonly changes: ChangeSummary }
+  | { readonly type: 'numbered'; readonly release: number; readonly baseRelease: number | null }
+  | { readonly type: 'assigned'; readonly assignment: AssignmentRef }
+  | { readonly type: 'packed'; readonly streamBytes: number }
+  | { readonly type: 'staged' }
+  | { readonly type: 'decided' }
+  | { readonly type: 'finished'; readonly error: JobError | null }
+  | { readonly type: 'failed'; readonly error: JobError }
+  | { readonly type: 'aborted'; readonly error: JobError }
+  /** The process ended before the assignment was whole: it is packed again. */
+  | { readonly type: 'interrupted' }
+
+const finalStates: ReadonlySet<JobState> = new Set(['succeeded', 'partial', 'failed', 'aborted'])
+/** Before the decision is stored, a job may still end without any node having switched. */
+const undecided: readonly JobState[] = ['queued', 'packing', 'distributing', 'staged']
+
+const allowed: Readonly<Record<JobHappening['type'], readonly JobState[]>> = {
+  started: ['queued'],
+  scanned: ['packing'],
+  numbered: ['queued', 'packing'],
+  assigned: ['packing'],
+  packed: ['distributing'],
+  staged: ['distributing'],
+  decided: ['queued', 'distributing', 'staged'],
+  // From `packing`: nothing differs from what is live, so there is nothing to switch.
+  finished: ['packing', 'committing'],
+  failed: undecided,
+  aborted: undecided,
+  interrupted: ['packing', 'distributing'],
+}
+
+/**
+ * The job after what happened. Pure.
+ * @param nowMs  wall clock, kept as the time it finished.
+ * @throws {EngineError} ENGINE_ERR_INTERNAL when that cannot happen to a job in this state.
+ */
+export function stepJob(job: JobFacts, happening: JobHappening, nowMs: number): JobFacts {
+  assert(allowed[happening.type].includes(job.state), 'this cannot happen to a job in this state', {
+    jobId: job.id,
+    state: job.state,
+    happening: happening.type,
+  })
+  switch (happening.type) {
+    case 'started':
+      return { ...job, state: 'packing' }
+    case 'scanned':
+      return { ...job, changes: happening.changes }
+    case 'numbered':
+      return { ...job, release: happening.release, baseRelease: happening.baseRelease }
+    case 'assigned':
+      return { ...job, state: 'distributing', assignment: happening.assignment }
+    case 'packed':
+      return { ...job, assignment: withLength(job.assignment, happening.streamBytes) }
+    case 'staged':
+      return { ...job, state: 'staged' }
+    case 'decided':
+      return { ...job, state: 'committing' }
+    case 'interrupted':
+      return { ...job, state: 'packing', assignment: null }
+    case 'finished':
+      return ended(job, happening.error === null ? 'succeeded' : 'partial', happening.error, nowMs)
+    case 'failed':
+    case 'aborted':
+      return ended(job, happening.type, happening.error, nowMs)
+  }
+}
+
+/** Whether nothing more can happen to a job. */
+export function isFinal(state: JobState): boolean {
+  return finalStates.has(state)
+}
+
+/** @throws {EngineError} ENGINE_ERR_JOB_STATE unless the job waits for its commit. */
+export function checkCommit(job: JobFacts): void {
+  if (job.state !== 'staged') throw notIn(job, 'committed')
+}
+
+/** @throws {EngineError} ENGINE_ERR_JOB_STATE once the switch is decided or the job has ended. */
+export function checkAbort(job: JobFacts): void {
+  if (!undecided.includes(job.state)) throw notIn(job, 'aborted')
+}
+
+function notIn(job: JobFacts, action: string): EngineError {
+  return new EngineError('ENGINE_ERR_JOB_STATE', { jobId: job.id, state: job.state, action })
+}
+
+function withLength(assignment: AssignmentRef | null, streamBytes: number): AssignmentRef | null {
+  return assignment === null ? null : { ...assignment, streamBytes }
+}
+
+function ended(job: JobFacts, state: JobState, error: JobError | null, nowMs: number): JobFacts {
+  return { ...job, state, error, finishedAtMs: nowMs }
+}

@@ -1,0 +1,84 @@
+// In: what nodes reported, in any order, some of it twice. Out: each node's part in a job.
+// Never: I/O or a clock; a state that a late or repeated report takes back.
+import type { CommandType, JobError, JobNode } from '../model/job.js'
+
+/** One node's part in one job. */
+export interface NodePart extends JobNode {
+  /** How far it is: reports that are not ahead of it change nothing. */
+  readonly rank: number
+}
+
+/** What is told of a node's part. */
+export type PartEvent =
+  | { readonly type: 'progress'; readonly bytesHave: number; readonly rateBps: number }
+  | { readonly type: 'received' }
+  | { readonly type: 'staged' }
+  | { readonly type: 'live' }
+  | { readonly type: 'failed'; readonly command: CommandType; readonly error: JobError }
+
+/** A staged release makes a failed fetch good, a live one a failed switch; nothing takes `live` back. */
+const ranks = { new: 0, receiving: 1, received: 2, failedToStage: 3, staged: 4, failedToSwitch: 5, live: 6 }
+
+/** A node of a job before it said anything. Pure. */
+export function newPart(node: { readonly id: string; readonly name: string; readonly segment: string }): NodePart {
+  const { id: nodeId, name, segment } = node
+  return { nodeId, name, segment, state: 'new', bytesHave: 0, rateBps: 0, reason: null, rank: ranks.new }
+}
+
+/**
+ * A node's part after one more event. The furthest state stands, so neither the order in which
+ * reports come nor how often decides. Pure.
+ */
+export function foldPart(part: NodePart, event: PartEvent): NodePart {
+  const rank = rankOf(event)
+  const moved = event.type === 'progress' ? withProgress(part, event) : part
+  if (rank <= part.rank) return moved
+  switch (event.type) {
+    case 'progress':
+      return { ...moved, rank, state: 'receiving', reason: null }
+    case 'failed':
+      return { ...moved, rank, state: 'failed', rateBps: 0, reason: event.error.message }
+    case 'received':
+    case 'staged':
+    case 'live':
+      return { ...moved, rank, state: event.type, rateBps: 0, reason: null }
+  }
+}
+
+/**
+ * A node's part once nobody waits for it any longer. What it reports later counts from the start, so
+ * that it can still catch up within the job. Pure.
+ */
+export function markBehind(part: NodePart, reason: string): NodePart {
+  return { ...part, state: 'behind', rateBps: 0, reason, rank: ranks.new }
+}
+
+/** A node's part as the job shows it. Pure. */
+export function toJobNode(part: NodePart): JobNode {
+  const { nodeId, name, segment, state, bytesHave, rateBps, reason } = part
+  return { nodeId, name, segment, state, bytesHave, rateBps, reason }
+}
+
+/** The part that a stored row of a job stands for. Pure. */
+export function toPart(node: JobNode): NodePart {
+  const rank = node.state === 'behind' ? ranks.new : node.state === 'failed' ? ranks.failedToStage : ranks[node.state]
+  return { ...node, rank }
+}
+
+function withProgress(part: NodePart, event: PartEvent & { type: 'progress' }): NodePart {
+  const bytesHave = Math.max(part.bytesHave, event.bytesHave)
+  return { ...part, bytesHave, rateBps: part.rank <= ranks.receiving ? event.rateBps : part.rateBps }
+}
+
+function rankOf(event: PartEvent): number {
+  switch (event.type) {
+    case 'progress':
+      return ranks.receiving
+    case 'failed':
+      return event.command === 'publish' ? ranks.failedToStage : ranks.failedToSwitch
+    case 'received':
+    case 'staged':
+    case 'live':
+      return ranks[event.type]
+  }
+}

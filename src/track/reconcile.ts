@@ -1,0 +1,75 @@
+import type { NodeSite, ReleaseRef } from '../model/node.js'
+
+/** A kept assignment, whole on disk: it makes `release` out of `base`. */
+export interface KeptAssignment {
+  readonly id: string
+  readonly release: ReleaseRef
+  /** Null: it makes the release out of nothing. */
+  readonly base: ReleaseRef | null
+}
+
+/** What went wrong the last time this node was brought to this target. */
+export interface LastFailure {
+  readonly release: ReleaseRef
+  readonly message: string
+  /** False: trying again would fail again. */
+  readonly retryable: boolean
+  /** By a clock that never goes back: not before then. */
+  readonly retryAtMs: number
+}
+
+/** One node and one site, as the coordinator sees them. */
+export interface Situation {
+  /** What every node of the group should serve; null before the first commit. */
+  readonly target: ReleaseRef | null
+  readonly holdings: NodeSite
+  readonly assignments: readonly KeptAssignment[]
+  /** The node has its part in a job that is at work: that job tells it what to do. */
+  readonly busyWithJob: boolean
+  /** Told to this node and not answered yet. */
+  readonly underWay: 'stage' | 'commit' | null
+  readonly lastFailure: LastFailure | null
+}
+
+export type ReconcileAction =
+  | { readonly do: 'nothing' }
+  | { readonly do: 'wait'; readonly reason: string; readonly untilMs: number | null }
+  | { readonly do: 'commit'; readonly release: ReleaseRef }
+  | { readonly do: 'stage'; readonly assignmentId: string; readonly release: ReleaseRef }
+  /** No kept assignment fits what the node holds: a whole copy has to be packed first. */
+  | { readonly do: 'replicate'; readonly release: ReleaseRef }
+
+/**
+ * What brings a node one step nearer to what it should serve. Doing what it says until it says
+ * `nothing` ends in three steps, whatever the node held. Pure.
+ */
+export function reconcile(of: Situation, nowMs: number): ReconcileAction {
+  const { target, holdings, lastFailure } = of
+  if (target === null || isSame(holdings.live, target)) return { do: 'nothing' }
+  if (of.busyWithJob) return { do: 'wait', reason: 'a job is at work on it', untilMs: null }
+  if (of.underWay !== null) return { do: 'wait', reason: `it was told to ${of.underWay}`, untilMs: null }
+  if (lastFailure !== null && isSame(lastFailure.release, target)) {
+    if (!lastFailure.retryable) return { do: 'wait', reason: lastFailure.message, untilMs: null }
+    if (nowMs < lastFailure.retryAtMs)
+      return { do: 'wait', reason: lastFailure.message, untilMs: lastFailure.retryAtMs }
+  }
+  if (holds(holdings, target)) return { do: 'commit', release: target }
+  const fitting = of.assignments.filter(
+    (kept) => isSame(kept.release, target) && (kept.base === null || holds(holdings, kept.base)),
+  )
+  // One that has a base is a difference, and shorter.
+  const best = fitting.find((kept) => kept.base !== null) ?? fitting[0]
+  return best === undefined
+    ? { do: 'replicate', release: target }
+    : { do: 'stage', assignmentId: best.id, release: target }
+}
+
+/** Whether a node has a release complete on its disk, live or not. Pure. */
+export function holds(holdings: NodeSite, release: ReleaseRef): boolean {
+  return isSame(holdings.live, release) || holdings.held.some((held) => isSame(held, release))
+}
+
+/** Numbers alone are not enough: a database put back from a backup may count a number twice. */
+export function isSame(a: ReleaseRef | null, b: ReleaseRef): boolean {
+  return a !== null && a.release === b.release && a.treeHash === b.treeHash
+}

@@ -1,0 +1,108 @@
+// Goal: a job moves only as it may. Method: the usual paths by hand, every other step must be refused.
+import t from 'tap'
+import { EngineError } from '../../../src/base/errors.js'
+import { checkAbort, checkCommit, isFinal, type JobFacts, type JobHappening, stepJob } from '../../../src/jobs/job.js'
+import { jobStates } from '../../../src/model/job.js'
+
+const policy = { stageOnly: false, maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' } as const
+const assignment = { id: 'a'.repeat(32), serial: 1, chunkBytes: 65_536, streamBytes: null }
+const changes = { filesAdded: 1, filesChanged: 0, filesDeleted: 0, fileCount: 1, totalBytes: 10 }
+const error = { code: 'ENGINE_ERR_QUORUM', message: 'too few', hint: 'start more' }
+
+const queued: JobFacts = {
+  id: 'j1',
+  type: 'publish',
+  site: 'www',
+  group: 'edge',
+  state: 'queued',
+  release: null,
+  baseRelease: null,
+  reason: null,
+  policy,
+  changes: null,
+  assignment: null,
+  createdAtMs: 1,
+  finishedAtMs: null,
+  error: null,
+}
+
+const happenings: readonly JobHappening[] = [
+  { type: 'started' },
+  { type: 'scanned', changes },
+  { type: 'numbered', release: 3, baseRelease: 2 },
+  { type: 'assigned', assignment },
+  { type: 'packed', streamBytes: 77 },
+  { type: 'staged' },
+  { type: 'decided' },
+  { type: 'finished', error: null },
+  { type: 'failed', error },
+  { type: 'aborted', error },
+  { type: 'interrupted' },
+]
+
+function run(types: readonly JobHappening['type'][]): JobFacts {
+  return types.reduce((job, type) => {
+    const happening = happenings.find((each) => each.type === type)
+    return happening === undefined ? job : stepJob(job, happening, 9)
+  }, queued)
+}
+
+t.test('a publish goes from the queue to success and keeps what it learned', async (t) => {
+  const job = run(['started', 'scanned', 'numbered', 'assigned', 'packed', 'decided', 'finished'])
+  t.match(job, { state: 'succeeded', release: 3, baseRelease: 2, changes, finishedAtMs: 9, error: null })
+  t.same(job.assignment, { ...assignment, streamBytes: 77 })
+})
+
+t.test('a stage-only publish stops before the switch', async (t) => {
+  const staged = run(['started', 'scanned', 'numbered', 'assigned', 'packed', 'staged'])
+  t.equal(staged.state, 'staged')
+  t.doesNotThrow(() => checkCommit(staged))
+  t.equal(stepJob(staged, { type: 'decided' }, 9).state, 'committing')
+})
+
+t.test('a rollback needs no packing', async (t) => {
+  t.equal(run(['numbered', 'decided', 'finished']).state, 'succeeded')
+})
+
+t.test('nodes left behind make a job partial', async (t) => {
+  const committing = run(['started', 'numbered', 'assigned', 'packed', 'decided'])
+  t.match(stepJob(committing, { type: 'finished', error }, 9), { state: 'partial', error })
+})
+
+t.test('an interrupted packing starts anew without its assignment', async (t) => {
+  t.match(run(['started', 'scanned', 'numbered', 'assigned', 'interrupted']), {
+    state: 'packing',
+    assignment: null,
+    release: 3,
+  })
+})
+
+t.test('once the switch is decided a job neither fails nor is aborted', async (t) => {
+  const committing = run(['started', 'numbered', 'assigned', 'packed', 'decided'])
+  t.throws(() => stepJob(committing, { type: 'failed', error }, 9), { code: 'ENGINE_ERR_INTERNAL' })
+  t.throws(() => stepJob(committing, { type: 'aborted', error }, 9), { code: 'ENGINE_ERR_INTERNAL' })
+  t.throws(() => checkAbort(committing), { code: 'ENGINE_ERR_JOB_STATE', details: { state: 'committing' } })
+})
+
+t.test('nothing happens to a job that has ended', async (t) => {
+  for (const state of jobStates.filter(isFinal)) {
+    for (const happening of happenings) {
+      t.throws(() => stepJob({ ...queued, state }, happening, 9), EngineError, `${happening.type} after ${state}`)
+    }
+    t.throws(() => checkAbort({ ...queued, state }), { code: 'ENGINE_ERR_JOB_STATE' })
+    t.throws(() => checkCommit({ ...queued, state }), { code: 'ENGINE_ERR_JOB_STATE' })
+  }
+})
+
+t.test('every state either ends or leads on', async (t) => {
+  for (const state of jobStates.filter((each) => !isFinal(each))) {
+    const onward = happenings.filter((happening) => {
+      try {
+        return stepJob({ ...queued, state }, happening, 9).state !== state
+      } catch {
+        return false
+      }
+    })
+    t.ok(onward.length > 0, state)
+  }
+})

@@ -1,0 +1,27 @@
+// Goal: one active job a site, in order. Method: small queues.
+import t from 'tap'
+import { QUEUED_JOBS_PER_SITE_MAX } from '../../../src/base/limits.js'
+import { checkQueue, nextToStart } from '../../../src/jobs/queue.js'
+import type { JobState } from '../../../src/model/job.js'
+
+const job = (id: string, site: string, state: JobState = 'queued') => ({ id, site, state })
+
+t.test('sites do not wait for each other', async (t) => {
+  t.same(nextToStart([job('1', 'www'), job('2', 'docs'), job('3', 'www')]), ['1', '2'])
+})
+
+t.test('a job at work, or one that waits for its commit, holds its site', async (t) => {
+  for (const state of ['packing', 'distributing', 'staged', 'committing'] as const) {
+    t.same(nextToStart([job('1', 'www', state), job('2', 'www')]), [])
+  }
+})
+
+t.test('one that has ended holds nothing', async (t) => {
+  t.same(nextToStart([job('1', 'www', 'failed'), job('2', 'www')]), ['2'])
+})
+
+t.test('a queue that nobody looks at is refused', async (t) => {
+  const full = Array.from({ length: QUEUED_JOBS_PER_SITE_MAX }, (_, at) => job(String(at), 'www'))
+  t.throws(() => checkQueue(full, 'www'), { code: 'ENGINE_ERR_OVERLOADED' })
+  t.doesNotThrow(() => checkQueue(full, 'docs'))
+})
