@@ -1,0 +1,157 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { EngineError } from '../../base/errors.js'
+import { formatBytes, formatDuration } from '../../base/quantities.js'
+import type { Job, JobsApi } from '../../control/door.js'
+import type { JobView } from '../../model/job.js'
+import type { Context } from '../context.js'
+import { JobProgress } from '../progress.js'
+import { lifetime } from '../signals.js'
+import { DemoFleet } from './demo-fleet.js'
+import { changeSite, writeSite } from './demo-site.js'
+import { flag } from './publish.js'
+
+export interface DemoFlags {
+  readonly nodes: string
+  readonly segments: string
+  readonly seed: string
+  readonly keep?: boolean
+}
+
+const SITE = 'demo'
+const GROUP = 'edge'
+const NODES_MAX = 100
+const DEFAULT_PORT = 7400
+
+const count =
+  (max: number) =>
+  (text: string): number => {
+    const number = Number(text)
+    if (Number.isInteger(number) && number >= 1 && number <= max) return number
+    throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: `"${text}"`, why: `write a number from 1 to ${max}` })
+  }
+
+/** The usual port when it is free, so that commands need no --url; else any. */
+const listenAddress = (): Promise<string> =>
+  new Promise((resolve) => {
+    const server = createServer()
+    server.once('error', () => resolve('127.0.0.1:0'))
+    server.listen(DEFAULT_PORT, '127.0.0.1', () => server.close(() => resolve(`127.0.0.1:${DEFAULT_PORT}`)))
+  })
+
+/** Plays the steps of the demo against a coordinator and says what came of each. */
+class Play {
+  readonly #context: Context
+  readonly #api: JobsApi
+  readonly #staging: string
+  readonly #nodeCount: number
+
+  constructor(context: Context, api: JobsApi, staging: string, nodeCount: number) {
+    this.#context = context
+    this.#api = api
+    this.#staging = staging
+    this.#nodeCount = nodeCount
+  }
+
+  async run(seed: number): Promise<void> {
+    await writeSite(this.#staging, seed)
+    await this.#step('first publish', await this.#publish(false))
+    await changeSite(this.#staging, seed)
+    const staged = await this.#publish(true)
+    await this.#step('delta, staged', staged)
+    await this.#api.commit(staged.id)
+    await this.#step('commit', await this.#api.attach(staged.id))
+    const options = { site: SITE, group: GROUP, reason: 'shown by the demo' }
+    await this.#step('rollback', await this.#api.rollback(options))
+  }
+
+  /** Waits until every node has joined. */
+  async gather(): Promise<void> {
+    const { clock, output } = this.#context
+    for (;;) {
+      const online = (await this.#api.nodes()).filter((node) => node.online).length
+      output.redraw([`${online}/${this.#nodeCount} nodes have joined`])
+      if (online >= this.#nodeCount) return
+      await clock.sleep(100)
+    }
+  }
+
+  #publish(stageOnly: boolean): Promise<Job> {
+    return this.#api.publish(this.#staging, { site: SITE, group: GROUP, stageOnly })
+  }
+
+  async #step(name: string, job: Job): Promise<void> {
+    const { output, clock } = this.#context
+    const [beganMs, progress] = [clock.monotonicMs(), new JobProgress(output)]
+    let last: JobView | undefined
+    for await (const event of job.progress()) {
+      last = event.job
+      if (name.endsWith('staged') && last.state === 'staged') break
+      progress.show(last, clock.monotonicMs())
+    }
+    if (last === undefined) throw new EngineError('ENGINE_ERR_INTERNAL', { why: 'a job told nothing' })
+    this.#tell(name, last, clock.monotonicMs() - beganMs)
+  }
+
+  #tell(name: string, job: JobView, tookMs: number): void {
+    const { output } = this.#context
+    const wanted = name.endsWith('staged') ? 'staged' : 'succeeded'
+    if (job.state !== wanted) {
+      throw new EngineError('ENGINE_ERR_JOB_FAILED', { jobId: job.id, why: job.error?.message ?? job.state })
+    }
+    const ready = job.nodes.filter((node) => node.state === 'live' || node.state === 'staged').length
+    const sentBytes = name === 'commit' || name === 'rollback' ? 0 : (job.assignment?.streamBytes ?? 0)
+    if (output.json) {
+      output.data({ type: 'step', name, release: job.release, nodes: ready, sentBytes, tookMs: Math.round(tookMs) })
+      return
+    }
+    const sent = sentBytes === 0 ? 'nothing sent' : `${formatBytes(sentBytes)} to each node`
+    output.print(
+      `${output.colors.green('✔')} ${name.padEnd(14)} ${job.site}@${job.release ?? '?'}  ${ready}/${job.nodes.length} nodes  ` +
+        `${sent}  in ${formatDuration(tookMs)}`,
+    )
+  }
+}
+
+/** `engine demo`: real processes on loopback; nothing of them is left when it ends. */
+export async function demo(context: Context, flags: DemoFlags): Promise<number> {
+  const { output, clock } = context
+  const nodeCount = flag('--nodes', flags.nodes, count(NODES_MAX))
+  const segmentCount = flag('--segments', flags.segments, count(nodeCount))
+  const seed = flag('--seed', flags.seed, count(2 ** 31))
+  const life = lifetime(false)
+  const beganMs = clock.monotonicMs()
+  const directory = await mkdtemp(`${tmpdir()}/distributary-demo-`)
+  const starting = listenAddress().then((listen) => DemoFleet.start({ directory, nodeCount, segmentCount, listen }))
+  const play = async (): Promise<null> => {
+    const fleet = await starting
+    const { Client } = await import('../../control/client.js')
+    const staging = `${directory}/staging`
+    const steps = new Play(context, new Client({ url: fleet.url }), staging, nodeCount)
+    output.note(`coordinator  ${fleet.url}   ${nodeCount} nodes in ${segmentCount} segments`)
+    await steps.gather()
+    await steps.run(seed)
+    const tookMs = Math.round(clock.monotonicMs() - beganMs)
+    if (output.json) output.data({ type: 'result', status: 'success', url: fleet.url, tookMs })
+    else output.print(`all of it took ${formatDuration(tookMs)}`)
+    if (flags.keep === true) {
+      output.note(`still up; try:  engine status --url ${fleet.url}`)
+      output.note(`                engine publish ${staging} --site ${SITE} --group ${GROUP} --url ${fleet.url}`)
+      output.note('Ctrl-C ends it')
+      await life.ended
+    }
+    return null
+  }
+  try {
+    const playing = play()
+    const stopped = await Promise.race([playing, life.ended])
+    if (stopped === null || flags.keep === true) return 0
+    output.note('stopping')
+    return stopped === 'SIGTERM' ? 143 : 130
+  } finally {
+    // What is still being started is waited for, so that it can be stopped too.
+    await (await starting.catch(() => undefined))?.stop()
+    await rm(directory, { recursive: true, force: true })
+  }
+}

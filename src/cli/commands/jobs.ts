@@ -1,0 +1,116 @@
+import { EngineError } from '../../base/errors.js'
+import { formatBytes, formatDuration } from '../../base/quantities.js'
+import type { Job, JobsApi } from '../../control/door.js'
+import { type JobState, type JobView, jobStates, type Receipt } from '../../model/job.js'
+import type { Context } from '../context.js'
+import { followJob } from '../follow.js'
+import { table } from '../output.js'
+import { flag } from './publish.js'
+
+const follow = (context: Context, api: JobsApi, job: Job): Promise<number> =>
+  followJob(job, { ...context, abort: (id) => api.abort(id), exitCodeOnNoop: false, stageOnly: false })
+
+/** `engine commit JOB`: makes live what `publish --stage-only` prepared. */
+export async function commit(context: Context, jobId: string): Promise<number> {
+  const api = await context.connect()
+  await api.commit(jobId)
+  return follow(context, api, await api.attach(jobId))
+}
+
+/** `engine abort JOB`: stops a job whose commit is not decided yet. */
+export async function abort(context: Context, jobId: string): Promise<number> {
+  const api = await context.connect()
+  const job = await api.abort(jobId)
+  if (context.output.json) context.output.data({ type: 'result', status: job.state, job })
+  else context.output.print(`job ${job.id} is ${job.state}`)
+  return 0
+}
+
+export interface RollbackFlags {
+  readonly site: string
+  readonly group: string
+  readonly reason: string
+  readonly release?: string
+}
+
+/** Reads `42` or `www@42`. */
+const release = (text: string): number => {
+  const number = Number(text.slice(text.lastIndexOf('@') + 1))
+  if (Number.isSafeInteger(number) && number > 0) return number
+  throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: `"${text}"`, why: 'write it like 42 or www@42' })
+}
+
+/** `engine rollback`: an older release becomes live again; where it is held nothing is sent. */
+export async function rollback(context: Context, flags: RollbackFlags): Promise<number> {
+  const api = await context.connect()
+  const to = flags.release === undefined ? {} : { release: flag('--release', flags.release, release) }
+  const job = await api.rollback({ site: flags.site, group: flags.group, reason: flags.reason, ...to })
+  return follow(context, api, job)
+}
+
+const row = (job: JobView): string[] => {
+  const took = job.finishedAtMs === null ? '' : formatDuration(job.finishedAtMs - job.createdAtMs)
+  const release = job.release === null ? job.site : `${job.site}@${job.release}`
+  const live = job.nodes.filter((node) => node.state === 'live').length
+  const length = job.assignment?.streamBytes ?? null
+  const why = job.error?.code ?? job.reason ?? ''
+  const size = length === null ? '' : formatBytes(length)
+  return [job.id, job.type, release, job.group, job.state, `${live}/${job.nodes.length}`, size, took, why]
+}
+
+const state = (text: string): JobState => {
+  const found = jobStates.find((name) => name === text)
+  if (found !== undefined) return found
+  throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: `"${text}"`, why: `states are ${jobStates.join(', ')}` })
+}
+
+export interface JobsFlags {
+  readonly site?: string
+  readonly state?: string
+  readonly limit?: string
+}
+
+const limit = (text: string): number => {
+  const number = Number(text)
+  if (Number.isInteger(number) && number > 0) return number
+  throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: `"${text}"`, why: 'write a whole number above 0' })
+}
+
+/** `engine jobs`: the newest jobs first. */
+export async function jobs(context: Context, flags: JobsFlags): Promise<number> {
+  const filter = {
+    ...(flags.site === undefined ? {} : { site: flags.site }),
+    ...(flags.state === undefined ? {} : { state: flag('--state', flags.state, state) }),
+    ...(flags.limit === undefined ? {} : { limit: flag('--limit', flags.limit, limit) }),
+  }
+  const items = await (await context.connect()).jobs(filter)
+  if (context.output.json) context.output.data({ items })
+  else if (items.length === 0) context.output.note('no jobs')
+  else {
+    const head = ['JOB', 'TYPE', 'RELEASE', 'GROUP', 'STATE', 'LIVE', 'SENT', 'TOOK', 'WHY']
+    for (const line of table(head, items.map(row), context.output.columns)) context.output.print(line)
+  }
+  return 0
+}
+
+const receiptRow = (receipt: Receipt): string[] => [
+  receipt.nodeName,
+  receipt.command,
+  receipt.kind,
+  String(receipt.release),
+  new Date(receipt.recordedAtMs).toISOString(),
+  formatBytes(receipt.bytesFetched),
+  receipt.error === null ? receipt.treeHash.slice(0, 12) : receipt.error.code,
+]
+
+/** `engine receipts JOB`: what every node has said of it. */
+export async function receipts(context: Context, jobId: string): Promise<number> {
+  const items = await (await context.connect()).receipts(jobId)
+  if (context.output.json) context.output.data({ items })
+  else if (items.length === 0) context.output.note('no receipts yet')
+  else {
+    const head = ['NODE', 'COMMAND', 'KIND', 'RELEASE', 'RECORDED', 'FETCHED', 'TREE']
+    for (const line of table(head, items.map(receiptRow), context.output.columns)) context.output.print(line)
+  }
+  return 0
+}

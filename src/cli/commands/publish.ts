@@ -1,0 +1,63 @@
+import { parseRatio } from '../../base/quantities.js'
+import { strategyNames, type StrategyName } from '../../model/plan.js'
+import { EngineError } from '../../base/errors.js'
+import type { Context } from '../context.js'
+import { followJob } from '../follow.js'
+
+export interface PublishFlags {
+  readonly site: string
+  readonly group: string
+  readonly stageOnly?: boolean
+  readonly maxDelete?: string
+  readonly allowEmpty?: boolean
+  readonly quorum?: string
+  readonly strategy?: string
+  readonly message?: string
+  readonly detach?: boolean
+  readonly exitCodeOnNoop?: boolean
+}
+
+/** Reads a value of a flag, so that an error names the flag. */
+export function flag<T>(name: string, text: string, read: (text: string) => T): T {
+  try {
+    return read(text)
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error
+    throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: name, why: error.message }, { cause: error })
+  }
+}
+
+const strategy = (text: string): StrategyName => {
+  const found = strategyNames.find((name) => name === text)
+  if (found !== undefined) return found
+  throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', {
+    what: `"${text}"`,
+    why: `the strategies are ${strategyNames.join(', ')}`,
+  })
+}
+
+/** `engine publish DIR`: asks for the job and follows it to its end. */
+export async function publish(context: Context, directory: string, flags: PublishFlags): Promise<number> {
+  const api = await context.connect()
+  const job = await api.publish(directory, {
+    site: flags.site,
+    group: flags.group,
+    stageOnly: flags.stageOnly ?? false,
+    allowEmpty: flags.allowEmpty ?? false,
+    ...(flags.maxDelete === undefined ? {} : { maxDeleteRatio: flag('--max-delete', flags.maxDelete, parseRatio) }),
+    ...(flags.quorum === undefined ? {} : { quorum: flag('--quorum', flags.quorum, parseRatio) }),
+    ...(flags.strategy === undefined ? {} : { strategy: flag('--strategy', flags.strategy, strategy) }),
+    ...(flags.message === undefined ? {} : { reason: flags.message }),
+  })
+  if (flags.detach === true) {
+    if (context.output.json) context.output.data({ type: 'accepted', jobId: job.id })
+    else context.output.print(job.id)
+    return 0
+  }
+  return followJob(job, {
+    ...context,
+    abort: (id) => api.abort(id),
+    exitCodeOnNoop: flags.exitCodeOnNoop ?? false,
+    stageOnly: flags.stageOnly ?? false,
+  })
+}

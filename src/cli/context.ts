@@ -1,0 +1,16 @@
+import type { Clock } from '../base/clock.js'
+import type { JobsApi } from '../control/door.js'
+import type { Interrupts } from './follow.js'
+import type { Output } from './output.js'
+
+/** What a command is given: how to speak, whom to ask, what time it is, and when to stop. */
+export interface Context {
+  readonly output: Output
+  readonly clock: Clock
+  readonly interrupts: Interrupts
+  /** The coordinator named by --url, ENGINE_URL or the default. */
+  connect(): Promise<JobsApi>
+}
+
+/** A command: gets its context and its own options, gives the exit code. */
+export type Command<Options> = (context: Context, options: Options) => Promise<number>

@@ -1,0 +1,17 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { runProgram } from './program.js'
+
+// Beside dist/ in the package, two folders up in dist/src/cli; three in the sources.
+const version = (): string => {
+  for (const up of ['../../package.json', '../../../package.json']) {
+    try {
+      return (JSON.parse(readFileSync(new URL(up, import.meta.url), 'utf8')) as { version: string }).version
+    } catch {
+      // Not there: the next place.
+    }
+  }
+  return '0.0.0'
+}
+
+process.exitCode = await runProgram(process.argv.slice(2), version())

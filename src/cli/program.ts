@@ -1,0 +1,219 @@
+// In: the arguments of `engine`. Out: one command run, its output, an exit code.
+// Never: a decision that the coordinator or a node should make; a room's inside.
+import { Command, CommanderError, Option } from 'commander'
+import { systemClock } from '../base/clock.js'
+import { EngineError } from '../base/errors.js'
+import { terminalSettings } from '../config/environment.js'
+import type { Context } from './context.js'
+import { createOutput, fail, type Output } from './output.js'
+import { interrupts, lifetime } from './signals.js'
+
+interface GlobalFlags {
+  readonly url?: string
+  readonly json?: boolean
+  readonly quiet?: boolean
+  readonly color?: boolean
+  readonly progress?: boolean
+}
+
+type Action = (context: Context, args: readonly string[], flags: Record<string, unknown>) => Promise<number>
+
+const EXIT_USAGE = 2
+
+/** What `engine` was run with, and the code it ends with. */
+class Run {
+  exitCode = 0
+
+  /** Makes an action of commander: gives it a context, turns what it throws into an exit code. */
+  command(action: Action): (...args: unknown[]) => Promise<void> {
+    return async (...given) => {
+      const command = given.at(-1) as Command
+      const all = command.optsWithGlobals<GlobalFlags & Record<string, unknown>>()
+      const output = this.#output(all)
+      try {
+        const args = given.slice(0, -2).map(String)
+        this.exitCode = await action(this.#context(output, all), args, all)
+      } catch (error) {
+        this.exitCode = fail(output, error)
+      }
+    }
+  }
+
+  #output(flags: GlobalFlags): Output {
+    const terminal = terminalSettings()
+    return createOutput({
+      json: flags.json ?? false,
+      quiet: flags.quiet ?? false,
+      color: flags.color === false ? false : terminal.color,
+      progress: terminal.animate ? flags.progress : false,
+      dumbTerminal: terminal.dumb,
+      stdout: process.stdout,
+      stderr: process.stderr,
+    })
+  }
+
+  #context(output: Output, flags: GlobalFlags): Context {
+    return {
+      output,
+      clock: systemClock,
+      interrupts,
+      connect: async () => {
+        const { Client } = await import('../control/client.js')
+        return new Client({ url: flags.url ?? terminalSettings().url })
+      },
+    }
+  }
+}
+
+const collect = (value: string, all: string[] = []): string[] => [...all, value]
+
+function addPublishing(program: Command, run: Run): void {
+  program
+    .command('publish')
+    .description('bring a directory to every node of a group and make it live')
+    .argument('<dir>', 'staging directory on the coordinator’s machine')
+    .requiredOption('-s, --site <name>', 'site to publish')
+    .requiredOption('-g, --group <name>', 'group of nodes that serve it')
+    .option('--stage-only', 'bring it everywhere, but let `engine commit` make it live')
+    .option('--max-delete <share>', 'refuse to delete more than this share of the live files', '25%')
+    .option('--allow-empty', 'let an empty directory through')
+    .option('--quorum <share>', 'share of the group that must hold it before any node switches')
+    .option('--strategy <name>', 'who sends to whom: star, chain, tree or strands')
+    .option('-m, --message <text>', 'why, kept with the job')
+    .option('--detach', 'print the job’s id and return')
+    .option('--exit-code-on-noop', 'exit with 9 when nothing has changed')
+    .action(
+      run.command(async (context, [dir], flags) => {
+        const { publish } = await import('./commands/publish.js')
+        return publish(context, dir ?? '.', flags as never)
+      }),
+    )
+  program
+    .command('commit')
+    .description('make live what `publish --stage-only` has prepared')
+    .argument('<job>', 'id of the job')
+    .action(run.command(async (context, [job]) => (await import('./commands/jobs.js')).commit(context, job ?? '')))
+  program
+    .command('abort')
+    .description('stop a job that has not been committed yet')
+    .argument('<job>', 'id of the job')
+    .action(run.command(async (context, [job]) => (await import('./commands/jobs.js')).abort(context, job ?? '')))
+  program
+    .command('rollback')
+    .description('make an older release live again; nothing is sent where it is held')
+    .requiredOption('-s, --site <name>', 'site to take back')
+    .requiredOption('-g, --group <name>', 'group of nodes that serve it')
+    .requiredOption('--reason <text>', 'why, shown while the site is held there')
+    .option('--release <number>', 'release to go back to (default: the one before the live one)')
+    .action(
+      run.command(async (context, _args, flags) =>
+        (await import('./commands/jobs.js')).rollback(context, flags as never),
+      ),
+    )
+}
+
+function addQueries(program: Command, run: Run): void {
+  program
+    .command('status')
+    .description('each site: what is live, and on how many nodes')
+    .option('-g, --group <name>', 'only sites of this group')
+    .action(run.command(async (context, _, flags) => (await import('./commands/fleet.js')).status(context, flags)))
+  program
+    .command('nodes')
+    .description('who has joined, what each serves, why one is not well')
+    .action(run.command(async (context) => (await import('./commands/fleet.js')).nodes(context)))
+  program
+    .command('jobs')
+    .description('jobs, newest first')
+    .option('-s, --site <name>', 'only jobs of this site')
+    .option('--state <state>', 'only jobs in this state')
+    .option('--limit <count>', 'at most so many')
+    .action(run.command(async (context, _, flags) => (await import('./commands/jobs.js')).jobs(context, flags)))
+  program
+    .command('receipts')
+    .description('what every node has said of a job')
+    .argument('<job>', 'id of the job')
+    .action(run.command(async (context, [job]) => (await import('./commands/jobs.js')).receipts(context, job ?? '')))
+  program
+    .command('doctor')
+    .description('try what the engine needs of this machine')
+    .option('--data <dir>', 'data directory to try', '.')
+    .option('--listen <host:port>', 'address to try', '127.0.0.1:7400')
+    .action(
+      run.command(async (context, _, flags) => (await import('./commands/doctor.js')).doctor(context, flags as never)),
+    )
+}
+
+function addProcesses(program: Command, run: Run): void {
+  program
+    .command('serve')
+    .description('run a coordinator, a node, or both, until a signal ends it')
+    .option('-c, --config <file>', 'configuration (YAML)')
+    .addOption(new Option('--role <role>', 'what to run').choices(['coordinator', 'node', 'both']))
+    .option('--data <dir>', 'data directory')
+    .option('--listen <host:port>', 'where the coordinator’s API listens')
+    .option('--relay <host:port>', 'where the data plane listens (port 0: any)')
+    .option('--join <url>', 'coordinator that the node joins')
+    .option('--name <name>', 'the node’s name (default: the host’s)')
+    .option('--group <name>', 'group the node belongs to; repeat for several', collect)
+    .option('--segment <name>', 'segment the node is in')
+    .option('--insecure', 'listen beyond loopback although nobody’s identity is checked')
+    .option('--log-level <level>', 'debug, info, warn, error or silent')
+    .option('--log-format <format>', 'json or text')
+    .addOption(new Option('--until-stdin-closes', 'end when standard input does').hideHelp())
+    .action(
+      run.command(async ({ output }, _, flags) => {
+        // Listening for signals comes before anything is opened: an early one must not be lost.
+        const life = lifetime(flags['untilStdinCloses'] === true)
+        const { loadConfig } = await import('../config/load.js')
+        const { serveFlags } = await import('./serve-flags.js')
+        const config = await loadConfig(serveFlags(flags))
+        return (await import('./commands/serve.js')).serve(output, config, life)
+      }),
+    )
+  program
+    .command('demo')
+    .description('a coordinator and nodes on this machine: publish, change, commit, roll back')
+    .option('--nodes <count>', 'how many nodes', '12')
+    .option('--segments <count>', 'in how many segments', '3')
+    .option('--seed <number>', 'seed of the sample site', '1')
+    .option('--keep', 'stay up afterwards, for commands of your own')
+    .action(
+      run.command(async (context, _, flags) => (await import('./commands/demo.js')).demo(context, flags as never)),
+    )
+}
+
+function build(run: Run, version: string): Command {
+  const program = new Command('engine')
+    .description('Brings a directory to many servers, proves that it arrived, switches them all live at once.')
+    .version(version)
+    .option('--url <url>', 'coordinator to ask (ENGINE_URL; default http://127.0.0.1:7400)')
+    .option('--json', 'JSON on standard output')
+    .option('-q, --quiet', 'nothing but data and errors')
+    .option('--no-color', 'no colours (NO_COLOR)')
+    .option('--no-progress', 'plain lines instead of bars')
+    .showSuggestionAfterError()
+    .exitOverride()
+  addPublishing(program, run)
+  addQueries(program, run)
+  addProcesses(program, run)
+  for (const command of program.commands) command.exitOverride()
+  return program
+}
+
+/**
+ * Runs `engine ARGS`.
+ * @param args  without the interpreter and the script.
+ * @returns the exit code.
+ */
+export async function runProgram(args: readonly string[], version: string): Promise<number> {
+  const run = new Run()
+  try {
+    await build(run, version).parseAsync([...args], { from: 'user' })
+    return run.exitCode
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE
+    if (error instanceof EngineError) return error.exitCode
+    throw error
+  }
+}
