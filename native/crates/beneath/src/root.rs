@@ -170,10 +170,10 @@ impl Root {
         if path.is_empty() {
             let raw =
                 fs::fstat(&self.fd).map_err(|errno| BeneathError::new("stat", path, errno))?;
-            return Ok(Stat::from_raw(&raw));
+            return Ok(Stat::from(&raw));
         }
         self.on_name("stat", path, |parent, name| {
-            fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map(|raw| Stat::from_raw(&raw))
+            fs::statat(parent, name, AtFlags::SYMLINK_NOFOLLOW).map(|raw| Stat::from(&raw))
         })
     }
 

@@ -56,9 +56,9 @@ pub struct Stat {
     pub links: u64,
 }
 
-impl Stat {
+impl From<&rustix::fs::Stat> for Stat {
     #[allow(clippy::useless_conversion)] // field types differ between architectures
-    pub(crate) fn from_raw(raw: &rustix::fs::Stat) -> Self {
+    fn from(raw: &rustix::fs::Stat) -> Self {
         Self {
             kind: FileType::from_raw_mode(raw.st_mode).into(),
             mode: raw.st_mode & 0o7777,

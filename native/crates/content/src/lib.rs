@@ -1,1 +1,34 @@
-//! The `content` crate.
+//! Content: from a directory to an assignment, and from an assignment to a release on disk.
+//!
+//! In: directories, trees, a signing key; or a stream that may still be growing.
+//! Out: scanned trees, assignment streams with vouches, staged and durable releases, the `live` link.
+//! Never: a write through an inode that another release shares, a path that leaves its root, a
+//! release that is visible before it is whole, a deletion of what is not recognised.
+//!
+//! The calls block; they are made on threads of their own and cancelled by callback or [`Cancel`].
+#![forbid(unsafe_code)]
+
+mod apply;
+mod error;
+mod limits;
+mod pack;
+mod probe;
+mod releases;
+mod scan;
+mod source;
+mod tree_file;
+
+pub use apply::{Applied, ApplyBase, ApplyOptions, apply};
+pub use error::ContentError;
+pub use pack::{Command, PackBase, PackBatch, PackOptions, Packed, pack};
+pub use probe::{StorageProbe, probe_storage};
+pub use releases::{
+    list_releases, live_link, prune_releases, read_live, release_directory, remove_tree,
+    switch_live, tree_path,
+};
+pub use scan::{ScanOptions, ScanProgress, Scanned, scan, scan_tree};
+pub use source::{Cancel, SourceEnd, StreamSource, WholeFile};
+pub use tree_file::{Comparison, TreeSummary, compare, read_tree, summary, write_tree};
+
+/// The outcome of every call of this crate.
+pub type Outcome<T> = Result<T, ContentError>;
