@@ -1,0 +1,62 @@
+import { hostname } from 'node:os'
+
+export type Environment = Readonly<Record<string, string | undefined>>
+
+/** The process's environment; the only place that reads it. */
+export const processEnvironment: Environment = process.env
+
+/** What the environment says of the terminal and of the coordinator to ask. */
+export interface TerminalSettings {
+  /** False: no colours, true: always; undefined: as the terminal can. */
+  readonly color: boolean | undefined
+  /** False where nobody watches (CI). */
+  readonly animate: boolean
+  /** True when the terminal cannot be redrawn. */
+  readonly dumb: boolean
+  readonly url: string
+}
+
+const isSet = (value: string | undefined): boolean =>
+  value !== undefined && value !== '' && value !== '0' && value !== 'false'
+
+/** Reads NO_COLOR, FORCE_COLOR, TERM, CI and ENGINE_URL. */
+export function terminalSettings(environment: Environment = processEnvironment): TerminalSettings {
+  const dumb = environment['TERM'] === 'dumb'
+  const noColor = (environment['NO_COLOR'] ?? '') !== ''
+  const color = noColor || dumb ? false : isSet(environment['FORCE_COLOR']) ? true : undefined
+  const url = environment['ENGINE_URL']
+  return {
+    color,
+    animate: !isSet(environment['CI']),
+    dumb,
+    url: url === undefined || url === '' ? 'http://127.0.0.1:7400' : url,
+  }
+}
+
+/** What defaults depend on the machine and the user. */
+export interface Surroundings {
+  readonly environment: Environment
+  readonly workingDirectory: string
+  readonly isRoot: boolean
+  readonly hostName: string
+  /** True when the log goes to a terminal. */
+  readonly onTerminal: boolean
+}
+
+/** This process's surroundings. */
+export function surroundings(): Surroundings {
+  return {
+    environment: processEnvironment,
+    workingDirectory: process.cwd(),
+    isRoot: process.getuid?.() === 0,
+    hostName: hostname(),
+    onTerminal: process.stderr.isTTY === true,
+  }
+}
+
+/** The user's directory for `name` (XDG), without `engine` at its end. */
+export function xdgDirectory(environment: Environment, name: 'config' | 'state'): string {
+  const given = environment[name === 'config' ? 'XDG_CONFIG_HOME' : 'XDG_STATE_HOME']
+  if (given?.startsWith('/')) return given
+  return `${environment['HOME'] ?? ''}${name === 'config' ? '/.config' : '/.local/state'}`
+}

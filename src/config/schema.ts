@@ -1,0 +1,169 @@
+import { z } from 'zod'
+import { type LogFormat, type LogLevel, logLevels } from '../base/log.js'
+import type { PeerAddress } from '../model/node.js'
+
+/** What the reference page and the JSON Schema say of a field, beside its type and default. */
+export interface FieldMeta {
+  /** What it does. */
+  readonly effect: string
+  /** What the worst value costs. */
+  readonly worstCase: string
+  /** What it is counted in; absent for words and switches. */
+  readonly unit?: string
+  /** True for what few ever need. */
+  readonly advanced?: boolean
+}
+
+/** Every leaf of the schema is registered here; test/repo checks that none is missing. */
+export const fieldMeta = z.registry<FieldMeta>()
+
+function field<T extends z.ZodType>(schema: T, meta: FieldMeta): T {
+  return schema.register(fieldMeta, meta as never)
+}
+
+const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
+const name = () =>
+  z.string().max(64).regex(NAME, 'must be letters, digits, ".", "_" or "-", starting with a letter or digit')
+const host = () => z.string().min(1).max(255)
+const directory = () => z.string().min(1).max(4000)
+
+const url = () =>
+  z
+    .string()
+    .refine(
+      (text) => URL.canParse(text) && /^https?:$/.test(new URL(text).protocol),
+      'must be a URL that starts with http://',
+    )
+
+const dataPlane = (who: string) =>
+  z.strictObject({
+    host: field(host().default('127.0.0.1'), {
+      effect: `Address where ${who} serves peers of the data plane.`,
+      worstCase: 'Beyond loopback anybody who reaches it can fetch content: needs insecure: true.',
+    }),
+    port: field(z.int().min(0).max(65535).default(0), {
+      unit: 'TCP port',
+      effect: 'Port of the same; 0 takes any free one.',
+      worstCase: 'A fixed port that is taken stops the start; a free one must be let through firewalls anew each time.',
+    }),
+    announceHost: field(host().nullable().default(null), {
+      effect:
+        'Address that peers are told; null tells the one above. Needed behind address translation or with 0.0.0.0.',
+      worstCase: 'An address that peers do not reach: they fetch from others, this process helps nobody.',
+      advanced: true,
+    }),
+  })
+
+const log = z.strictObject({
+  level: field(z.enum(logLevels).default('info'), {
+    effect: 'Least serious line that is written.',
+    worstCase: 'debug writes a line per decision: some megabytes a job with many nodes.',
+  }),
+  format: field(z.enum(['auto', 'json', 'text']).default('auto'), {
+    effect: 'json is one object a line, text is for people; auto takes text on a terminal.',
+    worstCase: 'text in production cannot be searched by field.',
+  }),
+})
+
+const ownDirectory = (who: string) =>
+  field(directory().nullable().default(null), {
+    effect: `Where ${who} keeps its data; null takes dataDir (with role both: a directory in it).`,
+    worstCase:
+      'Two processes on one directory: the second refuses to start. A lost directory: content is fetched again.',
+    advanced: true,
+  })
+
+const coordinator = z.strictObject({
+  dataDir: ownDirectory('the coordinator'),
+  listen: z
+    .strictObject({
+      host: field(host().default('127.0.0.1'), {
+        effect: 'Address of the HTTP API and of the channel to the nodes.',
+        worstCase: 'Beyond loopback anybody who reaches it can publish: needs insecure: true.',
+      }),
+      port: field(z.int().min(0).max(65535).default(7400), {
+        unit: 'TCP port',
+        effect: 'Port of the same; 0 takes any free one and says which.',
+        worstCase: 'With 0, nodes do not find the coordinator after a restart.',
+      }),
+    })
+    .prefault({}),
+  data: dataPlane('the coordinator').prefault({}),
+})
+
+const node = z.strictObject({
+  dataDir: ownDirectory('the node'),
+  join: field(url().nullable().default(null), {
+    effect: 'Coordinator to join; null takes url, or with role both the one in this process.',
+    worstCase: 'A wrong one: the node calls it for ever, serves what it holds, and gets nothing new.',
+  }),
+  name: field(name().nullable().default(null), {
+    effect: 'What people call this node, unique for its coordinator; null takes the host name.',
+    worstCase: 'A name that another node has: the coordinator refuses this one.',
+  }),
+  groups: field(z.array(name()).min(1).max(64).default(['default']), {
+    effect: 'Groups whose sites this node receives.',
+    worstCase: 'Each group adds its sites: disk for every one of them.',
+  }),
+  segment: field(name().default('default'), {
+    effect: 'Network neighbourhood, shown in progress and used to keep transfers near.',
+    worstCase: 'Far nodes in one segment: their content may take the long way more than once.',
+  }),
+  data: dataPlane('the node').prefault({}),
+})
+
+/** The configuration file, before defaults that depend on the machine are filled in. */
+export const settingsSchema = z.strictObject({
+  role: field(z.enum(['coordinator', 'node', 'both']).default('coordinator'), {
+    effect: 'What this process is.',
+    worstCase: 'both: when the machine is lost, the coordinator and a copy are lost together.',
+  }),
+  dataDir: field(directory().nullable().default(null), {
+    effect: 'Where data is kept; null takes /var/lib/engine for root, $XDG_STATE_HOME/engine for others.',
+    worstCase: 'Grows with RELEASES_KEPT releases of every site; a full disk stops new releases, not the live one.',
+  }),
+  url: field(url().default('http://127.0.0.1:7400'), {
+    effect: 'Coordinator that the commands ask.',
+    worstCase: 'A wrong one: commands fail with exit code 5, or act on another fleet.',
+  }),
+  insecure: field(z.boolean().default(false), {
+    effect: 'Allows listening beyond loopback although nobody’s identity is checked.',
+    worstCase: 'Whoever reaches the ports can publish, roll back and read all content.',
+  }),
+  log: log.prefault({}),
+  coordinator: coordinator.prefault({}),
+  node: node.prefault({}),
+})
+
+/** What a file, the environment and flags may say together. */
+export type Settings = z.output<typeof settingsSchema>
+/** The same with everything optional: what a caller or a flag gives. */
+export type SettingsInput = z.input<typeof settingsSchema>
+export type Role = Settings['role']
+
+/** Where a process serves the data plane. */
+export interface DataListen extends PeerAddress {
+  readonly announceHost: string | null
+}
+
+/** The configuration as the process uses it: complete, checked, frozen. */
+export interface Config {
+  readonly role: Role
+  readonly url: string
+  readonly insecure: boolean
+  readonly log: { readonly level: LogLevel; readonly format: LogFormat }
+  readonly coordinator: {
+    readonly dataDir: string
+    readonly listen: PeerAddress
+    readonly data: DataListen
+  }
+  readonly node: {
+    readonly dataDir: string
+    /** Null: the coordinator in this process (role both). */
+    readonly join: string | null
+    readonly name: string
+    readonly groups: readonly string[]
+    readonly segment: string
+    readonly data: DataListen
+  }
+}

@@ -1,0 +1,102 @@
+import { EngineError } from '../base/errors.js'
+import type { Environment } from './environment.js'
+import { type Field, fields } from './fields.js'
+import { nearest } from './nearest.js'
+
+/** A nested object of settings, as a file, the environment or flags give it. */
+export interface Tree {
+  [key: string]: unknown
+}
+
+/** What one source says, and how to name the place where it says it. */
+export interface Source {
+  readonly values: Tree
+  /** Place of a path, for error messages: `engine.yaml:3:5`, `ENGINE_ROLE`, `the command line`. */
+  locate(path: readonly string[]): string | null
+}
+
+export const isTree = (value: unknown): value is Tree =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Reads a value at a path; undefined when it is not there. */
+export function valueAt(tree: unknown, path: readonly string[]): unknown {
+  let current = tree
+  for (const key of path) {
+    if (!isTree(current) || !Object.hasOwn(current, key)) return undefined
+    current = current[key]
+  }
+  return current
+}
+
+/** Lays `over` on `under`: objects are merged, all else is replaced; undefined says nothing. */
+export function overlay(under: Tree, over: Tree): Tree {
+  const merged: Tree = { ...under }
+  for (const [key, value] of Object.entries(over)) {
+    if (value === undefined) continue
+    const below = merged[key]
+    merged[key] = isTree(below) && isTree(value) ? overlay(below, value) : value
+  }
+  return merged
+}
+
+const variableName = (path: string): string =>
+  `ENGINE_${path
+    .split('.')
+    .map((key) => key.replaceAll(/([A-Z])/g, '_$1').toUpperCase())
+    .join('__')}`
+
+/** Variables that are not fields: read elsewhere. */
+const otherVariables = ['ENGINE_CONFIG', 'ENGINE_TOKEN']
+
+function readVariable(field: Field, name: string, text: string): unknown {
+  if (text === 'null') return null
+  if (field.type === 'list') return text.split(',').map((part) => part.trim())
+  if (field.type === 'number') return /^-?\d+$/.test(text.trim()) ? Number(text) : text
+  if (field.type !== 'switch') return text
+  const value = new Map([
+    ['true', true],
+    ['1', true],
+    ['yes', true],
+    ['false', false],
+    ['0', false],
+    ['no', false],
+  ]).get(text.trim().toLowerCase())
+  if (value !== undefined) return value
+  throw new EngineError('ENGINE_ERR_CONFIG_INVALID', { problems: `${name}: "${text}" is neither true nor false` })
+}
+
+function place(tree: Tree, path: readonly string[], value: unknown): void {
+  let current = tree
+  for (const key of path.slice(0, -1)) current = (current[key] ??= {}) as Tree
+  const last = path.at(-1)
+  if (last !== undefined) current[last] = value
+}
+
+/**
+ * Reads `ENGINE_*`: nested keys are joined by two underscores, `ENGINE_COORDINATOR__LISTEN__PORT`.
+ * An empty variable says nothing. One that is near a field's name is a slip and refused; others
+ * belong to somebody else.
+ * @throws {EngineError} ENGINE_ERR_CONFIG_INVALID
+ */
+export function fromEnvironment(environment: Environment): Source {
+  const byName = new Map(fields.map((field) => [variableName(field.path), field]))
+  const values: Tree = {}
+  for (const [name, text] of Object.entries(environment)) {
+    if (!name.startsWith('ENGINE_') || text === undefined || text === '' || otherVariables.includes(name)) continue
+    const field = byName.get(name)
+    if (field !== undefined) place(values, field.path.split('.'), readVariable(field, name, text))
+    else refuseSlip(name, [...byName.keys()])
+  }
+  return { values, locate: (path) => (valueAt(values, path) === undefined ? null : variableName(path.join('.'))) }
+}
+
+function refuseSlip(name: string, known: readonly string[]): void {
+  const meant = nearest(name, known)
+  if (meant === null) return
+  throw new EngineError('ENGINE_ERR_CONFIG_INVALID', { problems: `${name} is not known; did you mean ${meant}?` })
+}
+
+/** What flags or an embedding program say. */
+export function fromFlags(values: Tree): Source {
+  return { values, locate: (path) => (valueAt(values, path) === undefined ? null : 'the command line') }
+}
