@@ -1,0 +1,92 @@
+// A coordinator and nodes as real processes on loopback, which can be killed and started again.
+import { stablePort } from './port.js'
+import { type Outcome, type Running, runEngine, startEngine } from './process.js'
+import { until } from './until.js'
+
+export class Fleet {
+  readonly url: string
+  readonly directory: string
+  readonly #port: number
+  readonly #processes = new Map<string, Running>()
+  readonly #past: string[] = []
+
+  private constructor(directory: string, port: number) {
+    this.directory = directory
+    this.#port = port
+    this.url = `http://127.0.0.1:${port}`
+  }
+
+  /** Starts a coordinator and nodes `n1` … in group `edge`, and waits until all have joined. */
+  static async start(directory: string, nodeCount: number): Promise<Fleet> {
+    const fleet = new Fleet(directory, await stablePort())
+    fleet.startCoordinator()
+    for (let i = 1; i <= nodeCount; i++) fleet.startNode(`n${i}`)
+    await fleet.online(nodeCount)
+    return fleet
+  }
+
+  startCoordinator(): void {
+    const args = ['--role', 'coordinator', '--listen', `127.0.0.1:${this.#port}`, '--data', this.dataOf('coordinator')]
+    this.#processes.set('coordinator', startEngine(['serve', ...args, '--relay', '127.0.0.1:0']))
+  }
+
+  startNode(name: string): void {
+    const who = ['--role', 'node', '--join', this.url, '--name', name, '--group', 'edge', '--segment', 'here']
+    this.#processes.set(name, startEngine(['serve', ...who, '--data', this.dataOf(name), '--relay', '127.0.0.1:0']))
+  }
+
+  dataOf(name: string): string {
+    return `${this.directory}/${name}`
+  }
+
+  liveOf(name: string, site = 'www'): string {
+    return `${this.dataOf(name)}/sites/${site}/live`
+  }
+
+  process(name: string): Running {
+    const process = this.#processes.get(name)
+    if (process === undefined) throw new Error(`${name} was not started`)
+    return process
+  }
+
+  async stop(name: string, signal: NodeJS.Signals): Promise<Outcome> {
+    const outcome = await this.process(name).stop(signal)
+    this.#past.push(`${name} (ended): ${outcome.stderr.slice(-1500)}`)
+    return outcome
+  }
+
+  async stopAll(): Promise<void> {
+    await Promise.all([...this.#processes.values()].map((process) => process.stop('SIGTERM')))
+  }
+
+  engine(...args: readonly string[]): Promise<Outcome> {
+    return runEngine([...args, '--url', this.url])
+  }
+
+  publish(directory: string, ...more: readonly string[]): Promise<Outcome> {
+    return this.engine('publish', directory, '--site', 'www', '--group', 'edge', '--json', ...more)
+  }
+
+  async online(count: number): Promise<void> {
+    await until(
+      `${count} nodes online`,
+      async () => {
+        const { code, stdout } = await this.engine('nodes', '--json')
+        if (code !== 0) return false
+        const { items } = JSON.parse(stdout) as { items: readonly { online: boolean }[] }
+        return items.filter((node) => node.online).length === count
+      },
+      () => this.story(),
+    )
+  }
+
+  /** What every process said last, for the message of a test that fails. */
+  story(): string {
+    const alive = [...this.#processes].map(([name, process]) => `${name}: ${process.output.slice(-1500)}`)
+    return ['', ...this.#past, ...alive].join('\n')
+  }
+}
+
+/** The last line of a `--json` command. */
+export const lastLine = (outcome: Outcome): Record<string, unknown> =>
+  JSON.parse(outcome.stdout.trim().split('\n').at(-1) || '{}') as Record<string, unknown>
