@@ -39,6 +39,8 @@ export interface Surroundings {
   readonly workingDirectory: string
   readonly isRoot: boolean
   readonly hostName: string
+  /** Where the machine's own configuration is. */
+  readonly systemDirectory: string
   /** True when the log goes to a terminal. */
   readonly onTerminal: boolean
 }
@@ -50,6 +52,7 @@ export function surroundings(): Surroundings {
     workingDirectory: process.cwd(),
     isRoot: process.getuid?.() === 0,
     hostName: hostname(),
+    systemDirectory: '/etc/engine',
     onTerminal: process.stderr.isTTY === true,
   }
 }

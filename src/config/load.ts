@@ -50,7 +50,7 @@ async function findFile(named: string | undefined, around: Surroundings): Promis
     }
     return [found]
   }
-  const usual = [workingDirectory, join(xdgDirectory(environment, 'config'), 'engine'), '/etc/engine']
+  const usual = [workingDirectory, join(xdgDirectory(environment, 'config'), 'engine'), around.systemDirectory]
   for (const directory of usual) {
     const found = await fromFile(join(directory, 'engine.yaml'), environment)
     if (found !== null) return [found]

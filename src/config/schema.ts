@@ -18,7 +18,8 @@ export interface FieldMeta {
 export const fieldMeta = z.registry<FieldMeta>()
 
 function field<T extends z.ZodType>(schema: T, meta: FieldMeta): T {
-  return schema.register(fieldMeta, meta as never)
+  fieldMeta.add(schema, meta)
+  return schema
 }
 
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
