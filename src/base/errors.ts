@@ -451,16 +451,20 @@ export class EngineError extends Error {
   /**
    * @param code  a row of the table.
    * @param details  facts; those named in the row's braces fill its text.
-   * @param options.cause  what was caught; `options.message` replaces the table's text (native errors bring their own).
+   * @param options.cause  what was caught; `message` and `hint` replace the table's text (errors from elsewhere bring theirs).
    */
-  constructor(code: ErrorCode, details: ErrorDetails = {}, options: { cause?: unknown; message?: string } = {}) {
+  constructor(
+    code: ErrorCode,
+    details: ErrorDetails = {},
+    options: { cause?: unknown; message?: string; hint?: string } = {},
+  ) {
     const found: ErrorRow = errorTable[code]
     super(options.message ?? fill(found.message, details), 'cause' in options ? { cause: options.cause } : undefined)
     this.name = 'EngineError'
     this.code = code
     this.details = details
     this.retryable = found.retryable
-    this.hint = fill(found.hint, details)
+    this.hint = options.hint ?? fill(found.hint, details)
     Object.defineProperty(this, brand, { value: true })
   }
 

@@ -39,7 +39,8 @@ export interface CoordinatorDoor {
   sites(): Promise<readonly SiteView[]>
   /**
    * Tells the events of a job with id > `sinceId`, oldest first, then those that happen; ends after
-   * `result` or when `signal` fires (then without an error). Event ids grow and survive a restart.
+   * `result`, at once when the job is over and nothing newer exists, or when `signal` fires (then
+   * without an error). Event ids grow and survive a restart.
    */
   watchJob(id: string, sinceId: number, signal: AbortSignal): AsyncIterable<JobEvent>
   /**
@@ -91,7 +92,10 @@ export interface RollbackOptions {
 /** A job in the hands of who asked for it. */
 export interface Job {
   readonly id: string
-  /** Every event from the job's first on, ending after `result`; each call is a watcher of its own. */
+  /**
+   * Every event from the job's first (or from after `sinceId`) on, ending after `result`, or quietly
+   * when `signal` fires. Each call is a watcher of its own; a slow one misses progress, never a phase.
+   */
   progress(options?: { readonly sinceId?: number; readonly signal?: AbortSignal }): AsyncIterable<JobEvent>
   /**
    * Waits for the end. `partial` resolves: it is live, some nodes follow.

@@ -1,0 +1,268 @@
+// A coordinator over HTTP, for programs elsewhere, the command line and the console.
+// In: the coordinator's address and what is asked. Out: the same answers and errors as in the same process.
+// Never: an import of Node's own modules (it runs in browsers too), a decision, a request repeated that changes something.
+import { type Clock, systemClock } from '../base/clock.js'
+import { EngineError } from '../base/errors.js'
+import {
+  JOB_PAGE_DEFAULT,
+  MAX_DELETE_RATIO_DEFAULT,
+  QUORUM_DEFAULT,
+  RECONNECT_FIRST_MS,
+  RECONNECT_MAX_MS,
+  REQUEST_TIMEOUT_MS,
+  STREAM_OUTAGE_MS_MAX,
+} from '../base/limits.js'
+import type { JobEvent } from '../model/event.js'
+import type { JobPolicy, JobRequest, JobView, Receipt } from '../model/job.js'
+import type { NodeView } from '../model/node.js'
+import type { SiteView } from '../model/site.js'
+import type { Job, JobFilter, JobsApi, PublishOptions, RollbackOptions, VersionView } from './door.js'
+import { readEvents } from './event-stream.js'
+import { type Ask, ask, type HttpOptions, readJson, whyOf } from './http.js'
+import { outcomeOf } from './job-outcome.js'
+
+export interface ClientOptions {
+  /** `http://host:7400`. */
+  readonly url: string
+  /** How long an answer may take to begin; not how long a job may take. Default REQUEST_TIMEOUT_MS. */
+  readonly timeoutMs?: number
+  /** How long a watched job's coordinator may be away before watching gives up. Default STREAM_OUTAGE_MS_MAX. */
+  readonly outageMsMax?: number
+  readonly clock?: Clock
+}
+
+const defaultPolicy: JobPolicy = {
+  stageOnly: false,
+  maxDeleteRatio: MAX_DELETE_RATIO_DEFAULT,
+  allowEmpty: false,
+  quorum: QUORUM_DEFAULT,
+  strategy: 'strands',
+}
+
+/** The policy of a publish: what its options say, defaults for the rest. */
+export function policyOf(options: Partial<JobPolicy>): JobPolicy {
+  const { stageOnly, maxDeleteRatio, allowEmpty, quorum, strategy } = { ...defaultPolicy, ...options }
+  return { stageOnly, maxDeleteRatio, allowEmpty, quorum, strategy }
+}
+
+/** An absolute path of `directory`, seen from where this process stands; browsers have no such place. */
+export function absoluteDirectory(directory: string): string {
+  const standing = (globalThis as { process?: { cwd?: () => string } }).process?.cwd?.()
+  if (!directory.startsWith('/') && standing === undefined) {
+    const facts = { what: 'the directory', why: 'it must be an absolute path on the machine of the coordinator' }
+    throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', facts)
+  }
+  const parts: string[] = []
+  for (const part of `${directory.startsWith('/') ? '' : standing}/${directory}`.split('/')) {
+    if (part === '..') parts.pop()
+    else if (part !== '' && part !== '.') parts.push(part)
+  }
+  return `/${parts.join('/')}`
+}
+
+function originOf(url: string): string {
+  try {
+    const parsed = new URL(url)
+    if (parsed.protocol === 'http:' || parsed.protocol === 'https:') return parsed.origin
+  } catch {
+    // Said below, with the others.
+  }
+  const facts = { what: 'the url', why: `write it like http://127.0.0.1:7400, not ${url}` }
+  throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', facts)
+}
+
+const isAway = (error: EngineError): boolean => error.retryable && error.status >= 500
+
+/** Has the coordinator's methods, over HTTP. Holds no connection between calls: nothing is to be closed. */
+export class Client implements JobsApi {
+  readonly url: string
+  readonly #http: HttpOptions
+  readonly #clock: Clock
+  readonly #outageMsMax: number
+
+  /** @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT when `url` is no HTTP address. */
+  constructor(options: ClientOptions) {
+    this.url = originOf(options.url)
+    this.#clock = options.clock ?? systemClock
+    this.#http = { url: this.url, clock: this.#clock, timeoutMs: options.timeoutMs ?? REQUEST_TIMEOUT_MS }
+    this.#outageMsMax = options.outageMsMax ?? STREAM_OUTAGE_MS_MAX
+  }
+
+  /** @param directory staging directory on the coordinator's machine; relative ones are resolved here. */
+  async publish(directory: string, options: PublishOptions): Promise<Job> {
+    const { site, group, reason, signal, ...policy } = options
+    const request: JobRequest = {
+      type: 'publish',
+      site,
+      group,
+      directory: absoluteDirectory(directory),
+      release: null,
+      reason: reason ?? null,
+      policy: policyOf(policy),
+    }
+    return this.#createJob(request, signal)
+  }
+
+  async rollback({ site, group, reason, release, signal }: RollbackOptions): Promise<Job> {
+    const request: JobRequest = {
+      type: 'rollback',
+      site,
+      group,
+      directory: null,
+      release: release ?? null,
+      reason,
+      policy: defaultPolicy,
+    }
+    return this.#createJob(request, signal)
+  }
+
+  /** Switches a staged job live. */
+  commit(jobId: string): Promise<JobView> {
+    return this.#post(`/v1/jobs/${encodeURIComponent(jobId)}/commit`)
+  }
+
+  /** Stops a job that has not switched anything yet. */
+  abort(jobId: string): Promise<JobView> {
+    return this.#post(`/v1/jobs/${encodeURIComponent(jobId)}/abort`)
+  }
+
+  job(jobId: string): Promise<JobView> {
+    return this.#get(`/v1/jobs/${encodeURIComponent(jobId)}`)
+  }
+
+  /** Jobs, newest first. */
+  async jobs(filter: Partial<JobFilter> = {}): Promise<readonly JobView[]> {
+    const query = new URLSearchParams({ limit: String(filter.limit ?? JOB_PAGE_DEFAULT) })
+    if (filter.site !== undefined) query.set('site', filter.site)
+    if (filter.state !== undefined) query.set('state', filter.state)
+    return this.#items(`/v1/jobs?${query.toString()}`)
+  }
+
+  receipts(jobId: string): Promise<readonly Receipt[]> {
+    return this.#items(`/v1/jobs/${encodeURIComponent(jobId)}/receipts`)
+  }
+
+  nodes(): Promise<readonly NodeView[]> {
+    return this.#items('/v1/nodes')
+  }
+
+  sites(): Promise<readonly SiteView[]> {
+    return this.#items('/v1/sites')
+  }
+
+  version(): Promise<VersionView> {
+    return this.#get('/v1/version')
+  }
+
+  /** A handle of a job that somebody else asked for. @throws {EngineError} ENGINE_ERR_JOB_UNKNOWN. */
+  async attach(jobId: string): Promise<Job> {
+    const { id } = await this.job(jobId)
+    return this.#handle(id)
+  }
+
+  /**
+   * Events of a job with id > `sinceId`. A coordinator that restarts meanwhile is waited for, and
+   * nothing but superseded progress is missed.
+   * @throws {EngineError} ENGINE_ERR_COORDINATOR_UNREACHABLE after `outageMsMax` without it; ENGINE_ERR_JOB_UNKNOWN.
+   */
+  async *watch(jobId: string, sinceId = 0, signal?: AbortSignal): AsyncGenerator<JobEvent> {
+    let since = sinceId
+    let awaySinceMs: number | null = null
+    let waitMs = RECONNECT_FIRST_MS
+    while (!signal?.aborted) {
+      let why = 'the event stream ended early'
+      try {
+        for await (const event of this.#events(jobId, since, signal)) {
+          since = event.id
+          awaySinceMs = null
+          waitMs = RECONNECT_FIRST_MS
+          yield event
+          if (event.type === 'result') return
+        }
+      } catch (error) {
+        if (signal?.aborted) return
+        why = this.#whyAway(error)
+      }
+      awaySinceMs ??= this.#clock.monotonicMs()
+      if (this.#clock.monotonicMs() - awaySinceMs > this.#outageMsMax) {
+        throw new EngineError('ENGINE_ERR_COORDINATOR_UNREACHABLE', { url: this.url, why })
+      }
+      await this.#clock.sleep(waitMs, signal).catch(() => {})
+      waitMs = Math.min(waitMs * 2, RECONNECT_MAX_MS)
+    }
+  }
+
+  /** Says why the stream broke, or throws when calling again would not help. */
+  #whyAway(error: unknown): string {
+    const known = error instanceof EngineError ? error : null
+    if (known !== null && !isAway(known)) throw known
+    return known?.message ?? whyOf(error)
+  }
+
+  async *#events(jobId: string, since: number, signal?: AbortSignal): AsyncGenerator<JobEvent> {
+    const answer = await ask(this.#http, {
+      method: 'GET',
+      path: `/v1/jobs/${encodeURIComponent(jobId)}/events?sinceId=${since}`,
+      headers: { accept: 'text/event-stream, application/problem+json' },
+      ...(signal === undefined ? {} : { signal }),
+    })
+    if (answer.status === 204 || answer.body === null) {
+      yield await this.#lastEvent(jobId, since)
+      return
+    }
+    yield* readEvents(answer.body, this.#clock)
+  }
+
+  /** The result of a job whose events are no longer kept. */
+  async #lastEvent(jobId: string, since: number): Promise<JobEvent> {
+    const job = await this.job(jobId)
+    return { type: 'result', id: since, atMs: job.finishedAtMs ?? job.createdAtMs, job }
+  }
+
+  async #createJob(request: JobRequest, signal?: AbortSignal): Promise<Job> {
+    if (signal?.aborted) throw new EngineError('ENGINE_ERR_CANCELLED', { what: 'the job' })
+    // The request itself is not cut: a job that was made must be known here, to be aborted.
+    const { id } = await this.#post<JobView>('/v1/jobs', request)
+    if (signal === undefined) return this.#handle(id)
+    const abort = (): void => {
+      this.abort(id).catch(() => {})
+    }
+    if (signal.aborted) {
+      await this.abort(id)
+      throw new EngineError('ENGINE_ERR_CANCELLED', { what: 'the job' }, { cause: signal.reason })
+    }
+    signal.addEventListener('abort', abort, { once: true })
+    return this.#handle(id, () => signal.removeEventListener('abort', abort))
+  }
+
+  #handle(id: string, onEnd: () => void = () => {}): Job {
+    const watch = (sinceId: number, signal?: AbortSignal): AsyncIterable<JobEvent> => this.watch(id, sinceId, signal)
+    async function* progress(options: { sinceId?: number; signal?: AbortSignal } = {}): AsyncGenerator<JobEvent> {
+      for await (const event of watch(options.sinceId ?? 0, options.signal)) {
+        if (event.type === 'result') onEnd()
+        yield event
+      }
+    }
+    const completed = async (): Promise<JobView> => {
+      for await (const event of progress()) if (event.type === 'result') return outcomeOf(event.job)
+      throw new EngineError('ENGINE_ERR_COORDINATOR_UNREACHABLE', { url: this.url, why: 'no result came' })
+    }
+    return { id, progress, completed }
+  }
+
+  async #items<T>(path: string): Promise<readonly T[]> {
+    return (await this.#get<{ readonly items: readonly T[] }>(path)).items
+  }
+
+  #get<T>(path: string): Promise<T> {
+    return this.#json<T>({ method: 'GET', path })
+  }
+
+  #post<T>(path: string, body?: unknown): Promise<T> {
+    return this.#json<T>({ method: 'POST', path, ...(body === undefined ? {} : { body }) })
+  }
+
+  async #json<T>(request: Ask): Promise<T> {
+    return readJson<T>(await ask(this.#http, request), this.url)
+  }
+}

@@ -1,0 +1,28 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
+import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import type { CoordinatorDoor } from '../door.js'
+import type { EventStreams } from '../events.js'
+import type { PrometheusMetrics } from '../metrics.js'
+import { type Problem, problem } from '../schema/problem.js'
+
+/** The HTTP framework, typed by our schemas. */
+export type App = FastifyInstance<Server, IncomingMessage, ServerResponse, FastifyBaseLogger, ZodTypeProvider>
+
+/** What routes may use; they ask the door and never decide. */
+export interface RouteContext {
+  readonly door: CoordinatorDoor
+  readonly streams: EventStreams
+  readonly metrics: PrometheusMetrics
+}
+
+type ProblemAnswer = { content: { 'application/problem+json': { schema: typeof problem } }; description: string }
+export type { Problem }
+
+/** What every route may answer instead: a problem document. */
+export const problemAnswer: { readonly default: ProblemAnswer } = {
+  default: {
+    description: 'What went wrong: switch on `code`.',
+    content: { 'application/problem+json': { schema: problem } },
+  },
+}

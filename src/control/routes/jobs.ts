@@ -1,0 +1,153 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import { z } from 'zod'
+import { EngineError } from '../../base/errors.js'
+import type { JobEvent } from '../../model/event.js'
+import { eventQuery, jobEvent } from '../schema/event.js'
+import { jobList, jobParams, jobQuery, jobRequest, jobView } from '../schema/job.js'
+import { receiptList } from '../schema/receipt.js'
+import { type App, problemAnswer, type RouteContext } from './context.js'
+
+const tags = ['jobs']
+
+/** Jobs: ask for one, list, look at one, commit, abort, and its receipts. */
+export function jobRoutes(app: App, context: RouteContext): void {
+  const { door } = context
+  app.route({
+    method: 'POST',
+    url: '/v1/jobs',
+    schema: {
+      operationId: 'createJob',
+      summary: 'Publish a directory, or roll a site back',
+      tags,
+      body: jobRequest,
+      response: { 202: jobView, ...problemAnswer },
+    },
+    handler: async (request, reply) => {
+      const job = await door.createJob(request.body)
+      return reply.code(202).header('location', `/v1/jobs/${job.id}`).send(job)
+    },
+  })
+  app.route({
+    method: 'GET',
+    url: '/v1/jobs',
+    schema: {
+      operationId: 'jobs',
+      summary: 'Jobs, newest first',
+      tags,
+      querystring: jobQuery,
+      response: { 200: jobList, ...problemAnswer },
+    },
+    handler: async (request, reply) => reply.send({ items: await door.listJobs(request.query) }),
+  })
+  app.route({
+    method: 'GET',
+    url: '/v1/jobs/:id',
+    schema: {
+      operationId: 'job',
+      summary: 'One job with its nodes',
+      tags,
+      params: jobParams,
+      response: { 200: jobView, ...problemAnswer },
+    },
+    handler: async (request, reply) => reply.send(await door.getJob(request.params.id)),
+  })
+  app.route({
+    method: 'GET',
+    url: '/v1/jobs/:id/receipts',
+    schema: {
+      operationId: 'receipts',
+      summary: 'What each node has and has done',
+      tags,
+      params: jobParams,
+      response: { 200: receiptList, ...problemAnswer },
+    },
+    handler: async (request, reply) => reply.send({ items: await door.receipts(request.params.id) }),
+  })
+  jobActionRoutes(app, context)
+  jobEventRoute(app, context)
+}
+
+function jobActionRoutes(app: App, { door }: RouteContext): void {
+  const actions = [
+    { name: 'commit', summary: 'Switch a staged job live', run: (id: string) => door.commitJob(id) },
+    { name: 'abort', summary: 'Stop a job that has not switched anything', run: (id: string) => door.abortJob(id) },
+  ]
+  for (const { name, summary, run } of actions) {
+    app.route({
+      method: 'POST',
+      url: `/v1/jobs/:id/${name}`,
+      schema: {
+        operationId: name,
+        summary,
+        tags,
+        params: jobParams,
+        response: { 200: jobView, ...problemAnswer },
+      },
+      handler: async (request, reply) => reply.send(await run(request.params.id)),
+    })
+  }
+}
+
+function jobEventRoute(app: App, context: RouteContext): void {
+  app.route({
+    method: 'GET',
+    url: '/v1/jobs/:id/events',
+    schema: {
+      operationId: 'watch',
+      summary: 'Server-sent events of one job, from its first or from after Last-Event-ID',
+      tags,
+      params: jobParams,
+      querystring: eventQuery,
+      response: {
+        200: {
+          description: 'Events named phase, progress and result; the stream ends after result.',
+          content: { 'text/event-stream': { schema: jobEvent } },
+        },
+        204: z.undefined().describe('The job is over and nothing newer exists.'),
+        ...problemAnswer,
+      },
+    },
+    handler: async (request, reply) => {
+      const { id } = request.params
+      const controller = new AbortController()
+      const events = await openWatch(context, id, sinceOf(request.headers, request.query.sinceId), controller.signal)
+      if (events === null) return reply.code(204).send()
+      reply.hijack()
+      await context.streams.send(reply.raw, events, controller)
+      return reply
+    },
+  })
+}
+
+/** Where the reader stands: the header that browsers send again, else the query, else the beginning. */
+function sinceOf(headers: IncomingHttpHeaders, sinceId: number | undefined): number | null {
+  const header = headers['last-event-id']
+  if (header === undefined || header === '') return sinceId ?? null
+  if (typeof header === 'string' && /^\d{1,15}$/.test(header)) return Number(header)
+  throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'Last-Event-ID', why: 'it is no event id' })
+}
+
+async function* resumed(first: JobEvent, rest: AsyncIterator<JobEvent>): AsyncGenerator<JobEvent> {
+  try {
+    yield first
+    for (let next = await rest.next(); next.done !== true; next = await rest.next()) yield next.value
+  } finally {
+    await rest.return?.()
+  }
+}
+
+/** The events to send; null when the job is over and the reader has seen everything. */
+async function openWatch(
+  context: RouteContext,
+  id: string,
+  since: number | null,
+  signal: AbortSignal,
+): Promise<AsyncIterable<JobEvent> | null> {
+  context.streams.admit()
+  const job = await context.door.getJob(id)
+  const events = context.door.watchJob(id, since ?? 0, signal)
+  if (job.finishedAtMs === null || since === null) return events
+  const iterator = events[Symbol.asyncIterator]()
+  const first = await iterator.next()
+  return first.done === true ? null : resumed(first.value, iterator)
+}

@@ -1,0 +1,29 @@
+import { nodeList } from '../schema/node.js'
+import { siteList } from '../schema/site.js'
+import { type App, problemAnswer, type RouteContext } from './context.js'
+
+/** Who has joined, and what the sites are. */
+export function nodeRoutes(app: App, { door }: RouteContext): void {
+  app.route({
+    method: 'GET',
+    url: '/v1/nodes',
+    schema: {
+      operationId: 'nodes',
+      summary: 'Nodes that have joined, and what each holds',
+      tags: ['nodes'],
+      response: { 200: nodeList, ...problemAnswer },
+    },
+    handler: async (_request, reply) => reply.send({ items: await door.nodes() }),
+  })
+  app.route({
+    method: 'GET',
+    url: '/v1/sites',
+    schema: {
+      operationId: 'sites',
+      summary: 'Sites, what should be live and where it is',
+      tags: ['sites'],
+      response: { 200: siteList, ...problemAnswer },
+    },
+    handler: async (_request, reply) => reply.send({ items: await door.sites() }),
+  })
+}

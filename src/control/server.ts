@@ -1,0 +1,179 @@
+// The control plane's server: HTTP for people and programs, event streams, and the node channel.
+// In: requests. Out: what the coordinator's door answers, checked by the schemas; problem documents.
+// Never: a decision, a look into the database, a payload byte; an answer to a web page of another origin.
+import type { Server } from 'node:http'
+import swagger from '@fastify/swagger'
+import { type FastifyError, type FastifyReply, fastify } from 'fastify'
+import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
+import type { Clock } from '../base/clock.js'
+import { EngineError, toEngineError } from '../base/errors.js'
+import {
+  HTTP_BODY_BYTES_MAX,
+  HTTP_CONNECTIONS_MAX,
+  HTTP_HEADER_BYTES_MAX,
+  HTTP_HEADERS_MS,
+  HTTP_REQUEST_MS,
+} from '../base/limits.js'
+import type { Logger } from '../base/log.js'
+import type { PeerAddress } from '../model/node.js'
+import type { CoordinatorDoor } from './door.js'
+import { EventStreams } from './events.js'
+import type { PrometheusMetrics } from './metrics.js'
+import { NodeChannel } from './node-channel.js'
+import { openApiOptions } from './openapi.js'
+import { checkOrigin, isLoopback } from './origin.js'
+import { PROBLEM_TYPE, problemOf, toProblem } from './problems.js'
+import type { App } from './routes/context.js'
+import { jobRoutes } from './routes/jobs.js'
+import { nodeRoutes } from './routes/nodes.js'
+import { systemRoutes } from './routes/system.js'
+
+export interface ControlServerOptions {
+  readonly door: CoordinatorDoor
+  /** Where to listen; port 0 takes any free one. */
+  readonly host: string
+  readonly port: number
+  readonly log: Logger
+  readonly clock: Clock
+  readonly metrics: PrometheusMetrics
+}
+
+interface Parts {
+  readonly app: App
+  readonly streams: EventStreams
+  readonly channel: NodeChannel
+}
+
+/** What is not HTTP at all is answered shortly and cut. */
+function onClientError(error: NodeJS.ErrnoException, socket: NodeJS.WritableStream & { destroy(): void }): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy()
+    return
+  }
+  const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Headers Too Large' : '400 Bad Request'
+  const why = error.code === 'HPE_HEADER_OVERFLOW' ? 'its headers are too large' : 'it is not HTTP'
+  const body = JSON.stringify(toProblem(new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the request', why })))
+  const head = `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: ${PROBLEM_TYPE}\r\n`
+  socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
+}
+
+function createApp(): App {
+  const app: App = fastify({
+    bodyLimit: HTTP_BODY_BYTES_MAX,
+    requestTimeout: HTTP_REQUEST_MS,
+    forceCloseConnections: true,
+    exposeHeadRoutes: false,
+    routerOptions: { maxParamLength: 128 },
+    http: { maxHeaderSize: HTTP_HEADER_BYTES_MAX, headersTimeout: HTTP_HEADERS_MS },
+    clientErrorHandler: onClientError,
+    frameworkErrors: (error, request, reply: FastifyReply) => {
+      const answer = problemOf(error, request.headers['content-type'])
+      void reply.code(answer.status).type(PROBLEM_TYPE).send(JSON.stringify(answer))
+    },
+  })
+  app.setValidatorCompiler(validatorCompiler)
+  app.setSerializerCompiler(serializerCompiler)
+  app.removeContentTypeParser('text/plain')
+  app.server.maxConnections = HTTP_CONNECTIONS_MAX
+  return app
+}
+
+function answerErrors(app: App, log: Logger): void {
+  app.setErrorHandler<FastifyError>((error, request, reply) => {
+    const answer = problemOf(error, request.headers['content-type'])
+    if (answer.status >= 500) log.error({ err: error, route: request.routeOptions.url }, 'request failed')
+    if (answer.status === 503) void reply.header('retry-after', '1')
+    return reply.code(answer.status).type(PROBLEM_TYPE).serializer(JSON.stringify).send(answer)
+  })
+  app.setNotFoundHandler((request, reply) => {
+    const path = request.url.split('?')[0] ?? ''
+    const answer = toProblem(new EngineError('ENGINE_ERR_ROUTE_UNKNOWN', { method: request.method, path }))
+    return reply.code(404).type(PROBLEM_TYPE).serializer(JSON.stringify).send(answer)
+  })
+}
+
+/** Makes the server's parts without listening; requests can be injected. */
+export async function buildServer(options: Omit<ControlServerOptions, 'port'>): Promise<Parts> {
+  const { door, log, clock, metrics } = options
+  const app = createApp()
+  const loopbackOnly = isLoopback(options.host)
+  const streams = new EventStreams({ clock, log, metrics })
+  const channel = new NodeChannel({ door, log, clock, metrics, loopbackOnly })
+  app.addHook('onRequest', async (request) => checkOrigin(request.headers, loopbackOnly))
+  app.addHook('onResponse', async (request, reply) => {
+    const labels = { method: request.method, route: request.routeOptions.url ?? 'none', status: `${reply.statusCode}` }
+    metrics.add('engine_http_requests_total', labels, 1)
+  })
+  answerErrors(app, log)
+  await app.register(swagger, openApiOptions)
+  app.after(() => {
+    const context = { door, streams, metrics }
+    jobRoutes(app, context)
+    nodeRoutes(app, context)
+    systemRoutes(app, context)
+  })
+  channel.attach(app.server)
+  app.addHook('preClose', async () => {
+    streams.close()
+    channel.close()
+  })
+  await app.ready()
+  return { app, streams, channel }
+}
+
+/** A listening control plane. */
+export class ControlServer {
+  readonly address: PeerAddress
+  readonly #parts: Parts
+  #closing: Promise<void> | null = null
+
+  private constructor(address: PeerAddress, parts: Parts) {
+    this.address = address
+    this.#parts = parts
+  }
+
+  /**
+   * Starts to listen.
+   * @throws {EngineError} ENGINE_ERR_PORT_IN_USE, ENGINE_ERR_LISTEN.
+   */
+  static async open(options: ControlServerOptions): Promise<ControlServer> {
+    const { host, port } = options
+    const parts = await buildServer(options)
+    try {
+      await parts.app.listen({ host, port })
+    } catch (error) {
+      await parts.app.close()
+      throw listenError(error, { host, port })
+    }
+    return new ControlServer({ host, port: boundPort(parts.app.server, port) }, parts)
+  }
+
+  /** Where clients and nodes find it; a wildcard address is given as this machine's loopback. */
+  get url(): string {
+    const { host, port } = this.address
+    const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
+    return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`
+  }
+
+  /** Nodes that are connected now. */
+  get nodeCount(): number {
+    return this.#parts.channel.nodeCount
+  }
+
+  /** Ends streams and channels, answers what is under way, stops listening. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= this.#parts.app.close()
+    return this.#closing
+  }
+}
+
+function boundPort(server: Server, asked: number): number {
+  const bound = server.address()
+  return typeof bound === 'object' && bound !== null ? bound.port : asked
+}
+
+function listenError(error: unknown, where: PeerAddress): EngineError {
+  const caught = toEngineError(error, { ...where })
+  if (caught.code === 'ENGINE_ERR_PORT_IN_USE') return caught
+  return new EngineError('ENGINE_ERR_LISTEN', { ...where, why: caught.message }, { cause: error })
+}
