@@ -1,0 +1,38 @@
+// A job as the coordinator would report it, for tests of what is shown of one.
+import type { JobNode, JobView } from '../../../src/model/job.js'
+
+export const jobNode = (values: Partial<JobNode> = {}): JobNode => ({
+  nodeId: '0'.repeat(32),
+  name: 'n1',
+  segment: 'ams',
+  state: 'live',
+  bytesHave: 0,
+  rateBps: 0,
+  reason: null,
+  ...values,
+})
+
+export const jobView = (values: Partial<JobView> = {}): JobView => ({
+  id: 'J1',
+  type: 'publish',
+  site: 'www',
+  group: 'edge',
+  state: 'succeeded',
+  release: 2,
+  baseRelease: 1,
+  reason: null,
+  policy: {
+    stageOnly: false,
+    maxDeleteRatio: 0.25,
+    allowEmpty: false,
+    quorum: 0.5,
+    strategy: 'strands',
+  },
+  changes: null,
+  assignment: { id: '0'.repeat(32), serial: 1, chunkBytes: 65_536, streamBytes: 1000 },
+  createdAtMs: 0,
+  finishedAtMs: 1500,
+  error: null,
+  nodes: [jobNode()],
+  ...values,
+})

@@ -1,0 +1,44 @@
+// Goal: a person sees at a glance how far each segment is and who holds things up.
+import { PassThrough } from 'node:stream'
+import t from 'tap'
+import { createOutput } from '../../../src/cli/output.js'
+import { JobProgress, segmentLines, slowestLines } from '../../../src/cli/progress.js'
+import { jobNode, jobView } from './job.js'
+
+const job = jobView({
+  state: 'distributing',
+  nodes: [
+    jobNode({ name: 'a1', segment: 'ams', state: 'staged' }),
+    jobNode({ name: 'a2', segment: 'ams', state: 'receiving', bytesHave: 500, rateBps: 8_388_608 }),
+    jobNode({ name: 'f1', segment: 'fra', state: 'receiving', bytesHave: 100 }),
+    jobNode({ name: 'f2', segment: 'fra', state: 'behind', reason: 'no answer for 12 s' }),
+  ],
+})
+
+t.test('there is one bar a segment, filled by what its nodes have', (t) => {
+  const [ams = '', fra = '', ...more] = segmentLines(job)
+  t.same(more, [])
+  t.match(ams, /^ {2}ams +█{18}░{6} 1\/2 {2}1\.0 MB\/s$/)
+  t.match(fra, /^ {2}fra +█░{23} 0\/2$/)
+  t.end()
+})
+
+t.test('the slowest nodes are named with what they have and why', (t) => {
+  t.same(
+    slowestLines(job).map((line) => line.trim().replaceAll(/ +/g, ' ')),
+    ['f2 0% behind: no answer for 12 s', 'f1 10% receiving', 'a2 50% receiving'],
+  )
+  t.end()
+})
+
+t.test('without a terminal there is one line a phase and one every 10 s', (t) => {
+  const stderr = new PassThrough()
+  const options = { json: false, quiet: false, color: false, progress: true, dumbTerminal: false }
+  const progress = new JobProgress(createOutput({ ...options, stdout: new PassThrough(), stderr }))
+  for (const nowMs of [0, 100, 9_999, 10_000]) progress.show(job, nowMs)
+  progress.show({ ...job, state: 'committing' }, 10_001)
+  const lines = String(stderr.read()).trim().split('\n')
+  t.equal(lines.length, 3)
+  t.match(lines[0], /www@1 → www@2.*sends 1000 B.*distributing.*1\/4 nodes ready/)
+  t.end()
+})
