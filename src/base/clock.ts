@@ -49,7 +49,7 @@ export function sleepWith(setTimer: Clock['setTimer'], ms: number, signal?: Abor
 export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
-  sleep: (ms, signal) => sleepWith(systemClock.setTimer, ms, signal),
+  sleep: (ms, signal) => sleepWith((delayMs, run) => systemClock.setTimer(delayMs, run), ms, signal),
   setTimer(ms, run) {
     const timer = setTimeout(run, clamp(ms))
     return () => clearTimeout(timer)

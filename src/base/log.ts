@@ -33,17 +33,21 @@ function serializeError(error: unknown): unknown {
   return { name: error.name, message, stack, ...cause }
 }
 
-const levelNames: Readonly<Record<number, string>> = { 20: 'debug', 30: 'info', 40: 'warn', 50: 'error', 60: 'fatal' }
+interface LineFields {
+  readonly time: string
+  readonly level: string
+  readonly room?: string
+  readonly msg?: string
+  readonly [fact: string]: unknown
+}
 
 /** One log line for people: time, level, room, message, then the facts. */
 export function formatLine(json: string): string {
-  const { time, level, room, msg, ...facts } = JSON.parse(json) as Record<string, unknown>
-  const clock = typeof time === 'string' ? time.slice(11, 23) : ''
-  const name = (typeof level === 'number' ? (levelNames[level] ?? String(level)) : String(level)).padEnd(5)
+  const { time, level, room, msg, ...facts } = JSON.parse(json) as LineFields
   const rest = Object.entries(facts).map(
     ([key, value]) => ` ${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
   )
-  return `${clock} ${name} ${room === undefined ? '' : `[${String(room)}] `}${String(msg ?? '')}${rest.join('')}\n`
+  return `${time.slice(11, 23)} ${level.padEnd(5)} ${room === undefined ? '' : `[${room}] `}${msg ?? ''}${rest.join('')}\n`
 }
 
 function textTo(target: DestinationStream): DestinationStream {

@@ -30,7 +30,7 @@ export interface LoadOptions {
 export async function loadConfig(options: LoadOptions = {}): Promise<Config> {
   const around = { ...surroundings(), ...options.surroundings }
   const file = await findFile(options.file, around)
-  const strongestFirst = [fromFlags((options.flags ?? {}) as Tree), fromEnvironment(around.environment), ...file]
+  const strongestFirst = [fromFlags(options.flags ?? {}), fromEnvironment(around.environment), ...file]
   const merged = strongestFirst.reduceRight<Tree>((under, source) => overlay(under, source.values), {})
   const parsed = settingsSchema.safeParse(merged)
   if (!parsed.success) throw refused(parsed.error.issues, strongestFirst, merged)
