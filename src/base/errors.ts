@@ -29,13 +29,15 @@ export function isErrorCode(value: unknown): value is ErrorCode {
   return typeof value === 'string' && Object.hasOwn(errorTable, value)
 }
 
+function inWords(value: unknown): string | null {
+  if (value instanceof Error) return value.message
+  if (typeof value === 'object') return value === null ? null : JSON.stringify(value)
+  if (typeof value === 'string') return value
+  return typeof value === 'number' || typeof value === 'bigint' || typeof value === 'boolean' ? String(value) : null
+}
+
 function fill(template: string, details: ErrorDetails): string {
-  return template.replaceAll(/\{(\w+)\}/g, (_, name: string) => {
-    const value = details[name]
-    if (value === undefined || value === null) return `(${name} not known)`
-    if (value instanceof Error) return value.message
-    return typeof value === 'object' ? JSON.stringify(value) : String(value)
-  })
+  return template.replaceAll(/\{(\w+)\}/g, (_, name: string) => inWords(details[name]) ?? `(${name} not known)`)
 }
 
 /**
