@@ -33,8 +33,8 @@ const allowed: Readonly<Record<JobHappening['type'], readonly JobState[]>> = {
   assigned: ['packing'],
   packed: ['distributing'],
   staged: ['distributing'],
-  decided: ['queued', 'distributing', 'staged'],
-  // From `packing`: nothing differs from what is live, so there is nothing to switch.
+  // From `queued`: a rollback. From `packing`: nothing differs from what should be live already.
+  decided: ['queued', 'packing', 'distributing', 'staged'],
   finished: ['packing', 'committing'],
   failed: undecided,
   aborted: undecided,

@@ -45,6 +45,11 @@ export function foldPart(part: NodePart, event: PartEvent): NodePart {
   }
 }
 
+/** A node's part when it answers again: it is waited for like one that never went away. Pure. */
+export function markReturned(part: NodePart): NodePart {
+  return part.state === 'behind' ? { ...part, state: 'new', reason: null } : part
+}
+
 /**
  * A node's part once nobody waits for it any longer. What it reports later counts from the start, so
  * that it can still catch up within the job. Pure.

@@ -24,8 +24,10 @@ export interface Situation {
   readonly target: ReleaseRef | null
   readonly holdings: NodeSite
   readonly assignments: readonly KeptAssignment[]
-  /** The node has its part in a job that is at work: that job tells it what to do. */
-  readonly busyWithJob: boolean
+  /** False while a job waits for its commit decision: the target may be staged, not switched to. */
+  readonly switchNow: boolean
+  /** A difference did not work here: only what brings everything is sent. */
+  readonly wholeOnly: boolean
   /** Told to this node and not answered yet. */
   readonly underWay: 'stage' | 'commit' | null
   readonly lastFailure: LastFailure | null
@@ -33,6 +35,8 @@ export interface Situation {
 
 export type ReconcileAction =
   | { readonly do: 'nothing' }
+  /** It holds the target and waits for the decision to switch. */
+  | { readonly do: 'hold' }
   | { readonly do: 'wait'; readonly reason: string; readonly untilMs: number | null }
   | { readonly do: 'commit'; readonly release: ReleaseRef }
   | { readonly do: 'stage'; readonly assignmentId: string; readonly release: ReleaseRef }
@@ -46,7 +50,7 @@ export type ReconcileAction =
 export function reconcile(of: Situation, nowMs: number): ReconcileAction {
   const { target, holdings, lastFailure } = of
   if (target === null || isSame(holdings.live, target)) return { do: 'nothing' }
-  if (of.busyWithJob) return { do: 'wait', reason: 'a job is at work on it', untilMs: null }
+  if (holds(holdings, target) && !of.switchNow) return { do: 'hold' }
   if (of.underWay !== null) return { do: 'wait', reason: `it was told to ${of.underWay}`, untilMs: null }
   if (lastFailure !== null && isSame(lastFailure.release, target)) {
     if (!lastFailure.retryable) return { do: 'wait', reason: lastFailure.message, untilMs: null }
@@ -55,7 +59,7 @@ export function reconcile(of: Situation, nowMs: number): ReconcileAction {
   }
   if (holds(holdings, target)) return { do: 'commit', release: target }
   const fitting = of.assignments.filter(
-    (kept) => isSame(kept.release, target) && (kept.base === null || holds(holdings, kept.base)),
+    (kept) => isSame(kept.release, target) && (kept.base === null || (!of.wholeOnly && holds(holdings, kept.base))),
   )
   // One that has a base is a difference, and shorter.
   const best = fitting.find((kept) => kept.base !== null) ?? fitting[0]

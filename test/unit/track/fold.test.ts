@@ -4,6 +4,7 @@ import t from 'tap'
 import {
   foldPart,
   markBehind,
+  markReturned,
   newPart,
   type NodePart,
   type PartEvent,
@@ -59,6 +60,8 @@ t.test('a node that was left behind can still catch up', async (t) => {
   t.match(toJobNode(behind), { state: 'behind', reason: 'it has not answered for 12 s', bytesHave: 30 })
   t.match(foldPart(behind, { type: 'progress', bytesHave: 40, rateBps: 1 }), { state: 'receiving', reason: null })
   t.match(foldPart(behind, { type: 'staged' }), { state: 'staged' })
+  t.match(toJobNode(markReturned(behind)), { state: 'new', reason: null, bytesHave: 30 })
+  t.match(toJobNode(markReturned(fold(events))), { state: 'live' })
 })
 
 t.test('a part comes back from its row as it was', async (t) => {

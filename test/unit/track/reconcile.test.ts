@@ -15,7 +15,8 @@ const situation = (of: Partial<Situation>): Situation => ({
   target: release(5),
   holdings: held(null),
   assignments: [],
-  busyWithJob: false,
+  switchNow: true,
+  wholeOnly: false,
   underWay: null,
   lastFailure: null,
   ...of,
@@ -53,8 +54,19 @@ t.test('the same number with another tree is another release', async (t) => {
 })
 
 t.test('a node is told one thing at a time', async (t) => {
-  t.match(reconcile(situation({ busyWithJob: true }), 0), { do: 'wait', reason: /job/ })
   t.match(reconcile(situation({ underWay: 'stage' }), 0), { do: 'wait', reason: /stage/ })
+  t.match(reconcile(situation({ underWay: 'commit', holdings: held(4, 5) }), 0), { do: 'wait', reason: /commit/ })
+})
+
+t.test('before the decision a target is staged and held, not switched to', async (t) => {
+  t.equal(reconcile(situation({ switchNow: false, holdings: held(4, 5) }), 0).do, 'hold')
+  t.equal(reconcile(situation({ switchNow: false, holdings: held(4), assignments: [delta] }), 0).do, 'stage')
+})
+
+t.test('a node on which a difference failed gets the whole', async (t) => {
+  const of = situation({ wholeOnly: true, holdings: held(4), assignments: [delta, whole] })
+  t.match(reconcile(of, 0), { do: 'stage', assignmentId: 'whole' })
+  t.match(reconcile({ ...of, assignments: [delta] }, 0), { do: 'replicate' })
 })
 
 t.test('a failure is tried again later, one that would repeat is not, and a new target is', async (t) => {

@@ -1,0 +1,133 @@
+// In: a staging directory and the number of the live release. Out: what differs, an assignment that carries it,
+// and the shadow: the coordinator's own copy, staged from that assignment and switched when told.
+// Never: a decision whether to publish (src/jobs), a byte to a node (src/transfer), a file it did not name itself.
+import { mkdir, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { EngineError, toEngineError } from '../base/errors.js'
+import type { ReleaseRef } from '../model/node.js'
+import type { PackBatch, PackResult, ScanProgress, ScanResult } from '../native/content.js'
+import type { TaskRun, WorkerPool } from '../pool/pool.js'
+import { ContentPaths, serialOf } from './paths.js'
+import { Shadow } from './shadow.js'
+
+export interface ContentOptions {
+  /** The coordinator's data directory. */
+  readonly directory: string
+  readonly pool: Pick<WorkerPool, 'scan' | 'pack'>
+  /** Seed of the key that signs assignments, 32 bytes. */
+  readonly keySeed: Uint8Array
+}
+
+/** What to pack: a scanned staging directory, or a release of the shadow. */
+export type PackSource = { readonly jobId: string; readonly directory: string } | 'shadow'
+
+export interface PackOrder {
+  readonly source: PackSource
+  readonly site: string
+  readonly release: number
+  /** Release of the shadow that receivers hold; null: everything travels whole. */
+  readonly baseRelease: number | null
+  readonly serial: number
+  readonly nowMs: number
+}
+
+export class Content {
+  readonly paths: ContentPaths
+  readonly shadow: Shadow
+  readonly #pool: ContentOptions['pool']
+  readonly #keySeed: Uint8Array
+
+  private constructor(options: ContentOptions) {
+    this.paths = new ContentPaths(options.directory)
+    this.shadow = new Shadow(this.paths)
+    this.#pool = options.pool
+    this.#keySeed = options.keySeed
+  }
+
+  /** @throws {EngineError} ENGINE_ERR_DATA_DIR_UNWRITABLE. */
+  static async open(options: ContentOptions): Promise<Content> {
+    const content = new Content(options)
+    try {
+      for (const directory of [content.paths.sites, content.paths.assignments, content.paths.work]) {
+        await mkdir(directory, { recursive: true })
+      }
+    } catch (error) {
+      const why = toEngineError(error).message
+      throw new EngineError('ENGINE_ERR_DATA_DIR_UNWRITABLE', { path: options.directory, why }, { cause: error })
+    }
+    return content
+  }
+
+  /**
+   * Reads a staging directory and compares it with a release of the shadow.
+   * @param base null: there is none; everything counts as added.
+   */
+  scan(
+    order: { readonly jobId: string; readonly site: string; readonly directory: string; readonly base: number | null },
+    run: TaskRun<ScanProgress>,
+  ): Promise<ScanResult> {
+    const { jobId, site, directory, base } = order
+    const shadowTreePath = base === null ? null : this.paths.tree(site, base)
+    return this.#pool.scan({ directory, outTreePath: this.paths.scannedTree(jobId), shadowTreePath }, run)
+  }
+
+  /** Packs an assignment into its files; those of a pack that fails are removed. */
+  async pack(order: PackOrder, run: TaskRun<PackBatch>): Promise<PackResult> {
+    const { source, site, release, baseRelease, serial } = order
+    const own = source === 'shadow'
+    try {
+      return await this.#pool.pack(
+        {
+          directory: own ? this.paths.release(site, release) : source.directory,
+          treePath: own ? this.paths.tree(site, release) : this.paths.scannedTree(source.jobId),
+          baseDirectory: baseRelease === null ? null : this.paths.release(site, baseRelease),
+          baseTreePath: baseRelease === null ? null : this.paths.tree(site, baseRelease),
+          serial,
+          command: own ? 'replicate' : 'publish',
+          site,
+          release,
+          baseRelease: baseRelease ?? 0,
+          outPath: this.paths.stream(serial),
+          vouchPath: this.paths.vouches(serial),
+          chunkBytes: 0,
+          signingKey: this.#keySeed,
+          createdNs: BigInt(order.nowMs) * 1_000_000n,
+        },
+        run,
+      )
+    } catch (error) {
+      await this.dropAssignment(serial)
+      throw error
+    }
+  }
+
+  /** Whether a release can be a base or packed whole. */
+  holds(site: string, release: ReleaseRef): boolean {
+    return this.shadow.holds(site, release)
+  }
+
+  /** Removes an assignment's files. */
+  async dropAssignment(serial: number): Promise<void> {
+    await rm(this.paths.stream(serial), { force: true })
+    await rm(this.paths.vouches(serial), { force: true })
+  }
+
+  /** Removes what the scan of a job left. */
+  async dropScan(jobId: string): Promise<void> {
+    await rm(this.paths.scannedTree(jobId), { force: true })
+  }
+
+  /**
+   * Removes files of assignments that nobody knows any longer and all leftovers of scans: what a
+   * process that was killed could not remove itself. Names that are not ours stay.
+   */
+  async sweep(knownSerials: ReadonlySet<number>): Promise<void> {
+    for (const name of await readdir(this.paths.assignments)) {
+      const serial = serialOf(name)
+      if (serial !== null && !knownSerials.has(serial)) await rm(join(this.paths.assignments, name), { force: true })
+    }
+    for (const name of await readdir(this.paths.work)) {
+      if (name.endsWith('.tree')) await rm(join(this.paths.work, name), { force: true })
+    }
+  }
+}

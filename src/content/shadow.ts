@@ -1,0 +1,93 @@
+import { existsSync } from 'node:fs'
+import { mkdir, rm } from 'node:fs/promises'
+import { EngineError } from '../base/errors.js'
+import type { ReleaseRef } from '../model/node.js'
+import { treeHash } from '../native/content.js'
+import type { Relay } from '../native/relay.js'
+import { Applying, readLive, removeTree, switchLive } from '../native/sites.js'
+import type { ContentPaths } from './paths.js'
+
+/** An assignment to be carried out on the shadow. */
+export interface ShadowStage {
+  readonly site: string
+  readonly release: ReleaseRef
+  /** Number of the base release; null: the assignment brings everything. */
+  readonly baseRelease: number | null
+  readonly assignmentId: string
+  readonly serial: number
+  /** Session that the stream is still written through; absent: the file is whole. */
+  readonly following?: { readonly relay: Relay; readonly session: number }
+}
+
+/** The coordinator's exact copies: the release that is live, and the ones it may go back to. */
+export class Shadow {
+  readonly #paths: ContentPaths
+
+  constructor(paths: ContentPaths) {
+    this.#paths = paths
+  }
+
+  /** Whether a release stands here whole, with the manifest it should have. */
+  holds(site: string, { release, treeHash: wanted }: ReleaseRef): boolean {
+    const treePath = this.#paths.tree(site, release)
+    if (!existsSync(this.#paths.release(site, release)) || !existsSync(treePath)) return false
+    try {
+      return treeHash(treePath).treeHash === wanted
+    } catch (error) {
+      if (error instanceof EngineError && error.code === 'ENGINE_ERR_ASSIGNMENT_CORRUPT') return false
+      throw error
+    }
+  }
+
+  /**
+   * Carries out an assignment beside the live release. Durable and checked when it settles; a release
+   * that stands here already is left as it is.
+   * @throws {EngineError} ENGINE_ERR_CANCELLED when `signal` fires, ENGINE_ERR_TREE_MISMATCH when it came out
+   * otherwise than promised, ENGINE_ERR_NO_SPACE and what else applying meets.
+   */
+  async stage(stage: ShadowStage, signal: AbortSignal): Promise<void> {
+    const { site, release, baseRelease } = stage
+    if (this.holds(site, release)) return
+    await this.drop(site, release.release)
+    signal.throwIfAborted()
+    await mkdir(this.#paths.site(site), { recursive: true })
+    const applying = new Applying({
+      ...(stage.following ?? {}),
+      streamPath: this.#paths.stream(stage.serial),
+      assignmentId: stage.assignmentId,
+      baseDirectory: baseRelease === null ? null : this.#paths.release(site, baseRelease),
+      baseTreePath: baseRelease === null ? null : this.#paths.tree(site, baseRelease),
+      targetDirectory: this.#paths.release(site, release.release),
+      treePath: this.#paths.tree(site, release.release),
+    })
+    const cancel = (): void => applying.cancel()
+    signal.addEventListener('abort', cancel)
+    try {
+      const { treeHash: found } = await applying.result()
+      if (found !== release.treeHash) {
+        const why = `release ${release.release} has the hash ${found}, not ${release.treeHash}`
+        throw new EngineError('ENGINE_ERR_TREE_MISMATCH', { why })
+      }
+    } finally {
+      signal.removeEventListener('abort', cancel)
+    }
+  }
+
+  /** The release that the shadow shows as live; null when none. */
+  live(site: string): number | null {
+    return readLive(this.#paths.site(site))
+  }
+
+  /** Makes the shadow show a release; durable when it settles. Nothing happens when it does already. */
+  async switchTo(site: string, release: number): Promise<void> {
+    if (this.live(site) === release) return
+    await switchLive(this.#paths.site(site), release)
+  }
+
+  /** Removes a release that is not live. Its manifest goes first: without it a tree counts for nothing. */
+  async drop(site: string, release: number): Promise<void> {
+    if (this.live(site) === release) return
+    await rm(this.#paths.tree(site, release), { force: true })
+    await removeTree(this.#paths.release(site, release))
+  }
+}

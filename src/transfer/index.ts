@@ -1,0 +1,111 @@
+// In: assignments to be sent, vouches as they are packed, the nodes they go to. Out: open relay sessions, each
+// node's part of the plan, figures when asked.
+// Never: a payload byte, a choice of strategy (the planner is put in), a message to a node.
+import type { Logger } from '../base/log.js'
+import type { PeerRef } from '../model/node.js'
+import type { NodePlan } from '../model/plan.js'
+import type { Relay, SessionStatus } from '../native/relay.js'
+import { type PlanPart, type Planner, Plans, type TransferNode } from './plans.js'
+
+export type { Planner, PlanPart, TransferNode } from './plans.js'
+
+export interface TransfersOptions {
+  readonly relay: Relay
+  /** The relay as nodes reach it. */
+  readonly source: PeerRef
+  /** Key that assignments are signed with, 32 bytes. */
+  readonly publicKey: Uint8Array
+  readonly log: Logger
+}
+
+export interface TransferOrder {
+  readonly assignmentId: string
+  /** The stream; it may still grow. */
+  readonly path: string
+  /** Vouches of a stream that is whole; null: they come one by one, by `vouch`. */
+  readonly vouchPath: string | null
+  readonly chunkBytes: number
+  /** Nodes that it goes to from the start; others may join. */
+  readonly nodes: readonly TransferNode[]
+  readonly planner: Planner
+}
+
+/** One assignment on its way: a source session and the plan around it. */
+export class Transfer {
+  readonly assignmentId: string
+  readonly relay: Relay
+  readonly session: number
+  readonly #plans: Plans
+
+  constructor(order: TransferOrder, options: TransfersOptions) {
+    this.assignmentId = order.assignmentId
+    this.relay = options.relay
+    this.#plans = new Plans(order.planner, options.source, order.nodes)
+    this.session = options.relay.openSource({
+      assignmentId: order.assignmentId,
+      path: order.path,
+      chunkBytes: order.chunkBytes,
+      publicKey: options.publicKey,
+      plan: this.#plans.ofSource,
+      vouchPath: order.vouchPath,
+    })
+  }
+
+  /** Chunks are in the file: they may be sent. */
+  vouch(vouch: Uint8Array): void {
+    this.relay.vouch(this.session, vouch)
+  }
+
+  /** The part of a node, and those of others that have to be told because it moved. */
+  partOf(node: TransferNode): { readonly plan: NodePlan; readonly changed: readonly PlanPart[] } {
+    return this.#plans.partOf(node)
+  }
+}
+
+/** All assignments that are on their way, at most one session each. */
+export class Transfers {
+  readonly #options: TransfersOptions
+  readonly #open = new Map<string, Transfer>()
+
+  constructor(options: TransfersOptions) {
+    this.#options = options
+  }
+
+  /** Opens a session, or gives the one that is open. @throws {EngineError} what the relay refuses. */
+  open(order: TransferOrder): Transfer {
+    const known = this.#open.get(order.assignmentId)
+    if (known !== undefined) return known
+    const transfer = new Transfer(order, this.#options)
+    this.#open.set(order.assignmentId, transfer)
+    const { assignmentId, nodes } = order
+    this.#options.log.info({ assignmentId, nodeCount: nodes.length }, 'transfer opened')
+    return transfer
+  }
+
+  get(assignmentId: string): Transfer | undefined {
+    return this.#open.get(assignmentId)
+  }
+
+  /** Ids of the assignments that are on their way. */
+  get openIds(): readonly string[] {
+    return [...this.#open.keys()]
+  }
+
+  /** Ends the session of an assignment; its files stay. Nothing happens when there is none. */
+  close(assignmentId: string): void {
+    const transfer = this.#open.get(assignmentId)
+    if (transfer === undefined) return
+    this.#open.delete(assignmentId)
+    this.#options.relay.closeSession(transfer.session)
+    this.#options.log.info({ assignmentId }, 'transfer closed')
+  }
+
+  /** How every open session stands. */
+  poll(): readonly SessionStatus[] {
+    return this.#options.relay.poll().filter((status) => this.#open.has(status.assignmentId))
+  }
+
+  closeAll(): void {
+    for (const assignmentId of this.openIds) this.close(assignmentId)
+  }
+}

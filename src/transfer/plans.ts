@@ -1,0 +1,78 @@
+import type { PeerRef } from '../model/node.js'
+import type { NodePlan, Plan } from '../model/plan.js'
+
+/** A node that an assignment goes to. */
+export interface TransferNode extends PeerRef {
+  readonly segment: string
+  /** Its uplink beside the others'; 1 is usual. */
+  readonly weight: number
+}
+
+/** Makes plans; the coordinator puts the planner in. */
+export interface Planner {
+  make(source: PeerRef, nodes: readonly TransferNode[]): Plan
+  /** The part of a node that comes when the plan is at work. */
+  join(plan: Plan, source: PeerRef, members: readonly TransferNode[], nodeId: string): NodePlan
+}
+
+/** One node's part, as it has to be told. */
+export interface PlanPart {
+  readonly nodeId: string
+  readonly plan: NodePlan
+}
+
+/**
+ * The plan of one assignment: woven once for the nodes that are there when it starts, who keep their
+ * places; later ones join as leaves.
+ */
+export class Plans {
+  readonly #planner: Planner
+  readonly #source: PeerRef
+  readonly #members: Map<string, TransferNode>
+  readonly #joined = new Map<string, TransferNode>()
+  #woven: Plan
+
+  constructor(planner: Planner, source: PeerRef, nodes: readonly TransferNode[]) {
+    this.#planner = planner
+    this.#source = source
+    this.#members = new Map(nodes.map((node) => [node.nodeId, node]))
+    this.#woven = planner.make(source, nodes)
+  }
+
+  /** What the source's own session is opened with. */
+  get ofSource(): NodePlan {
+    return { strandCount: this.#woven.strandCount, parents: this.#strands(() => []), peers: [] }
+  }
+
+  /**
+   * The part of a node, which joins if it is new.
+   * @returns its part, and the parts of others that name it and have to be told its new address.
+   */
+  partOf(node: TransferNode): { readonly plan: NodePlan; readonly changed: readonly PlanPart[] } {
+    const changed = this.#move(node)
+    if (!this.#members.has(node.nodeId)) this.#joined.set(node.nodeId, node)
+    return { plan: this.#partOf(node.nodeId), changed }
+  }
+
+  #partOf(nodeId: string): NodePlan {
+    const place = this.#woven.nodes.get(nodeId)
+    return place ?? this.#planner.join(this.#woven, this.#source, [...this.#members.values()], nodeId)
+  }
+
+  /** A member that listens elsewhere now keeps its place; whoever has it as a parent or peer must know. */
+  #move(node: TransferNode): readonly PlanPart[] {
+    const known = this.#members.get(node.nodeId)
+    if (known === undefined || (known.host === node.host && known.port === node.port)) return []
+    const others = [...this.#members.keys(), ...this.#joined.keys()].filter((id) => id !== node.nodeId)
+    const before = new Map(others.map((id) => [id, JSON.stringify(this.#partOf(id))]))
+    this.#members.set(node.nodeId, node)
+    this.#woven = this.#planner.make(this.#source, [...this.#members.values()])
+    return others
+      .map((nodeId) => ({ nodeId, plan: this.#partOf(nodeId) }))
+      .filter(({ nodeId, plan }) => JSON.stringify(plan) !== before.get(nodeId))
+  }
+
+  #strands<T>(each: () => T): readonly T[] {
+    return Array.from({ length: this.#woven.strandCount }, each)
+  }
+}
