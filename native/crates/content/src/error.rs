@@ -98,6 +98,12 @@ pub enum ContentError {
     /// The session that fetches the stream ended before the stream did.
     #[error("the session ended before its assignment was complete")]
     SourceEnded,
+    /// Something that cannot be unless this program is wrong.
+    #[error("something is wrong in the engine itself: {why}")]
+    Internal {
+        /// What was found.
+        why: &'static str,
+    },
     /// Any other refusal of the system, at a path of the operator's.
     #[error("'{path}': {why}")]
     Io {
@@ -129,6 +135,7 @@ impl ContentError {
             Self::InvalidArgument { .. } => "ENGINE_ERR_INVALID_ARGUMENT",
             Self::Cancelled => "ENGINE_ERR_CANCELLED",
             Self::SourceEnded => "ENGINE_ERR_RELAY_SESSION",
+            Self::Internal { .. } => "ENGINE_ERR_INTERNAL",
             Self::Io { .. } => "ENGINE_ERR_IO",
         }
     }
@@ -161,7 +168,9 @@ impl ContentError {
                 ("needBytes", need_bytes.to_string()),
                 ("haveBytes", have_bytes.to_string()),
             ],
-            Self::AssignmentCorrupt { why } => vec![("why", (*why).to_owned())],
+            Self::AssignmentCorrupt { why } | Self::Internal { why } => {
+                vec![("why", (*why).to_owned())]
+            }
             Self::TreeMismatch { why } => vec![("why", why.clone())],
             Self::DigestMismatch { path } | Self::TreeFileDamaged { path } => {
                 vec![("what", path.clone()), ("path", path.clone())]

@@ -9,13 +9,16 @@
 #![forbid(unsafe_code)]
 
 mod apply;
+mod collect;
 mod error;
 mod limits;
 mod pack;
 mod probe;
 mod releases;
 mod scan;
+mod section;
 mod source;
+mod stream_writer;
 mod tree_file;
 
 pub use apply::{Applied, ApplyBase, ApplyOptions, apply};

@@ -8,8 +8,6 @@ pub(crate) const SCAN_THREADS: usize = 2;
 /// Files of one directory that a scan hands out together: large folders are shared between threads,
 /// at some microseconds of overhead per batch.
 pub(crate) const SCAN_BATCH_FILES: usize = 64;
-/// Bytes of files after which a batch is closed, so that one folder of media keeps all threads busy.
-pub(crate) const SCAN_BATCH_BYTES: u64 = 8 * 1024 * 1024;
 /// How often a scan calls back: a person sees it move, and it costs nothing.
 pub(crate) const SCAN_PROGRESS_PERIOD: Duration = Duration::from_millis(50);
 /// Reads of one file or listings of one folder that changes meanwhile, before it is refused by name.
@@ -36,11 +34,14 @@ pub(crate) const ZSTD_SAMPLE_LEVEL: i32 = 1;
 pub(crate) const SAMPLE_BYTES: usize = 64 * 1024;
 /// Content whose sample shrinks by less than one part in this many is stored as it is.
 pub(crate) const SAMPLE_GAIN_PARTS: usize = 32;
-/// Files from this size on have sections of their own when they cannot be compressed: smaller ones
-/// do no harm among others.
-pub(crate) const OWN_SECTION_BYTES: u64 = 64 * 1024;
-/// Smallest changed file that is sent as a delta: below it the solid section does as well.
-pub(crate) const DELTA_FILE_BYTES_MIN: u64 = 4 * 1024;
+/// Files from this size on begin a section of their own: media then does not hide in a section of
+/// text from the test of the sample. Smaller ones do no harm among others.
+pub(crate) const OWN_SECTION_BYTES: u64 = 256 * 1024;
+/// Smallest changed file that is sent as a delta: below it a section header costs what it saves.
+pub(crate) const DELTA_FILE_BYTES_MIN: u64 = 512;
+/// Window and section together from which on far matches are looked for too: below it the usual
+/// tables reach everything.
+pub(crate) const DELTA_LDM_FROM_BYTES: usize = 256 * 1024;
 /// Part of the base file that a delta section may refer to: files up to this size wholly.
 pub(crate) const DELTA_WINDOW_BYTES: u64 = 8 * 1024 * 1024;
 /// Sections compressed at the same time, each at most window plus section in memory.

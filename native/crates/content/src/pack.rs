@@ -1,18 +1,19 @@
 //! From a scanned tree to an assignment, in one pass.
 
 use crate::Outcome;
+use crate::collect::{Base, pack_files};
 use crate::error::ContentError;
+use crate::limits::{BLOCK_BYTES, CHUNK_BYTES_LARGE, CHUNK_BYTES_SMALL, CHUNK_LARGE_FROM_BYTES};
+use crate::section::pack_steps;
+use crate::stream_writer::{StreamSpec, StreamWriter};
+use crate::tree_file::read_tree;
+use beneath::Root;
 use std::path::Path;
+pub use wire::assignment::Command;
+use wire::assignment::Header;
+use wire::steps::{self, Step};
+use wire::tree::{Entry, EntryKind, Tree};
 use wire::{AssignmentId, Digest};
-
-/// What the assignment carries.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Command {
-    /// A new release of a site.
-    Publish,
-    /// A release that others have already, for a node that lacks it.
-    Replicate,
-}
 
 /// The release that the assignment builds on, and where it is on this disk.
 #[derive(Debug, Clone, Copy)]
@@ -102,11 +103,137 @@ pub struct Packed {
 /// Errors: `ENGINE_ERR_FILE_CHANGING` (with the name) and `ENGINE_ERR_SOURCE_UNREADABLE` of the
 /// source, `ENGINE_ERR_BASE_MISSING` of the base, `ENGINE_ERR_NO_SPACE`, `ENGINE_ERR_CANCELLED`.
 pub fn pack(
-    _options: &PackOptions<'_>,
-    _on_batch: &mut dyn FnMut(&PackBatch<'_>) -> bool,
+    options: &PackOptions<'_>,
+    on_batch: &mut dyn FnMut(&PackBatch<'_>) -> bool,
 ) -> Outcome<Packed> {
-    Err(ContentError::InvalidArgument {
-        what: "pack",
-        why: "it is not there yet",
+    let packed = write(options, on_batch);
+    if packed.is_err() {
+        // A half-written stream is of no use to anybody; what cannot be removed is overwritten by
+        // the next attempt.
+        let _ = std::fs::remove_file(options.out_path);
+        let _ = std::fs::remove_file(options.vouch_path);
+    }
+    packed
+}
+
+fn write(
+    options: &PackOptions<'_>,
+    on_batch: &mut dyn FnMut(&PackBatch<'_>) -> bool,
+) -> Outcome<Packed> {
+    let tree = read_tree(options.tree_path)?;
+    let base = options.base.map(|base| open_base(&base)).transpose()?;
+    let source = Root::open(options.directory)
+        .map_err(|error| ContentError::unreadable(b"", &error))?
+        .across_mounts();
+    let steps = tree.diff(base.as_ref().map(|base| &base.tree));
+    let raw_steps = steps::encode(&steps);
+    let packed_steps = pack_steps(&raw_steps)?;
+    let header = header_of(
+        options,
+        &tree,
+        base.as_ref(),
+        &steps,
+        &raw_steps,
+        &packed_steps,
+    )?;
+    let encoded = header.encode();
+    let spec = StreamSpec {
+        out_path: options.out_path,
+        vouch_path: options.vouch_path,
+        assignment: header.id(),
+        serial: header.serial,
+        chunk_bytes: header.chunk_bytes,
+        content_bytes: header.content_bytes,
+        steps_digest: header.steps_digest,
+        signing_key: options.signing_key,
+    };
+    let mut writer = StreamWriter::open(spec, &encoded, &packed_steps, on_batch)?;
+    drop((raw_steps, packed_steps));
+    pack_files(&source, base.as_ref(), &steps, &mut writer)?;
+    writer.finish()
+}
+
+fn open_base(base: &PackBase<'_>) -> Outcome<Base> {
+    let missing = |why: String| ContentError::BaseMissing {
+        release: base.release,
+        why,
+    };
+    let tree = read_tree(base.tree_path).map_err(|error| missing(error.to_string()))?;
+    let root = Root::open(base.directory).map_err(|error| missing(error.to_string()))?;
+    Ok(Base {
+        release: base.release,
+        tree,
+        root,
     })
+}
+
+fn header_of(
+    options: &PackOptions<'_>,
+    tree: &Tree,
+    base: Option<&Base>,
+    steps: &[Step],
+    raw_steps: &[u8],
+    packed_steps: &[u8],
+) -> Outcome<Header> {
+    let count = |length: usize, what| {
+        u32::try_from(length).map_err(|_| ContentError::InvalidArgument {
+            what,
+            why: "there is too much of it",
+        })
+    };
+    let content_bytes = steps::content_bytes(steps);
+    let header = Header {
+        serial: options.serial,
+        command: options.command,
+        release: options.release,
+        base_release: base.map_or(0, |base| base.release),
+        base_hash: base.map_or([0; 32], |base| base.tree.hash()),
+        result_hash: tree.hash(),
+        steps_digest: wire::digest_of(raw_steps),
+        steps_packed_bytes: count(packed_steps.len(), "steps")?,
+        steps_raw_bytes: count(raw_steps.len(), "steps")?,
+        step_count: count(steps.len(), "steps")?,
+        entry_count: count(tree.entries().len(), "tree")?,
+        content_bytes,
+        disk_bytes: disk_bytes(tree, base.map(|base| &base.tree), steps),
+        created_ns: options.created_ns,
+        chunk_bytes: match options.chunk_bytes {
+            0 if content_bytes < CHUNK_LARGE_FROM_BYTES => CHUNK_BYTES_SMALL,
+            0 => CHUNK_BYTES_LARGE,
+            chosen => chosen,
+        },
+        site: options.site.to_owned(),
+    };
+    header.check().map_err(|error| match error.fault {
+        wire::Fault::Value(what) => ContentError::InvalidArgument {
+            what,
+            why: "no assignment may have it",
+        },
+        _ => ContentError::Wire(error),
+    })?;
+    Ok(header)
+}
+
+/// Space that a receiver needs at most: new content, private copies of files whose mode or time
+/// changes, and a block for every directory and link. Saturates.
+fn disk_bytes(tree: &Tree, base: Option<&Tree>, steps: &[Step]) -> u64 {
+    let blocks = |bytes: u64| bytes.div_ceil(BLOCK_BYTES).saturating_mul(BLOCK_BYTES);
+    let size_in_base = |path: &[u8]| match base.and_then(|base| base.get(path)) {
+        Some(Entry {
+            kind: EntryKind::File { size_bytes, .. },
+            ..
+        }) => *size_bytes,
+        _ => 0,
+    };
+    let files = steps.iter().map(|step| match step {
+        Step::WriteFile { size_bytes, .. } => blocks(*size_bytes),
+        Step::CopyFile { from, .. } => blocks(size_in_base(from)),
+        Step::SetAttributes { path, .. } => blocks(size_in_base(path)),
+        _ => 0,
+    });
+    let others = tree.entries().iter().map(|entry| match entry.kind {
+        EntryKind::File { .. } => 0,
+        _ => BLOCK_BYTES,
+    });
+    files.chain(others).fold(0, u64::saturating_add)
 }
