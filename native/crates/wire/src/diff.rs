@@ -7,7 +7,7 @@ use crate::Digest;
 use crate::error::{Fault, Part, WireError};
 use crate::limits::LINK_MODE;
 use crate::path::parent_of;
-use crate::steps::Step;
+use crate::steps::{Step, check_order};
 use crate::tree::{Entry, EntryKind, Tree};
 
 impl Tree {
@@ -53,11 +53,11 @@ impl Tree {
     pub fn apply(base: Option<&Self>, steps: &[Step]) -> Result<Self, WireError> {
         let none: &[Entry] = &[];
         let old = base.map_or(none, Self::entries);
-        let split = steps.partition_point(|step| matches!(step, Step::Delete { .. }));
-        let (deletes, changes) = steps.split_at(split);
-        let kept = keep(old, deletes).map_err(|fault| WireError::new(Part::Steps, fault))?;
-        let entries =
-            overlay(&kept, changes, base).map_err(|fault| WireError::new(Part::Steps, fault))?;
+        let fail = |fault| WireError::new(Part::Steps, fault);
+        check_order(steps).map_err(fail)?;
+        let (deletes, changes) = steps.split_at(steps.partition_point(Step::is_delete));
+        let kept = keep(old, deletes).map_err(fail)?;
+        let entries = overlay(&kept, changes, base).map_err(fail)?;
         Self::from_sorted(entries)
     }
 }
@@ -210,12 +210,7 @@ fn keep<'a>(old: &'a [Entry], deletes: &[Step]) -> Result<Vec<&'a Entry>, Fault>
 fn overlay(kept: &[&Entry], changes: &[Step], base: Option<&Tree>) -> Result<Vec<Entry>, Fault> {
     let mut entries = Vec::with_capacity(kept.len() + changes.len());
     let mut rest = kept.iter().copied().peekable();
-    let mut last: Option<&[u8]> = None;
     for step in changes {
-        if last.is_some_and(|path| path >= step.path()) {
-            return Err(Fault::Order("steps"));
-        }
-        last = Some(step.path());
         while let Some(entry) = rest.next_if(|entry| entry.path.as_slice() < step.path()) {
             entries.push(entry.clone());
         }
@@ -277,7 +272,7 @@ fn perform(step: &Step, there: Option<&Entry>, base: Option<&Tree>) -> Result<En
             let entry = there.ok_or(Fault::Misfit("nothing is there to set"))?;
             (!is_link(entry), *mode, *mtime_ns, entry.kind.clone())
         }
-        Step::Delete { .. } => return Err(Fault::Order("steps")),
+        Step::Delete { .. } => return Err(Fault::Misfit("a delete makes nothing")),
     };
     if allowed {
         Ok(Entry {

@@ -8,7 +8,7 @@ use thiserror::Error;
 pub enum Part {
     #[error("assignment header")]
     Header,
-    #[error("steps")]
+    #[error("list of steps")]
     Steps,
     #[error("section header")]
     Section,

@@ -79,6 +79,11 @@ impl Step {
         }
     }
 
+    /// Whether it is a `Delete`.
+    pub const fn is_delete(&self) -> bool {
+        matches!(self, Self::Delete { .. })
+    }
+
     /// The permission bits that the step sets, if it sets any.
     pub fn mode(&self) -> Option<u32> {
         match self {
@@ -206,6 +211,28 @@ const fn non_root(path: &[u8]) -> Result<(), Fault> {
     }
 }
 
+/// What is wrong with steps that do not keep their order.
+const OUT_OF_ORDER: Fault = Fault::Order("deletes descend, the rest ascends");
+
+/// Whether `next` may come after a step of which is known if it was a `Delete`, and its path.
+fn follows(last: Option<(bool, &[u8])>, next: &Step) -> bool {
+    match (last, next.is_delete()) {
+        (None | Some((true, _)), false) | (None, true) => true,
+        (Some((true, path)), true) => next.path() < path,
+        (Some((false, _)), true) => false,
+        (Some((false, path)), false) => next.path() > path,
+    }
+}
+
+/// Checks the order of all steps.
+pub(crate) fn check_order(steps: &[Step]) -> Result<(), Fault> {
+    let in_order = steps
+        .iter()
+        .zip(steps.iter().skip(1))
+        .all(|(step, next)| follows(Some((step.is_delete(), step.path())), next));
+    if in_order { Ok(()) } else { Err(OUT_OF_ORDER) }
+}
+
 /// The steps as bytes, in their order. Their BLAKE3 digest is the header's `steps_digest`.
 pub fn encode(steps: &[Step]) -> Vec<u8> {
     let mut out = Vec::new();
@@ -227,8 +254,8 @@ pub fn content_bytes(steps: &[Step]) -> u64 {
 /// Reads steps one by one, checking each and their order; ends after the first error.
 pub struct StepReader<'a> {
     reader: Reader<'a>,
-    deleting: bool,
-    last: Option<Vec<u8>>,
+    /// Whether the step before was a `Delete`, and its path.
+    last: Option<(bool, Vec<u8>)>,
     failed: bool,
 }
 
@@ -244,7 +271,6 @@ impl<'a> StepReader<'a> {
         let reader = Reader::new(Part::Steps, bytes);
         Ok(Self {
             reader,
-            deleting: true,
             last: None,
             failed: false,
         })
@@ -253,22 +279,14 @@ impl<'a> StepReader<'a> {
     fn read(&mut self) -> Result<Step, WireError> {
         let step = Step::decode_from(&mut self.reader)?;
         step.check().map_err(|fault| self.reader.fail(fault))?;
-        let in_order = match (&step, self.deleting) {
-            (Step::Delete { path }, true) => self.last.as_ref().is_none_or(|last| path < last),
-            (Step::Delete { .. }, false) => false,
-            (_, true) => {
-                self.deleting = false;
-                true
-            }
-            (_, false) => self
-                .last
-                .as_ref()
-                .is_none_or(|last| step.path() > last.as_slice()),
-        };
-        if !in_order {
-            return Err(self.reader.fail(Fault::Order("steps")));
+        let last = self
+            .last
+            .as_ref()
+            .map(|(is_delete, path)| (*is_delete, path.as_slice()));
+        if !follows(last, &step) {
+            return Err(self.reader.fail(OUT_OF_ORDER));
         }
-        self.last = Some(step.path().to_vec());
+        self.last = Some((step.is_delete(), step.path().to_vec()));
         Ok(step)
     }
 }
