@@ -1,1 +1,36 @@
-//! The `relay` crate.
+//! Sockets, files and threads around the core of spreading.
+//!
+//! In: a plan, a stream's file or a place for it, signed vouches. Out: the same bytes at every
+//! node, each chunk checked before it is stored or forwarded; figures when asked. Never: bytes
+//! that were not vouched for, a payload in JavaScript, a word printed, a lock or an allocation for
+//! each chunk.
+//!
+//! `Relay` has a listening thread, which does the handshakes; each `Session` has one thread,
+//! which does everything else: receive, hash while the bytes are in cache, write to the file, and
+//! send from the file to each child at its own pace. A slow child costs no memory and holds up
+//! nobody.
+
+mod addresses;
+mod connecting;
+mod error;
+pub mod limits;
+mod link;
+mod links;
+mod listener;
+mod prefix;
+mod reader;
+mod receiving;
+mod relay;
+mod sending;
+mod session;
+mod session_loop;
+mod socket;
+mod store;
+mod vouches;
+mod writer;
+
+pub use crate::error::{Failure, RelayError};
+pub use crate::listener::{ListenLimits, ListenerCounters};
+pub use crate::prefix::{Prefix, Waited};
+pub use crate::relay::{Options, Relay};
+pub use crate::session::{ReceiverSpec, Session, SessionStatus, SourceSpec};

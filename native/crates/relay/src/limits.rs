@@ -1,0 +1,44 @@
+//! Bounds of one relay, each with its reason. What both ends must agree on is in `wire::limits`.
+
+use std::time::Duration;
+
+/// Links of one session. Memory grows with it: about 1 KiB a link, a chunk more while it receives.
+pub const LINKS_MAX: usize = 1024;
+/// Sockets in handshake at once: beyond it the newest is cut off, so a flood costs no memory.
+pub const HANDSHAKES_MAX: usize = 256;
+/// Time from accept to a whole HELLO and ATTACH: three round trips over a slow WAN, no more.
+pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(5);
+/// Time for an outgoing connection to be up and greeted, in milliseconds; then the next is tried.
+pub const CONNECT_DEADLINE_MS: u64 = 3_000;
+/// Connections from one address: a site behind one address translator, not a flood.
+pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 64;
+/// The same from this machine, where a whole test network of nodes shares one address.
+pub const CONNECTIONS_FROM_LOOPBACK_MAX: usize = 2048;
+/// Control bytes waiting for one slow reader. A reader that is further behind is cut off.
+pub const OUT_BYTES_MAX: usize = 4 << 20;
+/// Most bytes read from one link before the others get their turn.
+pub const READ_TURN_BYTES: usize = 1 << 20;
+/// Most bytes written to one link before the others get their turn.
+pub const WRITE_TURN_BYTES: usize = 1 << 20;
+/// A round that moved fewer payload bytes than this is followed by `ROUND_REST`.
+pub const ROUND_BYTES_SMALL: u64 = 128 << 10;
+/// Rest after a small round: fewer wake-ups and acknowledgements on links below 500 Mbit/s.
+pub const ROUND_REST: Duration = Duration::from_millis(2);
+/// Pace of the core's clock, of STATUS and of the published figures.
+pub const TICK_MS: u64 = 50;
+/// The same while there is nobody to talk to and nothing to fetch.
+pub const TICK_IDLE_MS: u64 = 500;
+/// Shortest time between two wake-ups of who waits for the prefix.
+pub const PREFIX_WAKE_MS: u64 = 5;
+/// Send buffer of a link whose speed is not proven: what is in a socket cannot be given elsewhere.
+pub const SEND_BUFFER_FIRST_BYTES: usize = 64 << 10;
+/// Unsent bytes in a link's socket before it asks for more; with the buffer above, 100 Mbit/s.
+pub const UNSENT_FIRST_BYTES: u32 = 16 << 10;
+/// Unsent bytes in the socket of a proven fast link or of one with a long round trip.
+pub const UNSENT_WIDE_BYTES: u32 = 512 << 10;
+/// Rate at which a link has proven fast: above it small buffers cost more than they save.
+pub const FAST_BITS_PER_SECOND: u64 = 400_000_000;
+/// Span over which that rate is measured.
+pub const FAST_WINDOW_MS: u64 = 100;
+/// First round trip beyond which a link is long: small buffers would hold it to 128 KiB a trip.
+pub const LONG_ROUND_TRIP_US: u32 = 4_000;

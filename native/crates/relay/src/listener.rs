@@ -1,0 +1,404 @@
+//! The listening thread: accepts, lets each caller say who it is and what it wants within a
+//! deadline, and hands the socket to the session it wants. Callers are strangers until then.
+
+use std::collections::HashMap;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Token, Waker};
+use wire::peer::{Message, MessageHeader, MessageType, Refusal};
+use wire::{AssignmentId, NodeId};
+
+use crate::addresses::{Addresses, Place};
+use crate::limits::{
+    CONNECTIONS_FROM_LOOPBACK_MAX, CONNECTIONS_PER_ADDRESS_MAX, HANDSHAKE_DEADLINE,
+    HANDSHAKES_MAX,
+};
+use crate::reader::{Reader, Step};
+use crate::session::{Command, Incoming, Shared};
+use crate::socket;
+
+const LISTENER: Token = Token(usize::MAX);
+const WAKER: Token = Token(usize::MAX - 1);
+/// Rest after an accept that failed for want of descriptors or memory.
+const ACCEPT_REST: Duration = Duration::from_millis(100);
+
+/// Bounds of the listening side. The defaults are those of `limits`; tests take smaller ones.
+#[derive(Debug, Clone, Copy)]
+pub struct ListenLimits {
+    /// Connections from one address that is not this machine.
+    pub connections_per_address_max: usize,
+    /// Connections from this machine.
+    pub connections_from_loopback_max: usize,
+    /// Callers that have not yet said what they want.
+    pub handshakes_max: usize,
+    /// Time they have for it.
+    pub handshake_deadline: Duration,
+}
+
+impl Default for ListenLimits {
+    fn default() -> Self {
+        Self {
+            connections_per_address_max: CONNECTIONS_PER_ADDRESS_MAX,
+            connections_from_loopback_max: CONNECTIONS_FROM_LOOPBACK_MAX,
+            handshakes_max: HANDSHAKES_MAX,
+            handshake_deadline: HANDSHAKE_DEADLINE,
+        }
+    }
+}
+
+/// What became of callers, since the relay opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ListenerCounters {
+    /// Handed to a session.
+    pub admitted: u64,
+    /// Cut off because there were too many, in all or from their address.
+    pub refused_full: u64,
+    /// Wanted an assignment that has no session here.
+    pub refused_unknown: u64,
+    /// Said what is not in the protocol, or closed half-way.
+    pub malformed: u64,
+    /// Did not say what they want in time.
+    pub too_slow: u64,
+    /// Accepts that the system refused.
+    pub accept_errors: u64,
+}
+
+#[derive(Debug, Default)]
+struct Tally {
+    admitted: AtomicU64,
+    refused_full: AtomicU64,
+    refused_unknown: AtomicU64,
+    malformed: AtomicU64,
+    too_slow: AtomicU64,
+    accept_errors: AtomicU64,
+}
+
+fn count(counter: &AtomicU64) {
+    counter.fetch_add(1, Ordering::Relaxed);
+}
+
+/// What the listening thread and the relay share.
+#[derive(Debug)]
+pub(crate) struct Door {
+    sessions: Mutex<HashMap<AssignmentId, Arc<Shared>>>,
+    tally: Tally,
+    closing: AtomicBool,
+    waker: Waker,
+}
+
+impl Door {
+    /// Opens the door for an assignment; false when it is open already.
+    pub(crate) fn admit(&self, shared: &Arc<Shared>) -> bool {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        let id = shared.terms.assignment;
+        if sessions.get(&id).is_some_and(|other| !other.has_ended()) {
+            return false;
+        }
+        sessions.insert(id, Arc::clone(shared));
+        true
+    }
+
+    fn session(&self, assignment: &AssignmentId) -> Option<Arc<Shared>> {
+        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
+        sessions.retain(|_, shared| !shared.has_ended());
+        sessions.get(assignment).map(Arc::clone)
+    }
+
+    pub(crate) fn counters(&self) -> ListenerCounters {
+        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        ListenerCounters {
+            admitted: load(&self.tally.admitted),
+            refused_full: load(&self.tally.refused_full),
+            refused_unknown: load(&self.tally.refused_unknown),
+            malformed: load(&self.tally.malformed),
+            too_slow: load(&self.tally.too_slow),
+            accept_errors: load(&self.tally.accept_errors),
+        }
+    }
+
+    pub(crate) fn close(&self) {
+        self.closing.store(true, Ordering::Release);
+        let _ = self.waker.wake();
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        self.closing.load(Ordering::Acquire)
+    }
+}
+
+#[derive(Debug)]
+enum Stage {
+    Hello,
+    Attach(NodeId),
+    /// Refused; read on, so that what we said is not lost with what we did not read.
+    Refused,
+}
+
+#[derive(Debug)]
+struct Caller {
+    stream: TcpStream,
+    reader: Reader,
+    stage: Stage,
+    deadline: Instant,
+    place: Place,
+}
+
+/// What becomes of a caller after it was read from.
+enum Verdict {
+    Wait,
+    Admit { node: NodeId, attach: Message },
+    Refuse(Refusal),
+    Drop,
+}
+
+/// The thread's state.
+pub(crate) struct Listener {
+    poll: Poll,
+    socket: TcpListener,
+    door: Arc<Door>,
+    limits: ListenLimits,
+    hello: Vec<u8>,
+    addresses: Arc<Addresses>,
+    callers: Vec<Option<Caller>>,
+    scratch: Vec<u8>,
+}
+
+impl Listener {
+    /// Listens on `address`. `hello` is what each caller is told first.
+    pub(crate) fn bind(
+        address: SocketAddr,
+        hello: Vec<u8>,
+        limits: ListenLimits,
+    ) -> io::Result<(Self, SocketAddr, Arc<Door>)> {
+        let mut socket = TcpListener::bind(address)?;
+        let address = socket.local_addr()?;
+        let poll = Poll::new()?;
+        poll.registry().register(&mut socket, LISTENER, Interest::READABLE)?;
+        let door = Arc::new(Door {
+            sessions: Mutex::default(),
+            tally: Tally::default(),
+            closing: AtomicBool::new(false),
+            waker: Waker::new(poll.registry(), WAKER)?,
+        });
+        let listener = Self {
+            poll,
+            socket,
+            door: Arc::clone(&door),
+            limits,
+            hello,
+            addresses: Arc::default(),
+            callers: Vec::new(),
+            scratch: vec![0; 64 << 10],
+        };
+        Ok((listener, address, door))
+    }
+
+    /// Runs until the door is closed.
+    pub(crate) fn run(&mut self) -> io::Result<()> {
+        let mut events = Events::with_capacity(256);
+        while !self.door.is_closing() {
+            match self.poll.poll(&mut events, self.until_next_deadline()) {
+                Err(error) if error.kind() != io::ErrorKind::Interrupted => return Err(error),
+                _ => {}
+            }
+            for event in &events {
+                match event.token() {
+                    LISTENER => self.accept(),
+                    WAKER => {}
+                    Token(slot) => {
+                        if event.is_read_closed()
+                            && let Some(Some(caller)) = self.callers.get_mut(slot)
+                        {
+                            caller.reader.read_to_the_end();
+                        }
+                        self.serve(slot);
+                    }
+                }
+            }
+            self.cut_off_late();
+        }
+        Ok(())
+    }
+
+    fn until_next_deadline(&self) -> Option<Duration> {
+        let next = self.callers.iter().flatten().map(|caller| caller.deadline).min()?;
+        Some(next.saturating_duration_since(Instant::now()) + Duration::from_millis(1))
+    }
+
+    fn cut_off_late(&mut self) {
+        let now = Instant::now();
+        for slot in &mut self.callers {
+            if let Some(caller) = slot.take_if(|caller| caller.deadline <= now)
+                && !matches!(caller.stage, Stage::Refused)
+            {
+                count(&self.door.tally.too_slow);
+            }
+        }
+    }
+
+    fn accept(&mut self) {
+        loop {
+            match self.socket.accept() {
+                Ok((stream, remote)) => self.welcome(stream, remote.ip()),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => {
+                    count(&self.door.tally.accept_errors);
+                    // The edge is used up: without this the queue would wait for the next caller.
+                    std::thread::sleep(ACCEPT_REST);
+                    if self.door.is_closing() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn welcome(&mut self, mut stream: TcpStream, remote: IpAddr) {
+        let most = if remote.to_canonical().is_loopback() {
+            self.limits.connections_from_loopback_max
+        } else {
+            self.limits.connections_per_address_max
+        };
+        let place = self.addresses.take(remote, most);
+        let (Some(place), Some(slot)) = (place, self.free_slot()) else {
+            count(&self.door.tally.refused_full);
+            return;
+        };
+        let token = Token(slot);
+        let greeted = socket::send(&stream, &self.hello, false)
+            == socket::Moved::Bytes(self.hello.len())
+            && self.poll.registry().register(&mut stream, token, Interest::READABLE).is_ok();
+        if !greeted {
+            count(&self.door.tally.malformed);
+            return;
+        }
+        self.callers[slot] = Some(Caller {
+            stream,
+            reader: Reader::default(),
+            stage: Stage::Hello,
+            deadline: Instant::now() + self.limits.handshake_deadline,
+            place,
+        });
+        self.serve(slot);
+    }
+
+    fn free_slot(&mut self) -> Option<usize> {
+        if let Some(slot) = self.callers.iter().position(Option::is_none) {
+            return Some(slot);
+        }
+        if self.callers.len() >= self.limits.handshakes_max {
+            return None;
+        }
+        self.callers.push(None);
+        Some(self.callers.len() - 1)
+    }
+
+    fn serve(&mut self, slot: usize) {
+        let Some(mut caller) = self.callers.get_mut(slot).and_then(Option::take) else { return };
+        match listen(&mut caller, &mut self.scratch) {
+            Verdict::Wait => self.callers[slot] = Some(caller),
+            Verdict::Admit { node, attach } => self.hand_over(slot, caller, node, attach),
+            Verdict::Refuse(reason) => {
+                count(&self.door.tally.malformed);
+                self.refuse(slot, caller, reason, 0);
+            }
+            Verdict::Drop => {
+                if !matches!(caller.stage, Stage::Refused) {
+                    count(&self.door.tally.malformed);
+                }
+            }
+        }
+    }
+
+    fn hand_over(&mut self, slot: usize, mut caller: Caller, node: NodeId, attach: Message) {
+        let Message::Attach { assignment, strand, .. } = attach else { return };
+        let Some(session) = self.door.session(&assignment) else {
+            count(&self.door.tally.refused_unknown);
+            return self.refuse(slot, caller, Refusal::UnknownAssignment, strand);
+        };
+        if self.poll.registry().deregister(&mut caller.stream).is_err() {
+            return;
+        }
+        let Caller { stream, place, .. } = caller;
+        let incoming = Box::new(Incoming { stream, node, attach, place });
+        if session.post(Command::Incoming(incoming)) {
+            count(&self.door.tally.admitted);
+        }
+    }
+
+    /// Says why, then reads on until the caller closes or its time is over.
+    fn refuse(&mut self, slot: usize, mut caller: Caller, reason: Refusal, strand: u8) {
+        let message = Message::Refuse { reason, strand, text: String::new() };
+        let _ = socket::send(&caller.stream, &message.encode(), false);
+        let _ = caller.stream.shutdown(std::net::Shutdown::Write);
+        caller.stage = Stage::Refused;
+        self.callers[slot] = Some(caller);
+        self.serve_refused(slot);
+    }
+
+    fn serve_refused(&mut self, slot: usize) {
+        let Some(Some(caller)) = self.callers.get_mut(slot) else { return };
+        if matches!(listen(caller, &mut self.scratch), Verdict::Drop) {
+            self.callers[slot] = None;
+        }
+    }
+}
+
+/// Reads what a caller has said so far.
+fn listen(caller: &mut Caller, scratch: &mut [u8]) -> Verdict {
+    if matches!(caller.stage, Stage::Refused) {
+        return drain(caller, scratch);
+    }
+    let mut turn = usize::MAX;
+    loop {
+        match caller.reader.step(&caller.stream, &mut turn, scratch) {
+            Step::Header => {
+                let Ok(header) = MessageHeader::decode(caller.reader.header()) else {
+                    return Verdict::Refuse(Refusal::Malformed);
+                };
+                let expected = match caller.stage {
+                    Stage::Hello => MessageType::Hello,
+                    Stage::Attach(_) | Stage::Refused => MessageType::Attach,
+                };
+                if header.kind != expected {
+                    return Verdict::Refuse(Refusal::Malformed);
+                }
+                caller.reader.expect_payload(header.length as usize);
+            }
+            Step::Payload => match understand(caller) {
+                Some((node, Message::Hello { .. })) => caller.stage = Stage::Attach(node),
+                Some((node, attach)) => return Verdict::Admit { node, attach },
+                None => return Verdict::Refuse(Refusal::Malformed),
+            },
+            Step::Blocked | Step::TurnOver => return Verdict::Wait,
+            Step::Gone | Step::Body | Step::Dropped => return Verdict::Drop,
+        }
+    }
+}
+
+/// The message that is whole now, and whose it is.
+fn understand(caller: &Caller) -> Option<(NodeId, Message)> {
+    let header = MessageHeader::decode(caller.reader.header()).ok()?;
+    let message = Message::from_parts(&header, caller.reader.payload()).ok()?;
+    match (&message, &caller.stage) {
+        (Message::Hello { node, .. }, Stage::Hello) => Some((*node, message)),
+        (Message::Attach { .. }, Stage::Attach(node)) => Some((*node, message)),
+        _ => None,
+    }
+}
+
+fn drain(caller: &Caller, scratch: &mut [u8]) -> Verdict {
+    loop {
+        match socket::discard(&caller.stream, scratch) {
+            socket::Moved::Bytes(_) => {}
+            socket::Moved::Blocked => return Verdict::Wait,
+            socket::Moved::Gone => return Verdict::Drop,
+        }
+    }
+}

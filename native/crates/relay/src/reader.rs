@@ -1,0 +1,182 @@
+//! Reads a link's messages piece by piece: headers, short payloads, chunk bodies.
+//!
+//! A body is received straight into its buffer together with the header that follows it, so that
+//! a stream of chunks costs one system call each.
+
+use std::os::fd::AsFd;
+
+use wire::peer::MESSAGE_HEADER_BYTES as HEADER_BYTES;
+
+use crate::socket::{self, Moved};
+
+/// What is being received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    Header,
+    Payload { bytes: usize },
+    Body { bytes: usize },
+    Dropped { left: usize },
+}
+
+/// What a step came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    /// A whole header is in `header()`; say what follows before the next step.
+    Header,
+    /// The payload that was expected is in `payload()`.
+    Payload,
+    /// The chunk that was expected is in `body()`.
+    Body,
+    /// The bytes to be dropped are gone.
+    Dropped,
+    /// Nothing more for now.
+    Blocked,
+    /// The link has had its turn; there may be more.
+    TurnOver,
+    /// The other side sends no more.
+    Gone,
+}
+
+/// The receiving half of a link. Memory: one payload, and one chunk from the first one on.
+#[derive(Debug)]
+pub(crate) struct Reader {
+    part: Part,
+    header: [u8; HEADER_BYTES],
+    header_filled: usize,
+    payload: Vec<u8>,
+    body: Vec<u8>,
+    filled: usize,
+    /// The socket has said that its end is near: short reads no longer mean that it is empty.
+    to_the_end: bool,
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self {
+            part: Part::Header,
+            header: [0; HEADER_BYTES],
+            header_filled: 0,
+            payload: Vec::new(),
+            body: Vec::new(),
+            filled: 0,
+            to_the_end: false,
+        }
+    }
+}
+
+impl Reader {
+    pub(crate) fn header(&self) -> &[u8; HEADER_BYTES] {
+        &self.header
+    }
+
+    pub(crate) fn payload(&self) -> &[u8] {
+        &self.payload
+    }
+
+    /// The chunk's bytes.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body[..self.body.len() - HEADER_BYTES]
+    }
+
+    /// The other side has shut its end: read on until nothing is left.
+    pub(crate) fn read_to_the_end(&mut self) {
+        self.to_the_end = true;
+    }
+
+    /// A payload of so many bytes follows the header.
+    pub(crate) fn expect_payload(&mut self, bytes: usize) {
+        self.payload.clear();
+        self.payload.resize(bytes, 0);
+        self.expect(Part::Payload { bytes });
+    }
+
+    /// A chunk of so many bytes follows the header.
+    pub(crate) fn expect_body(&mut self, bytes: usize) {
+        self.body.resize(bytes + HEADER_BYTES, 0);
+        self.expect(Part::Body { bytes });
+    }
+
+    /// So many bytes follow the header, and nobody wants them.
+    pub(crate) fn expect_dropped(&mut self, bytes: usize) {
+        self.expect(Part::Dropped { left: bytes });
+    }
+
+    /// The header stands alone.
+    pub(crate) fn expect_header(&mut self) {
+        self.expect(Part::Header);
+    }
+
+    fn expect(&mut self, part: Part) {
+        debug_assert_eq!(self.header_filled, HEADER_BYTES);
+        self.header_filled = 0;
+        self.filled = 0;
+        self.part = part;
+    }
+
+    /// Receives until something is whole, nothing is there, or `turn` bytes are used up.
+    /// `scratch` is where unwanted bytes would go; they are dropped in the kernel.
+    pub(crate) fn step(&mut self, fd: impl AsFd, turn: &mut usize, scratch: &mut [u8]) -> Step {
+        loop {
+            if let Some(whole) = self.whole() {
+                return whole;
+            }
+            if *turn == 0 {
+                return Step::TurnOver;
+            }
+            let (moved, wanted) = self.receive(&fd, scratch);
+            let bytes = match moved {
+                Moved::Bytes(bytes) => bytes,
+                Moved::Blocked => return Step::Blocked,
+                Moved::Gone => return Step::Gone,
+            };
+            *turn = turn.saturating_sub(bytes);
+            self.take(bytes);
+            if bytes < wanted && !self.to_the_end {
+                return self.whole().unwrap_or(Step::Blocked);
+            }
+        }
+    }
+
+    fn receive(&mut self, fd: impl AsFd, scratch: &mut [u8]) -> (Moved, usize) {
+        let wanted = match self.part {
+            Part::Header => &mut self.header[self.header_filled..],
+            Part::Payload { bytes } => &mut self.payload[self.filled..bytes],
+            Part::Body { bytes } => &mut self.body[self.filled..bytes + HEADER_BYTES],
+            Part::Dropped { left } => {
+                let most = left.min(scratch.len());
+                return (socket::discard(fd, &mut scratch[..most]), most);
+            }
+        };
+        let bytes = wanted.len();
+        (socket::receive(fd, wanted), bytes)
+    }
+
+    fn take(&mut self, received: usize) {
+        match &mut self.part {
+            Part::Header => self.header_filled += received,
+            Part::Payload { .. } => self.filled += received,
+            Part::Body { bytes } => {
+                self.filled += received;
+                let beyond = self.filled.saturating_sub(*bytes);
+                self.header[..beyond].copy_from_slice(&self.body[*bytes..*bytes + beyond]);
+                self.header_filled = beyond;
+            }
+            Part::Dropped { left } => *left = left.saturating_sub(received),
+        }
+    }
+
+    /// Says what is whole and turns to the header that follows.
+    fn whole(&mut self) -> Option<Step> {
+        let step = match self.part {
+            Part::Header => {
+                return (self.header_filled == HEADER_BYTES).then_some(Step::Header);
+            }
+            Part::Payload { bytes } if self.filled == bytes => Step::Payload,
+            Part::Body { bytes } if self.filled >= bytes => Step::Body,
+            Part::Dropped { left: 0 } => Step::Dropped,
+            _ => return None,
+        };
+        self.part = Part::Header;
+        Some(step)
+    }
+}

@@ -1,0 +1,175 @@
+//! The process's end of the data plane: one listening thread, one thread for each session.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::thread::JoinHandle;
+
+use mio::{Poll, Waker};
+use spread::{Plan, Role};
+use wire::NodeId;
+use wire::limits::chunk_bytes_allowed;
+use wire::peer::{Message, PeerRole};
+
+use crate::error::RelayError;
+use crate::listener::{Door, ListenLimits, Listener, ListenerCounters};
+use crate::session::{ReceiverSpec, Session, Shared, SourceSpec};
+use crate::session_loop::{self, Start};
+use crate::store::Store;
+use crate::vouches::{Terms, VouchBook};
+
+/// Where a relay listens, and who it says it is.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Address to listen on; port 0 is any free one.
+    pub listen: SocketAddr,
+    /// This node.
+    pub node: NodeId,
+    /// Its name, for the logs of others.
+    pub name: String,
+    /// What this process is.
+    pub role: PeerRole,
+    /// Bounds of the listening side.
+    pub limits: ListenLimits,
+}
+
+/// A listening socket and the sessions behind it. Closes all when dropped.
+#[derive(Debug)]
+pub struct Relay {
+    address: SocketAddr,
+    node: NodeId,
+    hello: Vec<u8>,
+    door: Arc<Door>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+    sessions: Mutex<Vec<Weak<Session>>>,
+}
+
+impl Relay {
+    /// Listens, with a thread of its own.
+    ///
+    /// # Errors
+    /// `AddressInUse`, `Listen`, `System`.
+    pub fn open(options: Options) -> Result<Self, RelayError> {
+        let Options { listen, node, name, role, limits } = options;
+        let hello = Message::Hello { role, node, name, ticket: Vec::new() }.encode();
+        let bound = Listener::bind(listen, hello.clone(), limits);
+        let (mut listener, address, door) = bound.map_err(|source| match source.kind() {
+            std::io::ErrorKind::AddrInUse => RelayError::AddressInUse { address: listen },
+            _ => RelayError::Listen { address: listen, source },
+        })?;
+        let thread = spawn("relay-listen".to_owned(), move || {
+            let run = std::panic::AssertUnwindSafe(|| listener.run());
+            // A listener that ends early is seen in `is_listening`.
+            let _ = std::panic::catch_unwind(run);
+        })?;
+        let thread = Mutex::new(Some(thread));
+        Ok(Self { address, node, hello, door, thread, sessions: Mutex::default() })
+    }
+
+    /// The address it listens on, with the real port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// What became of callers so far.
+    pub fn counters(&self) -> ListenerCounters {
+        self.door.counters()
+    }
+
+    /// False once the listening thread has ended, by `close` or by an error of the system.
+    pub fn is_listening(&self) -> bool {
+        lock(&self.thread).as_ref().is_some_and(|thread| !thread.is_finished())
+    }
+
+    /// Serves a stream that is in a file or still being written.
+    ///
+    /// # Errors
+    /// `Disk` when the file cannot be opened, `SessionExists`, `ChunkBytes`, `Closed`, `System`.
+    pub fn open_source(&self, spec: SourceSpec) -> Result<Arc<Session>, RelayError> {
+        let SourceSpec { assignment, path, vouch_path, chunk_bytes, public_key, plan } = spec;
+        let terms = Terms { assignment, public_key, chunk_bytes };
+        let book = match vouch_path {
+            Some(path) => VouchBook::read(terms, &path)?,
+            None => VouchBook::new(terms),
+        };
+        let store = Store::open_source(&path, chunk_bytes)?;
+        self.start(terms, book, store, Role::Source, plan)
+    }
+
+    /// Fetches a stream and forwards it. What an earlier session left is checked and kept.
+    ///
+    /// # Errors
+    /// Those of `open_source`, and `VouchInvalid` when the vouch file is another assignment's.
+    pub fn open_receiver(&self, spec: ReceiverSpec) -> Result<Arc<Session>, RelayError> {
+        let ReceiverSpec { assignment, path, vouch_path, chunk_bytes, public_key, plan } = spec;
+        let terms = Terms { assignment, public_key, chunk_bytes };
+        let book = VouchBook::open(terms, &vouch_path)?;
+        let store = Store::open_receiver(&path, chunk_bytes)?;
+        self.start(terms, book, store, Role::Receiver, plan)
+    }
+
+    fn start(
+        &self,
+        terms: Terms,
+        book: VouchBook,
+        store: Store,
+        role: Role,
+        plan: Plan,
+    ) -> Result<Arc<Session>, RelayError> {
+        let chunk_bytes = terms.chunk_bytes;
+        if !chunk_bytes_allowed(chunk_bytes) {
+            return Err(RelayError::ChunkBytes { chunk_bytes });
+        }
+        let refused = |source| RelayError::System { what: "an event queue", source };
+        let poll = Poll::new().map_err(refused)?;
+        let waker = Waker::new(poll.registry(), session_loop::WAKER).map_err(refused)?;
+        let shared = Arc::new(Shared::new(terms, self.hello.clone(), waker));
+        let mut sessions = lock(&self.sessions);
+        if self.door.is_closing() {
+            return Err(RelayError::Closed);
+        }
+        if !self.door.admit(&shared) {
+            return Err(RelayError::SessionExists);
+        }
+        let start =
+            Start { shared: Arc::clone(&shared), poll, book, store, node: self.node, role, plan };
+        let name = format!("relay-{:02x}{:02x}", terms.assignment[0], terms.assignment[1]);
+        let thread = spawn(name, move || session_loop::run(start));
+        let thread = thread.inspect_err(|_| shared.end(None))?;
+        let session = Arc::new(Session { shared, thread: Mutex::new(Some(thread)) });
+        sessions.retain(|weak| weak.strong_count() > 0);
+        sessions.push(Arc::downgrade(&session));
+        Ok(session)
+    }
+
+    /// Ends every session and joins every thread; the port is free afterwards. A second call finds
+    /// nothing to do.
+    pub fn close(&self) {
+        self.door.close();
+        let thread = lock(&self.thread).take();
+        if let Some(thread) = thread {
+            let _ = thread.join();
+        }
+        let sessions = std::mem::take(&mut *lock(&self.sessions));
+        for session in sessions.iter().filter_map(Weak::upgrade) {
+            session.close();
+        }
+    }
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+fn spawn(
+    name: String,
+    run: impl FnOnce() + Send + 'static,
+) -> Result<JoinHandle<()>, RelayError> {
+    let spawned = std::thread::Builder::new().name(name).spawn(run);
+    spawned.map_err(|source| RelayError::System { what: "a thread", source })
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,219 @@
+//! The few system calls of a link's socket, and how it is tuned.
+
+use std::fs::File;
+use std::io;
+use std::net::IpAddr;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags};
+use socket2::SockRef;
+
+use crate::limits::{
+    LONG_ROUND_TRIP_US, SEND_BUFFER_FIRST_BYTES, UNSENT_FIRST_BYTES, UNSENT_WIDE_BYTES,
+};
+
+/// `SOL_SOCKET` option that says which buffer sizes are fixed (Linux 5.14).
+const SO_BUF_LOCK: i32 = 72;
+/// `tcp_info` up to and with `tcpi_rtt`.
+const TCP_INFO_BYTES: usize = 72;
+const TCP_INFO_RTT_AT: usize = 68;
+
+/// What a non-blocking call came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moved {
+    /// So many bytes; never 0.
+    Bytes(usize),
+    /// Nothing now; an event follows.
+    Blocked,
+    /// The other side is gone or will send no more.
+    Gone,
+}
+
+fn moved(result: Result<usize, Errno>) -> Moved {
+    match result {
+        Ok(0) => Moved::Gone,
+        Ok(bytes) => Moved::Bytes(bytes),
+        Err(Errno::AGAIN) => Moved::Blocked,
+        Err(_) => Moved::Gone,
+    }
+}
+
+/// Receives into `buffer`, which is not empty.
+pub(crate) fn receive(fd: impl AsFd, buffer: &mut [u8]) -> Moved {
+    moved(rustix::io::retry_on_intr(|| {
+        rustix::net::recv(&fd, &mut *buffer, RecvFlags::DONTWAIT).map(|(_, bytes)| bytes)
+    }))
+}
+
+/// Drops up to `buffer.len()` received bytes without copying them.
+pub(crate) fn discard(fd: impl AsFd, buffer: &mut [u8]) -> Moved {
+    let flags = RecvFlags::DONTWAIT | RecvFlags::TRUNC;
+    moved(rustix::io::retry_on_intr(|| {
+        rustix::net::recv(&fd, &mut *buffer, flags).map(|(_, bytes)| bytes)
+    }))
+}
+
+/// Sends from `bytes`, which is not empty. `more`: a file's bytes follow at once.
+pub(crate) fn send(fd: impl AsFd, bytes: &[u8], more: bool) -> Moved {
+    let mut flags = SendFlags::DONTWAIT | SendFlags::NOSIGNAL;
+    if more {
+        flags |= SendFlags::MORE;
+    }
+    moved(rustix::io::retry_on_intr(|| rustix::net::send(&fd, bytes, flags)))
+}
+
+/// Sends `count` bytes of `file` from `offset` on.
+///
+/// # Errors
+/// Those of the file alone; `Ok(None)` says that it ends before `offset`.
+pub(crate) fn send_file(
+    fd: impl AsFd,
+    file: &File,
+    mut offset: u64,
+    count: usize,
+) -> io::Result<Option<Moved>> {
+    loop {
+        match rustix::fs::sendfile(&fd, file, Some(&mut offset), count) {
+            Ok(0) => return Ok(None),
+            Ok(bytes) => return Ok(Some(Moved::Bytes(bytes))),
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => return Ok(Some(Moved::Blocked)),
+            Err(error @ (Errno::IO | Errno::NOMEM | Errno::INVAL | Errno::OVERFLOW)) => {
+                return Err(error.into());
+            }
+            Err(_) => return Ok(Some(Moved::Gone)),
+        }
+    }
+}
+
+/// How much a link's socket may hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Depth {
+    /// Little: what is in a socket cannot be given elsewhere.
+    Shallow,
+    /// What the system finds right: a fast link, or a long one.
+    Deep,
+}
+
+/// Tunes a socket that is up: no delay, shallow unless the first round trip says that it is long;
+/// on this machine the congestion control that costs least. What the system refuses is left.
+pub(crate) fn tune(fd: impl AsFd, remote: IpAddr) -> Depth {
+    let socket = SockRef::from(&fd);
+    let _ = socket.set_tcp_nodelay(true);
+    let _ = socket.set_keepalive(true);
+    if remote.is_loopback() {
+        choose_light_congestion_control(&socket);
+    }
+    if round_trip_us(fd.as_fd()).is_some_and(|us| us > LONG_ROUND_TRIP_US) {
+        let _ = socket.set_tcp_notsent_lowat(UNSENT_WIDE_BYTES);
+        return Depth::Deep;
+    }
+    let _ = socket.set_send_buffer_size(SEND_BUFFER_FIRST_BYTES);
+    let _ = socket.set_tcp_notsent_lowat(UNSENT_FIRST_BYTES);
+    Depth::Shallow
+}
+
+/// Gives a link that has proven fast what the system finds right.
+pub(crate) fn deepen(fd: impl AsFd) {
+    let socket = SockRef::from(&fd);
+    choose_light_congestion_control(&socket);
+    let _ = set_int(fd.as_fd(), libc::SOL_SOCKET, SO_BUF_LOCK, 0);
+    let _ = socket.set_tcp_notsent_lowat(UNSENT_WIDE_BYTES);
+}
+
+/// Cubic where it may be had, else reno: on short fast paths BBR's timer costs half as much again.
+fn choose_light_congestion_control(socket: &SockRef<'_>) {
+    if socket.set_tcp_congestion(b"cubic").is_err() {
+        let _ = socket.set_tcp_congestion(b"reno");
+    }
+}
+
+/// Wakes the reader only when so many bytes have arrived, or no more can.
+pub(crate) fn set_receive_low_water(fd: impl AsFd, bytes: usize) {
+    let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
+    let _ = set_int(fd.as_fd(), libc::SOL_SOCKET, libc::SO_RCVLOWAT, bytes);
+}
+
+fn set_int(fd: BorrowedFd<'_>, level: i32, option: i32, value: i32) -> io::Result<()> {
+    let bytes = libc::socklen_t::try_from(size_of::<i32>()).unwrap_or_default();
+    // SAFETY: the descriptor is borrowed and open; the value outlives the call, its size is given.
+    let result = unsafe {
+        libc::setsockopt(fd.as_raw_fd(), level, option, (&raw const value).cast(), bytes)
+    };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The smoothed round trip, which is the handshake's on a fresh connection.
+fn round_trip_us(fd: BorrowedFd<'_>) -> Option<u32> {
+    let mut info = [0_u8; TCP_INFO_BYTES];
+    let mut bytes = libc::socklen_t::try_from(TCP_INFO_BYTES).ok()?;
+    // SAFETY: the kernel writes at most `bytes` bytes into the buffer of that size.
+    let result = unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::IPPROTO_TCP,
+            libc::TCP_INFO,
+            info.as_mut_ptr().cast(),
+            &raw mut bytes,
+        )
+    };
+    let field = info.get(TCP_INFO_RTT_AT..)?.first_chunk::<4>()?;
+    (result == 0 && bytes as usize >= TCP_INFO_BYTES).then(|| u32::from_ne_bytes(*field))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::{TcpListener, TcpStream};
+
+    fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (near, listener.accept().unwrap().0)
+    }
+
+    #[test]
+    fn a_fresh_loopback_link_is_shallow_and_can_be_deepened() {
+        let (near, _far) = pair();
+        assert_eq!(tune(&near, near.peer_addr().unwrap().ip()), Depth::Shallow);
+        let socket = SockRef::from(&near);
+        assert_eq!(socket.send_buffer_size().unwrap(), 2 * SEND_BUFFER_FIRST_BYTES);
+        deepen(&near);
+        assert_eq!(socket.tcp_notsent_lowat().unwrap(), UNSENT_WIDE_BYTES);
+        assert!(socket.nodelay().unwrap());
+    }
+
+    #[test]
+    fn discarding_counts_what_it_drops() {
+        let (near, far) = pair();
+        assert_eq!(send(&near, b"0123456789", false), Moved::Bytes(10));
+        let mut buffer = [7_u8; 4];
+        let mut dropped = 0;
+        while dropped < 8 {
+            if let Moved::Bytes(bytes) = discard(&far, &mut buffer) {
+                dropped += bytes;
+            }
+        }
+        assert_eq!(buffer, [7_u8; 4]);
+        assert_eq!(receive(&far, &mut buffer), Moved::Bytes(2));
+        assert_eq!(&buffer[..2], b"89");
+        assert_eq!(receive(&far, &mut buffer), Moved::Blocked);
+        drop(near);
+    }
+
+    #[test]
+    fn a_file_that_ends_too_early_is_told_apart_from_a_peer_that_is_gone() {
+        let (near, far) = pair();
+        let mut file = tempfile::tempfile().unwrap();
+        io::Write::write_all(&mut file, b"abc").unwrap();
+        assert_eq!(send_file(&near, &file, 1, 2).unwrap(), Some(Moved::Bytes(2)));
+        assert_eq!(send_file(&near, &file, 3, 2).unwrap(), None);
+        drop(far);
+        let mut last = Some(Moved::Bytes(1));
+        while let Some(Moved::Bytes(_)) = last {
+            last = send_file(&near, &file, 0, 3).unwrap();
+        }
+        assert_eq!(last, Some(Moved::Gone));
+    }
+}
