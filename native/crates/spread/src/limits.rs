@@ -1,0 +1,80 @@
+//! Bounds and times of the core, each with its reason. What peers must agree on is in
+//! `wire::limits`. Times are milliseconds, counts are chunks unless they say otherwise.
+
+/// Pace at which [`crate::Core::tick`] wants to be called, and at which backlogs travel up.
+pub const TICK_MS: u64 = 50;
+/// Longest silence between two STATUS on a link, so that the other end knows we live.
+pub const HEARTBEAT_MS: u64 = 1_000;
+/// Shortest time between two STATUS to a child: it needs them for repair, not for pace.
+pub const STATUS_DOWN_MS: u64 = 200;
+/// A parent that says nothing for three heartbeats is dead.
+pub const SILENCE_MS: u64 = 3_000;
+/// A child that says nothing this long is cut off. Longer than `SILENCE_MS`: it costs us little.
+pub const CHILD_SILENCE_MS: u64 = 15_000;
+/// A parent that says it has more but gives nothing this long is left for the next.
+pub const WITHHELD_MS: u64 = 3_000;
+/// Time for a connection to be up before the next candidate is tried.
+pub const CONNECT_MS: u64 = 4_000;
+/// A peer that did not yet know the assignment is asked again after this time.
+pub const UNKNOWN_RETRY_MS: u64 = 100;
+/// So long is a parent waited for that does not yet know the assignment: orders reach nodes at
+/// different times, and turning to an ancestor at once would undo the plan at its start.
+pub const UNKNOWN_PATIENCE_MS: u64 = 2_000;
+/// A node that failed, refused or withheld is left alone for this long.
+pub const SHUN_MS: u64 = 2_000;
+/// Time until all candidates are tried again when none was left; doubles up to the next one.
+pub const RETRY_MS_MIN: u64 = 250;
+/// Longest time between two rounds through the candidates.
+pub const RETRY_MS_MAX: u64 = 4_000;
+/// With nothing more by strands for this long, a node that knows it should have more pulls.
+pub const STALL_MS: u64 = 500;
+/// The same while the source may still be at work and every strand has a parent: a pause of the
+/// source is no reason to ask others for what they will not have either.
+pub const STALL_FED_MS: u64 = 1_500;
+/// Most time that one chunk may take to arrive and still count as a sign of life.
+pub const CHUNK_ARRIVAL_MS: u64 = 30_000;
+/// What was asked for and does not come for this long is asked elsewhere.
+pub const PULL_TIMEOUT_MS: u64 = 3_000;
+/// A peer that lacked what was asked for is asked again after this time.
+pub const PULL_LACK_MS: u64 = 500;
+/// A link that serves nobody is closed after this time.
+pub const UNUSED_MS: u64 = 5_000;
+
+/// Chunks asked for in one PULL: small enough that who is slow holds up little.
+pub const PULL_CHUNKS: usize = 8;
+/// A peer is asked for more when fewer than this are still to come from it, so that it never waits.
+pub const PULL_REFILL: usize = 4;
+/// Peers asked at once: enough to fill a downlink, few enough to leave others their share.
+pub const PULL_LINKS_MAX: usize = 4;
+/// Chunks that one peer may have asked for and not yet been sent; more is not promised.
+pub const PULL_QUEUE_MAX: usize = 64;
+/// Ranges of the have-map that answer a PULL: 4 KiB, and most maps whole.
+pub const ANSWER_RANGES_MAX: usize = 512;
+/// Pulled chunks told to parents at once, so that they skip them.
+pub const NEWS_MAX: usize = 64;
+
+/// Backlog above which a strand is given nothing: about 40 ms at 100 Mbit/s and 32 KiB.
+pub const BACKLOG_MAX: u32 = 16;
+/// A strand whose backlog is more than this above the least waits for the others.
+pub const BACKLOG_SPREAD: u32 = 4;
+/// How many chunks a strand may be given more than the one that has had fewest.
+pub const AHEAD_MAX: u32 = 2;
+/// A child with a longer queue than this may be slow.
+pub const LAG_QUEUE: u32 = 16;
+/// A slow child with a queue this short has caught up.
+pub const CAUGHT_UP_QUEUE: u32 = 4;
+/// A long queue makes a child slow after this time when a sibling's is short: it is the child.
+pub const LAG_SIBLING_MS: u64 = 500;
+/// And after this time without such a sibling: it may be our uplink, but nobody waits for ever.
+pub const LAG_ALONE_MS: u64 = 2_000;
+
+/// Children of one node: a star of a thousand nodes, and what a relay's links allow.
+pub const CHILDREN_MAX: usize = 1_024;
+/// Links of one session: its children, its parents, and who it pulls from.
+pub const LINKS_MAX: usize = 1_100;
+/// ATTACH for one strand on one link: a child attaches once, and again after a change of plan.
+pub const ATTACHES_MAX: u32 = 64;
+/// Candidates kept for a strand: a chain of a thousand has as many ancestors.
+pub const PARENTS_MAX: usize = 1_024;
+/// Peers kept for pulling.
+pub const PEERS_MAX: usize = 1_024;

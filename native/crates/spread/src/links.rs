@@ -1,0 +1,180 @@
+//! The links of a session and what is known of the peer at each one's other end.
+
+use std::collections::VecDeque;
+
+use wire::NodeId;
+
+use crate::have_map::HaveMap;
+
+/// Names a link; whoever drives the core chooses it and does not use it twice at a time.
+pub type LinkId = u32;
+
+/// One strand that a peer is served in.
+#[derive(Debug)]
+pub(crate) struct Feed {
+    pub(crate) strand: u8,
+    /// How much of the strand's log the peer was given or has skipped.
+    pub(crate) cursor: usize,
+    /// Slow, or late: nobody waits for it.
+    pub(crate) lagging: bool,
+    /// Since when its queue is long; `None` while it is short.
+    pub(crate) long_since_ms: Option<u64>,
+}
+
+/// What a peer last said of itself.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Said {
+    pub(crate) have_count: u32,
+    pub(crate) vouched_count: u32,
+    pub(crate) backlog: u32,
+    pub(crate) complete: bool,
+}
+
+/// What was last said to a peer, and when.
+#[derive(Debug, Default, Clone, Copy)]
+pub(crate) struct Told {
+    pub(crate) at_ms: Option<u64>,
+    pub(crate) have_count: u32,
+    pub(crate) backlog: u32,
+    pub(crate) complete: bool,
+}
+
+/// What went over one link.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct LinkCounters {
+    /// Chunks handed to its socket entirely.
+    pub sent_chunks: u64,
+    /// Chunks that came by it and were new.
+    pub received_chunks: u64,
+    /// Chunks that came by it and were there already.
+    pub duplicate_chunks: u64,
+}
+
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) node: NodeId,
+    /// This node opened it.
+    pub(crate) outgoing: bool,
+    pub(crate) heard_ms: u64,
+    /// When it last served somebody, in either direction.
+    pub(crate) used_ms: u64,
+    /// When the chunk that is now arriving began to.
+    pub(crate) arriving_since_ms: Option<u64>,
+    /// It was asked for the next chunk and there was none.
+    pub(crate) hungry: bool,
+    pub(crate) in_ready: bool,
+    pub(crate) feeds: Vec<Feed>,
+    /// Which feed is served next.
+    pub(crate) turn: usize,
+    /// What the peer has, as far as we know, and what it was given.
+    pub(crate) peer_has: HaveMap,
+    pub(crate) attach_count: u32,
+    /// Chunks that the peer has asked for.
+    pub(crate) pull_queue: VecDeque<u32>,
+    /// Until when it is not asked again.
+    pub(crate) lacks_until_ms: u64,
+    pub(crate) said: Said,
+    pub(crate) told: Told,
+    pub(crate) counters: LinkCounters,
+}
+
+impl Link {
+    pub(crate) fn new(node: NodeId, outgoing: bool, now_ms: u64) -> Self {
+        Self {
+            node,
+            outgoing,
+            heard_ms: now_ms,
+            used_ms: now_ms,
+            arriving_since_ms: None,
+            hungry: true,
+            in_ready: false,
+            feeds: Vec::new(),
+            turn: 0,
+            peer_has: HaveMap::new(),
+            attach_count: 0,
+            pull_queue: VecDeque::new(),
+            lacks_until_ms: 0,
+            said: Said::default(),
+            told: Told::default(),
+            counters: LinkCounters::default(),
+        }
+    }
+
+    pub(crate) fn feed(&self, strand: u8) -> Option<&Feed> {
+        self.feeds.iter().find(|feed| feed.strand == strand)
+    }
+}
+
+/// Links by id: sorted, so that their order never depends on a hash. A lookup is a binary search
+/// in a few cache lines of ids.
+#[derive(Debug, Default)]
+pub(crate) struct LinkTable {
+    ids: Vec<LinkId>,
+    links: Vec<Link>,
+}
+
+impl LinkTable {
+    pub(crate) fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    pub(crate) fn get(&self, id: LinkId) -> Option<&Link> {
+        let place = self.ids.binary_search(&id).ok()?;
+        self.links.get(place)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: LinkId) -> Option<&mut Link> {
+        let place = self.ids.binary_search(&id).ok()?;
+        self.links.get_mut(place)
+    }
+
+    /// Adds a link; one that had the same id is returned.
+    pub(crate) fn insert(&mut self, id: LinkId, link: Link) -> Option<Link> {
+        match self.ids.binary_search(&id) {
+            Ok(place) => self
+                .links
+                .get_mut(place)
+                .map(|old| std::mem::replace(old, link)),
+            Err(place) => {
+                self.ids.insert(place, id);
+                self.links.insert(place, link);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn remove(&mut self, id: LinkId) -> Option<Link> {
+        let place = self.ids.binary_search(&id).ok()?;
+        self.ids.remove(place);
+        Some(self.links.remove(place))
+    }
+
+    pub(crate) fn id_at(&self, place: usize) -> Option<LinkId> {
+        self.ids.get(place).copied()
+    }
+
+    pub(crate) fn at_mut(&mut self, place: usize) -> Option<(LinkId, &mut Link)> {
+        let id = *self.ids.get(place)?;
+        self.links.get_mut(place).map(|link| (id, link))
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (LinkId, &Link)> {
+        self.ids.iter().copied().zip(&self.links)
+    }
+
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = (LinkId, &mut Link)> {
+        self.ids.iter().copied().zip(&mut self.links)
+    }
+
+    /// The link that this node opened to `node`.
+    pub(crate) fn outgoing_to(&self, node: NodeId) -> Option<LinkId> {
+        self.iter()
+            .find(|(_, link)| link.outgoing && link.node == node)
+            .map(|(id, _)| id)
+    }
+
+    /// Whether there is any link with `node`.
+    pub(crate) fn reaches(&self, node: NodeId) -> bool {
+        self.links.iter().any(|link| link.node == node)
+    }
+}

@@ -1,0 +1,157 @@
+//! What neighbours tell one another, and what the core tells its owner.
+
+use wire::limits::CHUNK_COUNT_MAX;
+use wire::peer::Message;
+
+use crate::core::Core;
+use crate::fault::Fault;
+use crate::limits::{HEARTBEAT_MS, STATUS_DOWN_MS};
+use crate::links::{Link, LinkId, Said, Told};
+
+/// How far a session is.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Chunks that are here.
+    pub have_count: u32,
+    /// Chunks that there are, once that is known.
+    pub chunk_count: Option<u32>,
+    /// Chunks whose digests are known.
+    pub vouched_count: u32,
+    /// Chunks from 0 on that are here without a gap.
+    pub prefix: u32,
+    /// Everything is here.
+    pub complete: bool,
+    /// Chunks that came and were new; those pulled included.
+    pub received_chunks: u64,
+    /// Chunks handed to sockets.
+    pub sent_chunks: u64,
+    /// Chunks that came again.
+    pub duplicate_chunks: u64,
+    /// Chunks that had to be pulled.
+    pub pulled_chunks: u64,
+    /// Chunks that did not match their digests.
+    pub corrupt_chunks: u64,
+    /// Links on which a child is served.
+    pub children: u32,
+    /// Of those, children that do not keep up in some strand.
+    pub lagging_children: u32,
+    /// Longest queue to a child that keeps up, below it included.
+    pub backlog: u32,
+}
+
+impl Core {
+    pub(crate) fn on_status(
+        &mut self,
+        id: LinkId,
+        said: Said,
+        log_lengths: &[u32],
+        now_ms: u64,
+    ) -> Result<(), Fault> {
+        let chunk_count = self.bound();
+        let counts = [said.have_count, said.vouched_count];
+        if let Some(count) = counts.into_iter().find(|count| *count > chunk_count) {
+            return Err(Fault::Count { count, chunk_count });
+        }
+        if let Some(count) = log_lengths
+            .iter()
+            .copied()
+            .find(|length| *length > CHUNK_COUNT_MAX)
+        {
+            return Err(Fault::Count {
+                count,
+                chunk_count: CHUNK_COUNT_MAX,
+            });
+        }
+        let link = self.links.get_mut(id).ok_or(Fault::UnknownLink)?;
+        let finished = said.complete && !link.said.complete;
+        let relieved = said.backlog < link.said.backlog;
+        link.said = said;
+        let serves = !link.feeds.is_empty();
+        self.settle_accounts(id, log_lengths, now_ms);
+        if serves && finished {
+            self.refresh_live();
+        }
+        if serves && (finished || relieved) {
+            self.wake_hungry();
+        }
+        Ok(())
+    }
+
+    /// Sends STATUS where it is due.
+    pub(crate) fn tell_status(&mut self, now_ms: u64) {
+        let backlog = self.backlog();
+        for place in 0..self.links.len() {
+            let Some((id, link)) = self.links.at_mut(place) else {
+                return;
+            };
+            let parent = self
+                .strands
+                .iter()
+                .any(|strand| strand.parent() == Some(id));
+            let have_count = self.have.count();
+            let due = match link.told.at_ms {
+                None => true,
+                Some(at_ms) => {
+                    let since_ms = now_ms.saturating_sub(at_ms);
+                    let news = have_count != link.told.have_count;
+                    since_ms >= HEARTBEAT_MS
+                        || (news && since_ms >= STATUS_DOWN_MS)
+                        || (parent && backlog != link.told.backlog)
+                        || (self.complete && !link.told.complete)
+                }
+            };
+            if due && is_greeted(link) {
+                let complete = self.complete;
+                link.told = Told {
+                    at_ms: Some(now_ms),
+                    have_count,
+                    backlog,
+                    complete,
+                };
+                let message = self.status_message(backlog);
+                self.send(id, message);
+            }
+        }
+    }
+
+    /// Tells everybody at once that everything is here, so that nobody sends more.
+    pub(crate) fn tell_complete(&mut self) {
+        let now_ms = self.gain_ms;
+        self.tell_status(now_ms);
+    }
+
+    pub(crate) fn summarize(&self) -> Progress {
+        let serves = |link: &&Link| !link.feeds.is_empty();
+        let lags = |link: &&Link| link.feeds.iter().any(|feed| feed.lagging);
+        let links = || self.links.iter().map(|(_, link)| link);
+        let count = |links: usize| u32::try_from(links).unwrap_or(u32::MAX);
+        Progress {
+            have_count: self.have.count(),
+            chunk_count: self.end,
+            vouched_count: self.vouched,
+            prefix: self.have.prefix(),
+            complete: self.complete,
+            children: count(links().filter(serves).count()),
+            lagging_children: count(links().filter(serves).filter(lags).count()),
+            backlog: self.backlog(),
+            ..self.totals
+        }
+    }
+
+    fn status_message(&self, backlog: u32) -> Message {
+        let planned = self.strands.iter().take(usize::from(self.strand_count));
+        let length = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
+        Message::Status {
+            have_count: self.have.count(),
+            vouched_count: self.vouched,
+            backlog,
+            complete: self.complete,
+            log_lengths: planned.map(|strand| length(strand.log.len())).collect(),
+        }
+    }
+}
+
+/// The first message on a link is an ATTACH: ours on one that we opened, the peer's on another.
+fn is_greeted(link: &Link) -> bool {
+    link.outgoing || link.attach_count > 0
+}

@@ -1,0 +1,344 @@
+//! Towards parents: who serves this node in each strand, and who is next when one is gone.
+
+use std::ops::Range;
+
+use wire::NodeId;
+use wire::limits::{HAVE_RANGE_COUNT_MAX, STRAND_PULLED};
+use wire::peer::{Message, Refusal};
+
+use crate::core::{Action, Core};
+use crate::limits::{
+    CHUNK_ARRIVAL_MS, CONNECT_MS, PEERS_MAX, RETRY_MS_MAX, RETRY_MS_MIN, SHUN_MS, SILENCE_MS,
+    UNKNOWN_PATIENCE_MS, UNKNOWN_RETRY_MS, WITHHELD_MS,
+};
+use crate::links::LinkId;
+use crate::plan::Peer;
+use crate::strand::{Account, Standing};
+
+/// A connection that was asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Dial {
+    pub(crate) node: NodeId,
+    pub(crate) at_ms: u64,
+    /// To pull from it.
+    pub(crate) to_pull: bool,
+}
+
+/// A node that is left alone for a while.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shun {
+    pub(crate) node: NodeId,
+    pub(crate) until_ms: u64,
+}
+
+impl Core {
+    /// Gives a strand new candidates, see [`Core::set_plan`].
+    pub(crate) fn replan(&mut self, place: usize, candidates: Vec<Peer>, now_ms: u64) {
+        let first = candidates.first().copied();
+        let serving = self.serving_node(place);
+        let Some(strand) = self.strands.get_mut(place) else {
+            return;
+        };
+        strand.candidates = candidates;
+        strand.at = 0;
+        strand.retry_ms = RETRY_MS_MIN;
+        strand.unknown_since_ms = None;
+        let Some(first) = first else {
+            self.leave_parent(place);
+            return;
+        };
+        if serving == Some(first.node) {
+            return;
+        }
+        match strand.standing {
+            Standing::Attached { .. } => self.turn_to(place, first, now_ms),
+            _ => strand.standing = Standing::Alone { until_ms: now_ms },
+        }
+    }
+
+    /// A link that we opened is up: strands that want its node are served by it now.
+    pub(crate) fn greet_parent(&mut self, id: LinkId, node: NodeId, now_ms: u64) {
+        let to_pull = self
+            .dials
+            .iter()
+            .any(|dial| dial.node == node && dial.to_pull);
+        self.dials.retain(|dial| dial.node != node);
+        if self.links.get(id).is_none() {
+            self.redirect(node, now_ms);
+            return;
+        }
+        let mut wanted = false;
+        for place in 0..self.strands.len() {
+            let strand = &self.strands[place];
+            let candidate = strand.candidates.get(strand.at).map(|peer| peer.node);
+            if candidate == Some(node) && self.serving_node(place) != Some(node) {
+                self.attach(place, id, now_ms);
+                wanted = true;
+            }
+        }
+        if !wanted && to_pull && !self.complete {
+            self.send_attach(id, STRAND_PULLED);
+        } else if !wanted {
+            self.close_link(id, "no longer wanted", now_ms);
+        }
+    }
+
+    pub(crate) fn dial_failed(&mut self, node: NodeId, now_ms: u64) {
+        self.dials.retain(|dial| dial.node != node);
+        self.shun(node, now_ms);
+        self.redirect(node, now_ms);
+    }
+
+    pub(crate) fn on_refuse(&mut self, id: LinkId, reason: Refusal, strand: u8, now_ms: u64) {
+        if strand == STRAND_PULLED || reason == Refusal::NotHeld {
+            self.pull_refused(id, now_ms);
+        }
+        for place in 0..self.strands.len() {
+            let concerned = strand == STRAND_PULLED || usize::from(strand) == place;
+            if concerned && reason != Refusal::NotHeld && self.strands[place].parent() == Some(id) {
+                self.strand_refused(place, id, reason, now_ms);
+            }
+        }
+    }
+
+    /// Turns a strand to the first candidate, from the present one on, that is not shunned.
+    pub(crate) fn seek(&mut self, place: usize, now_ms: u64) {
+        let Some(strand) = self.strands.get(place) else {
+            return;
+        };
+        if self.complete {
+            return;
+        }
+        let count = strand.candidates.len();
+        let from = strand.at;
+        let open = (0..count).map(|step| (from + step) % count).find(|at| {
+            let candidate = self.strands[place].candidates.get(*at);
+            candidate.is_some_and(|peer| !self.is_shunned(peer.node, now_ms))
+        });
+        let strand = &mut self.strands[place];
+        if let Some(at) = open {
+            if at != strand.at {
+                strand.unknown_since_ms = None;
+            }
+            strand.at = at;
+            let peer = strand.candidates[at];
+            self.turn_to(place, peer, now_ms);
+        } else {
+            strand.at = 0;
+            strand.standing = Standing::Alone {
+                until_ms: now_ms + strand.retry_ms,
+            };
+            strand.retry_ms = (strand.retry_ms * 2).min(RETRY_MS_MAX);
+        }
+    }
+
+    /// Looks after every strand's parent.
+    pub(crate) fn tend_parents(&mut self, now_ms: u64) {
+        self.shuns.retain(|shun| shun.until_ms > now_ms);
+        for dial in self.dials.clone() {
+            if now_ms.saturating_sub(dial.at_ms) > CONNECT_MS {
+                self.dial_failed(dial.node, now_ms);
+            }
+        }
+        for place in 0..self.strands.len() {
+            match self.strands[place].standing {
+                Standing::Alone { until_ms } if until_ms <= now_ms => self.seek(place, now_ms),
+                Standing::Attached { link, .. } if self.is_silent(link, now_ms) => {
+                    self.close_link(link, "silent parent", now_ms);
+                }
+                Standing::Attached { link, since_ms } if self.withholds(place, link, since_ms) => {
+                    self.abandon(place, link, now_ms);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// A chunk came in a strand: if by its parent, nothing is held against it.
+    pub(crate) fn credit_parent(&mut self, id: LinkId, strand: u8, now_ms: u64) {
+        if let Some(strand) = self.strands.get_mut(usize::from(strand))
+            && strand.parent() == Some(id)
+        {
+            strand.account.received += 1;
+            strand.account.settled_ms = now_ms;
+            strand.unknown_since_ms = None;
+        }
+    }
+
+    /// A parent said how long its logs are: what it has had since we came, it owes us.
+    pub(crate) fn settle_accounts(&mut self, id: LinkId, log_lengths: &[u32], now_ms: u64) {
+        for (strand, length) in self.strands.iter_mut().zip(log_lengths) {
+            if strand.parent() != Some(id) {
+                continue;
+            }
+            strand.unknown_since_ms = None;
+            let account = &mut strand.account;
+            let received = account.received;
+            let base = *account.base.get_or_insert(length.saturating_sub(received));
+            if length.saturating_sub(base) <= received {
+                account.settled_ms = now_ms;
+            }
+        }
+    }
+
+    pub(crate) fn is_shunned(&self, node: NodeId, now_ms: u64) -> bool {
+        self.distrusted.contains(&node)
+            || self
+                .shuns
+                .iter()
+                .any(|shun| shun.node == node && shun.until_ms > now_ms)
+    }
+
+    pub(crate) fn shun(&mut self, node: NodeId, now_ms: u64) {
+        let until_ms = now_ms + SHUN_MS;
+        if let Some(shun) = self.shuns.iter_mut().find(|shun| shun.node == node) {
+            shun.until_ms = until_ms;
+        } else if self.shuns.len() < 2 * PEERS_MAX {
+            self.shuns.push(Shun { node, until_ms });
+        }
+    }
+
+    pub(crate) fn dial(&mut self, peer: Peer, to_pull: bool, now_ms: u64) {
+        if let Some(dial) = self.dials.iter_mut().find(|dial| dial.node == peer.node) {
+            dial.to_pull |= to_pull;
+        } else {
+            self.dials.push(Dial {
+                node: peer.node,
+                at_ms: now_ms,
+                to_pull,
+            });
+            self.actions.push_back(Action::Connect { peer });
+        }
+    }
+
+    pub(crate) fn send_attach(&mut self, link: LinkId, strand: u8) {
+        let mut ranges = self.have.ranges();
+        let have: Vec<Range<u32>> = ranges.by_ref().take(HAVE_RANGE_COUNT_MAX).collect();
+        let mut rest = ranges.peekable();
+        let mut more = Vec::new();
+        while rest.peek().is_some() {
+            more.push(rest.by_ref().take(HAVE_RANGE_COUNT_MAX).collect::<Vec<_>>());
+        }
+        let (assignment, vouched_count) = (self.assignment, self.vouched);
+        self.send(
+            link,
+            Message::Attach {
+                assignment,
+                strand,
+                vouched_count,
+                have,
+            },
+        );
+        for ranges in more {
+            self.send(link, Message::Have { ranges });
+        }
+    }
+
+    /// The node that serves a strand now.
+    fn serving_node(&self, place: usize) -> Option<NodeId> {
+        match self.strands.get(place)?.standing {
+            Standing::Attached { link, .. } => Some(self.links.get(link)?.node),
+            Standing::Dialing { .. } | Standing::Alone { .. } => None,
+        }
+    }
+
+    /// Attaches to a candidate, or connects to it first. A strand that is served meanwhile by
+    /// another goes on being served.
+    fn turn_to(&mut self, place: usize, peer: Peer, now_ms: u64) {
+        if let Some(link) = self.links.outgoing_to(peer.node) {
+            self.attach(place, link, now_ms);
+            return;
+        }
+        if self.strands[place].parent().is_none() {
+            self.strands[place].standing = Standing::Dialing { node: peer.node };
+        }
+        self.dial(peer, false, now_ms);
+    }
+
+    fn attach(&mut self, place: usize, link: LinkId, now_ms: u64) {
+        self.leave_parent(place);
+        let strand = &mut self.strands[place];
+        strand.standing = Standing::Attached {
+            link,
+            since_ms: now_ms,
+        };
+        strand.account = Account::open(now_ms);
+        strand.retry_ms = RETRY_MS_MIN;
+        if let Ok(strand) = u8::try_from(place) {
+            self.send_attach(link, strand);
+        }
+    }
+
+    /// Tells a strand's parent, if there is one, that it is not wanted any more.
+    fn leave_parent(&mut self, place: usize) {
+        let Some(link) = self.strands[place].parent() else {
+            return;
+        };
+        self.strands[place].standing = Standing::Alone { until_ms: 0 };
+        if let (Some(_), Ok(strand)) = (self.links.get(link), u8::try_from(place)) {
+            self.send(link, Message::Detach { strand });
+        }
+    }
+
+    fn abandon(&mut self, place: usize, link: LinkId, now_ms: u64) {
+        if let Some(node) = self.links.get(link).map(|link| link.node) {
+            self.shun(node, now_ms);
+        }
+        self.leave_parent(place);
+        self.seek(place, now_ms);
+    }
+
+    /// Strands that waited for a connection to `node` turn to the next candidate.
+    fn redirect(&mut self, node: NodeId, now_ms: u64) {
+        for place in 0..self.strands.len() {
+            if self.strands[place].standing == (Standing::Dialing { node }) {
+                self.strands[place].standing = Standing::Alone { until_ms: now_ms };
+                self.seek(place, now_ms);
+            }
+        }
+    }
+
+    fn strand_refused(&mut self, place: usize, id: LinkId, reason: Refusal, now_ms: u64) {
+        let strand = &mut self.strands[place];
+        let since_ms = *strand.unknown_since_ms.get_or_insert(now_ms);
+        let patient = now_ms.saturating_sub(since_ms) < UNKNOWN_PATIENCE_MS;
+        if reason == Refusal::UnknownAssignment && patient {
+            strand.standing = Standing::Alone {
+                until_ms: now_ms + UNKNOWN_RETRY_MS,
+            };
+            return;
+        }
+        strand.standing = Standing::Alone { until_ms: now_ms };
+        if let Some(node) = self.links.get(id).map(|link| link.node) {
+            self.shun(node, now_ms);
+        }
+        self.seek(place, now_ms);
+    }
+
+    fn is_silent(&self, id: LinkId, now_ms: u64) -> bool {
+        self.links
+            .get(id)
+            .is_some_and(|link| now_ms.saturating_sub(link.heard_ms) > SILENCE_MS)
+    }
+
+    /// Whether a parent has had more, or says so, and has given nothing for a long time.
+    fn withholds(&self, place: usize, id: LinkId, since_ms: u64) -> bool {
+        let now_ms = self.ticked_ms.unwrap_or(0);
+        let (Some(strand), Some(link)) = (self.strands.get(place), self.links.get(id)) else {
+            return false;
+        };
+        let arriving = link
+            .arriving_since_ms
+            .is_some_and(|begun_ms| now_ms.saturating_sub(begun_ms) < CHUNK_ARRIVAL_MS);
+        if self.complete || arriving {
+            return false;
+        }
+        let long_since = |at_ms: u64| now_ms.saturating_sub(at_ms) >= WITHHELD_MS;
+        let said = link.said;
+        let claims_more = said.complete
+            || said.have_count > self.have.count()
+            || said.vouched_count > self.vouched;
+        let stuck = long_since(since_ms) && long_since(self.flow_ms) && long_since(self.gain_ms);
+        long_since(strand.account.settled_ms) || (claims_more && stuck)
+    }
+}
