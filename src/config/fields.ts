@@ -5,6 +5,8 @@ import { type FieldMeta, fieldMeta, settingsSchema } from './schema.js'
 export interface Field {
   /** Keys from the top, joined by dots: `coordinator.listen.port`. */
   readonly path: string
+  /** Name in the environment: `ENGINE_COORDINATOR__LISTEN__PORT`. */
+  readonly variable: string
   readonly type: 'text' | 'number' | 'switch' | 'list'
   /** What may be written, for people: `0–65535`, `json | text`. */
   readonly allowed: string
@@ -33,6 +35,12 @@ function kind(schema: z.ZodType): Pick<Field, 'type' | 'allowed'> {
   return { type: 'text', allowed: 'text' }
 }
 
+/** The variable of a path: levels joined by two underscores, words by one. */
+export function variableName(path: string): string {
+  const keys = path.split('.').map((key) => key.replaceAll(/([A-Z])/g, '_$1').toUpperCase())
+  return `ENGINE_${keys.join('__')}`
+}
+
 function defaultOf(schema: z.ZodType): unknown {
   const parsed = schema.safeParse(undefined)
   return parsed.success ? parsed.data : undefined
@@ -44,7 +52,15 @@ function collect(schema: z.ZodType, path: string): Field[] {
     const shape = bare.shape as Readonly<Record<string, z.ZodType>>
     return Object.entries(shape).flatMap(([key, child]) => collect(child, path === '' ? key : `${path}.${key}`))
   }
-  return [{ path, ...kind(bare), default: defaultOf(schema), meta: fieldMeta.get(schema) ?? null }]
+  return [
+    {
+      path,
+      variable: variableName(path),
+      ...kind(bare),
+      default: defaultOf(schema),
+      meta: fieldMeta.get(schema) ?? null,
+    },
+  ]
 }
 
 /** Every leaf, in the order of the schema. */

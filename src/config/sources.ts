@@ -1,6 +1,6 @@
 import { EngineError } from '../base/errors.js'
 import type { Environment } from './environment.js'
-import { type Field, fields } from './fields.js'
+import { type Field, fields, variableName } from './fields.js'
 import { nearest } from './nearest.js'
 
 /** A nested object of settings, as a file, the environment or flags give it. */
@@ -39,12 +39,6 @@ export function overlay(under: Tree, over: Tree): Tree {
   return merged
 }
 
-const variableName = (path: string): string =>
-  `ENGINE_${path
-    .split('.')
-    .map((key) => key.replaceAll(/([A-Z])/g, '_$1').toUpperCase())
-    .join('__')}`
-
 /** Variables that are not fields: read elsewhere. */
 const otherVariables = ['ENGINE_CONFIG', 'ENGINE_TOKEN']
 
@@ -79,7 +73,7 @@ function place(tree: Tree, path: readonly string[], value: unknown): void {
  * @throws {EngineError} ENGINE_ERR_CONFIG_INVALID
  */
 export function fromEnvironment(environment: Environment): Source {
-  const byName = new Map(fields.map((field) => [variableName(field.path), field]))
+  const byName = new Map(fields.map((field) => [field.variable, field]))
   const values: Tree = {}
   for (const [name, text] of Object.entries(environment)) {
     if (!name.startsWith('ENGINE_') || text === undefined || text === '' || otherVariables.includes(name)) continue

@@ -1,0 +1,165 @@
+// Writes docs/reference from the tables in the code: errors, config, limits, metrics.
+// Usage: npm run docs; with --check it writes nothing and fails when a page is not what it should be.
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import ts from 'typescript'
+import type { ErrorRow } from '../src/base/error-row.js'
+import { errorTable } from '../src/base/errors.js'
+import { formatBytes, formatDuration } from '../src/base/quantities.js'
+import { type MetricRow, metricTable } from '../src/base/metrics.js'
+import { type Field, fields } from '../src/config/fields.js'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+const note = '<!-- Made by `npm run docs`; edit the table in the code instead. -->'
+const cell = (text: string): string => text.replaceAll('|', '\\|').replaceAll('\n', ' ')
+const table = (head: readonly string[], rows: readonly (readonly string[])[]): string =>
+  [head, head.map(() => '---'), ...rows].map((row) => `| ${row.map(cell).join(' | ')} |`).join('\n')
+/** Placeholders are set as code, unless they are within code already. */
+const asCode = (text: string): string =>
+  text
+    .split('`')
+    .map((part, index) => (index % 2 === 1 ? part : part.replaceAll(/\{(\w+)\}/g, '`{$1}`')))
+    .join('`')
+
+function errorsPage(): string {
+  const rows: [string, ErrorRow][] = Object.entries(errorTable)
+  const sections = rows.map(([code, row]) =>
+    [
+      `## ${code}`,
+      '',
+      `${asCode(row.message)}`,
+      '',
+      `- HTTP ${row.status}, exit code ${row.exit}, ${row.retryable ? 'worth trying again' : 'the same call fails again'}`,
+      `- way out: ${asCode(row.hint)}`,
+    ].join('\n'),
+  )
+  return [
+    '# Errors',
+    '',
+    note,
+    '',
+    'Every error has a code that stays; texts may change. Programs switch on the code, people read the way out.',
+    'Words in braces are filled with the facts of the case.',
+    '',
+    sections.join('\n\n'),
+  ].join('\n')
+}
+
+function shown(field: Field): string {
+  const { default: value } = field
+  return value === undefined ? 'none' : `\`${JSON.stringify(value)}\``
+}
+
+function fieldSection(field: Field): string {
+  const { meta } = field
+  const unit = meta?.unit === undefined ? '' : `, ${meta.unit}`
+  return [
+    `## ${field.path}`,
+    '',
+    `${meta?.effect ?? ''}`,
+    '',
+    `- ${field.allowed}${unit}; default ${shown(field)}${meta?.advanced === true ? '; rarely needed' : ''}`,
+    `- environment: \`${field.variable}\``,
+    `- at worst: ${meta?.worstCase ?? ''}`,
+  ].join('\n')
+}
+
+function configPage(): string {
+  return [
+    '# Configuration',
+    '',
+    note,
+    '',
+    'One YAML file: `--config FILE`, else `$ENGINE_CONFIG`, `./engine.yaml`, `$XDG_CONFIG_HOME/engine/engine.yaml`,',
+    '`/etc/engine/engine.yaml`. Flags are stronger than variables, variables than the file. A dot below is a level of',
+    'the file, two underscores in a variable. Lists in variables are separated by commas. `${env:NAME}` in the text of',
+    'the file is replaced by that variable. A key that is not known is an error.',
+    '',
+    fields.map(fieldSection).join('\n\n'),
+  ].join('\n')
+}
+
+interface Limit {
+  readonly name: string
+  readonly value: unknown
+  readonly reason: string
+}
+
+/** Reads names and reasons from the source, values from the module itself. */
+async function readLimits(): Promise<Limit[]> {
+  const path = `${root}src/base/limits.ts`
+  const source = ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.ES2022, true)
+  const values: Readonly<Record<string, unknown>> = await import('../src/base/limits.js')
+  return source.statements.filter(ts.isVariableStatement).flatMap((statement) => {
+    const reason = ts
+      .getJSDocCommentsAndTags(statement)
+      .map((comment) => ts.getTextOfJSDocComment(comment.comment) ?? '')
+      .join(' ')
+    return statement.declarationList.declarations.map((declaration) => {
+      const name = declaration.name.getText()
+      return { name, value: values[name], reason }
+    })
+  })
+}
+
+function limitText({ name, value }: Limit): string {
+  if (typeof value !== 'number') return String(JSON.stringify(value))
+  if (/_MS(_|$)/.test(name)) return formatDuration(value)
+  if (/_BYTES(_|$)/.test(name)) return formatBytes(value)
+  return String(value)
+}
+
+async function limitsPage(): Promise<string> {
+  const rows = (await readLimits()).map((limit) => [`\`${limit.name}\``, limitText(limit), limit.reason])
+  return [
+    '# Limits',
+    '',
+    note,
+    '',
+    'Everything has a limit. Those of the data plane are in [the protocol](../protocol.md).',
+    '',
+    table(['limit', 'value', 'why'], rows),
+  ].join('\n')
+}
+
+function metricsPage(): string {
+  const all: [string, MetricRow][] = Object.entries(metricTable)
+  const rows = all.map(([name, row]) => [`\`${name}\``, row.type, row.unit, row.labels.join(', ') || 'none', row.help])
+  return [
+    '# Metrics',
+    '',
+    note,
+    '',
+    'Served at `/metrics` of the coordinator for Prometheus, beside those of the process (`process_*`, `nodejs_*`).',
+    '',
+    table(['metric', 'type', 'unit', 'labels', 'meaning'], rows),
+  ].join('\n')
+}
+
+const pages: Readonly<Record<string, string>> = {
+  errors: errorsPage(),
+  config: configPage(),
+  limits: await limitsPage(),
+  metrics: metricsPage(),
+}
+
+const isCheck = process.argv.includes('--check')
+const directory = `${root}docs/reference`
+if (!isCheck) mkdirSync(directory, { recursive: true })
+let stale = 0
+for (const [name, text] of Object.entries(pages)) {
+  const path = `${directory}/${name}.md`
+  const wanted = `${text}\n`
+  let found = ''
+  try {
+    found = readFileSync(path, 'utf8')
+  } catch {
+    // Not there yet: it is written below, or reported.
+  }
+  if (found === wanted) continue
+  stale += 1
+  if (isCheck) console.error(`docs/reference/${name}.md is not what the code says: run npm run docs and commit it`)
+  else writeFileSync(path, wanted)
+}
+process.exitCode = isCheck && stale > 0 ? 1 : 0
