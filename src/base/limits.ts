@@ -93,8 +93,11 @@ export const HTTP_REQUEST_MS = 30 * SECOND_MS
 /** HTTP connections at once, nodes included; beyond it the kernel's queue waits. */
 export const HTTP_CONNECTIONS_MAX = 2048
 
-/** Events that wait for one slow watcher; progress is merged, so only phases fill it. Beyond it the stream is cut and resumes. */
+/** Events that wait for one slow watcher; progress is merged, so only phases fill it. When it is full no more are read for it. */
 export const WATCHER_EVENTS_MAX = 64
+
+/** A watcher whose queue is full and who reads nothing for this long is cut; it resumes where it stood. */
+export const WATCHER_STALL_MS = 30 * SECOND_MS
 
 /** Bytes that wait in the socket of one watcher before events are held back in its queue. */
 export const WATCHER_BYTES_MAX = 256 * KIB
@@ -128,3 +131,18 @@ export const POOL_THREADS_MAX = 2
 
 /** An idle worker thread ends after this long: tasks of one job follow each other within it. */
 export const POOL_IDLE_MS = 10 * SECOND_MS
+
+/** A node that has everything to fetch but gets nothing for this long is not waited for: a link that stands still as good as dead. */
+export const NODE_STALLED_MS = 2 * MINUTE_MS
+
+/** First wait before a node is told again what it failed to do; doubled each time. */
+export const RETRY_FIRST_MS = SECOND_MS
+
+/** Longest wait between two such attempts: a full disk that was cleared is used again within this time. */
+export const RETRY_MS_MAX = MINUTE_MS
+
+/** Attempts to pack a whole release for nodes that lack its base; then its error is shown until the next release. */
+export const REPLICATE_ATTEMPTS_MAX = 4
+
+/** Ids of progress that is not kept may run ahead of the kept events by less than this: after a restart ids go on beyond it. */
+export const EVENT_ID_GAP = 1_000_000

@@ -1,7 +1,13 @@
 import type { ServerResponse } from 'node:http'
 import type { Cancel, Clock } from '../base/clock.js'
 import { EngineError, toEngineError } from '../base/errors.js'
-import { EVENT_HEARTBEAT_MS, WATCHER_BYTES_MAX, WATCHER_EVENTS_MAX, WATCHERS_MAX } from '../base/limits.js'
+import {
+  EVENT_HEARTBEAT_MS,
+  WATCHER_BYTES_MAX,
+  WATCHER_EVENTS_MAX,
+  WATCHER_STALL_MS,
+  WATCHERS_MAX,
+} from '../base/limits.js'
 import type { Logger } from '../base/log.js'
 import type { Metrics } from '../base/metrics.js'
 import type { JobEvent } from '../model/event.js'
@@ -17,7 +23,7 @@ export class WatcherQueue {
     return this.#waiting.length
   }
 
-  /** @returns false when the watcher is so far behind that it should start again from its last id. */
+  /** @returns false, and keeps nothing, when the queue is full. */
   push(event: JobEvent): boolean {
     const last = this.#waiting.at(-1)
     if (event.type === 'progress' && last?.type === 'progress') this.#waiting.pop()
@@ -118,16 +124,35 @@ export class EventStreams {
   async #pump(watcher: Watcher, events: AsyncIterable<JobEvent>): Promise<void> {
     for await (const event of events) {
       if (watcher.controller.signal.aborted) return
-      if (!watcher.queue.push(event)) {
-        this.#options.log.info({ waiting: watcher.queue.length }, 'watcher too slow, stream cut')
-        watcher.controller.abort()
-        watcher.response.destroy()
-        return
+      while (!watcher.queue.push(event)) {
+        if (!(await this.#room(watcher))) return
       }
       this.#flush(watcher)
     }
     watcher.ended = true
     this.#flush(watcher)
+  }
+
+  /** Waits until the reader has read something. @returns false when it is gone or was cut for reading nothing. */
+  #room(watcher: Watcher): Promise<boolean> {
+    const { response, controller } = watcher
+    return new Promise((resolve) => {
+      const settle = (room: boolean) => (): void => {
+        cancel()
+        response.off('drain', onDrain)
+        controller.signal.removeEventListener('abort', onGone)
+        resolve(room)
+      }
+      const onDrain = settle(true)
+      const onGone = settle(false)
+      const cancel = this.#options.clock.setTimer(WATCHER_STALL_MS, () => {
+        this.#options.log.info({ waiting: watcher.queue.length }, 'watcher reads nothing, stream cut')
+        response.destroy()
+        controller.abort()
+      })
+      response.on('drain', onDrain)
+      controller.signal.addEventListener('abort', onGone, { once: true })
+    })
   }
 
   #flush(watcher: Watcher): void {

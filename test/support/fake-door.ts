@@ -1,0 +1,211 @@
+// A coordinator that remembers what it was asked and answers what a test told it to.
+import { EngineError } from '../../src/base/errors.js'
+import type { CoordinatorDoor, JobFilter, NodeLink, NodeSession, VersionView } from '../../src/control/door.js'
+import type { FromNode, Hello } from '../../src/control/schema/channel.js'
+import type { JobEvent } from '../../src/model/event.js'
+import type { JobRequest, JobState, JobView, Receipt } from '../../src/model/job.js'
+import type { NodeView } from '../../src/model/node.js'
+import type { SiteView } from '../../src/model/site.js'
+
+const digits = (digit: string, length: number): string => digit.repeat(length)
+
+export const someNodeId = digits('a', 32)
+export const someTreeHash = digits('b', 64)
+
+export function someJob(id: string, state: JobState = 'queued'): JobView {
+  const final = ['succeeded', 'partial', 'failed', 'aborted'].includes(state)
+  return {
+    id,
+    type: 'publish',
+    site: 'www',
+    group: 'edge',
+    state,
+    release: 2,
+    baseRelease: 1,
+    reason: null,
+    policy: { stageOnly: false, maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' },
+    changes: { filesAdded: 1, filesChanged: 2, filesDeleted: 3, fileCount: 10, totalBytes: 2000 },
+    assignment: { id: digits('c', 32), serial: 7, chunkBytes: 262144, streamBytes: null },
+    createdAtMs: 1_700_000_000_000,
+    finishedAtMs: final ? 1_700_000_000_500 : null,
+    error: state === 'failed' ? { code: 'ENGINE_ERR_QUORUM', message: '1 of 4 nodes are ready', hint: 'wait' } : null,
+    nodes: [
+      { nodeId: someNodeId, name: 'ams-1', segment: 'ams', state: 'live', bytesHave: 9, rateBps: 8, reason: null },
+    ],
+  }
+}
+
+/** What one node's connection told the coordinator. */
+export interface Joined {
+  readonly link: NodeLink
+  readonly hello: Hello
+  readonly messages: FromNode[]
+  closed: number
+}
+
+export class FakeDoor implements CoordinatorDoor {
+  readonly requests: JobRequest[] = []
+  readonly calls: string[] = []
+  readonly jobs = new Map<string, JobView>()
+  readonly joined: Joined[] = []
+  readonly coordinatorId: string = digits('d', 32)
+  filter: JobFilter | null = null
+  isReady = true
+  /** Thrown by nodeConnected, once set. */
+  refusal: EngineError | null = null
+  /** Sent to each node that says hello. */
+  welcomes = true
+  /** Watches under way. */
+  watchers = 0
+  readonly #events = new Map<string, JobEvent[]>()
+  readonly #wake = new Set<() => void>()
+
+  /** Adds an event of a job; watchers hear it. */
+  emit(type: JobEvent['type'], job: JobView): JobEvent {
+    const events = this.#events.get(job.id) ?? []
+    const event = { type, id: (events.at(-1)?.id ?? 0) + 1, atMs: 1_700_000_000_000, job }
+    this.jobs.set(job.id, job)
+    this.#events.set(job.id, [...events, event])
+    for (const wake of [...this.#wake]) wake()
+    return event
+  }
+
+  async createJob(request: JobRequest): Promise<JobView> {
+    this.requests.push(request)
+    const job = { ...someJob(`job-${this.requests.length}`), type: request.type, site: request.site }
+    this.emit('phase', job)
+    return job
+  }
+
+  async getJob(id: string): Promise<JobView> {
+    const job = this.jobs.get(id)
+    if (job === undefined) throw new EngineError('ENGINE_ERR_JOB_UNKNOWN', { jobId: id })
+    return job
+  }
+
+  async listJobs(filter: JobFilter): Promise<readonly JobView[]> {
+    this.filter = filter
+    return [...this.jobs.values()]
+  }
+
+  async commitJob(id: string): Promise<JobView> {
+    this.calls.push(`commit ${id}`)
+    return this.getJob(id)
+  }
+
+  async abortJob(id: string): Promise<JobView> {
+    this.calls.push(`abort ${id}`)
+    const job = { ...(await this.getJob(id)), state: 'aborted' as const, finishedAtMs: 1_700_000_000_900 }
+    this.emit('result', job)
+    return job
+  }
+
+  async receipts(jobId: string): Promise<readonly Receipt[]> {
+    await this.getJob(jobId)
+    return [
+      {
+        jobId,
+        nodeId: someNodeId,
+        nodeName: 'ams-1',
+        command: 'publish',
+        kind: 'completion',
+        release: 2,
+        treeHash: someTreeHash,
+        atMs: 1,
+        recordedAtMs: 2,
+        bytesFetched: 3,
+        error: null,
+      },
+    ]
+  }
+
+  async nodes(): Promise<readonly NodeView[]> {
+    const held = [{ release: 2, treeHash: someTreeHash }]
+    return [
+      {
+        id: someNodeId,
+        name: 'ams-1',
+        groups: ['edge'],
+        segment: 'ams',
+        dataAddress: { host: '127.0.0.1', port: 7401 },
+        online: true,
+        lastSeenMs: 1,
+        sites: [{ site: 'www', live: { release: 2, treeHash: someTreeHash }, held }],
+        reason: null,
+      },
+    ]
+  }
+
+  async sites(): Promise<readonly SiteView[]> {
+    return [
+      {
+        site: 'www',
+        group: 'edge',
+        targetRelease: 2,
+        targetTreeHash: someTreeHash,
+        holdReason: null,
+        nodesLive: 1,
+        nodeCount: 1,
+        releases: [1, 2],
+      },
+    ]
+  }
+
+  async *watchJob(id: string, sinceId: number, signal: AbortSignal): AsyncGenerator<JobEvent> {
+    let since = sinceId
+    this.watchers += 1
+    try {
+      while (!signal.aborted) {
+        const next = (this.#events.get(id) ?? []).find((event) => event.id > since)
+        if (next === undefined) {
+          if (this.jobs.get(id)?.finishedAtMs !== null) return
+          await this.#event(signal)
+          continue
+        }
+        since = next.id
+        yield next
+        if (next.type === 'result') return
+      }
+    } finally {
+      this.watchers -= 1
+    }
+  }
+
+  nodeConnected(link: NodeLink, hello: Hello): NodeSession {
+    if (this.refusal !== null) throw this.refusal
+    const joined: Joined = { link, hello, messages: [], closed: 0 }
+    this.joined.push(joined)
+    if (this.welcomes) {
+      const publicKey = digits('e', 64)
+      link.send({ type: 'welcome', version: 1, role: 'coordinator', coordinatorId: this.coordinatorId, publicKey })
+    }
+    return {
+      onMessage: (message) => {
+        joined.messages.push(message)
+      },
+      onClosed: () => {
+        joined.closed += 1
+      },
+    }
+  }
+
+  version(): VersionView {
+    const { coordinatorId } = this
+    return { name: 'distributary', version: '0.1.0', apiVersion: 1, channelVersion: 1, coordinatorId }
+  }
+
+  ready(): boolean {
+    return this.isReady
+  }
+
+  #event(signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#wake.delete(done)
+        resolve()
+      }
+      this.#wake.add(done)
+      signal.addEventListener('abort', done, { once: true })
+    })
+  }
+}

@@ -1,0 +1,221 @@
+// The HTTP API as clients see it: every route over injected requests against a coordinator that only
+// remembers; then what the server refuses, and that a listening one says why it cannot listen.
+import { createServer } from 'node:net'
+import t from 'tap'
+import { systemClock } from '../../../src/base/clock.js'
+import { EngineError } from '../../../src/base/errors.js'
+import { silentLogger } from '../../../src/base/log.js'
+import { createMetrics } from '../../../src/control/metrics.js'
+import type { Problem } from '../../../src/control/schema/problem.js'
+import { buildServer, ControlServer } from '../../../src/control/server.js'
+import { FakeDoor, someJob, someNodeId } from '../../support/fake-door.js'
+
+const build = async (t: { teardown(run: () => unknown): void }, host = '127.0.0.1') => {
+  const door = new FakeDoor()
+  const options = { door, host, log: silentLogger, clock: systemClock, metrics: createMetrics() }
+  const { app } = await buildServer(options)
+  t.teardown(() => app.close())
+  return { door, app }
+}
+
+const publish = { type: 'publish', site: 'www', group: 'edge', directory: '/srv/staging' }
+
+t.test('a job request is filled with defaults and answered with 202 and its place', async (t) => {
+  const { app, door } = await build(t)
+  const answer = await app.inject({ method: 'POST', url: '/v1/jobs', payload: publish })
+  t.equal(answer.statusCode, 202)
+  t.equal(answer.headers.location, '/v1/jobs/job-1')
+  t.equal(answer.json().id, 'job-1')
+  t.strictSame(door.requests, [
+    {
+      ...publish,
+      release: null,
+      reason: null,
+      policy: { stageOnly: false, maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' },
+    },
+  ])
+})
+
+t.test('a rollback needs a reason and takes no directory', async (t) => {
+  const { app, door } = await build(t)
+  const rollback = { type: 'rollback', site: 'www', group: 'edge', reason: 'typo', release: 3 }
+  t.equal((await app.inject({ method: 'POST', url: '/v1/jobs', payload: rollback })).statusCode, 202)
+  t.match(door.requests[0], { type: 'rollback', directory: null, release: 3, reason: 'typo' })
+  for (const wrong of [{ reason: ' ' }, { reason: undefined }, { directory: '/srv' }]) {
+    const answer = await app.inject({ method: 'POST', url: '/v1/jobs', payload: { ...rollback, ...wrong } })
+    t.equal(answer.statusCode, 400, JSON.stringify(wrong))
+  }
+  t.equal(door.requests.length, 1)
+})
+
+t.test('every query of the coordinator has its route', async (t) => {
+  const { app, door } = await build(t)
+  door.emit('phase', someJob('j1', 'distributing'))
+  t.strictSame((await app.inject('/v1/jobs/j1')).json(), door.jobs.get('j1'))
+  t.strictSame((await app.inject('/v1/jobs?site=www&state=distributing&limit=7')).json().items.length, 1)
+  t.strictSame(door.filter, { site: 'www', state: 'distributing', limit: 7 })
+  await app.inject('/v1/jobs')
+  t.strictSame(door.filter, { limit: 50 })
+  t.equal((await app.inject('/v1/jobs/j1/receipts')).json().items[0].nodeId, someNodeId)
+  t.strictSame((await app.inject('/v1/nodes')).json().items, await door.nodes())
+  t.strictSame((await app.inject('/v1/sites')).json().items, await door.sites())
+  t.strictSame((await app.inject('/v1/version')).json(), door.version())
+  t.equal((await app.inject({ method: 'POST', url: '/v1/jobs/j1/commit' })).statusCode, 200)
+  t.equal((await app.inject({ method: 'POST', url: '/v1/jobs/j1/abort' })).json().state, 'aborted')
+  t.strictSame(door.calls, ['commit j1', 'abort j1'])
+})
+
+t.test('readiness follows the coordinator, liveness does not', async (t) => {
+  const { app, door } = await build(t)
+  door.isReady = false
+  t.equal((await app.inject('/healthz/ready')).statusCode, 503)
+  t.equal((await app.inject('/healthz/live')).statusCode, 200)
+  door.isReady = true
+  t.equal((await app.inject('/healthz/ready')).statusCode, 200)
+})
+
+t.test('an error of the coordinator becomes a problem document with its code', async (t) => {
+  const { app } = await build(t)
+  const answer = await app.inject('/v1/jobs/none')
+  t.equal(answer.statusCode, 404)
+  t.match(answer.headers['content-type'], /^application\/problem\+json/)
+  const problem = answer.json<Problem>()
+  t.match(problem, {
+    type: 'docs/reference/errors.md#engine_err_job_unknown',
+    code: 'ENGINE_ERR_JOB_UNKNOWN',
+    status: 404,
+    detail: 'there is no job none',
+    retryable: false,
+    details: { jobId: 'none' },
+  })
+  t.ok(problem.hint)
+})
+
+t.test('what the coordinator throws by mistake is an internal error without its insides', async (t) => {
+  const { app, door } = await build(t)
+  door.nodes = () => Promise.reject(new Error('secret path /root'))
+  const answer = await app.inject('/v1/nodes')
+  t.equal(answer.statusCode, 500)
+  t.equal(answer.json<Problem>().code, 'ENGINE_ERR_INTERNAL')
+  door.nodes = () => Promise.reject(new EngineError('ENGINE_ERR_CLOSING'))
+  const closing = await app.inject('/v1/nodes')
+  t.equal(closing.statusCode, 503)
+  t.equal(closing.headers['retry-after'], '1')
+})
+
+t.test('each wrong field is named', async (t) => {
+  const { app, door } = await build(t)
+  const payload = { type: 'publish', site: '../x', group: 'edge', directory: 'relative', extra: 1 }
+  const answer = await app.inject({ method: 'POST', url: '/v1/jobs', payload })
+  t.equal(answer.statusCode, 400)
+  const problem = answer.json<Problem>()
+  t.equal(problem.code, 'ENGINE_ERR_INVALID_ARGUMENT')
+  const pointers = (problem.errors ?? []).map(({ pointer }) => pointer)
+  t.ok(pointers.includes('body/site'))
+  t.ok(pointers.includes('body/directory'))
+  t.match(problem.detail, /extra/)
+  t.equal(door.requests.length, 0)
+})
+
+t.test('an unknown path is a problem too', async (t) => {
+  const { app } = await build(t)
+  for (const url of ['/v1/nothing', '/', '/v1/jobs/a/b/c', '/%zz', `/v1/jobs/${'x'.repeat(200)}`]) {
+    const answer = await app.inject(url)
+    t.ok(answer.statusCode === 404 || answer.statusCode === 400, `${url}: ${answer.statusCode}`)
+    t.match(answer.headers['content-type'], /^application\/problem\+json/, url)
+  }
+})
+
+t.test('a page of another origin cannot drive it, nor a name that points here', async (t) => {
+  const { app, door } = await build(t)
+  const post = (headers: Record<string, string>) =>
+    app.inject({ method: 'POST', url: '/v1/jobs', payload: publish, headers })
+  const refused = [
+    { host: '127.0.0.1:7400', origin: 'http://evil.example' },
+    { host: '127.0.0.1:7400', origin: 'null' },
+    { host: '127.0.0.1:7400', origin: 'http://127.0.0.1:9999' },
+    { host: '127.0.0.1:7400', 'sec-fetch-site': 'cross-site' },
+    { host: 'evil.example:7400' },
+    { host: '127.0.0.1.evil.example' },
+  ]
+  for (const headers of refused) {
+    const answer = await post(headers)
+    t.equal(answer.statusCode, 403, JSON.stringify(headers))
+    t.equal(answer.json<Problem>().code, 'ENGINE_ERR_ORIGIN_REFUSED')
+  }
+  t.equal(door.requests.length, 0)
+  for (const host of ['127.0.0.1:7400', 'localhost:7400', '[::1]:7400']) {
+    t.equal((await post({ host, origin: `http://${host}`, 'sec-fetch-site': 'same-origin' })).statusCode, 202, host)
+  }
+})
+
+t.test('a server that others can reach answers to any name, but not to other origins', async (t) => {
+  const { app } = await build(t, '0.0.0.0')
+  const headers = { host: 'engine.example:7400' }
+  t.equal((await app.inject({ url: '/v1/nodes', headers })).statusCode, 200)
+  const foreign = { ...headers, origin: 'http://evil.example' }
+  t.equal((await app.inject({ url: '/v1/nodes', headers: foreign })).statusCode, 403)
+})
+
+t.test('the OpenAPI document describes every route, and every reference in it leads somewhere', async (t) => {
+  const { app } = await build(t)
+  const answer = await app.inject('/openapi.json')
+  const document = answer.json()
+  t.match(document.openapi, /^3\.1/)
+  const operations = Object.values<Record<string, { operationId: string }>>(document.paths)
+    .flatMap((path) => Object.values(path).map(({ operationId }) => operationId))
+    .sort()
+  t.strictSame(operations, [
+    'abort',
+    'commit',
+    'createJob',
+    'job',
+    'jobs',
+    'live',
+    'nodes',
+    'ready',
+    'receipts',
+    'sites',
+    'version',
+    'watch',
+  ])
+  const refs = [...answer.body.matchAll(/"\$ref":"#\/components\/schemas\/(\w+)"/g)].map(([, name]) => name)
+  for (const name of new Set(refs)) t.ok(document.components.schemas[name ?? ''], `${name} is described`)
+  for (const name of Object.keys(document.components.schemas)) t.ok(refs.includes(name), `${name} is used`)
+  t.ok(refs.includes('JobRequest') && refs.includes('Problem') && refs.includes('JobEvent'))
+})
+
+t.test('metrics count requests by route, and two servers do not share them', async (t) => {
+  const one = await build(t)
+  const other = await build(t)
+  await one.app.inject('/v1/jobs/abc')
+  const counted = 'engine_http_requests_total{method="GET",route="/v1/jobs/:id",status="404"} 1'
+  const text = (await one.app.inject('/metrics')).body
+  t.ok(text.includes(counted))
+  t.match(text, /process_resident_memory_bytes \d+/)
+  t.notOk((await other.app.inject('/metrics')).body.includes(counted))
+})
+
+t.test('a port in use and an address of another machine are told apart', async (t) => {
+  const taken = createServer()
+  await new Promise<void>((resolve) => taken.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => taken.close())
+  const address = taken.address()
+  const port = typeof address === 'object' && address !== null ? address.port : 0
+  const open = (host: string, port: number) =>
+    ControlServer.open({
+      door: new FakeDoor(),
+      host,
+      port,
+      log: silentLogger,
+      clock: systemClock,
+      metrics: createMetrics(),
+    })
+  await t.rejects(open('127.0.0.1', port), { code: 'ENGINE_ERR_PORT_IN_USE', details: { host: '127.0.0.1', port } })
+  await t.rejects(open('203.0.113.1', 0), { code: 'ENGINE_ERR_LISTEN' })
+  const server = await open('127.0.0.1', 0)
+  t.match(server.url, /^http:\/\/127\.0\.0\.1:\d+$/)
+  t.equal((await fetch(`${server.url}/healthz/live`)).status, 200)
+  await Promise.all([server.close(), server.close()])
+  await t.rejects(fetch(`${server.url}/healthz/live`))
+})
