@@ -3,10 +3,11 @@
 //! This thread reads and checks; a few others compress; sections are written in order.
 
 use crate::Outcome;
+use crate::base::Base;
 use crate::error::{ContentError, shown};
 use crate::limits::{
     DELTA_FILE_BYTES_MIN, DELTA_WINDOW_BYTES, OWN_SECTION_BYTES, PACK_QUEUE_SECTIONS, PACK_THREADS,
-    READ_BUFFER_BYTES, READ_TRIES_MAX,
+    READ_TRIES_MAX,
 };
 use crate::scan::stat_of;
 use crate::section::{PackedSection, Packer, RawSection, Window};
@@ -21,16 +22,8 @@ use std::sync::{Mutex, PoisonError};
 use wire::Digest;
 use wire::limits::{DELTA_RAW_BYTES_MAX, SECTION_RAW_BYTES_MAX};
 use wire::steps::Step;
-use wire::tree::{EntryKind, Tree};
 
 const SECTION_BYTES: usize = SECTION_RAW_BYTES_MAX as usize;
-
-/// The base release, opened.
-pub(crate) struct Base {
-    pub(crate) release: u64,
-    pub(crate) tree: Tree,
-    pub(crate) root: Root,
-}
 
 /// Packs the content of all `WriteFile` steps into sections of the stream.
 pub(crate) fn pack_files(
@@ -359,18 +352,14 @@ struct BaseFile {
 /// The old version, when there is one that receivers hold too. One that is not what the manifest
 /// says is left alone: the file then travels whole, and everybody can read it.
 fn base_file(base: &Base, wanted: &Wanted<'_>) -> Option<BaseFile> {
-    let entry = base.tree.get(wanted.path)?;
-    let EntryKind::File { size_bytes, digest } = &entry.kind else {
-        return None;
-    };
-    if *size_bytes < DELTA_FILE_BYTES_MIN || wanted.size_bytes < DELTA_FILE_BYTES_MIN {
+    let (_, old_bytes, _) = base.file(wanted.path).ok()?;
+    if old_bytes.min(wanted.size_bytes) < DELTA_FILE_BYTES_MIN {
         return None;
     }
-    let file = base.root.open_file(wanted.path).ok()?;
-    let matches = file_has(&file, *size_bytes, digest).ok()?;
-    matches.then_some(BaseFile {
+    let (file, size_bytes) = base.open_intact(wanted.path)?;
+    Some(BaseFile {
         file,
-        size_bytes: *size_bytes,
+        size_bytes,
         release: base.release,
     })
 }
@@ -396,27 +385,4 @@ fn window_at(offset: u64, size_bytes: u64) -> (u64, u64) {
     let before = (DELTA_WINDOW_BYTES - u64::from(DELTA_RAW_BYTES_MAX)) / 2;
     let start = offset.saturating_sub(before).min(size_bytes - length);
     (start, length)
-}
-
-/// Whether an open file has this length and digest.
-pub(crate) fn file_has(file: &File, size_bytes: u64, digest: &Digest) -> std::io::Result<bool> {
-    let stat = stat_of(file)?;
-    if stat.kind != Kind::File || stat.size_bytes != size_bytes {
-        return Ok(false);
-    }
-    let mut hasher = blake3::Hasher::new();
-    let mut buffer = vec![0; READ_BUFFER_BYTES.min(usize::try_from(size_bytes).unwrap_or(1) + 1)];
-    let mut offset = 0;
-    loop {
-        match file.read_at(&mut buffer, offset) {
-            Ok(0) => break,
-            Ok(read) => {
-                hasher.update(&buffer[..read]);
-                offset += read as u64;
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(offset == size_bytes && hasher.finalize().as_bytes() == digest)
 }

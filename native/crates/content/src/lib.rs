@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod apply;
+mod base;
 mod collect;
 mod error;
 mod limits;
@@ -18,6 +19,8 @@ mod releases;
 mod scan;
 mod section;
 mod source;
+mod stage;
+mod stream_reader;
 mod stream_writer;
 mod tree_file;
 

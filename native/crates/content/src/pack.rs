@@ -1,7 +1,8 @@
 //! From a scanned tree to an assignment, in one pass.
 
 use crate::Outcome;
-use crate::collect::{Base, pack_files};
+use crate::base::Base;
+use crate::collect::pack_files;
 use crate::error::ContentError;
 use crate::limits::{BLOCK_BYTES, CHUNK_BYTES_LARGE, CHUNK_BYTES_SMALL, CHUNK_LARGE_FROM_BYTES};
 use crate::section::pack_steps;
@@ -24,6 +25,12 @@ pub struct PackBase<'a> {
     pub directory: &'a Path,
     /// Its manifest.
     pub tree_path: &'a Path,
+}
+
+impl PackBase<'_> {
+    fn open(&self) -> Outcome<Base> {
+        Base::open(self.release, self.directory, self.tree_path)
+    }
 }
 
 /// What to pack, for whom, and where to.
@@ -121,7 +128,7 @@ fn write(
     on_batch: &mut dyn FnMut(&PackBatch<'_>) -> bool,
 ) -> Outcome<Packed> {
     let tree = read_tree(options.tree_path)?;
-    let base = options.base.map(|base| open_base(&base)).transpose()?;
+    let base = options.base.as_ref().map(PackBase::open).transpose()?;
     let source = Root::open(options.directory)
         .map_err(|error| ContentError::unreadable(b"", &error))?
         .across_mounts();
@@ -151,20 +158,6 @@ fn write(
     drop((raw_steps, packed_steps));
     pack_files(&source, base.as_ref(), &steps, &mut writer)?;
     writer.finish()
-}
-
-fn open_base(base: &PackBase<'_>) -> Outcome<Base> {
-    let missing = |why: String| ContentError::BaseMissing {
-        release: base.release,
-        why,
-    };
-    let tree = read_tree(base.tree_path).map_err(|error| missing(error.to_string()))?;
-    let root = Root::open(base.directory).map_err(|error| missing(error.to_string()))?;
-    Ok(Base {
-        release: base.release,
-        tree,
-        root,
-    })
 }
 
 fn header_of(

@@ -113,10 +113,8 @@ pub fn prune_releases(site_directory: &Path, keep: &[u64], staging: &[u64]) -> O
                 remove_release(&site, release)?;
                 removed.push(release);
             }
-        } else if let Some(release) = staged_number(&name) {
-            if !staging.contains(&release) {
-                site.remove_tree(&[RELEASES, &name].join(&b'/'))?;
-            }
+        } else if staged_number(&name).is_some_and(|release| !staging.contains(&release)) {
+            site.remove_tree(&[RELEASES, &name].join(&b'/'))?;
         }
     }
     removed.sort_unstable();

@@ -186,6 +186,7 @@ impl Work {
         };
         worker.buffer.resize(READ_BUFFER_BYTES, 0);
         while let Some(item) = self.take() {
+            let turn = Turn(self);
             let done = match item {
                 Item::Directory(path) => worker.directory(path),
                 Item::Files { parent, names } => worker.files(&parent, &names),
@@ -193,8 +194,7 @@ impl Work {
             if let Err(error) = done {
                 self.fail(error);
             }
-            self.lock().busy -= 1;
-            self.changed.notify_all();
+            drop(turn);
         }
         worker.entries
     }
@@ -221,6 +221,21 @@ impl Work {
             self.lock().items.extend(items);
             self.changed.notify_all();
         }
+    }
+}
+
+/// A thread's work on one item. However it ends, the others do not wait for it for ever.
+struct Turn<'a>(&'a Work);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.lock().busy -= 1;
+        if std::thread::panicking() {
+            self.0.fail(ContentError::Internal {
+                why: "a scanning thread ended",
+            });
+        }
+        self.0.changed.notify_all();
     }
 }
 
