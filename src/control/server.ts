@@ -5,7 +5,7 @@ import type { Server } from 'node:http'
 import swagger from '@fastify/swagger'
 import { type FastifyError, type FastifyReply, fastify } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
-import type { Clock } from '../base/clock.js'
+import { type Clock, systemClock } from '../base/clock.js'
 import { EngineError, toEngineError } from '../base/errors.js'
 import {
   HTTP_BODY_BYTES_MAX,
@@ -14,11 +14,11 @@ import {
   HTTP_HEADERS_MS,
   HTTP_REQUEST_MS,
 } from '../base/limits.js'
-import type { Logger } from '../base/log.js'
+import { type Logger, silentLogger } from '../base/log.js'
 import type { PeerAddress } from '../model/node.js'
 import type { CoordinatorDoor } from './door.js'
 import { EventStreams } from './events.js'
-import type { PrometheusMetrics } from './metrics.js'
+import { createMetrics, type PrometheusMetrics } from './metrics.js'
 import { NodeChannel } from './node-channel.js'
 import { openApiOptions } from './openapi.js'
 import { checkOrigin, isLoopback } from './origin.js'
@@ -176,4 +176,19 @@ function listenError(error: unknown, where: PeerAddress): EngineError {
   const caught = toEngineError(error, { ...where })
   if (caught.code === 'ENGINE_ERR_PORT_IN_USE') return caught
   return new EngineError('ENGINE_ERR_LISTEN', { ...where, why: caught.message }, { cause: error })
+}
+
+/** The OpenAPI 3.1 document, as /openapi.json serves it and docs/reference/openapi.json keeps it. */
+export async function openApiDocument(): Promise<object> {
+  const absent = (): never => {
+    throw new EngineError('ENGINE_ERR_INTERNAL', { why: 'the description of the API asks nobody' })
+  }
+  const door = new Proxy({} as CoordinatorDoor, { get: () => absent })
+  const options = { door, host: '127.0.0.1', log: silentLogger, clock: systemClock, metrics: createMetrics() }
+  const { app } = await buildServer(options)
+  try {
+    return app.swagger()
+  } finally {
+    await app.close()
+  }
 }

@@ -7,7 +7,7 @@ import { EngineError } from '../../../src/base/errors.js'
 import { silentLogger } from '../../../src/base/log.js'
 import { createMetrics } from '../../../src/control/metrics.js'
 import type { Problem } from '../../../src/control/schema/problem.js'
-import { buildServer, ControlServer } from '../../../src/control/server.js'
+import { buildServer, ControlServer, openApiDocument } from '../../../src/control/server.js'
 import { FakeDoor, someJob, someNodeId } from '../../support/fake-door.js'
 
 const build = async (t: { teardown(run: () => unknown): void }, host = '127.0.0.1') => {
@@ -161,6 +161,7 @@ t.test('the OpenAPI document describes every route, and every reference in it le
   const { app } = await build(t)
   const answer = await app.inject('/openapi.json')
   const document = answer.json()
+  t.strictSame(JSON.parse(JSON.stringify(await openApiDocument())), document, 'the committed page is what is served')
   t.match(document.openapi, /^3\.1/)
   const operations = Object.values<Record<string, { operationId: string }>>(document.paths)
     .flatMap((path) => Object.values(path).map(({ operationId }) => operationId))
