@@ -5,58 +5,13 @@ import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { EngineError } from '../base/errors.js'
-import type { NodePlan } from '../model/plan.js'
-import type {
-  PackBatch,
-  PackOptions,
-  PackResult,
-  ScanOptions,
-  ScanProgress,
-  ScanResult,
-  TreeSummary,
-} from './content.js'
+import type * as generated from '../../native/addon/index.js'
 import type { DatagramProbe } from './datagrams.js'
-import type { KeyPair } from './keys.js'
-import type { ReceiverSessionOptions, RelayOptions, SessionStatus, SourceSessionOptions } from './relay.js'
-import type { ApplyOptions, ApplyResult } from './sites.js'
-import type { DirectoryLock, StorageProbe } from './storage.js'
 
-/** The relay as the addon exports it; its errors are plain `Error`s with a `code`. */
-export interface RawRelay {
-  readonly host: string
-  readonly port: number
-  openSource(options: SourceSessionOptions): number
-  openReceiver(options: ReceiverSessionOptions): Promise<number>
-  vouch(session: number, vouch: Uint8Array): void
-  setPlan(session: number, plan: NodePlan): void
-  poll(): SessionStatus[]
-  closeSession(session: number): void
-  close(): Promise<void>
-}
-
-export interface RawApplying {
-  result(): Promise<ApplyResult>
-  cancel(): void
-}
-
-type RawApplyOptions = Omit<ApplyOptions, 'relay'> & { readonly relay?: RawRelay }
-
-/** The Rust addon. */
-export interface EngineAddon {
-  readonly Relay: new (options: RelayOptions) => RawRelay
-  readonly Applying: new (options: RawApplyOptions) => RawApplying
-  lockDirectory(path: string): DirectoryLock
-  scan(options: ScanOptions, onProgress: (progress: ScanProgress) => boolean): ScanResult
-  pack(options: PackOptions, onBatch: (batch: PackBatch) => boolean): PackResult
-  treeHash(treePath: string): TreeSummary
-  switchLive(siteDirectory: string, release: number): Promise<void>
-  readLive(siteDirectory: string): number | null
-  removeTree(path: string): Promise<void>
-  generateKey(): KeyPair
-  publicKeyOf(seed: Uint8Array): Buffer
-  blake3(bytes: Uint8Array): string
-  probeStorage(directory: string): Promise<StorageProbe>
-}
+/** The Rust addon, as `index.d.ts` is generated from it; its errors are plain `Error`s with a `code`. */
+export type EngineAddon = typeof generated
+export type RawRelay = generated.Relay
+export type RawApplying = generated.Applying
 
 /** The C++ addon. */
 export interface MulticastAddon {

@@ -43,10 +43,12 @@ export interface SessionFailure {
   readonly message: string
 }
 
-/** One session as it stands; counters only grow. */
+/** One session as it stood 50 ms ago at most; counters only grow. */
 export interface SessionStatus {
   readonly session: number
   readonly assignmentId: string
+  /** What an earlier session left in the file is being checked. */
+  readonly restoring: boolean
   readonly bytesHave: number
   readonly chunksHave: number
   /** Null until the end of the stream is vouched for. */
@@ -56,7 +58,10 @@ export interface SessionStatus {
   readonly bytesSent: number
   readonly duplicateChunks: number
   readonly corruptChunks: number
-  /** Ids of the nodes that send to this one now. */
+  /** Links closed because of what came over them, corrupt chunks among them; and the last one's reason. */
+  readonly faultyLinks: number
+  readonly lastFault: string | null
+  /** Ids of the nodes that this one is connected to as a child. */
   readonly parents: readonly string[]
   readonly children: number
   readonly failure: SessionFailure | null
@@ -69,11 +74,16 @@ export class Relay {
   readonly #raw: RawRelay
   #closing: Promise<void> | null = null
 
-  /** @throws {EngineError} ENGINE_ERR_PORT_IN_USE, ENGINE_ERR_ADDRESS_UNAVAILABLE, ENGINE_ERR_RELAY_ELSEWHERE. */
+  /** @throws {EngineError} ENGINE_ERR_PORT_IN_USE, ENGINE_ERR_LISTEN; ENGINE_ERR_CONFLICT in a second thread of Node. */
   constructor(options: RelayOptions) {
     this.#raw = guarded(() => new (engine().Relay)(options))
     this.host = this.#raw.host
     this.port = this.#raw.port
+  }
+
+  /** False once the system has taken the listening socket away; open sessions go on. */
+  get isListening(): boolean {
+    return this.#raw.isListening
   }
 
   /** Serves an assignment's file to whoever the plan lets attach; `vouch` says which chunks are in it. */
@@ -81,7 +91,7 @@ export class Relay {
     return guarded(() => this.#raw.openSource({ ...options, vouchPath: options.vouchPath ?? null }))
   }
 
-  /** Fetches an assignment, goes on from what an earlier session left in the file (it is hashed again first). */
+  /** Fetches an assignment; goes on from what an earlier session left in the file, once that is hashed again. */
   openReceiver(options: ReceiverSessionOptions): Promise<number> {
     return guardedAsync(() => this.#raw.openReceiver(options))
   }
@@ -100,7 +110,7 @@ export class Relay {
     return guarded(() => this.#raw.poll())
   }
 
-  /** Ends a session; its file stays. Unknown sessions are ignored. */
+  /** Ends a session; its files stay. Returns at once; unknown sessions are ignored. */
   closeSession(session: number): void {
     guarded(() => this.#raw.closeSession(session))
   }

@@ -35,8 +35,7 @@ export class Applying {
 
   constructor(options: ApplyOptions) {
     const { relay, session, ...rest } = options
-    const followed = relay === undefined ? {} : { relay: relay.raw, session: session ?? -1 }
-    this.#raw = guarded(() => new (engine().Applying)({ ...rest, ...followed }))
+    this.#raw = guarded(() => new (engine().Applying)(rest, relay?.raw, session))
     this.#result = guardedAsync(() => this.#raw.result())
     // Whoever wants the outcome asks for it; a failure nobody asked about is not the process's end.
     this.#result.catch(() => {})
@@ -44,8 +43,9 @@ export class Applying {
 
   /**
    * Settles when the staged tree is whole, checked against the promised hash and durable.
-   * @throws {EngineError} ENGINE_ERR_ASSIGNMENT_CORRUPT, ENGINE_ERR_TREE_MISMATCH, ENGINE_ERR_NO_SPACE,
-   * ENGINE_ERR_PATH_ESCAPES, ENGINE_ERR_CANCELLED and what the file system refuses.
+   * @throws {EngineError} ENGINE_ERR_ASSIGNMENT_CORRUPT, ENGINE_ERR_DIGEST_MISMATCH, ENGINE_ERR_TREE_MISMATCH,
+   * ENGINE_ERR_BASE_MISSING, ENGINE_ERR_NO_SPACE, ENGINE_ERR_PATH_ESCAPES, ENGINE_ERR_CANCELLED;
+   * ENGINE_ERR_RELAY_SESSION when the session ended first. Nothing half-done is left.
    */
   result(): Promise<ApplyResult> {
     return this.#result
@@ -57,7 +57,10 @@ export class Applying {
   }
 }
 
-/** Points `<site>/live` at `releases/<release>` by one rename, durable when the promise settles. */
+/**
+ * Points `<site>/live` at `releases/<release>` by one rename, durable when the promise settles.
+ * @throws {EngineError} ENGINE_ERR_RELEASE_UNKNOWN when it is not held; nothing is changed then.
+ */
 export function switchLive(siteDirectory: string, release: number): Promise<void> {
   return guardedAsync(() => engine().switchLive(siteDirectory, release))
 }
@@ -65,6 +68,23 @@ export function switchLive(siteDirectory: string, release: number): Promise<void
 /** The release that `<site>/live` points at; null when there is none yet. */
 export function readLive(siteDirectory: string): number | null {
   return guarded(() => engine().readLive(siteDirectory))
+}
+
+/** The releases held whole, ascending: those with a tree and its manifest. */
+export function listReleases(siteDirectory: string): readonly number[] {
+  return guarded(() => engine().listReleases(siteDirectory))
+}
+
+/**
+ * Removes the releases that are neither in `keep` nor live, and the stagings of releases not in `staging`; what has
+ * another name stays. Gives the releases removed, ascending.
+ */
+export function pruneReleases(
+  siteDirectory: string,
+  keep: readonly number[],
+  staging: readonly number[] = [],
+): Promise<readonly number[]> {
+  return guardedAsync(() => engine().pruneReleases(siteDirectory, [...keep], [...staging]))
 }
 
 /** Removes a tree without following a link; a path that is not there is no error. */

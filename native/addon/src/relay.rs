@@ -1,0 +1,427 @@
+//! The data plane's end of this process: one relay, its sessions by number.
+
+use crate::error::{Fault, settle};
+use crate::keys::{read_hex, read_key};
+use crate::number::to_js;
+use crate::promise::on_thread;
+use crate::teardown::{Teardown, key_of};
+use content::{SourceEnd, StreamSource};
+use napi::Env;
+use napi::bindgen_prelude::{PromiseRaw, Uint8Array};
+use napi_derive::napi;
+use relay::{ListenLimits, Prefix, ReceiverSpec, RelayError, Session, SourceSpec, Waited};
+use spread::{Peer, Plan};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+use wire::AssignmentId;
+use wire::peer::PeerRole;
+
+/// The environment that opened the first relay; it alone may open others.
+static OWNER: Mutex<Option<usize>> = Mutex::new(None);
+
+#[napi(object, use_nullable = true)]
+pub struct RelayOptions {
+    pub host: String,
+    pub port: u16,
+    pub node_id: String,
+    pub name: String,
+    #[napi(ts_type = "'coordinator' | 'node'")]
+    pub role: String,
+}
+
+/// A node as a plan names it: where its relay listens, the host as a number.
+#[napi(object, use_nullable = true)]
+pub struct PeerRef {
+    pub node_id: String,
+    pub host: String,
+    pub port: u16,
+}
+
+/// One node's part of a plan.
+#[napi(object, use_nullable = true)]
+pub struct NodePlan {
+    pub strand_count: u8,
+    #[napi(ts_type = "ReadonlyArray<ReadonlyArray<PeerRef>>")]
+    pub parents: Vec<Vec<PeerRef>>,
+    #[napi(ts_type = "ReadonlyArray<PeerRef>")]
+    pub peers: Vec<PeerRef>,
+}
+
+#[napi(object, use_nullable = true)]
+pub struct SourceSessionOptions {
+    pub assignment_id: String,
+    pub path: String,
+    pub vouch_path: Option<String>,
+    pub chunk_bytes: u32,
+    pub public_key: Uint8Array,
+    pub plan: NodePlan,
+}
+
+#[napi(object, use_nullable = true)]
+pub struct ReceiverSessionOptions {
+    pub assignment_id: String,
+    pub path: String,
+    pub vouch_path: String,
+    pub chunk_bytes: u32,
+    pub public_key: Uint8Array,
+    pub plan: NodePlan,
+}
+
+#[napi(object, use_nullable = true)]
+pub struct SessionFailure {
+    pub code: String,
+    pub message: String,
+}
+
+/// One session as it stood a moment ago. Counters only grow.
+#[napi(object, use_nullable = true)]
+pub struct SessionStatus {
+    pub session: u32,
+    pub assignment_id: String,
+    pub restoring: bool,
+    pub bytes_have: i64,
+    pub chunks_have: u32,
+    pub chunk_count: Option<u32>,
+    pub complete: bool,
+    pub bytes_received: i64,
+    pub bytes_sent: i64,
+    pub duplicate_chunks: i64,
+    pub corrupt_chunks: i64,
+    pub faulty_links: i64,
+    pub last_fault: Option<String>,
+    pub parents: Vec<String>,
+    pub children: u32,
+    pub failure: Option<SessionFailure>,
+}
+
+/// A listening socket and its sessions; each session has one native thread.
+#[napi]
+pub struct Relay {
+    address: SocketAddr,
+    inner: Arc<Inner>,
+    teardown: Teardown,
+}
+
+#[napi]
+impl Relay {
+    /// Listens. One thread of Node owns all relays of a process; another is refused.
+    #[napi(constructor, catch_unwind)]
+    pub fn new(env: &Env, options: RelayOptions) -> napi::Result<Self> {
+        settle(env, claim(key_of(env)))?;
+        let relay = settle(env, open_relay(&options))?;
+        let address = relay.address();
+        let inner = Arc::new(Inner {
+            relay,
+            table: Mutex::default(),
+        });
+        let ending = Arc::clone(&inner);
+        let teardown = Teardown::register(env, move || ending.close())?;
+        Ok(Self {
+            address,
+            inner,
+            teardown,
+        })
+    }
+
+    #[napi(getter)]
+    pub fn host(&self) -> String {
+        self.address.ip().to_string()
+    }
+
+    #[napi(getter)]
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
+    /// False once the system has taken the listening socket away; open sessions go on.
+    #[napi(getter)]
+    pub fn is_listening(&self) -> bool {
+        self.inner.relay.is_listening()
+    }
+
+    /// Serves an assignment's file. Gives the session's number.
+    #[napi(catch_unwind)]
+    pub fn open_source(&self, env: &Env, options: SourceSessionOptions) -> napi::Result<u32> {
+        let spec = settle(env, read_source(options))?;
+        let opened = self
+            .inner
+            .open(spec.assignment, |relay| relay.open_source(spec));
+        settle(env, opened)
+    }
+
+    /// Fetches an assignment. Gives the session's number.
+    #[napi(catch_unwind, ts_return_type = "Promise<number>")]
+    pub fn open_receiver<'env>(
+        &self,
+        env: &'env Env,
+        options: ReceiverSessionOptions,
+    ) -> napi::Result<PromiseRaw<'env, u32>> {
+        let spec = settle(env, read_receiver(options))?;
+        let inner = Arc::clone(&self.inner);
+        on_thread(env, "engine-open", move || {
+            inner.open(spec.assignment, |relay| relay.open_receiver(spec))
+        })
+    }
+
+    /// Hands a source session a signed vouch: its chunks are in the file and may be sent.
+    #[napi(catch_unwind)]
+    pub fn vouch(&self, env: &Env, session: u32, vouch: &[u8]) -> napi::Result<()> {
+        let session = settle(env, self.inner.session(session))?;
+        settle(env, session.vouch(vouch.to_vec()).map_err(Fault::from))
+    }
+
+    #[napi(catch_unwind)]
+    pub fn set_plan(&self, env: &Env, session: u32, plan: NodePlan) -> napi::Result<()> {
+        let session = settle(env, self.inner.session(session))?;
+        session.set_plan(settle(env, read_plan(plan))?);
+        Ok(())
+    }
+
+    /// All sessions, in one call.
+    #[napi(catch_unwind)]
+    pub fn poll(&self) -> Vec<SessionStatus> {
+        let table = self.inner.lock();
+        table
+            .open
+            .iter()
+            .map(|(number, session)| status_of(*number, session))
+            .collect()
+    }
+
+    /// Ends a session; its files stay. Its thread is joined on another, so this does not wait.
+    #[napi(catch_unwind)]
+    pub fn close_session(&self, session: u32) {
+        self.inner.close_session(session);
+    }
+
+    /// Ends every session and joins every thread. Later calls find nothing to do.
+    #[napi(catch_unwind, ts_return_type = "Promise<void>")]
+    pub fn close<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, ()>> {
+        let (inner, teardown) = (Arc::clone(&self.inner), self.teardown);
+        on_thread(env, "engine-close", move || {
+            inner.close();
+            teardown.done();
+            Ok(())
+        })
+    }
+}
+
+impl Relay {
+    /// Where a session's verified bytes are read from.
+    pub(crate) fn source_of(&self, session: u32) -> Result<Box<dyn StreamSource>, Fault> {
+        Ok(Box::new(Followed(self.inner.session(session)?.prefix())))
+    }
+}
+
+/// The front of a session's stream, as the interpreter waits for it.
+struct Followed(Arc<Prefix>);
+
+impl StreamSource for Followed {
+    fn wait_for(&self, bytes: u64, limit: Duration) -> Result<u64, SourceEnd> {
+        match self.0.wait(bytes, limit) {
+            Waited::Ready(have) | Waited::TimedOut(have) => Ok(have),
+            Waited::Complete(have) => Err(SourceEnd::Complete(have)),
+            Waited::Closed(_) => Err(SourceEnd::Closed),
+        }
+    }
+}
+
+struct Inner {
+    relay: relay::Relay,
+    table: Mutex<Table>,
+}
+
+#[derive(Default)]
+struct Table {
+    next: u32,
+    open: BTreeMap<u32, Arc<Session>>,
+    /// Sessions whose threads are being joined; the same assignment opens again after that.
+    closing: Vec<(AssignmentId, JoinHandle<()>)>,
+}
+
+impl Inner {
+    fn open(
+        &self,
+        assignment: AssignmentId,
+        open: impl FnOnce(&relay::Relay) -> Result<Arc<Session>, RelayError>,
+    ) -> Result<u32, Fault> {
+        self.await_closing(assignment);
+        let session = open(&self.relay)?;
+        let mut table = self.lock();
+        let number = table.next;
+        table.next += 1;
+        table.open.insert(number, session);
+        Ok(number)
+    }
+
+    fn session(&self, number: u32) -> Result<Arc<Session>, Fault> {
+        self.lock()
+            .open
+            .get(&number)
+            .map(Arc::clone)
+            .ok_or_else(|| {
+                let what = format!("number {number}");
+                Fault::new(
+                    "ENGINE_ERR_RELAY_SESSION",
+                    format!("there is no open session for {what}"),
+                )
+                .with("what", what)
+            })
+    }
+
+    fn close_session(&self, number: u32) {
+        let mut table = self.lock();
+        table.closing.retain(|(_, thread)| !thread.is_finished());
+        let Some(session) = table.open.remove(&number) else {
+            return;
+        };
+        let assignment = session.assignment();
+        let closing = Builder::new().name("engine-close".to_owned());
+        let ended = Arc::clone(&session);
+        match closing.spawn(move || ended.close()) {
+            Ok(thread) => table.closing.push((assignment, thread)),
+            // Without a thread the caller has to wait after all.
+            Err(_) => session.close(),
+        }
+    }
+
+    fn await_closing(&self, assignment: AssignmentId) {
+        let mut table = self.lock();
+        let found = table
+            .closing
+            .iter()
+            .position(|(closing, _)| *closing == assignment);
+        let thread = found.map(|index| table.closing.swap_remove(index).1);
+        drop(table);
+        if let Some(thread) = thread {
+            // A panic there is the session's end all the same.
+            let _ = thread.join();
+        }
+    }
+
+    fn close(&self) {
+        let Table { open, closing, .. } = std::mem::take(&mut *self.lock());
+        drop(open);
+        self.relay.close();
+        for (_, thread) in closing {
+            let _ = thread.join();
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Relays belong to the first environment that opens one, until that environment closes.
+fn claim(key: usize) -> Result<(), Fault> {
+    let mut owner = OWNER.lock().unwrap_or_else(PoisonError::into_inner);
+    match *owner {
+        Some(other) if other != key => Err(Fault::new(
+            "ENGINE_ERR_CONFLICT",
+            "another thread of this process owns its relay; a worker cannot open one",
+        )
+        .with("what", "the relay of another thread")
+        .with("why", "one thread of Node owns the relays of a process")),
+        _ => {
+            *owner = Some(key);
+            Ok(())
+        }
+    }
+}
+
+fn open_relay(options: &RelayOptions) -> Result<relay::Relay, Fault> {
+    let role = match options.role.as_str() {
+        "coordinator" => PeerRole::Coordinator,
+        "node" => PeerRole::Node,
+        _ => {
+            return Err(Fault::invalid(
+                "the role",
+                "it is neither coordinator nor node",
+            ));
+        }
+    };
+    Ok(relay::Relay::open(relay::Options {
+        listen: SocketAddr::new(read_host(&options.host)?, options.port),
+        node: read_hex("the node's id", &options.node_id)?,
+        name: options.name.clone(),
+        role,
+        limits: ListenLimits::default(),
+    })?)
+}
+
+fn read_source(options: SourceSessionOptions) -> Result<SourceSpec, Fault> {
+    Ok(SourceSpec {
+        assignment: read_hex("the assignment", &options.assignment_id)?,
+        path: PathBuf::from(options.path),
+        vouch_path: options.vouch_path.map(PathBuf::from),
+        chunk_bytes: options.chunk_bytes,
+        public_key: read_key("the public key", &options.public_key)?,
+        plan: read_plan(options.plan)?,
+    })
+}
+
+fn read_receiver(options: ReceiverSessionOptions) -> Result<ReceiverSpec, Fault> {
+    Ok(ReceiverSpec {
+        assignment: read_hex("the assignment", &options.assignment_id)?,
+        path: PathBuf::from(options.path),
+        vouch_path: PathBuf::from(options.vouch_path),
+        chunk_bytes: options.chunk_bytes,
+        public_key: read_key("the public key", &options.public_key)?,
+        plan: read_plan(options.plan)?,
+    })
+}
+
+fn read_plan(plan: NodePlan) -> Result<Plan, Fault> {
+    let read_all = |peers: Vec<PeerRef>| peers.iter().map(read_peer).collect();
+    Ok(Plan {
+        strand_count: plan.strand_count,
+        parents: plan
+            .parents
+            .into_iter()
+            .map(read_all)
+            .collect::<Result<_, Fault>>()?,
+        peers: read_all(plan.peers)?,
+    })
+}
+
+fn read_peer(peer: &PeerRef) -> Result<Peer, Fault> {
+    Ok(Peer {
+        node: read_hex("a node's id", &peer.node_id)?,
+        address: SocketAddr::new(read_host(&peer.host)?, peer.port),
+    })
+}
+
+fn read_host(host: &str) -> Result<IpAddr, Fault> {
+    host.parse()
+        .map_err(|_| Fault::invalid("the host", "it is no numeric address"))
+}
+
+fn status_of(number: u32, session: &Session) -> SessionStatus {
+    let status = session.status();
+    SessionStatus {
+        session: number,
+        assignment_id: hex::encode(status.assignment),
+        restoring: status.restoring,
+        bytes_have: to_js(status.bytes_have),
+        chunks_have: status.chunks_have,
+        chunk_count: status.chunk_count,
+        complete: status.complete,
+        bytes_received: to_js(status.bytes_received),
+        bytes_sent: to_js(status.bytes_sent),
+        duplicate_chunks: to_js(status.duplicate_chunks),
+        corrupt_chunks: to_js(status.corrupt_chunks),
+        faulty_links: to_js(status.faulty_links),
+        last_fault: status.last_fault.map(str::to_owned),
+        parents: status.parents.iter().map(hex::encode).collect(),
+        children: status.children,
+        failure: status.failure.map(|failure| SessionFailure {
+            code: failure.code.to_owned(),
+            message: failure.message,
+        }),
+    }
+}
