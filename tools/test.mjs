@@ -32,6 +32,7 @@ class TapCount {
   passed = 0
   failed = 0
   skipped = []
+  seen = new Set()
   #file = { passed: 0, failed: 0, lines: [] }
 
   take(line) {
@@ -41,7 +42,7 @@ class TapCount {
     const [, nested, not, title = ''] = found
     const skip = /# (?:SKIP|TODO)\b ?(.*)$/i.exec(title)
     if (nested !== undefined) this.#takeClaim(not === undefined, title, skip)
-    else this.#endFile(not === undefined, title.replace(/ # time=.*| \{$/, ''), skip)
+    else this.#endFile(not === undefined, title.replace(/ # .*$/, ''), skip)
   }
 
   #takeClaim(isOk, title, skip) {
@@ -58,6 +59,7 @@ class TapCount {
     else if (!isOk && failed === 0) failed = 1
     this.passed += passed
     this.failed += failed
+    this.seen.add(title)
     this.#file = { passed: 0, failed: 0, lines: [] }
     if (failed > 0) failures.push({ title, output: lines.join('\n') })
     console.log(
@@ -74,6 +76,10 @@ async function tapFiles(files, { jobs, timeoutSeconds, minutes }) {
     minutes,
     onLine: (line) => count.take(line),
   })
+  for (const title of files.filter((file) => !count.seen.has(file))) {
+    count.failed += 1
+    failures.push({ title, output: 'this file was not run, or did not come to its end' })
+  }
   if (code !== 0 && count.failed === 0) {
     count.failed += 1
     failures.push({ title: `tap ended with code ${code}`, output: output.split('\n').slice(-200).join('\n') })
