@@ -35,7 +35,7 @@ const steps = [
   {
     name: 'docs',
     of: 'generated pages are what the code says',
-    commands: [[process.execPath, ['--import', './tools/typescript.mjs', 'tools/generate-docs.ts', '--check']]],
+    commands: [[process.execPath, ['--import', 'tsx', 'tools/generate-docs.ts', '--check']]],
   },
   { name: 'rustfmt', of: 'Rust', commands: [cargo('fmt', '--all', ...manifest, '--check')] },
   {
