@@ -25,13 +25,20 @@ impl Addresses {
             return None;
         }
         *count += 1;
-        Some(Place { addresses: Arc::clone(self), address })
+        Some(Place {
+            addresses: Arc::clone(self),
+            address,
+        })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let mut counts = self.addresses.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut counts = self
+            .addresses
+            .counts
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(count) = counts.get_mut(&self.address) {
             *count -= 1;
             if *count == 0 {

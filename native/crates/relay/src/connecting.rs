@@ -16,8 +16,12 @@ impl SessionLoop {
     /// Calls a node. The outcome comes by an event, or at once when the system refuses.
     pub(crate) fn connect(&mut self, peer: Peer) {
         let failed = |this: &mut Self| this.core.connect_failed(peer.node, this.now_ms);
-        let Ok(stream) = TcpStream::connect(peer.address) else { return failed(self) };
-        let Some(id) = self.links.reserve() else { return failed(self) };
+        let Ok(stream) = TcpStream::connect(peer.address) else {
+            return failed(self);
+        };
+        let Some(id) = self.links.reserve() else {
+            return failed(self);
+        };
         let deadline_ms = self.now_ms + CONNECT_DEADLINE_MS;
         let stage = Stage::Connecting { peer, deadline_ms };
         let mut link = Box::new(Link::new(id, stream, peer.node, stage, None));
@@ -31,8 +35,15 @@ impl SessionLoop {
 
     /// Takes over a connection whose handshake the listener has done.
     pub(crate) fn take_in(&mut self, incoming: Incoming) {
-        let Incoming { stream, node, attach, place } = incoming;
-        let Some(id) = self.links.reserve() else { return };
+        let Incoming {
+            stream,
+            node,
+            attach,
+            place,
+        } = incoming;
+        let Some(id) = self.links.reserve() else {
+            return;
+        };
         let mut link = Box::new(Link::new(id, stream, node, Stage::Up, Some(place)));
         link.tune();
         if !self.register(&mut link) {
@@ -40,23 +51,32 @@ impl SessionLoop {
             return;
         }
         self.core.incoming_up(id, node, self.now_ms);
-        match self.on_message(&mut link, &attach) {
-            Ok(()) => self.links.put(link),
-            Err(_) => {
-                self.figures.faulty_links += 1;
-                self.figures.last_fault = Some("attach out of place");
-                self.drop_link(link);
-            }
+        if self.on_message(&mut link, &attach).is_ok() {
+            self.links.put(link);
+        } else {
+            self.count_fault("attach out of place");
+            self.drop_link(link);
         }
     }
 
+    /// Counts a link that is closed because of what came over it, or did not.
+    pub(crate) fn count_fault(&mut self, reason: &'static str) {
+        self.figures.faulty_links += 1;
+        self.figures.last_fault = Some(reason);
+    }
+
     fn register(&self, link: &mut Link) -> bool {
-        self.poll.registry().register(&mut link.stream, Token(link.id as usize), BOTH).is_ok()
+        self.poll
+            .registry()
+            .register(&mut link.stream, Token(link.id as usize), BOTH)
+            .is_ok()
     }
 
     /// A call that was answered: says who we are.
     pub(crate) fn greet(&mut self, link: &mut Link) -> After {
-        let Stage::Connecting { peer, deadline_ms } = link.stage else { return After::Wait };
+        let Stage::Connecting { peer, deadline_ms } = link.stage else {
+            return After::Wait;
+        };
         if !matches!(link.stream.take_error(), Ok(None)) {
             return After::Gone;
         }
@@ -92,7 +112,9 @@ impl SessionLoop {
 
     /// Closes a link that the core has forgotten, after what is queued if the socket takes it.
     pub(crate) fn close_after_queue(&mut self, id: LinkId) {
-        let Some(mut link) = self.links.take(id) else { return };
+        let Some(mut link) = self.links.take(id) else {
+            return;
+        };
         let mut sent = 0;
         if !link.writer.is_idle() {
             let _ = link.writer.push(&link.stream, self.store.file(), &mut sent);

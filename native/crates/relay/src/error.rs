@@ -98,7 +98,11 @@ impl RelayError {
         let path = path.to_path_buf();
         match source.raw_os_error() {
             Some(libc::ENOSPC | libc::EDQUOT | libc::EFBIG) => Self::NoSpace { path },
-            _ => Self::Disk { operation, path, source },
+            _ => Self::Disk {
+                operation,
+                path,
+                source,
+            },
         }
     }
 }
@@ -114,6 +118,9 @@ pub struct Failure {
 
 impl From<&RelayError> for Failure {
     fn from(error: &RelayError) -> Self {
-        Self { code: error.code(), message: error.to_string() }
+        Self {
+            code: error.code(),
+            message: error.to_string(),
+        }
     }
 }

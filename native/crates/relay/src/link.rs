@@ -106,7 +106,11 @@ impl Link {
             return;
         }
         let last_bps = self.window.bytes * 8000 / span_ms;
-        self.window = Window { start_ms: now_ms, bytes: 0, last_bps };
+        self.window = Window {
+            start_ms: now_ms,
+            bytes: 0,
+            last_bps,
+        };
         if self.depth == Depth::Shallow && last_bps > FAST_BITS_PER_SECOND {
             socket::deepen(&self.stream);
             self.depth = Depth::Deep;

@@ -15,8 +15,7 @@ use wire::{AssignmentId, NodeId};
 
 use crate::addresses::{Addresses, Place};
 use crate::limits::{
-    CONNECTIONS_FROM_LOOPBACK_MAX, CONNECTIONS_PER_ADDRESS_MAX, HANDSHAKE_DEADLINE,
-    HANDSHAKES_MAX,
+    CONNECTIONS_FROM_LOOPBACK_MAX, CONNECTIONS_PER_ADDRESS_MAX, HANDSHAKE_DEADLINE, HANDSHAKES_MAX,
 };
 use crate::reader::{Reader, Step};
 use crate::session::{Command, Incoming, Shared};
@@ -178,7 +177,8 @@ impl Listener {
         let mut socket = TcpListener::bind(address)?;
         let address = socket.local_addr()?;
         let poll = Poll::new()?;
-        poll.registry().register(&mut socket, LISTENER, Interest::READABLE)?;
+        poll.registry()
+            .register(&mut socket, LISTENER, Interest::READABLE)?;
         let door = Arc::new(Door {
             sessions: Mutex::default(),
             tally: Tally::default(),
@@ -226,7 +226,12 @@ impl Listener {
     }
 
     fn until_next_deadline(&self) -> Option<Duration> {
-        let next = self.callers.iter().flatten().map(|caller| caller.deadline).min()?;
+        let next = self
+            .callers
+            .iter()
+            .flatten()
+            .map(|caller| caller.deadline)
+            .min()?;
         Some(next.saturating_duration_since(Instant::now()) + Duration::from_millis(1))
     }
 
@@ -273,7 +278,11 @@ impl Listener {
         let token = Token(slot);
         let greeted = socket::send(&stream, &self.hello, false)
             == socket::Moved::Bytes(self.hello.len())
-            && self.poll.registry().register(&mut stream, token, Interest::READABLE).is_ok();
+            && self
+                .poll
+                .registry()
+                .register(&mut stream, token, Interest::READABLE)
+                .is_ok();
         if !greeted {
             count(&self.door.tally.malformed);
             return;
@@ -300,7 +309,9 @@ impl Listener {
     }
 
     fn serve(&mut self, slot: usize) {
-        let Some(mut caller) = self.callers.get_mut(slot).and_then(Option::take) else { return };
+        let Some(mut caller) = self.callers.get_mut(slot).and_then(Option::take) else {
+            return;
+        };
         match listen(&mut caller, &mut self.scratch) {
             Verdict::Wait => self.callers[slot] = Some(caller),
             Verdict::Admit { node, attach } => self.hand_over(slot, caller, node, attach),
@@ -317,7 +328,12 @@ impl Listener {
     }
 
     fn hand_over(&mut self, slot: usize, mut caller: Caller, node: NodeId, attach: Message) {
-        let Message::Attach { assignment, strand, .. } = attach else { return };
+        let Message::Attach {
+            assignment, strand, ..
+        } = attach
+        else {
+            return;
+        };
         let Some(session) = self.door.session(&assignment) else {
             count(&self.door.tally.refused_unknown);
             return self.refuse(slot, caller, Refusal::UnknownAssignment, strand);
@@ -326,7 +342,12 @@ impl Listener {
             return;
         }
         let Caller { stream, place, .. } = caller;
-        let incoming = Box::new(Incoming { stream, node, attach, place });
+        let incoming = Box::new(Incoming {
+            stream,
+            node,
+            attach,
+            place,
+        });
         if session.post(Command::Incoming(incoming)) {
             count(&self.door.tally.admitted);
         }
@@ -334,7 +355,11 @@ impl Listener {
 
     /// Says why, then reads on until the caller closes or its time is over.
     fn refuse(&mut self, slot: usize, mut caller: Caller, reason: Refusal, strand: u8) {
-        let message = Message::Refuse { reason, strand, text: String::new() };
+        let message = Message::Refuse {
+            reason,
+            strand,
+            text: String::new(),
+        };
         let _ = socket::send(&caller.stream, &message.encode(), false);
         let _ = caller.stream.shutdown(std::net::Shutdown::Write);
         caller.stage = Stage::Refused;
@@ -343,7 +368,9 @@ impl Listener {
     }
 
     fn serve_refused(&mut self, slot: usize) {
-        let Some(Some(caller)) = self.callers.get_mut(slot) else { return };
+        let Some(Some(caller)) = self.callers.get_mut(slot) else {
+            return;
+        };
         if matches!(listen(caller, &mut self.scratch), Verdict::Drop) {
             self.callers[slot] = None;
         }
@@ -386,11 +413,12 @@ fn listen(caller: &mut Caller, scratch: &mut [u8]) -> Verdict {
 fn understand(caller: &Caller) -> Option<(NodeId, Message)> {
     let header = MessageHeader::decode(caller.reader.header()).ok()?;
     let message = Message::from_parts(&header, caller.reader.payload()).ok()?;
-    match (&message, &caller.stage) {
-        (Message::Hello { node, .. }, Stage::Hello) => Some((*node, message)),
-        (Message::Attach { .. }, Stage::Attach(node)) => Some((*node, message)),
-        _ => None,
-    }
+    let node = match (&message, &caller.stage) {
+        (Message::Hello { node, .. }, Stage::Hello) => *node,
+        (Message::Attach { .. }, Stage::Attach(node)) => *node,
+        _ => return None,
+    };
+    Some((node, message))
 }
 
 fn drain(caller: &Caller, scratch: &mut [u8]) -> Verdict {

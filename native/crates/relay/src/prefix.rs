@@ -79,7 +79,11 @@ impl Prefix {
             if left.is_zero() {
                 return Waited::TimedOut(have);
             }
-            end = self.changed.wait_timeout(end, left).unwrap_or_else(PoisonError::into_inner).0;
+            end = self
+                .changed
+                .wait_timeout(end, left)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
     }
 
@@ -138,7 +142,9 @@ mod tests {
                 prefix.wake();
             }
         }
-        let Ok(Waited::Ready(have)) = thread.join() else { panic!("not ready") };
+        let Ok(Waited::Ready(have)) = thread.join() else {
+            panic!("not ready")
+        };
         assert!(have >= 10);
     }
 
@@ -163,7 +169,10 @@ mod tests {
     #[test]
     fn a_failure_reaches_the_waiter() {
         let prefix = Prefix::default();
-        let failure = Failure { code: "ENGINE_ERR_NO_SPACE", message: "full".into() };
+        let failure = Failure {
+            code: "ENGINE_ERR_NO_SPACE",
+            message: "full".into(),
+        };
         prefix.close(Some(failure.clone()));
         assert_eq!(prefix.wait(1, LONG), Waited::Closed(Some(failure)));
     }

@@ -101,11 +101,6 @@ impl Reader {
         self.expect(Part::Dropped { left: bytes });
     }
 
-    /// The header stands alone.
-    pub(crate) fn expect_header(&mut self) {
-        self.expect(Part::Header);
-    }
-
     fn expect(&mut self, part: Part) {
         debug_assert_eq!(self.header_filled, HEADER_BYTES);
         self.header_filled = 0;

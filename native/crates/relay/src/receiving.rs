@@ -34,7 +34,9 @@ pub(crate) enum Stop {
 impl SessionLoop {
     /// Reads what a link has, within its turn.
     pub(crate) fn read(&mut self, id: LinkId) -> Result<(), RelayError> {
-        let Some(mut link) = self.links.take(id) else { return Ok(()) };
+        let Some(mut link) = self.links.take(id) else {
+            return Ok(());
+        };
         if matches!(link.stage, Stage::Connecting { .. }) {
             self.links.put(link);
             return Ok(());
@@ -47,8 +49,7 @@ impl SessionLoop {
             }
             Ok(After::Gone) => self.drop_link(link),
             Err(Stop::Fault(reason)) => {
-                self.figures.faulty_links += 1;
-                self.figures.last_fault = Some(reason);
+                self.count_fault(reason);
                 self.drop_link(link);
             }
             Err(Stop::Session(error)) => {
@@ -115,7 +116,9 @@ impl SessionLoop {
 
     /// A whole chunk that is not here: the way of nearly every byte.
     fn on_body(&mut self, link: &mut Link) -> Result<(), Stop> {
-        let Some(Arriving { index, strand }) = link.arriving.take() else { return Ok(()) };
+        let Some(Arriving { index, strand }) = link.arriving.take() else {
+            return Ok(());
+        };
         let body = link.reader.body();
         self.figures.bytes_received += body.len() as u64;
         if self.core.has(index) {
@@ -133,14 +136,18 @@ impl SessionLoop {
 
     /// A whole chunk that is here already.
     fn on_dropped(&mut self, link: &mut Link) {
-        let Some(Arriving { index, strand }) = link.arriving.take() else { return };
+        let Some(Arriving { index, strand }) = link.arriving.take() else {
+            return;
+        };
         self.figures.bytes_received += u64::from(self.book.chunk_length(index).unwrap_or(0));
         self.figures.duplicate_chunks += 1;
         self.core.on_chunk(link.id, strand, index, self.now_ms);
     }
 
     fn on_payload(&mut self, link: &mut Link) -> Result<(), Stop> {
-        let Some(header) = link.header.take() else { return Ok(()) };
+        let Some(header) = link.header.take() else {
+            return Ok(());
+        };
         if header.kind == MessageType::Vouch {
             return self.on_vouch(link);
         }
@@ -170,7 +177,9 @@ impl SessionLoop {
     }
 
     fn on_hello(&mut self, link: &mut Link, node: wire::NodeId) -> Result<(), Stop> {
-        let Stage::Greeting { peer, .. } = &link.stage else { return Ok(()) };
+        let Stage::Greeting { peer, .. } = &link.stage else {
+            return Ok(());
+        };
         if peer.node != node {
             return Err(Stop::Fault("another node than the plan names"));
         }
@@ -201,9 +210,9 @@ impl SessionLoop {
         match self.book.add_checked(vouch, bytes) {
             Ok(Accepted::New) => self.take_over_vouches(),
             Ok(Accepted::Known) => Ok(()),
-            Err(AddError::Refused(refused)) => {
-                Err(RelayError::VouchInvalid { reason: refused.reason() })
-            }
+            Err(AddError::Refused(refused)) => Err(RelayError::VouchInvalid {
+                reason: refused.reason(),
+            }),
             Err(AddError::Disk(error)) => Err(error),
         }
     }

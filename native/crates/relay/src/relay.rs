@@ -49,12 +49,27 @@ impl Relay {
     /// # Errors
     /// `AddressInUse`, `Listen`, `System`.
     pub fn open(options: Options) -> Result<Self, RelayError> {
-        let Options { listen, node, name, role, limits } = options;
-        let hello = Message::Hello { role, node, name, ticket: Vec::new() }.encode();
+        let Options {
+            listen,
+            node,
+            name,
+            role,
+            limits,
+        } = options;
+        let hello = Message::Hello {
+            role,
+            node,
+            name,
+            ticket: Vec::new(),
+        }
+        .encode();
         let bound = Listener::bind(listen, hello.clone(), limits);
         let (mut listener, address, door) = bound.map_err(|source| match source.kind() {
             std::io::ErrorKind::AddrInUse => RelayError::AddressInUse { address: listen },
-            _ => RelayError::Listen { address: listen, source },
+            _ => RelayError::Listen {
+                address: listen,
+                source,
+            },
         })?;
         let thread = spawn("relay-listen".to_owned(), move || {
             let run = std::panic::AssertUnwindSafe(|| listener.run());
@@ -62,7 +77,14 @@ impl Relay {
             let _ = std::panic::catch_unwind(run);
         })?;
         let thread = Mutex::new(Some(thread));
-        Ok(Self { address, node, hello, door, thread, sessions: Mutex::default() })
+        Ok(Self {
+            address,
+            node,
+            hello,
+            door,
+            thread,
+            sessions: Mutex::default(),
+        })
     }
 
     /// The address it listens on, with the real port.
@@ -77,7 +99,9 @@ impl Relay {
 
     /// False once the listening thread has ended, by `close` or by an error of the system.
     pub fn is_listening(&self) -> bool {
-        lock(&self.thread).as_ref().is_some_and(|thread| !thread.is_finished())
+        lock(&self.thread)
+            .as_ref()
+            .is_some_and(|thread| !thread.is_finished())
     }
 
     /// Serves a stream that is in a file or still being written.
@@ -85,8 +109,19 @@ impl Relay {
     /// # Errors
     /// `Disk` when the file cannot be opened, `SessionExists`, `ChunkBytes`, `Closed`, `System`.
     pub fn open_source(&self, spec: SourceSpec) -> Result<Arc<Session>, RelayError> {
-        let SourceSpec { assignment, path, vouch_path, chunk_bytes, public_key, plan } = spec;
-        let terms = Terms { assignment, public_key, chunk_bytes };
+        let SourceSpec {
+            assignment,
+            path,
+            vouch_path,
+            chunk_bytes,
+            public_key,
+            plan,
+        } = spec;
+        let terms = Terms {
+            assignment,
+            public_key,
+            chunk_bytes,
+        };
         let book = match vouch_path {
             Some(path) => VouchBook::read(terms, &path)?,
             None => VouchBook::new(terms),
@@ -100,8 +135,19 @@ impl Relay {
     /// # Errors
     /// Those of `open_source`, and `VouchInvalid` when the vouch file is another assignment's.
     pub fn open_receiver(&self, spec: ReceiverSpec) -> Result<Arc<Session>, RelayError> {
-        let ReceiverSpec { assignment, path, vouch_path, chunk_bytes, public_key, plan } = spec;
-        let terms = Terms { assignment, public_key, chunk_bytes };
+        let ReceiverSpec {
+            assignment,
+            path,
+            vouch_path,
+            chunk_bytes,
+            public_key,
+            plan,
+        } = spec;
+        let terms = Terms {
+            assignment,
+            public_key,
+            chunk_bytes,
+        };
         let book = VouchBook::open(terms, &vouch_path)?;
         let store = Store::open_receiver(&path, chunk_bytes)?;
         self.start(terms, book, store, Role::Receiver, plan)
@@ -119,7 +165,10 @@ impl Relay {
         if !chunk_bytes_allowed(chunk_bytes) {
             return Err(RelayError::ChunkBytes { chunk_bytes });
         }
-        let refused = |source| RelayError::System { what: "an event queue", source };
+        let refused = |source| RelayError::System {
+            what: "an event queue",
+            source,
+        };
         let poll = Poll::new().map_err(refused)?;
         let waker = Waker::new(poll.registry(), session_loop::WAKER).map_err(refused)?;
         let shared = Arc::new(Shared::new(terms, self.hello.clone(), waker));
@@ -130,12 +179,25 @@ impl Relay {
         if !self.door.admit(&shared) {
             return Err(RelayError::SessionExists);
         }
-        let start =
-            Start { shared: Arc::clone(&shared), poll, book, store, node: self.node, role, plan };
-        let name = format!("relay-{:02x}{:02x}", terms.assignment[0], terms.assignment[1]);
+        let start = Start {
+            shared: Arc::clone(&shared),
+            poll,
+            book,
+            store,
+            node: self.node,
+            role,
+            plan,
+        };
+        let name = format!(
+            "relay-{:02x}{:02x}",
+            terms.assignment[0], terms.assignment[1]
+        );
         let thread = spawn(name, move || session_loop::run(start));
         let thread = thread.inspect_err(|_| shared.end(None))?;
-        let session = Arc::new(Session { shared, thread: Mutex::new(Some(thread)) });
+        let session = Arc::new(Session {
+            shared,
+            thread: Mutex::new(Some(thread)),
+        });
         sessions.retain(|weak| weak.strong_count() > 0);
         sessions.push(Arc::downgrade(&session));
         Ok(session)
@@ -162,12 +224,12 @@ impl Drop for Relay {
     }
 }
 
-fn spawn(
-    name: String,
-    run: impl FnOnce() + Send + 'static,
-) -> Result<JoinHandle<()>, RelayError> {
+fn spawn(name: String, run: impl FnOnce() + Send + 'static) -> Result<JoinHandle<()>, RelayError> {
     let spawned = std::thread::Builder::new().name(name).spawn(run);
-    spawned.map_err(|source| RelayError::System { what: "a thread", source })
+    spawned.map_err(|source| RelayError::System {
+        what: "a thread",
+        source,
+    })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

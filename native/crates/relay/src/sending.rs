@@ -14,13 +14,14 @@ use crate::writer::Pushed;
 impl SessionLoop {
     /// Queues a control message for a link; one that is too far behind is cut off.
     pub(crate) fn queue(&mut self, id: LinkId, message: &[u8]) {
-        let Some(link) = self.links.get_mut(id) else { return };
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
         if link.writer.queue(message) {
             self.to_write.push(id);
             return;
         }
-        self.figures.faulty_links += 1;
-        self.figures.last_fault = Some("too far behind");
+        self.count_fault("too far behind");
         if let Some(link) = self.links.take(id) {
             self.drop_link(link);
         }
@@ -28,7 +29,9 @@ impl SessionLoop {
 
     /// Gives a link what it takes, within its turn.
     pub(crate) fn write(&mut self, id: LinkId) -> Result<(), RelayError> {
-        let Some(mut link) = self.links.take(id) else { return Ok(()) };
+        let Some(mut link) = self.links.take(id) else {
+            return Ok(());
+        };
         if link.writable && matches!(link.stage, Stage::Connecting { .. }) {
             match self.greet(&mut link) {
                 After::Gone => {
@@ -86,7 +89,12 @@ impl SessionLoop {
         let record = link.vouched.and_then(|known| self.book.record_after(known));
         if let Some((next, bytes)) = record {
             let length = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-            let header = MessageHeader { kind: MessageType::Vouch, length, a: 0, b: 0 };
+            let header = MessageHeader {
+                kind: MessageType::Vouch,
+                length,
+                a: 0,
+                b: 0,
+            };
             link.vouched = Some(next);
             return link.writer.queue(&header.to_bytes()) && link.writer.queue(bytes);
         }
@@ -95,7 +103,8 @@ impl SessionLoop {
         };
         let bytes = self.book.chunk_length(index).unwrap_or(0);
         let header = MessageHeader::chunk(index, strand, bytes).to_bytes();
-        link.writer.begin_chunk(&header, index, self.store.offset(index), bytes as usize);
+        link.writer
+            .begin_chunk(&header, index, self.store.offset(index), bytes as usize);
         true
     }
 }

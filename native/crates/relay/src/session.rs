@@ -126,7 +126,10 @@ pub(crate) struct Shared {
 
 impl Shared {
     pub(crate) fn new(terms: Terms, hello: Vec<u8>, waker: Waker) -> Self {
-        let status = SessionStatus { assignment: terms.assignment, ..SessionStatus::default() };
+        let status = SessionStatus {
+            assignment: terms.assignment,
+            ..SessionStatus::default()
+        };
         Self {
             terms,
             prefix: Arc::default(),
@@ -183,7 +186,10 @@ impl Shared {
             status.children = 0;
         });
         self.prefix.close(failure);
-        *lock(&self.mailbox) = Mailbox { notes: Vec::new(), is_closed: true };
+        *lock(&self.mailbox) = Mailbox {
+            notes: Vec::new(),
+            is_closed: true,
+        };
     }
 }
 
@@ -211,8 +217,9 @@ impl Session {
     /// `VouchInvalid` at once when it cannot be read or is not signed by the session's key.
     pub fn vouch(&self, bytes: Vec<u8>) -> Result<(), RelayError> {
         let checked = self.shared.terms.check(&bytes);
-        let vouch = checked
-            .map_err(|refused| RelayError::VouchInvalid { reason: refused.reason() })?;
+        let vouch = checked.map_err(|refused| RelayError::VouchInvalid {
+            reason: refused.reason(),
+        })?;
         self.shared.post(Command::Vouch { vouch, bytes });
         Ok(())
     }

@@ -83,7 +83,9 @@ pub(crate) fn run(start: Start) {
     let failure = match ended {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(Failure::from(&error)),
-        Err(panic) => Some(Failure::from(&RelayError::Internal { reason: panic_text(&*panic) })),
+        Err(panic) => Some(Failure::from(&RelayError::Internal {
+            reason: panic_text(&*panic),
+        })),
     };
     shared.end(failure);
 }
@@ -104,9 +106,23 @@ fn seed_of(node: &NodeId, assignment: &wire::AssignmentId) -> u64 {
 
 impl SessionLoop {
     fn new(start: Start) -> Self {
-        let Start { shared, poll, book, store, node, role, plan } = start;
+        let Start {
+            shared,
+            poll,
+            book,
+            store,
+            node,
+            role,
+            plan,
+        } = start;
         let assignment = shared.terms.assignment;
-        let setup = Setup { assignment, node, role, plan, seed: seed_of(&node, &assignment) };
+        let setup = Setup {
+            assignment,
+            node,
+            role,
+            plan,
+            seed: seed_of(&node, &assignment),
+        };
         Self {
             core: Core::new(setup, 0),
             links: Links::default(),
@@ -161,7 +177,8 @@ impl SessionLoop {
     /// Tells the core, the file and the children what the book now holds.
     pub(crate) fn take_over_vouches(&mut self) -> Result<(), RelayError> {
         let (known, end) = (self.book.known(), self.book.end());
-        self.core.vouched(known, end.map(|end| end.chunk_count), self.now_ms);
+        self.core
+            .vouched(known, end.map(|end| end.chunk_count), self.now_ms);
         if self.role == Role::Source {
             self.core.produced(known);
         } else if let Some(end) = end {
@@ -175,7 +192,10 @@ impl SessionLoop {
     fn round(&mut self, events: &mut Events) -> Result<(), RelayError> {
         match self.poll.poll(events, Some(self.timeout())) {
             Err(source) if source.kind() != std::io::ErrorKind::Interrupted => {
-                return Err(RelayError::System { what: "to wait for sockets", source });
+                return Err(RelayError::System {
+                    what: "to wait for sockets",
+                    source,
+                });
             }
             _ => {}
         }
@@ -205,7 +225,11 @@ impl SessionLoop {
             return Duration::ZERO;
         }
         let tick_ms = self.tick_due_ms.saturating_sub(self.now_ms);
-        let due_ms = if self.prefix_wake_due { tick_ms.min(PREFIX_WAKE_MS) } else { tick_ms };
+        let due_ms = if self.prefix_wake_due {
+            tick_ms.min(PREFIX_WAKE_MS)
+        } else {
+            tick_ms
+        };
         Duration::from_millis(due_ms)
     }
 
@@ -217,8 +241,12 @@ impl SessionLoop {
         if event.token() == WAKER {
             return;
         }
-        let Ok(id) = LinkId::try_from(event.token().0) else { return };
-        let Some(link) = self.links.get_mut(id) else { return };
+        let Ok(id) = LinkId::try_from(event.token().0) else {
+            return;
+        };
+        let Some(link) = self.links.get_mut(id) else {
+            return;
+        };
         let is_over = event.is_read_closed() || event.is_error();
         if is_over {
             link.reader.read_to_the_end();
@@ -268,7 +296,8 @@ impl SessionLoop {
         while let Some(id) = self.core.next_ready() {
             self.to_write.push(id);
         }
-        let mut writing = std::mem::replace(&mut self.to_write, std::mem::take(&mut self.spare_ids));
+        let mut writing =
+            std::mem::replace(&mut self.to_write, std::mem::take(&mut self.spare_ids));
         writing.sort_unstable();
         writing.dedup();
         for id in writing.drain(..) {
@@ -287,8 +316,8 @@ impl SessionLoop {
             self.settle_due_ms = self.now_ms + 1000;
         }
         self.publish();
-        let is_idle = self.links.is_empty()
-            && (self.role == Role::Source || self.core.progress().complete);
+        let is_idle =
+            self.links.is_empty() && (self.role == Role::Source || self.core.progress().complete);
         self.tick_due_ms = self.now_ms + if is_idle { TICK_IDLE_MS } else { TICK_MS };
     }
 
@@ -323,10 +352,16 @@ impl SessionLoop {
     fn have_bytes(&self) -> u64 {
         let (count, known) = (self.core.have().count(), self.book.known());
         let whole = u64::from(count) * u64::from(self.shared.terms.chunk_bytes);
-        let Some(end) = self.book.end() else { return whole };
+        let Some(end) = self.book.end() else {
+            return whole;
+        };
         let has_last = known.checked_sub(1).is_some_and(|last| self.core.has(last));
         let all = u64::from(end.chunk_count) * u64::from(self.shared.terms.chunk_bytes);
-        if has_last { whole - (all - end.stream_bytes) } else { whole }
+        if has_last {
+            whole - (all - end.stream_bytes)
+        } else {
+            whole
+        }
     }
 
     /// Publishes the verified prefix; wakes who waits for it, but not for each chunk.

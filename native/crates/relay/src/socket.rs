@@ -60,7 +60,9 @@ pub(crate) fn send(fd: impl AsFd, bytes: &[u8], more: bool) -> Moved {
     if more {
         flags |= SendFlags::MORE;
     }
-    moved(rustix::io::retry_on_intr(|| rustix::net::send(&fd, bytes, flags)))
+    moved(rustix::io::retry_on_intr(|| {
+        rustix::net::send(&fd, bytes, flags)
+    }))
 }
 
 /// Sends `count` bytes of `file` from `offset` on.
@@ -129,19 +131,24 @@ fn choose_light_congestion_control(socket: &SockRef<'_>) {
     }
 }
 
-/// Wakes the reader only when so many bytes have arrived, or no more can.
-pub(crate) fn set_receive_low_water(fd: impl AsFd, bytes: usize) {
-    let bytes = i32::try_from(bytes).unwrap_or(i32::MAX);
-    let _ = set_int(fd.as_fd(), libc::SOL_SOCKET, libc::SO_RCVLOWAT, bytes);
-}
 
 fn set_int(fd: BorrowedFd<'_>, level: i32, option: i32, value: i32) -> io::Result<()> {
     let bytes = libc::socklen_t::try_from(size_of::<i32>()).unwrap_or_default();
     // SAFETY: the descriptor is borrowed and open; the value outlives the call, its size is given.
     let result = unsafe {
-        libc::setsockopt(fd.as_raw_fd(), level, option, (&raw const value).cast(), bytes)
+        libc::setsockopt(
+            fd.as_raw_fd(),
+            level,
+            option,
+            (&raw const value).cast(),
+            bytes,
+        )
     };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// The smoothed round trip, which is the handshake's on a fresh connection.
@@ -178,10 +185,13 @@ mod tests {
         let (near, _far) = pair();
         assert_eq!(tune(&near, near.peer_addr().unwrap().ip()), Depth::Shallow);
         let socket = SockRef::from(&near);
-        assert_eq!(socket.send_buffer_size().unwrap(), 2 * SEND_BUFFER_FIRST_BYTES);
+        assert_eq!(
+            socket.send_buffer_size().unwrap(),
+            2 * SEND_BUFFER_FIRST_BYTES
+        );
         deepen(&near);
         assert_eq!(socket.tcp_notsent_lowat().unwrap(), UNSENT_WIDE_BYTES);
-        assert!(socket.nodelay().unwrap());
+        assert!(socket.tcp_nodelay().unwrap());
     }
 
     #[test]
@@ -207,7 +217,10 @@ mod tests {
         let (near, far) = pair();
         let mut file = tempfile::tempfile().unwrap();
         io::Write::write_all(&mut file, b"abc").unwrap();
-        assert_eq!(send_file(&near, &file, 1, 2).unwrap(), Some(Moved::Bytes(2)));
+        assert_eq!(
+            send_file(&near, &file, 1, 2).unwrap(),
+            Some(Moved::Bytes(2))
+        );
         assert_eq!(send_file(&near, &file, 3, 2).unwrap(), None);
         drop(far);
         let mut last = Some(Moved::Bytes(1));

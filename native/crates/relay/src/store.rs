@@ -26,15 +26,25 @@ impl Store {
     /// The file of a stream that somebody else writes.
     pub(crate) fn open_source(path: &Path, chunk_bytes: u32) -> Result<Self, RelayError> {
         let file = File::open(path).map_err(|error| RelayError::disk("open", path, error))?;
-        Ok(Self { file, path: path.to_path_buf(), chunk_bytes })
+        Ok(Self {
+            file,
+            path: path.to_path_buf(),
+            chunk_bytes,
+        })
     }
 
     /// The file of a stream that is received; what is in it stays.
     pub(crate) fn open_receiver(path: &Path, chunk_bytes: u32) -> Result<Self, RelayError> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        let file = options.open(path).map_err(|error| RelayError::disk("open", path, error))?;
-        Ok(Self { file, path: path.to_path_buf(), chunk_bytes })
+        let file = options
+            .open(path)
+            .map_err(|error| RelayError::disk("open", path, error))?;
+        Ok(Self {
+            file,
+            path: path.to_path_buf(),
+            chunk_bytes,
+        })
     }
 
     pub(crate) fn file(&self) -> &File {
@@ -56,7 +66,9 @@ impl Store {
     /// Sorts an error of sending from the file.
     pub(crate) fn read_error(&self, error: io::Error) -> RelayError {
         if error.kind() == io::ErrorKind::UnexpectedEof {
-            return RelayError::FileCut { path: self.path.clone() };
+            return RelayError::FileCut {
+                path: self.path.clone(),
+            };
         }
         RelayError::disk("read", &self.path, error)
     }

@@ -73,7 +73,9 @@ impl Terms {
         if vouch.end.is_some_and(|end| !end.fits(self.chunk_bytes)) {
             return Err(Refused::End);
         }
-        vouch.verify(&self.public_key).map_err(|_| Refused::Signature)
+        vouch
+            .verify(&self.public_key)
+            .map_err(|_| Refused::Signature)
     }
 }
 
@@ -97,7 +99,13 @@ pub(crate) struct VouchBook {
 impl VouchBook {
     /// A book without a file.
     pub(crate) fn new(terms: Terms) -> Self {
-        Self { terms, digests: Vec::new(), records: Vec::new(), end: None, log: None }
+        Self {
+            terms,
+            digests: Vec::new(),
+            records: Vec::new(),
+            end: None,
+            log: None,
+        }
     }
 
     /// Takes over what a file holds, as far as it is whole and signed; the file stays as it is.
@@ -128,10 +136,13 @@ impl VouchBook {
     /// Loads the whole, signed records of a file; returns their length.
     fn load(&mut self, file: &mut File, path: &Path) -> Result<u64, RelayError> {
         let mut bytes = Vec::new();
-        file.read_to_end(&mut bytes).map_err(|error| RelayError::disk("read", path, error))?;
+        file.read_to_end(&mut bytes)
+            .map_err(|error| RelayError::disk("read", path, error))?;
         let mut whole = 0;
         while let Some(rest) = bytes.get(whole..).filter(|rest| !rest.is_empty()) {
-            let Ok((vouch, used)) = Vouch::decode_first(rest) else { break };
+            let Ok((vouch, used)) = Vouch::decode_first(rest) else {
+                break;
+            };
             match self.terms.check_decoded(&vouch) {
                 Ok(()) if vouch.first == self.known() && self.end.is_none() => {
                     self.push(&vouch, rest.get(..used).unwrap_or_default());
@@ -155,7 +166,9 @@ impl VouchBook {
         if vouch.next() <= self.known() {
             return Ok(Accepted::Known);
         }
-        self.terms.check_decoded(&vouch).map_err(AddError::Refused)?;
+        self.terms
+            .check_decoded(&vouch)
+            .map_err(AddError::Refused)?;
         self.add_checked(&vouch, bytes)
     }
 
@@ -184,7 +197,10 @@ impl VouchBook {
 
     fn push(&mut self, vouch: &Vouch, bytes: &[u8]) {
         self.digests.extend_from_slice(&vouch.digests);
-        self.records.push(Record { next: vouch.next(), bytes: bytes.into() });
+        self.records.push(Record {
+            next: vouch.next(),
+            bytes: bytes.into(),
+        });
         self.end = self.end.or(vouch.end);
     }
 
@@ -204,8 +220,7 @@ impl VouchBook {
     /// Length of a chunk with a known digest.
     pub(crate) fn chunk_length(&self, index: u32) -> Option<u32> {
         let whole = self.terms.chunk_bytes;
-        (index < self.known())
-            .then(|| self.end.map_or(whole, |end| end.chunk_length(index, whole)))
+        (index < self.known()).then(|| self.end.map_or(whole, |end| end.chunk_length(index, whole)))
     }
 
     /// Bytes of the first `chunks` chunks, which are known.
@@ -217,7 +232,9 @@ impl VouchBook {
     /// The first record that says more than that `known` chunks have a digest.
     pub(crate) fn record_after(&self, known: u32) -> Option<(u32, &[u8])> {
         let at = self.records.partition_point(|record| record.next <= known);
-        self.records.get(at).map(|record| (record.next, &*record.bytes))
+        self.records
+            .get(at)
+            .map(|record| (record.next, &*record.bytes))
     }
 }
 
@@ -230,7 +247,11 @@ mod tests {
 
     fn terms(key: &SigningKey) -> Terms {
         let public_key = key.verifying_key().to_bytes();
-        Terms { assignment: [7; 16], public_key, chunk_bytes: CHUNK }
+        Terms {
+            assignment: [7; 16],
+            public_key,
+            chunk_bytes: CHUNK,
+        }
     }
 
     fn key() -> SigningKey {
@@ -238,10 +259,16 @@ mod tests {
     }
 
     fn vouch(first: u32, count: u32, end: Option<u64>, key: &SigningKey) -> Vec<u8> {
-        let digests = (first..first + count).map(|i| wire::digest_of(&i.to_le_bytes())).collect();
-        let end =
-            end.map(|stream_bytes| StreamEnd { chunk_count: first + count, stream_bytes });
-        Vouch::sign([7; 16], first, digests, end, key).unwrap().encode()
+        let digests = (first..first + count)
+            .map(|i| wire::digest_of(&i.to_le_bytes()))
+            .collect();
+        let end = end.map(|stream_bytes| StreamEnd {
+            chunk_count: first + count,
+            stream_bytes,
+        });
+        Vouch::sign([7; 16], first, digests, end, key)
+            .unwrap()
+            .encode()
     }
 
     fn refusal(result: Result<Accepted, AddError>) -> Refused {
@@ -256,11 +283,20 @@ mod tests {
         let mut book = VouchBook::new(terms(&key()));
         assert_eq!(refusal(book.add(&vouch(2, 1, None, &key()))), Refused::Gap);
         assert_eq!(book.add(&vouch(0, 2, None, &key())).unwrap(), Accepted::New);
-        assert_eq!(book.add(&vouch(0, 2, None, &key())).unwrap(), Accepted::Known);
+        assert_eq!(
+            book.add(&vouch(0, 2, None, &key())).unwrap(),
+            Accepted::Known
+        );
         assert_eq!(book.chunk_length(1), Some(CHUNK));
-        assert_eq!(refusal(book.add(&vouch(2, 1, Some(9), &key()))), Refused::End);
+        assert_eq!(
+            refusal(book.add(&vouch(2, 1, Some(9), &key()))),
+            Refused::End
+        );
         book.add(&vouch(2, 1, Some(2 * 4096 + 5), &key())).unwrap();
-        assert_eq!((book.known(), book.chunk_length(2), book.chunk_length(3)), (3, Some(5), None));
+        assert_eq!(
+            (book.known(), book.chunk_length(2), book.chunk_length(3)),
+            (3, Some(5), None)
+        );
         assert_eq!(book.bytes_of(3), 2 * 4096 + 5);
         assert_eq!(refusal(book.add(&vouch(3, 1, None, &key()))), Refused::End);
         assert_eq!(book.record_after(0).unwrap().0, 2);
@@ -272,8 +308,13 @@ mod tests {
     fn a_vouch_of_another_key_or_assignment_is_refused() {
         let mut book = VouchBook::new(terms(&key()));
         let other = SigningKey::from_bytes(&[4; 32]);
-        assert_eq!(refusal(book.add(&vouch(0, 1, None, &other))), Refused::Signature);
-        let strange = Vouch::sign([8; 16], 0, vec![[0; 32]], None, &key()).unwrap().encode();
+        assert_eq!(
+            refusal(book.add(&vouch(0, 1, None, &other))),
+            Refused::Signature
+        );
+        let strange = Vouch::sign([8; 16], 0, vec![[0; 32]], None, &key())
+            .unwrap()
+            .encode();
         assert_eq!(refusal(book.add(&strange)), Refused::OtherAssignment);
         assert_eq!(refusal(book.add(b"nonsense")), Refused::Unreadable);
         assert_eq!(book.known(), 0);
@@ -288,7 +329,12 @@ mod tests {
         book.add(&vouch(2, 2, None, &key())).unwrap();
         drop(book);
         let length = std::fs::metadata(&path).unwrap().len();
-        File::options().write(true).open(&path).unwrap().set_len(length - 1).unwrap();
+        File::options()
+            .write(true)
+            .open(&path)
+            .unwrap()
+            .set_len(length - 1)
+            .unwrap();
         assert_eq!(VouchBook::read(terms(&key()), &path).unwrap().known(), 2);
         let mut book = VouchBook::open(terms(&key()), &path).unwrap();
         assert_eq!(book.known(), 2);
@@ -307,7 +353,9 @@ mod tests {
     fn a_file_of_another_assignment_is_left_alone() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("a.vouch");
-        let strange = Vouch::sign([8; 16], 0, vec![[0; 32]], None, &key()).unwrap().encode();
+        let strange = Vouch::sign([8; 16], 0, vec![[0; 32]], None, &key())
+            .unwrap()
+            .encode();
         std::fs::write(&path, &strange).unwrap();
         let error = VouchBook::open(terms(&key()), &path).unwrap_err();
         assert_eq!(error.code(), "ENGINE_ERR_DIGEST_MISMATCH");

@@ -52,7 +52,11 @@ impl Writer {
         if self.waiting() + message.len() > OUT_BYTES_MAX {
             return false;
         }
-        let queue = if self.body.is_some() { &mut self.behind } else { &mut self.ahead };
+        let queue = if self.body.is_some() {
+            &mut self.behind
+        } else {
+            &mut self.ahead
+        };
         queue.extend_from_slice(message);
         true
     }
@@ -67,7 +71,11 @@ impl Writer {
     ) {
         debug_assert!(self.body.is_none());
         self.ahead.extend_from_slice(header);
-        self.body = Some(Body { index, offset, left: bytes });
+        self.body = Some(Body {
+            index,
+            offset,
+            left: bytes,
+        });
     }
 
     /// Control bytes that wait for the socket.
@@ -100,7 +108,9 @@ impl Writer {
         }
         self.ahead.clear();
         self.ahead_sent = 0;
-        let Some(body) = &mut self.body else { return Ok(Pushed::Idle) };
+        let Some(body) = &mut self.body else {
+            return Ok(Pushed::Idle);
+        };
         while body.left > 0 {
             match socket::send_file(&fd, file, body.offset, body.left)? {
                 Some(Moved::Bytes(bytes)) => {

@@ -1,0 +1,532 @@
+//! The relay over real sockets and files. Several relays live in this process; what must come is
+//! waited for, never timed.
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+mod support;
+
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::FileExt;
+use std::time::Duration;
+
+use relay::{ListenLimits, Waited};
+use spread::Plan;
+use support::{
+    CHUNK, Content, FakePeer, node, open_relay, open_relay_within, peer, plan, until, vouches_of,
+};
+use wire::peer::{Message, Refusal};
+use wire::vouch::SigningKey;
+
+const MIB: usize = 1 << 20;
+const LONG: Duration = Duration::from_secs(90);
+
+#[test]
+fn a_star_serves_every_child() {
+    let content = Content::new("star", 3 * MIB + 77, 16);
+    let source_relay = open_relay(1);
+    let source = content.open_source(&source_relay, 1);
+    let root = peer(1, source_relay.address());
+    let relays = [2, 3, 4].map(open_relay);
+    let receivers = ["b", "c", "d"].map(|name| {
+        let relay = &relays[usize::from(name.as_bytes()[0] - b'b')];
+        (name, content.open_receiver(relay, name, plan(&[root])))
+    });
+    for (name, receiver) in &receivers {
+        content.completes(receiver, name);
+        assert_eq!(receiver.status().corrupt_chunks, 0);
+    }
+    until("the source counts its children", || {
+        source.status().children == 3
+    });
+    until("the source counts what it sent", || {
+        source.status().bytes_sent >= 3 * content.bytes.len() as u64
+    });
+}
+
+#[test]
+fn a_chain_passes_on_what_it_receives() {
+    let content = Content::new("chain", 4 * MIB + 1, 32);
+    let relays = [1, 2, 3, 4].map(open_relay);
+    let _source = content.open_source(&relays[0], 1);
+    let at = |place: usize| peer(u8::try_from(place + 1).unwrap(), relays[place].address());
+    // Each knows the node before it and nobody else.
+    let last = content.open_receiver(&relays[3], "d", plan(&[at(2)]));
+    let middle = content.open_receiver(&relays[2], "c", plan(&[at(1)]));
+    let first = content.open_receiver(&relays[1], "b", plan(&[at(0)]));
+    for (name, receiver) in [("b", &first), ("c", &middle), ("d", &last)] {
+        content.completes(receiver, name);
+    }
+}
+
+#[test]
+fn two_strands_share_the_work() {
+    let content = Content::new("strands", 4 * MIB, 16);
+    let relays = [1, 2, 3, 4, 5].map(open_relay);
+    let _source = content.open_source(&relays[0], 2);
+    let at = |place: usize| peer(u8::try_from(place + 1).unwrap(), relays[place].address());
+    // Strand 0: source, 1, then the others below it; strand 1: source, 2, then the others.
+    let receivers = ["b", "c", "d", "e"].map(|name| {
+        let place = usize::from(name.as_bytes()[0] - b'a');
+        let above = |inner: usize| match place {
+            place if place == inner => vec![at(0)],
+            _ => vec![at(inner)],
+        };
+        let parents = vec![above(1), above(2)];
+        let plan = Plan {
+            strand_count: 2,
+            parents,
+            peers: Vec::new(),
+        };
+        (name, content.open_receiver(&relays[place], name, plan))
+    });
+    for (name, receiver) in &receivers {
+        content.completes(receiver, name);
+    }
+}
+
+#[test]
+fn a_corrupt_chunk_costs_its_sender_the_link_and_comes_from_elsewhere() {
+    let content = Content::new("corrupt", MIB, 64);
+    let source_relay = open_relay(1);
+    let _source = content.open_source(&source_relay, 1);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let liar = peer(9, listener.local_addr().unwrap());
+    let relay = open_relay(2);
+    let parents = plan(&[liar, peer(1, source_relay.address())]);
+    let receiver = content.open_receiver(&relay, "b", parents);
+    let mut fake = FakePeer::accept(&listener, 9);
+    fake.expect("ATTACH", |message| {
+        matches!(message, Message::Attach { strand: 0, .. })
+    });
+    for vouch in &content.vouches {
+        fake.send(&Message::Vouch {
+            bytes: vouch.clone(),
+        });
+    }
+    fake.send_chunk(0, content.chunk(0));
+    let mut wrong = content.chunk(1).to_vec();
+    wrong[5000] ^= 1;
+    fake.send_chunk(1, &wrong);
+    fake.expect_close();
+    content.completes(&receiver, "b");
+    let status = receiver.status();
+    assert_eq!(
+        (status.corrupt_chunks, status.last_fault),
+        (1, Some("corrupt chunk"))
+    );
+}
+
+#[test]
+fn a_vouch_of_another_key_costs_its_sender_the_link() {
+    let content = Content::new("forged", MIB / 2, 64);
+    let source_relay = open_relay(1);
+    let _source = content.open_source(&source_relay, 1);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let liar = peer(9, listener.local_addr().unwrap());
+    let relay = open_relay(2);
+    let parents = plan(&[liar, peer(1, source_relay.address())]);
+    let receiver = content.open_receiver(&relay, "b", parents);
+    let mut fake = FakePeer::accept(&listener, 9);
+    fake.expect("ATTACH", |message| {
+        matches!(message, Message::Attach { .. })
+    });
+    let other = SigningKey::from_bytes(&[0x44; 32]);
+    let forged = vouches_of(content.assignment, &vec![1; MIB], 64, &other);
+    fake.send(&Message::Vouch {
+        bytes: forged[0].clone(),
+    });
+    fake.expect_close();
+    content.completes(&receiver, "b");
+    assert_eq!(
+        receiver.status().last_fault,
+        Some("vouch not signed by the source")
+    );
+    assert_eq!(receiver.status().corrupt_chunks, 0);
+}
+
+#[test]
+fn what_is_not_in_the_protocol_ends_the_link_and_nothing_else() {
+    let content = Content::new("nonsense", MIB / 2, 64);
+    let relay = open_relay(1);
+    let source = content.open_source(&relay, 1);
+    let bad: [fn(&mut FakePeer); 4] = [
+        |fake| fake.send_chunk(0, &[0; 16]),
+        |fake| fake.hello(8),
+        |fake| fake.stream.write_all(&[0xff; 64]).unwrap(),
+        |fake| fake.attach([0xee; 16]),
+    ];
+    for (count, misbehave) in bad.iter().enumerate() {
+        let mut fake = FakePeer::call(relay.address(), 8);
+        fake.attach(content.assignment);
+        fake.expect("VOUCH", |message| matches!(message, Message::Vouch { .. }));
+        misbehave(&mut fake);
+        fake.expect_close();
+        until("the fault is counted", || {
+            source.status().faulty_links == count as u64 + 1
+        });
+    }
+    let child_relay = open_relay(2);
+    let child = content.open_receiver(&child_relay, "b", plan(&[peer(1, relay.address())]));
+    content.completes(&child, "b");
+}
+
+#[test]
+fn a_receiver_that_comes_back_fetches_only_what_it_lacks() {
+    let content = Content::new("back", 2 * MIB + 5, 32);
+    let source_relay = open_relay(1);
+    let source = source_relay.open_source(content.source_spec(1)).unwrap();
+    let parents = plan(&[peer(1, source_relay.address())]);
+    let half = 2 * 32 * u64::from(CHUNK);
+    for vouch in &content.vouches[..2] {
+        source.vouch(vouch.clone()).unwrap();
+    }
+    let relay = open_relay(2);
+    let receiver = content.open_receiver(&relay, "b", parents.clone());
+    assert!(matches!(
+        receiver.prefix().wait(half, LONG),
+        Waited::Ready(_)
+    ));
+    receiver.close();
+    assert!(matches!(
+        receiver.prefix().wait(half + 1, LONG),
+        Waited::Closed(None)
+    ));
+    relay.close();
+    // One stored chunk is damaged meanwhile, and the vouch file is torn.
+    let file = std::fs::File::options()
+        .write(true)
+        .open(content.path("b"))
+        .unwrap();
+    file.write_all_at(&[0x5a; 100], 3 * u64::from(CHUNK) + 7)
+        .unwrap();
+    let torn = std::fs::File::options()
+        .append(true)
+        .open(content.path("b.vouch"))
+        .unwrap();
+    torn.write_all_at(
+        b"DSTVCH01 torn",
+        std::fs::metadata(content.path("b.vouch")).unwrap().len(),
+    )
+    .unwrap();
+    content.vouch_all(&source);
+    let relay = open_relay(2);
+    let receiver = content.open_receiver(&relay, "b", parents);
+    content.completes(&receiver, "b");
+    let status = receiver.status();
+    let lacked = content.bytes.len() as u64 - half + u64::from(CHUNK);
+    let twice = status.duplicate_chunks * u64::from(CHUNK);
+    assert!(status.bytes_received >= lacked, "{status:?}");
+    assert!(status.bytes_received <= lacked + twice, "{status:?}");
+}
+
+#[test]
+fn a_stream_is_received_while_its_source_still_grows() {
+    let content = Content::new("grows", 2 * MIB + 9, 16);
+    std::fs::write(content.path("source"), []).unwrap();
+    let relay = open_relay(1);
+    let source = relay.open_source(content.source_spec(1)).unwrap();
+    let child_relay = open_relay(2);
+    let child = content.open_receiver(&child_relay, "b", plan(&[peer(1, relay.address())]));
+    let file = std::fs::File::options()
+        .write(true)
+        .open(content.path("source"))
+        .unwrap();
+    let batch_bytes = 16 * CHUNK as usize;
+    let mut written = 0;
+    for (bytes, vouch) in content.bytes.chunks(batch_bytes).zip(&content.vouches) {
+        file.write_all_at(bytes, written).unwrap();
+        source.vouch(vouch.clone()).unwrap();
+        written += bytes.len() as u64;
+        assert!(matches!(child.prefix().wait(written, LONG), Waited::Ready(n) if n == written));
+    }
+    content.completes(&child, "b");
+    assert_eq!(
+        child.prefix().wait(u64::MAX, LONG),
+        Waited::Complete(written)
+    );
+    assert!(source.status().complete);
+}
+
+#[test]
+fn a_source_is_opened_again_from_its_vouch_file() {
+    let content = Content::new("again", MIB, 16);
+    std::fs::write(content.path("source.vouch"), content.vouches.concat()).unwrap();
+    let relay = open_relay(1);
+    let mut spec = content.source_spec(1);
+    spec.vouch_path = Some(content.path("source.vouch"));
+    let source = relay.open_source(spec).unwrap();
+    let child_relay = open_relay(2);
+    let child = content.open_receiver(&child_relay, "b", plan(&[peer(1, relay.address())]));
+    content.completes(&child, "b");
+    assert_eq!(source.status().chunk_count, Some(content.chunk_count()));
+}
+
+#[test]
+fn a_child_that_does_not_read_holds_up_nobody() {
+    let content = Content::new("slow", 24 * MIB, 512);
+    let relay = open_relay(1);
+    let source = content.open_source(&relay, 1);
+    let mut slow = FakePeer::call(relay.address(), 8);
+    slow.attach(content.assignment);
+    until("the slow child is attached", || {
+        source.status().children == 1
+    });
+    let child_relay = open_relay(2);
+    let child = content.open_receiver(&child_relay, "b", plan(&[peer(1, relay.address())]));
+    content.completes(&child, "b");
+}
+
+#[test]
+fn a_child_goes_on_with_others_when_the_source_dies() {
+    let content = Content::new("orphan", 2 * MIB, 64);
+    let relays = [1, 2, 3].map(open_relay);
+    let source = content.open_source(&relays[0], 1);
+    let at = |place: usize| peer(u8::try_from(place + 1).unwrap(), relays[place].address());
+    let first = content.open_receiver(&relays[1], "b", plan(&[at(0)]));
+    content.completes(&first, "b");
+    source.close();
+    relays[0].close();
+    let mut orphan_plan = plan(&[at(0)]);
+    orphan_plan.peers = vec![at(1)];
+    let orphan = content.open_receiver(&relays[2], "c", orphan_plan);
+    content.completes(&orphan, "c");
+}
+
+#[test]
+fn a_receiver_that_is_there_before_its_source_waits_for_it() {
+    let content = Content::new("early", MIB / 2, 8);
+    let relay = open_relay(1);
+    let child_relay = open_relay(2);
+    let child = content.open_receiver(&child_relay, "b", plan(&[peer(1, relay.address())]));
+    until("the caller is refused", || {
+        relay.counters().refused_unknown > 0
+    });
+    let _source = content.open_source(&relay, 1);
+    content.completes(&child, "b");
+}
+
+#[test]
+fn strangers_who_talk_nonsense_are_told_and_counted() {
+    let content = Content::new("strangers", MIB / 2, 8);
+    let relay = open_relay(1);
+    let _source = content.open_source(&relay, 1);
+
+    let mut garbage = FakePeer::of(TcpStream::connect(relay.address()).unwrap());
+    garbage
+        .stream
+        .write_all(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        .unwrap();
+    let refusal = garbage.expect("REFUSE", |m| matches!(m, Message::Refuse { .. }));
+    assert!(matches!(
+        refusal,
+        Message::Refuse {
+            reason: Refusal::Malformed,
+            ..
+        }
+    ));
+    garbage.expect_close();
+    until("garbage is counted", || relay.counters().malformed == 1);
+
+    let mut oversized = FakePeer::of(TcpStream::connect(relay.address()).unwrap());
+    let mut header = Message::Detach { strand: 0 }.encode();
+    header[3] = 1; // a HELLO
+    header[4..8].copy_from_slice(&u32::MAX.to_le_bytes());
+    oversized.stream.write_all(&header).unwrap();
+    oversized.expect_close();
+    until("an oversized message is counted", || {
+        relay.counters().malformed == 2
+    });
+
+    let mut unknown = FakePeer::call(relay.address(), 7);
+    unknown.attach([0xab; 16]);
+    let refusal = unknown.expect("REFUSE", |m| matches!(m, Message::Refuse { .. }));
+    assert!(matches!(
+        refusal,
+        Message::Refuse {
+            reason: Refusal::UnknownAssignment,
+            ..
+        }
+    ));
+    unknown.expect_close();
+    assert_eq!(relay.counters().refused_unknown, 1);
+
+    let child_relay = open_relay(2);
+    let child = content.open_receiver(&child_relay, "b", plan(&[peer(1, relay.address())]));
+    content.completes(&child, "b");
+    assert!(relay.counters().admitted >= 1);
+}
+
+#[test]
+fn strangers_who_do_not_say_what_they_want_are_cut_off() {
+    let handshake_deadline = Duration::from_millis(100);
+    let relay = open_relay_within(
+        1,
+        ListenLimits {
+            handshake_deadline,
+            ..ListenLimits::default()
+        },
+    );
+    let mut silent = FakePeer::of(TcpStream::connect(relay.address()).unwrap());
+    silent.expect_close();
+    until("silence is counted", || relay.counters().too_slow == 1);
+    let mut half = FakePeer::call(relay.address(), 7);
+    half.expect_close();
+    until("half a handshake is counted", || {
+        relay.counters().too_slow == 2
+    });
+    assert_eq!(relay.counters().admitted, 0);
+}
+
+#[test]
+fn callers_are_bounded_in_all_and_by_address() {
+    let few_handshakes = ListenLimits {
+        handshakes_max: 2,
+        ..ListenLimits::default()
+    };
+    let few_connections = ListenLimits {
+        connections_from_loopback_max: 2,
+        ..ListenLimits::default()
+    };
+    for limits in [few_handshakes, few_connections] {
+        let relay = open_relay_within(1, limits);
+        let mut taken = [7, 8].map(|number| FakePeer::call(relay.address(), number));
+        for fake in &mut taken {
+            fake.expect("HELLO", |message| matches!(message, Message::Hello { .. }));
+        }
+        let mut third = FakePeer::of(TcpStream::connect(relay.address()).unwrap());
+        third.expect_close();
+        assert_eq!(relay.counters().refused_full, 1);
+        // A place that is given back can be taken again.
+        drop(taken);
+        until("a place is free", || {
+            let mut again = FakePeer::of(TcpStream::connect(relay.address()).unwrap());
+            again.next().is_some()
+        });
+    }
+}
+
+#[test]
+fn a_full_disk_ends_its_session_alone() {
+    let content = Content::new("full", MIB / 2, 8);
+    let relay = open_relay(1);
+    let _source = content.open_source(&relay, 1);
+    let parents = plan(&[peer(1, relay.address())]);
+    let child_relay = open_relay(2);
+    let mut spec = content.receiver_spec("unused", parents.clone());
+    spec.path = "/dev/full".into();
+    let full = child_relay.open_receiver(spec).unwrap();
+    until("the session fails", || full.status().failure.is_some());
+    let failure = full.status().failure.unwrap();
+    assert_eq!(failure.code, "ENGINE_ERR_NO_SPACE");
+    assert_eq!(
+        full.prefix().wait(u64::MAX, LONG),
+        Waited::Closed(Some(failure))
+    );
+    // The process, the relay and the assignment go on.
+    full.close();
+    let child = content.open_receiver(&child_relay, "b", parents);
+    content.completes(&child, "b");
+}
+
+#[test]
+fn a_source_whose_file_was_cut_short_says_so() {
+    let content = Content::new("cut", MIB / 2, 8);
+    std::fs::write(content.path("source"), &content.bytes[..MIB / 4]).unwrap();
+    let relay = open_relay(1);
+    let source = content.open_source(&relay, 1);
+    let child_relay = open_relay(2);
+    let child = content.open_receiver(&child_relay, "b", plan(&[peer(1, relay.address())]));
+    until("the source fails", || source.status().failure.is_some());
+    assert_eq!(source.status().failure.unwrap().code, "ENGINE_ERR_IO");
+    assert_eq!(child.status().failure, None);
+}
+
+#[test]
+fn wrong_vouches_of_the_owner_are_refused_or_end_the_session() {
+    let content = Content::new("owner", MIB / 2, 8);
+    let relay = open_relay(1);
+    let source = relay.open_source(content.source_spec(1)).unwrap();
+    let other = SigningKey::from_bytes(&[0x44; 32]);
+    let forged = vouches_of(content.assignment, &content.bytes, 8, &other);
+    let error = source.vouch(forged[0].clone()).unwrap_err();
+    assert_eq!(error.code(), "ENGINE_ERR_DIGEST_MISMATCH");
+    source.vouch(content.vouches[1].clone()).unwrap();
+    until("the gap ends the session", || {
+        source.status().failure.is_some()
+    });
+    assert_eq!(
+        source.status().failure.unwrap().code,
+        "ENGINE_ERR_DIGEST_MISMATCH"
+    );
+}
+
+#[test]
+fn an_assignment_has_one_session_at_a_time() {
+    let content = Content::new("one", MIB / 4, 8);
+    let relay = open_relay(1);
+    let source = content.open_source(&relay, 1);
+    let error = relay.open_source(content.source_spec(1)).unwrap_err();
+    assert_eq!(error.code(), "ENGINE_ERR_CONFLICT");
+    source.close();
+    let _again = content.open_source(&relay, 1);
+    let mut wrong = content.source_spec(1);
+    wrong.chunk_bytes = 12_345;
+    assert_eq!(
+        relay.open_source(wrong).unwrap_err().code(),
+        "ENGINE_ERR_INVALID_ARGUMENT"
+    );
+}
+
+#[test]
+fn a_plan_can_name_a_parent_later() {
+    let content = Content::new("later", MIB / 2, 8);
+    let relay = open_relay(1);
+    let _source = content.open_source(&relay, 1);
+    let child_relay = open_relay(2);
+    let child = content.open_receiver(&child_relay, "b", plan(&[]));
+    child.set_plan(plan(&[peer(1, relay.address())]));
+    content.completes(&child, "b");
+    assert_eq!(child.status().parents, [node(1)]);
+}
+
+#[test]
+fn closing_joins_threads_and_frees_the_port() {
+    let content = Content::new("closing", 2 * MIB, 8);
+    let relay = open_relay(1);
+    let source = content.open_source(&relay, 1);
+    let child_relay = open_relay(2);
+    let child = content.open_receiver(&child_relay, "b", plan(&[peer(1, relay.address())]));
+    let name = format!(
+        "relay-{:02x}{:02x}",
+        content.assignment[0], content.assignment[1]
+    );
+    until("both sessions run", || threads_named(&name) == 2);
+    child_relay.close();
+    assert!(!child_relay.is_listening());
+    until("one session runs", || threads_named(&name) == 1);
+    let address = relay.address();
+    relay.close();
+    relay.close();
+    until("no session runs", || threads_named(&name) == 0);
+    drop(TcpListener::bind(address).unwrap());
+    assert!(TcpStream::connect(address).is_err());
+    assert!(matches!(
+        child.prefix().wait(u64::MAX, LONG),
+        Waited::Closed(None) | Waited::Complete(_)
+    ));
+    assert_eq!(
+        relay
+            .open_source(content.source_spec(1))
+            .unwrap_err()
+            .code(),
+        "ENGINE_ERR_NATIVE_CLOSED"
+    );
+    drop(source);
+}
+
+fn threads_named(name: &str) -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    let names =
+        tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
+    names.filter(|comm| comm.trim_end() == name).count()
+}
