@@ -93,6 +93,11 @@ impl<P: Process> Network<P> {
         self.fabric.now_us
     }
 
+    /// How many nodes there are, dead ones included.
+    pub fn node_count(&self) -> NodeIndex {
+        self.processes.len()
+    }
+
     /// The process of a living node.
     pub fn process(&self, node: NodeIndex) -> Option<&P> {
         self.processes.get(node).and_then(Option::as_ref)

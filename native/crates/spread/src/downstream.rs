@@ -118,7 +118,8 @@ impl Core {
             .unwrap_or(0)
     }
 
-    /// The same within one strand.
+    /// The same within one strand. A report fades by one at each hop, so that none can go round
+    /// for ever where plans of different age have closed a circle.
     pub(crate) fn backlog_of(&self, place: usize) -> u32 {
         let Some(strand) = self.strands.get(place) else {
             return 0;
@@ -130,7 +131,10 @@ impl Core {
                 .iter()
                 .find(|feed| usize::from(feed.strand) == place)?;
             let keeps_up = !feed.lagging && !link.said.complete;
-            keeps_up.then(|| queue_of(feed, &self.strands).max(link.said.backlog))
+            keeps_up.then(|| {
+                let below = link.said.backlog.saturating_sub(1);
+                queue_of(feed, &self.strands).max(below)
+            })
         };
         strand
             .children

@@ -245,7 +245,8 @@ impl Core {
         }
     }
 
-    /// Connects to one more node of the plan that may have what is missing.
+    /// Connects to one more peer that may have what is missing. Ancestors are not asked in this
+    /// way: strands turn to them in their order, or a source that is back would be asked by all.
     fn dial_to_pull(&mut self, now_ms: u64) {
         let spare = self
             .links
@@ -255,19 +256,12 @@ impl Core {
         if spare.count() >= 2 * PULL_LINKS_MAX || dialing >= 2 {
             return;
         }
-        let known = self.strands.iter().flat_map(|strand| &strand.candidates);
         let open = |peer: &&Peer| {
             !self.is_shunned(peer.node, now_ms)
                 && !self.links.reaches(peer.node)
                 && self.dials.iter().all(|dial| dial.node != peer.node)
         };
-        let candidates: Vec<Peer> = self
-            .peers
-            .iter()
-            .chain(known)
-            .filter(open)
-            .copied()
-            .collect();
+        let candidates: Vec<Peer> = self.peers.iter().filter(open).copied().collect();
         let choice = self.random_below(u32::try_from(candidates.len()).unwrap_or(0));
         if let Some(peer) = candidates.get(choice as usize) {
             self.dial(*peer, true, now_ms);

@@ -77,38 +77,28 @@ impl Core {
         Ok(())
     }
 
-    /// Sends STATUS where it is due.
+    /// Sends STATUS where it is due. A parent hears the backlog of the strands that it serves us
+    /// in and no other: two nodes may be parents of one another, and what is reported must not
+    /// come back as a report.
     pub(crate) fn tell_status(&mut self, now_ms: u64) {
-        let backlog = self.backlog();
+        let backlogs: Vec<u32> = (0..self.strands.len())
+            .map(|place| self.backlog_of(place))
+            .collect();
         for place in 0..self.links.len() {
             let Some((id, link)) = self.links.at_mut(place) else {
                 return;
             };
-            let parent = self
-                .strands
-                .iter()
-                .any(|strand| strand.parent() == Some(id));
-            let have_count = self.have.count();
-            let due = match link.told.at_ms {
-                None => true,
-                Some(at_ms) => {
-                    let since_ms = now_ms.saturating_sub(at_ms);
-                    let news = have_count != link.told.have_count;
-                    since_ms >= HEARTBEAT_MS
-                        || (news && since_ms >= STATUS_DOWN_MS)
-                        || (parent && backlog != link.told.backlog)
-                        || (self.complete && !link.told.complete)
-                }
+            let served = self.strands.iter().zip(&backlogs);
+            let served = served.filter(|(strand, _)| strand.parent() == Some(id));
+            let now = Told {
+                at_ms: Some(now_ms),
+                have_count: self.have.count(),
+                backlog: served.map(|(_, backlog)| *backlog).max().unwrap_or(0),
+                complete: self.complete,
             };
-            if due && is_greeted(link) {
-                let complete = self.complete;
-                link.told = Told {
-                    at_ms: Some(now_ms),
-                    have_count,
-                    backlog,
-                    complete,
-                };
-                let message = self.status_message(backlog);
+            if is_greeted(link) && is_due(link.told, now) {
+                link.told = now;
+                let message = self.status_message(now.backlog);
                 self.send(id, message);
             }
         }
@@ -149,6 +139,17 @@ impl Core {
             log_lengths: planned.map(|strand| length(strand.log.len())).collect(),
         }
     }
+}
+
+fn is_due(last: Told, now: Told) -> bool {
+    let (Some(last_ms), Some(now_ms)) = (last.at_ms, now.at_ms) else {
+        return true;
+    };
+    let since_ms = now_ms.saturating_sub(last_ms);
+    since_ms >= HEARTBEAT_MS
+        || (since_ms >= STATUS_DOWN_MS && now.have_count != last.have_count)
+        || now.backlog != last.backlog
+        || now.complete != last.complete
 }
 
 /// The first message on a link is an ATTACH: ours on one that we opened, the peer's on another.
