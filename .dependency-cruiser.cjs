@@ -115,14 +115,14 @@ module.exports = {
       comment: 'Users do not get development dependencies: move the package to dependencies, with a reason in docs/decisions.',
       severity: 'error',
       from: { path: '^(src|workers)/' },
-      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown', 'unknown'] },
+      to: { dependencyTypes: ['npm-dev', 'npm-no-pkg', 'npm-unknown', 'unknown'], pathNot: 'native/addon/index' },
     },
     {
       name: 'resolvable',
       comment: 'This import leads nowhere: correct its path.',
       severity: 'error',
       from: { path: '^(src|workers|test)/' },
-      to: { couldNotResolve: true, pathNot: '^distributary' },
+      to: { couldNotResolve: true, pathNot: '^distributary|native/addon/index' },
     },
   ],
   options: {

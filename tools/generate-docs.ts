@@ -30,7 +30,7 @@ function errorsPage(): string {
       '',
       `${asCode(row.message)}`,
       '',
-      `- HTTP ${row.status}, exit code ${row.exit}, ${row.retryable ? 'worth trying again' : 'the same call fails again'}`,
+      `- HTTP ${row.status}, exit code ${row.exit}, ${row.retryable ? 'worth trying again' : 'trying again is no use'}`,
       `- way out: ${asCode(row.hint)}`,
     ].join('\n'),
   )

@@ -40,7 +40,7 @@ class TapCount {
     const found = /^( {4})?(not )?ok \d+(?: - (.*))?$/.exec(line)
     if (found === null) return
     const [, nested, not, title = ''] = found
-    const skip = /# (?:SKIP|TODO)\b ?(.*)$/i.exec(title)
+    const skip = /# (?:SKIP|TO-?DO)\b ?(.*)$/i.exec(title)
     if (nested !== undefined) this.#takeClaim(not === undefined, title, skip)
     else this.#endFile(not === undefined, title.replace(/ # .*$/, ''), skip)
   }

@@ -1,5 +1,7 @@
 import { type ErrorRow, row } from './error-row.js'
 
+const peerHint = 'the link was closed; if this repeats, run the same release of distributary on both sides'
+
 /** What is wrong with content, assignments and trees. */
 export const contentFaults = {
   ENGINE_ERR_SOURCE_UNREADABLE: row(
@@ -42,7 +44,7 @@ export const contentFaults = {
     1,
     true,
     'the list of what a release holds cannot be read: {why}',
-    'the release is fetched again by itself; if this repeats, check the disk and memory of the machine named in the log',
+    'the release is fetched again by itself; if this repeats, check disk and memory of the machine that the log names',
   ),
   ENGINE_ERR_VOUCH_INVALID: row(
     422,
@@ -58,6 +60,17 @@ export const contentFaults = {
     'a peer sent what is not in the protocol: {why}',
     'another source is asked by itself; run the same release of distributary on all nodes',
   ),
+  ENGINE_ERR_PEER_LINK: row(422, 1, true, "a peer's message came on a link that is not known", peerHint),
+  ENGINE_ERR_PEER_ASSIGNMENT: row(422, 1, true, 'a peer asked for another assignment than is served here', peerHint),
+  ENGINE_ERR_PEER_STRAND: row(422, 1, true, 'a peer named a strand that can not be', peerHint),
+  ENGINE_ERR_PEER_RANGE: row(
+    422,
+    1,
+    true,
+    'a peer named chunks beyond the end of the assignment, or out of order',
+    peerHint,
+  ),
+  ENGINE_ERR_PEER_FLOOD: row(422, 1, true, 'a peer asked for the same over and over', peerHint),
   ENGINE_ERR_DIGEST_MISMATCH: row(
     422,
     1,

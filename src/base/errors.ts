@@ -54,7 +54,7 @@ export class EngineError extends Error {
   /**
    * @param code  a row of the table.
    * @param details  facts; those named in the row's braces fill its text.
-   * @param options.cause  what was caught; `message` and `hint` replace the table's text (errors from elsewhere bring theirs).
+   * @param options.cause  what was caught; `message` and `hint` replace the table's text, for errors from elsewhere.
    */
   constructor(
     code: ErrorCode,

@@ -3,19 +3,31 @@ import { DAY_MS, HOUR_MS, KIB, MIB, MINUTE_MS, SECOND_MS } from './units.js'
 // Each limit is one exported constant with the unit in its name and the reason in its comment:
 // docs/reference/limits.md is made from them. Limits of the data plane are in native/crates/wire.
 
-/** A site keeps this many releases on each node and in the shadow: the live one, one to go back to, one being staged. */
+/**
+ * A site keeps this many releases on each node and in the shadow: the live one, one to go back to, one being
+ * staged.
+ */
 export const RELEASES_KEPT = 3
 
-/** Finished jobs kept for each site: enough to see the last weeks of a busy site in one page, little enough to load at once. */
+/**
+ * Finished jobs kept for each site: enough to see the last weeks of a busy site in one page, little enough to
+ * load at once.
+ */
 export const FINISHED_JOBS_KEPT_PER_SITE = 500
 
-/** Events kept for each job: a watcher that was away resumes within them; older progress is worth nothing once newer exists. */
+/**
+ * Events kept for each job: a watcher that was away resumes within them; older progress is worth nothing once
+ * newer exists.
+ */
 export const JOB_EVENTS_KEPT = 1000
 
 /** Events of finished jobs older than this are dropped; the job's own row keeps the outcome. */
 export const JOB_EVENTS_KEPT_MS = 7 * DAY_MS
 
-/** Snapshots kept for each site: the records from which a node that was away is caught up or a checkpoint is explained. */
+/**
+ * Snapshots kept for each site: the records from which a node that was away is caught up or a checkpoint is
+ * explained.
+ */
 export const SNAPSHOTS_KEPT_PER_SITE = 1000
 
 /** A page of jobs, when the caller does not say: one screen. */
@@ -24,10 +36,16 @@ export const JOB_PAGE_DEFAULT = 50
 /** A page of jobs at most: what one answer may hold without stopping the process noticeably. */
 export const JOB_PAGE_MAX = 500
 
-/** A node that has been silent this long while others wait for it counts as behind. Two missed heartbeats and a margin. */
+/**
+ * A node that has been silent this long while others wait for it counts as behind. Two missed heartbeats and a
+ * margin.
+ */
 export const NODE_SILENT_MS = 10 * SECOND_MS
 
-/** A connection of the node channel is asked for a sign of life this often: finds a dead peer before it counts as silent. */
+/**
+ * A connection of the node channel is asked for a sign of life this often: finds a dead peer before it counts as
+ * silent.
+ */
 export const HEARTBEAT_MS = 3 * SECOND_MS
 
 /** First wait before a node calls its coordinator again; doubled each time, with jitter. */
@@ -93,7 +111,10 @@ export const HTTP_REQUEST_MS = 30 * SECOND_MS
 /** HTTP connections at once, nodes included; beyond it the kernel's queue waits. */
 export const HTTP_CONNECTIONS_MAX = 2048
 
-/** Events that wait for one slow watcher; progress is merged, so only phases fill it. When it is full no more are read for it. */
+/**
+ * Events that wait for one slow watcher; progress is merged, so only phases fill it. When it is full no more are
+ * read for it.
+ */
 export const WATCHER_EVENTS_MAX = 64
 
 /** A watcher whose queue is full and who reads nothing for this long is cut; it resumes where it stood. */
@@ -105,7 +126,10 @@ export const WATCHER_BYTES_MAX = 256 * KIB
 /** A connection of the node channel says hello within this time, and a coordinator answers within it. */
 export const HELLO_MS = 10 * SECOND_MS
 
-/** Bytes that wait for one node on its channel; beyond it the channel is cut and the node is told anew when it returns. */
+/**
+ * Bytes that wait for one node on its channel; beyond it the channel is cut and the node is told anew when it
+ * returns.
+ */
 export const CHANNEL_QUEUE_BYTES_MAX = 16 * MIB
 
 /** A client that lost its event stream tries this long before it gives up: a coordinator restarts in far less. */
@@ -132,7 +156,10 @@ export const POOL_THREADS_MAX = 2
 /** An idle worker thread ends after this long: tasks of one job follow each other within it. */
 export const POOL_IDLE_MS = 10 * SECOND_MS
 
-/** A node that has everything to fetch but gets nothing for this long is not waited for: a link that stands still as good as dead. */
+/**
+ * A node that has everything to fetch but gets nothing for this long is not waited for: a link that stands still
+ * as good as dead.
+ */
 export const NODE_STALLED_MS = 2 * MINUTE_MS
 
 /** First wait before a node is told again what it failed to do; doubled each time. */
@@ -144,5 +171,14 @@ export const RETRY_MS_MAX = MINUTE_MS
 /** Attempts to pack a whole release for nodes that lack its base; then its error is shown until the next release. */
 export const REPLICATE_ATTEMPTS_MAX = 4
 
-/** Ids of progress that is not kept may run ahead of the kept events by less than this: after a restart ids go on beyond it. */
+/**
+ * Ids of progress that is not kept may run ahead of the kept events by less than this: after a restart ids go on
+ * beyond it.
+ */
 export const EVENT_ID_GAP = 1_000_000
+
+/**
+ * A node that holds what it was told to make but did not report it is taken at its word after this long: reports
+ * come first by far.
+ */
+export const REPORT_GRACE_MS = 10 * SECOND_MS

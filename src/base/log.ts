@@ -47,7 +47,8 @@ export function formatLine(json: string): string {
   const rest = Object.entries(facts).map(
     ([key, value]) => ` ${key}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
   )
-  return `${time.slice(11, 23)} ${level.padEnd(5)} ${room === undefined ? '' : `[${room}] `}${msg ?? ''}${rest.join('')}\n`
+  const where = room === undefined ? '' : `[${room}] `
+  return `${time.slice(11, 23)} ${level.padEnd(5)} ${where}${msg ?? ''}${rest.join('')}\n`
 }
 
 function textTo(target: DestinationStream): DestinationStream {

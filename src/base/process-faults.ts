@@ -114,6 +114,13 @@ export const processFaults = {
   ),
   ENGINE_ERR_CLOSING: row(503, 5, true, 'this process is shutting down', 'try again in a moment'),
   ENGINE_ERR_OVERLOADED: row(503, 1, true, 'too many {what} at once', 'try again in a moment'),
+  ENGINE_ERR_NODES_BEHIND: row(
+    504,
+    8,
+    true,
+    '{behind} of {total} nodes do not serve {site}@{release} yet: {names}',
+    'nothing is to be done: they get it when they answer again; `engine nodes` says why each does not',
+  ),
   ENGINE_ERR_NODE_SILENT: row(
     504,
     8,

@@ -100,7 +100,8 @@ function refuseNewer(connection: SQLite.Database, path: string): void {
 /**
  * Opens the database, makes it if it is not there, checks it and brings it to this release's form.
  * Every write is on the disk before it returns (WAL, synchronous FULL).
- * @throws {EngineError} ENGINE_ERR_DATABASE_DAMAGED, _BUSY, _NEWER, ENGINE_ERR_DATA_DIR_UNWRITABLE, ENGINE_ERR_NO_SPACE.
+ * @throws {EngineError} ENGINE_ERR_DATABASE_DAMAGED, ENGINE_ERR_DATABASE_BUSY, ENGINE_ERR_DATABASE_NEWER,
+ *   ENGINE_ERR_DATA_DIR_UNWRITABLE, ENGINE_ERR_NO_SPACE.
  */
 export async function openDatabase(path: string): Promise<Kysely<Schema>> {
   const connection = openConnection(path)

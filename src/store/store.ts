@@ -79,7 +79,8 @@ export class Store implements Tables {
 
   /**
    * Opens the database file at `path`, making it if it is not there.
-   * @throws {EngineError} ENGINE_ERR_DATABASE_DAMAGED, _BUSY, _NEWER, ENGINE_ERR_DATA_DIR_UNWRITABLE, ENGINE_ERR_NO_SPACE.
+   * @throws {EngineError} ENGINE_ERR_DATABASE_DAMAGED, ENGINE_ERR_DATABASE_BUSY, ENGINE_ERR_DATABASE_NEWER,
+   *   ENGINE_ERR_DATA_DIR_UNWRITABLE, ENGINE_ERR_NO_SPACE.
    */
   static async open(path: string): Promise<Store> {
     return new Store(await openDatabase(path))

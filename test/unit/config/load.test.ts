@@ -60,7 +60,8 @@ t.test('an unknown key is named with line, column and the nearest known key', as
   const files = { 'engine.yaml': 'role: node\nnode:\n  segmant: ams\n' }
   t.equal(
     await problem(load(t, files)),
-    `the configuration is not valid: ${t.testdirName}/engine.yaml:3:3: node.segmant is not known; did you mean node.segment?`,
+    `the configuration is not valid: ${t.testdirName}/engine.yaml:3:3: ` +
+      'node.segmant is not known; did you mean node.segment?',
   )
 })
 
