@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
-import { mkdir, rm } from 'node:fs/promises'
+import { mkdir, readdir, rm } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { EngineError } from '../base/errors.js'
 import type { ReleaseRef } from '../model/node.js'
 import { treeHash } from '../native/content.js'
@@ -52,7 +53,7 @@ export class Shadow {
     signal.throwIfAborted()
     await mkdir(this.#paths.site(site), { recursive: true })
     const applying = new Applying({
-      ...(stage.following ?? {}),
+      ...stage.following,
       streamPath: this.#paths.stream(stage.serial),
       assignmentId: stage.assignmentId,
       baseDirectory: baseRelease === null ? null : this.#paths.release(site, baseRelease),
@@ -89,5 +90,14 @@ export class Shadow {
     if (this.live(site) === release) return
     await rm(this.#paths.tree(site, release), { force: true })
     await removeTree(this.#paths.release(site, release))
+  }
+
+  /** Removes releases that are neither kept nor live: of a process that was killed. Other names stay. */
+  async sweep(site: string, kept: ReadonlySet<number>): Promise<void> {
+    const directory = dirname(this.#paths.release(site, 0))
+    const names = existsSync(directory) ? await readdir(directory) : []
+    for (const name of names) {
+      if (/^[1-9]\d{0,15}$/.test(name) && !kept.has(Number(name))) await this.drop(site, Number(name))
+    }
   }
 }

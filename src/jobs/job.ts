@@ -52,28 +52,32 @@ export function stepJob(job: JobFacts, happening: JobHappening, nowMs: number): 
     state: job.state,
     happening: happening.type,
   })
+  if (happening.type === 'finished' || happening.type === 'failed' || happening.type === 'aborted') {
+    return ended(job, happening, nowMs)
+  }
+  return { ...job, ...changeOf(job, happening) }
+}
+
+type Ending = Extract<JobHappening, { readonly type: 'finished' | 'failed' | 'aborted' }>
+
+function changeOf(job: JobFacts, happening: Exclude<JobHappening, Ending>): Partial<JobFacts> {
   switch (happening.type) {
     case 'started':
-      return { ...job, state: 'packing' }
+      return { state: 'packing' }
     case 'scanned':
-      return { ...job, changes: happening.changes }
+      return { changes: happening.changes }
     case 'numbered':
-      return { ...job, release: happening.release, baseRelease: happening.baseRelease }
+      return { release: happening.release, baseRelease: happening.baseRelease }
     case 'assigned':
-      return { ...job, state: 'distributing', assignment: happening.assignment }
+      return { state: 'distributing', assignment: happening.assignment }
     case 'packed':
-      return { ...job, assignment: withLength(job.assignment, happening.streamBytes) }
+      return { assignment: withLength(job.assignment, happening.streamBytes) }
     case 'staged':
-      return { ...job, state: 'staged' }
+      return { state: 'staged' }
     case 'decided':
-      return { ...job, state: 'committing' }
+      return { state: 'committing' }
     case 'interrupted':
-      return { ...job, state: 'packing', assignment: null }
-    case 'finished':
-      return ended(job, happening.error === null ? 'succeeded' : 'partial', happening.error, nowMs)
-    case 'failed':
-    case 'aborted':
-      return ended(job, happening.type, happening.error, nowMs)
+      return { state: 'packing', assignment: null }
   }
 }
 
@@ -100,6 +104,7 @@ function withLength(assignment: AssignmentRef | null, streamBytes: number): Assi
   return assignment === null ? null : { ...assignment, streamBytes }
 }
 
-function ended(job: JobFacts, state: JobState, error: JobError | null, nowMs: number): JobFacts {
+function ended(job: JobFacts, { type, error }: Ending, nowMs: number): JobFacts {
+  const state = type !== 'finished' ? type : error === null ? 'succeeded' : 'partial'
   return { ...job, state, error, finishedAtMs: nowMs }
 }

@@ -52,11 +52,8 @@ export function reconcile(of: Situation, nowMs: number): ReconcileAction {
   if (target === null || isSame(holdings.live, target)) return { do: 'nothing' }
   if (holds(holdings, target) && !of.switchNow) return { do: 'hold' }
   if (of.underWay !== null) return { do: 'wait', reason: `it was told to ${of.underWay}`, untilMs: null }
-  if (lastFailure !== null && isSame(lastFailure.release, target)) {
-    if (!lastFailure.retryable) return { do: 'wait', reason: lastFailure.message, untilMs: null }
-    if (nowMs < lastFailure.retryAtMs)
-      return { do: 'wait', reason: lastFailure.message, untilMs: lastFailure.retryAtMs }
-  }
+  const postponed = lastFailure === null ? null : postponement(lastFailure, target, nowMs)
+  if (postponed !== null) return postponed
   if (holds(holdings, target)) return { do: 'commit', release: target }
   const fitting = of.assignments.filter(
     (kept) => isSame(kept.release, target) && (kept.base === null || (!of.wholeOnly && holds(holdings, kept.base))),
@@ -66,6 +63,13 @@ export function reconcile(of: Situation, nowMs: number): ReconcileAction {
   return best === undefined
     ? { do: 'replicate', release: target }
     : { do: 'stage', assignmentId: best.id, release: target }
+}
+
+/** What failed is not tried before its time, and never when it would fail again. */
+function postponement(failure: LastFailure, target: ReleaseRef, nowMs: number): ReconcileAction | null {
+  const { message: reason, retryable, retryAtMs } = failure
+  if (!isSame(failure.release, target) || (retryable && nowMs >= retryAtMs)) return null
+  return { do: 'wait', reason, untilMs: retryable ? retryAtMs : null }
 }
 
 /** Whether a node has a release complete on its disk, live or not. Pure. */

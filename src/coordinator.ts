@@ -1,0 +1,281 @@
+// In: jobs of embedding programs and of the HTTP API, hellos and reports of nodes. Out: releases on all nodes at once.
+// It opens the rooms, puts them together and closes them; the steps of the path are in src/coordinator/.
+// Never: a decision of its own, state outside its object: two coordinators in one process do not meet.
+import { readFileSync } from 'node:fs'
+import { type Clock, systemClock } from './base/clock.js'
+import { EngineError, toEngineError } from './base/errors.js'
+import { PROGRESS_INTERVAL_MS, SHUTDOWN_MS } from './base/limits.js'
+import { type Logger, silentLogger } from './base/log.js'
+import { idSource, systemRandom } from './base/random.js'
+import { requireLoopback } from './config/listen.js'
+import type { Config, DataListen } from './config/schema.js'
+import { absoluteDirectory, policyOf } from './control/client.js'
+import type { Job, JobFilter, JobsApi, PublishOptions, RollbackOptions, VersionView } from './control/door.js'
+import { outcomeOf } from './control/job-outcome.js'
+import { createMetrics } from './control/metrics.js'
+import { CHANNEL_VERSION } from './control/schema/channel.js'
+import { ControlServer } from './control/server.js'
+import { Door } from './coordinator/asking.js'
+import { OpenedWorld, openWorld } from './coordinator/opening.js'
+import { recover } from './coordinator/recovering.js'
+import { launch, startJobs } from './coordinator/running.js'
+import { Ticking } from './coordinator/ticking.js'
+import type { World } from './coordinator/world.js'
+import type { JobEvent } from './model/event.js'
+import type { JobRequest, JobView, Receipt } from './model/job.js'
+import type { NodeView, PeerAddress } from './model/node.js'
+import type { SiteView } from './model/site.js'
+
+const API_VERSION = 1
+
+export interface CoordinatorOptions {
+  /** A loaded configuration; the fields below are taken before it. */
+  readonly config?: Config
+  /** Where everything is kept. Needed unless `config` names it. */
+  readonly dataDir?: string
+  /** HTTP and node channel; loopback and any free port by default. */
+  readonly listen?: Partial<PeerAddress>
+  /** The relay; loopback and any free port by default. */
+  readonly data?: Partial<DataListen>
+  /** Allows addresses that others reach, although nobody's identity is checked. */
+  readonly insecure?: boolean
+  readonly log?: Logger
+  readonly clock?: Clock
+}
+
+interface Parts {
+  readonly world: World
+  readonly opened: OpenedWorld
+  readonly door: Door
+  readonly server: ControlServer
+  readonly closing: AbortController
+}
+
+/** A coordinator in this process: takes jobs, brings their content to the nodes, switches them, keeps count. */
+export class Coordinator implements JobsApi {
+  readonly #parts: Parts
+  #closing: Promise<void> | null = null
+
+  private constructor(parts: Parts) {
+    this.#parts = parts
+  }
+
+  /**
+   * Opens a coordinator on its data directory and takes up what an earlier life left.
+   * @throws {EngineError} ENGINE_ERR_DATA_DIR_IN_USE, ENGINE_ERR_DATA_DIR_UNWRITABLE, ENGINE_ERR_PORT_IN_USE,
+   * ENGINE_ERR_INSECURE_LISTEN, ENGINE_ERR_DATABASE_DAMAGED and what else its parts refuse.
+   */
+  static async open(options: CoordinatorOptions): Promise<Coordinator> {
+    const { log = silentLogger, clock = systemClock } = options
+    const settings = settingsOf(options)
+    const closing = new AbortController()
+    const metrics = createMetrics()
+    const opened = new OpenedWorld()
+    try {
+      const world = await openWorld({ ...settings, log, clock, metrics, closing: closing.signal }, opened)
+      await recover(world)
+      const version = versionOf(world.coordinatorId)
+      const ids = idSource(() => clock.nowMs(), systemRandom)
+      const door = new Door({ world, newJobId: ids, version })
+      metrics.set('engine_build_info', { version: version.version, role: 'coordinator' }, 1)
+      const { host, port } = settings.listen
+      const serverLog = log.child({ room: 'control' })
+      const server = await ControlServer.open({ door, host, port, log: serverLog, clock, metrics })
+      opened.keep('server', server, (it) => it.close())
+      const ticking = new Ticking(world)
+      opened.keep(
+        'timer',
+        clock.setInterval(PROGRESS_INTERVAL_MS, () => ticking.tick()),
+        (cancel) => cancel(),
+      )
+      for (const job of world.jobs.values()) if (job.record.state !== 'queued') launch(world, job)
+      startJobs(world)
+      log.info({ url: server.url, relay: world.source.port, coordinatorId: world.coordinatorId }, 'coordinator open')
+      return new Coordinator({ world, opened, door, server, closing })
+    } catch (error) {
+      closing.abort(new EngineError('ENGINE_ERR_CLOSING'))
+      await opened.close(log)
+      throw toEngineError(error)
+    }
+  }
+
+  /** 32 hexadecimal digits; stays the same for a data directory. */
+  get id(): string {
+    return this.#parts.world.coordinatorId
+  }
+
+  /** Where HTTP and the node channel are. */
+  get address(): PeerAddress {
+    return this.#parts.server.address
+  }
+
+  /** What nodes join and clients call. */
+  get url(): string {
+    return this.#parts.server.url
+  }
+
+  /** Where the relay is, as nodes are told: `host:port`. */
+  get relayAddress(): string {
+    const { host, port } = this.#parts.world.source
+    return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+  }
+
+  /** True once `close` was called. */
+  get closed(): boolean {
+    return this.#closing !== null
+  }
+
+  /** Brings a directory to the nodes of a group; resolves when the job is accepted. */
+  async publish(directory: string, options: PublishOptions): Promise<Job> {
+    const { site, group, reason, signal, ...policy } = options
+    const request = { type: 'publish', site, group, directory: absoluteDirectory(directory), release: null } as const
+    return this.#ask({ ...request, reason: reason ?? null, policy: policyOf(policy) }, signal)
+  }
+
+  /** Makes an older release live again; nothing is sent to nodes that still hold it. */
+  async rollback({ site, group, reason, release, signal }: RollbackOptions): Promise<Job> {
+    const request = { type: 'rollback', site, group, directory: null, release: release ?? null } as const
+    return this.#ask({ ...request, reason, policy: policyOf({}) }, signal)
+  }
+
+  /** Switches a staged job live; answers when that is decided. */
+  commit(jobId: string): Promise<JobView> {
+    return this.#parts.door.commitJob(jobId)
+  }
+
+  /** Stops a job that has not switched anything yet. */
+  abort(jobId: string): Promise<JobView> {
+    return this.#parts.door.abortJob(jobId)
+  }
+
+  job(jobId: string): Promise<JobView> {
+    return this.#parts.door.getJob(jobId)
+  }
+
+  /** Jobs, newest first. */
+  jobs(filter: Partial<JobFilter> = {}): Promise<readonly JobView[]> {
+    return this.#parts.door.listJobs(filter)
+  }
+
+  /** A handle of a job that was asked for earlier. @throws {EngineError} ENGINE_ERR_JOB_UNKNOWN. */
+  async attach(jobId: string): Promise<Job> {
+    const { id } = await this.job(jobId)
+    return handleOf(this.#parts.door, id, () => {})
+  }
+
+  receipts(jobId: string): Promise<readonly Receipt[]> {
+    return this.#parts.door.receipts(jobId)
+  }
+
+  nodes(): Promise<readonly NodeView[]> {
+    return this.#parts.door.nodes()
+  }
+
+  sites(): Promise<readonly SiteView[]> {
+    return this.#parts.door.sites()
+  }
+
+  async version(): Promise<VersionView> {
+    return this.#parts.door.version()
+  }
+
+  /**
+   * Closes: jobs stop where the next opening takes them up, nodes keep serving. Idempotent; takes at
+   * most SHUTDOWN_MS, after which it ends as a killed process would, which loses nothing.
+   */
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close()
+  }
+
+  async #close(): Promise<void> {
+    const { world, opened, server, closing } = this.#parts
+    const reason = new EngineError('ENGINE_ERR_CLOSING')
+    closing.abort(reason)
+    for (const job of world.jobs.values()) job.controller.abort(reason)
+    const late = new AbortController()
+    const inTime = world.clock.sleep(SHUTDOWN_MS, late.signal).catch(() => {})
+    const stopped = server.close().then(() => quiet(world))
+    await Promise.race([stopped, inTime])
+    const closed = opened.close(world.log)
+    await Promise.race([closed, inTime])
+    late.abort()
+    world.log.info({}, 'coordinator closed')
+  }
+
+  async #ask(request: JobRequest, signal: AbortSignal | undefined): Promise<Job> {
+    const { door } = this.#parts
+    if (signal?.aborted) throw new EngineError('ENGINE_ERR_CANCELLED', { what: 'the job' }, { cause: signal.reason })
+    const { id } = await door.createJob(request)
+    const abort = (): void => void door.abortJob(id).catch(() => {})
+    if (signal?.aborted) abort()
+    signal?.addEventListener('abort', abort, { once: true })
+    return handleOf(door, id, () => signal?.removeEventListener('abort', abort))
+  }
+}
+
+function handleOf(door: Door, id: string, onEnd: () => void): Job {
+  async function* progress(
+    options: { readonly sinceId?: number; readonly signal?: AbortSignal } = {},
+  ): AsyncGenerator<JobEvent> {
+    const signal = options.signal ?? new AbortController().signal
+    for await (const event of door.watchJob(id, options.sinceId ?? 0, signal)) {
+      if (event.type === 'result') onEnd()
+      yield event
+    }
+  }
+  const completed = async (): Promise<JobView> => {
+    for await (const event of progress()) if (event.type === 'result') return outcomeOf(event.job)
+    if (!door.ready()) throw new EngineError('ENGINE_ERR_CLOSING')
+    return outcomeOf(await door.getJob(id))
+  }
+  return { id, progress, completed }
+}
+
+/** Waits until nothing is under way: jobs, effects in the background, messages of nodes. */
+async function quiet(world: World): Promise<void> {
+  const running = [...world.jobs.values()].flatMap((job) => (job.running === null ? [] : [job.running]))
+  await Promise.allSettled(running)
+  await Promise.allSettled(world.members.all.map((member) => member.inbox))
+  while (world.background.size > 0) await Promise.allSettled([...world.background])
+}
+
+function settingsOf(options: CoordinatorOptions): {
+  readonly dataDir: string
+  readonly listen: PeerAddress
+  readonly data: DataListen
+} {
+  const configured = options.config?.coordinator
+  const dataDir = options.dataDir ?? configured?.dataDir
+  if (dataDir === undefined) {
+    const why = 'say where the coordinator keeps its data'
+    throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'dataDir', why })
+  }
+  const listen = { host: '127.0.0.1', port: 0, ...configured?.listen, ...options.listen }
+  const data = { host: '127.0.0.1', port: 0, announceHost: null, ...configured?.data, ...options.data }
+  const insecure = options.insecure ?? options.config?.insecure ?? false
+  requireLoopback('coordinator.listen', listen.host, insecure)
+  requireLoopback('coordinator.data', data.host, insecure)
+  return { dataDir, listen, data }
+}
+
+function versionOf(coordinatorId: string): VersionView {
+  const { name, version } = readPackage()
+  return { name, version, apiVersion: API_VERSION, channelVersion: CHANNEL_VERSION, coordinatorId }
+}
+
+/** The package's own description: beside src/ in a checkout, one level further up when built. */
+function readPackage(): { readonly name: string; readonly version: string } {
+  for (const path of ['../package.json', '../../package.json']) {
+    try {
+      return JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as { name: string; version: string }
+    } catch {
+      // The other place.
+    }
+  }
+  throw new EngineError('ENGINE_ERR_INTERNAL', { why: 'the package has no package.json' })
+}

@@ -1,0 +1,176 @@
+import { EngineError } from '../base/errors.js'
+import { JOB_PAGE_DEFAULT } from '../base/limits.js'
+import type { CoordinatorDoor, JobFilter, VersionView } from '../control/door.js'
+import { jobRequest } from '../control/schema/job.js'
+import { checkAbort, checkCommit, isFinal } from '../jobs/job.js'
+import { checkQueue } from '../jobs/queue.js'
+import type { JobEvent } from '../model/event.js'
+import type { JobRequest, JobView, Receipt } from '../model/job.js'
+import type { NodeView } from '../model/node.js'
+import type { SiteView } from '../model/site.js'
+import type { JobRecord } from '../store/jobs.js'
+import { newPart, toPart } from '../track/fold.js'
+import { nodeConnected } from './listening.js'
+import { LiveJob, toView } from './live-job.js'
+import { launch, startJobs } from './running.js'
+import { nodeViews, siteViews } from './views.js'
+import { refreshSite, type World } from './world.js'
+
+export interface DoorOptions {
+  readonly world: World
+  readonly newJobId: () => string
+  readonly version: VersionView
+}
+
+/** What routes, the node channel and embedding programs ask of a coordinator, answered. */
+export class Door implements CoordinatorDoor {
+  readonly #world: World
+  readonly #options: DoorOptions
+
+  constructor(options: DoorOptions) {
+    this.#world = options.world
+    this.#options = options
+  }
+
+  /** @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT, ENGINE_ERR_SITE_UNKNOWN, ENGINE_ERR_OVERLOADED, ENGINE_ERR_CLOSING. */
+  async createJob(asked: JobRequest): Promise<JobView> {
+    const world = this.#world
+    this.#requireOpen()
+    const request = checked(asked)
+    const { site, group } = request
+    const waiting = [...world.jobs.values()].map(({ id, record }) => ({ id, site: record.site, state: record.state }))
+    checkQueue(waiting, site)
+    if (request.type === 'publish') await world.store.sites.ensure(site, group, world.clock.nowMs())
+    await refreshSite(world, site)
+    const known = await world.store.sites.require(site)
+    if (known.group !== group) {
+      const why = `site ${site} belongs to group ${known.group}`
+      throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the group', why })
+    }
+    const parts = world.members.inGroup(group).map((member) => newPart(member.identity))
+    const job = new LiveJob(this.#newRecord(request), parts, world.clock.monotonicMs())
+    await world.watching.begin(job.id, true)
+    const atMs = job.record.createdAtMs
+    const event: JobEvent = { type: 'phase', id: world.watching.nextId(job.id), atMs, job: job.view }
+    await world.store.transaction(async (tables) => {
+      await tables.jobs.create(job.record)
+      await tables.jobNodes.put(job.id, parts)
+      await tables.events.append(job.id, event)
+    })
+    world.jobs.set(job.id, job)
+    world.watching.tell(job.id, event)
+    world.log.info({ jobId: job.id, type: request.type, site, group, nodeCount: parts.length }, 'job accepted')
+    startJobs(world)
+    return event.job
+  }
+
+  async getJob(id: string): Promise<JobView> {
+    const live = this.#world.jobs.get(id)
+    if (live !== undefined) return live.view
+    const record = await this.#world.store.jobs.require(id)
+    return toView(record, (await this.#world.store.jobNodes.list(id)).map(toPart))
+  }
+
+  async listJobs(filter: Partial<JobFilter>): Promise<readonly JobView[]> {
+    const { store, jobs } = this.#world
+    const records = await store.jobs.list({ limit: JOB_PAGE_DEFAULT, ...filter })
+    const nodes = await store.jobNodes.listMany(records.map((record) => record.id))
+    return records.map((record) => {
+      const live = jobs.get(record.id)
+      return live === undefined ? toView(record, (nodes.get(record.id) ?? []).map(toPart)) : live.view
+    })
+  }
+
+  /**
+   * Asks a staged job to switch; answers when that is decided or has failed.
+   * @throws {EngineError} ENGINE_ERR_JOB_UNKNOWN, ENGINE_ERR_JOB_STATE.
+   */
+  async commitJob(id: string): Promise<JobView> {
+    this.#requireOpen()
+    const job = await this.#requireLive(id, checkCommit)
+    job.commitAsked = true
+    job.bell.ring()
+    while (job.record.state === 'staged') await job.bell.wait(this.#world.closing)
+    return job.view
+  }
+
+  /**
+   * Stops a job before anything is switched; answers when that is done.
+   * @throws {EngineError} ENGINE_ERR_JOB_UNKNOWN; ENGINE_ERR_JOB_STATE when it has decided or ended.
+   */
+  async abortJob(id: string): Promise<JobView> {
+    this.#requireOpen()
+    const world = this.#world
+    const job = await this.#requireLive(id, checkAbort)
+    job.controller.abort(new EngineError('ENGINE_ERR_JOB_ABORTED', { jobId: id }))
+    launch(world, job)
+    while (!isFinal(job.record.state) && job.record.state !== 'committing') await job.bell.wait(world.closing)
+    if (job.record.state !== 'aborted') checkAbort(job.record)
+    return job.view
+  }
+
+  async receipts(jobId: string): Promise<readonly Receipt[]> {
+    await this.#world.store.jobs.require(jobId)
+    return this.#world.store.receipts.list(jobId)
+  }
+
+  async nodes(): Promise<readonly NodeView[]> {
+    return nodeViews(this.#world)
+  }
+
+  sites(): Promise<readonly SiteView[]> {
+    return siteViews(this.#world)
+  }
+
+  async *watchJob(id: string, sinceId: number, signal: AbortSignal): AsyncGenerator<JobEvent> {
+    await this.getJob(id)
+    const either = AbortSignal.any([signal, this.#world.closing])
+    yield* this.#world.watching.watch(id, sinceId, either)
+  }
+
+  nodeConnected: CoordinatorDoor['nodeConnected'] = (link, hello) => nodeConnected(this.#world, link, hello)
+
+  version(): VersionView {
+    return this.#options.version
+  }
+
+  ready(): boolean {
+    return !this.#world.closing.aborted
+  }
+
+  async #requireLive(id: string, check: (job: JobRecord) => void): Promise<LiveJob> {
+    const live = this.#world.jobs.get(id)
+    const record = live?.record ?? (await this.#world.store.jobs.require(id))
+    check(record)
+    if (live === undefined) throw new EngineError('ENGINE_ERR_JOB_UNKNOWN', { jobId: id })
+    return live
+  }
+
+  #requireOpen(): void {
+    if (this.#world.closing.aborted) throw new EngineError('ENGINE_ERR_CLOSING')
+  }
+
+  #newRecord(request: JobRequest): JobRecord {
+    const { type, site, group, directory, release, reason, policy } = request
+    return {
+      ...{ id: this.#options.newJobId(), type, site, group, directory, release, reason, policy },
+      state: 'queued',
+      baseRelease: null,
+      treeHash: null,
+      changes: null,
+      assignment: null,
+      error: null,
+      createdAtMs: this.#world.clock.nowMs(),
+      finishedAtMs: null,
+    }
+  }
+}
+
+/** What an embedding program asks for goes through the same check as what comes over HTTP. */
+function checked(asked: JobRequest): JobRequest {
+  const parsed = jobRequest.safeParse(asked)
+  if (parsed.success) return parsed.data
+  const [issue] = parsed.error.issues
+  const what = issue?.path.join('.') || 'the job'
+  throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what, why: issue?.message ?? 'it does not fit the schema' })
+}

@@ -1,0 +1,110 @@
+import { assert } from '../base/assert.js'
+import { NODE_STALLED_MS } from '../base/limits.js'
+import { formatDuration } from '../base/quantities.js'
+import { judgeQuorum, quorumError } from '../jobs/quorum.js'
+import type { AssignmentRecord } from '../store/assignments.js'
+import { markBehind, type NodePart } from '../track/fold.js'
+import { holds } from '../track/reconcile.js'
+import { silenceOf } from '../track/silence.js'
+import type { Transfer } from '../transfer/index.js'
+import type { LiveJob } from './live-job.js'
+import type { Member } from './members.js'
+import { openTransfer, toTransferNode } from './sending.js'
+import { steerSite } from './steering.js'
+import { advance, type World } from './world.js'
+
+/** Opens the transfer of a job's assignment and has its nodes told. */
+export function openForJob(
+  world: World,
+  job: LiveJob,
+  record: AssignmentRecord,
+  { whole }: { readonly whole: boolean },
+): Transfer {
+  job.assignment = record
+  job.waitingSinceMs = world.clock.monotonicMs()
+  const nodes = world.members.inGroup(job.record.group).filter((member) => takesPart(job, member))
+  const { strategy } = job.record.policy
+  const transfer = openTransfer(world, record, { strategy, nodes: nodes.map(toTransferNode), whole })
+  steerSite(world, job.record.site)
+  return transfer
+}
+
+/** Who is there, or was when the coordinator was killed, and holds what the assignment builds on. */
+function takesPart(job: LiveJob, member: Member): boolean {
+  const part = job.part(member.identity.id)
+  if (part === undefined || (member.link === null && (part.state === 'new' || part.state === 'behind'))) return false
+  const { baseRelease, site } = job.record
+  if (baseRelease === null) return true
+  return holds(member.holdings(site), { release: baseRelease, treeHash: job.baseTreeHash ?? '' })
+}
+
+/**
+ * Stages the job's release on the shadow, from the stream as it grows or from the whole file.
+ * The shadow holds it, on record, when this settles.
+ */
+export async function stageShadow(
+  world: World,
+  job: LiveJob,
+  transfer: Transfer | null,
+  signal: AbortSignal,
+): Promise<void> {
+  const { release, assignment } = job
+  assert(release !== null && assignment !== null, 'a job is packed before it is staged', { jobId: job.id })
+  const { site, baseRelease } = job.record
+  const following = transfer === null ? {} : { following: { relay: transfer.relay, session: transfer.session } }
+  const { id: assignmentId, serial } = assignment
+  await world.content.shadow.stage({ site, release, baseRelease, assignmentId, serial, ...following }, signal)
+  await world.store.releases.setHeld(site, release.release, true)
+  job.shadowStaged = true
+  steerSite(world, site)
+}
+
+/**
+ * Waits until the job's nodes are ready to switch; a stage-only job then waits to be asked.
+ * @throws {EngineError} ENGINE_ERR_QUORUM when too few are ready; the signal's reason when it is stopped.
+ */
+export async function distribute(world: World, job: LiveJob): Promise<void> {
+  if (job.record.state === 'distributing') {
+    await enoughReady(world, job)
+    if (!job.record.policy.stageOnly) return
+    await advance(world, job, { type: 'staged' })
+  }
+  while (!job.commitAsked) await job.bell.wait(job.signal)
+  await enoughReady(world, job)
+}
+
+async function enoughReady(world: World, job: LiveJob): Promise<void> {
+  for (;;) {
+    job.signal.throwIfAborted()
+    giveUpSilent(world, job, job.parts)
+    const states = job.parts.map((part) => part.state)
+    const count = judgeQuorum(states, job.record.policy.quorum)
+    if (count.verdict === 'reached') return
+    if (count.verdict === 'missed') throw quorumError(count)
+    await job.bell.wait(job.signal)
+  }
+}
+
+/** Stops waiting for nodes that do not answer, or that get nothing although all of it could be sent. */
+export function giveUpSilent(world: World, job: LiveJob, parts: readonly NodePart[]): void {
+  const nowMs = world.clock.monotonicMs()
+  for (const part of parts) {
+    if (part.state === 'live' || part.state === 'failed' || part.state === 'behind') continue
+    const reason = silenceOfPart(world, job, part, nowMs) ?? stallOfPart(job, part, nowMs)
+    if (reason !== null) job.setPart(markBehind(part, reason), nowMs)
+  }
+}
+
+function silenceOfPart(world: World, job: LiveJob, part: NodePart, nowMs: number): string | null {
+  // What is staged is durable: before the decision a node that holds the release may be away.
+  if (part.state === 'staged' && job.record.state !== 'committing') return null
+  const presence = world.members.get(part.nodeId)?.presence ?? { online: false, lastHeardMs: null }
+  return silenceOf(presence, job.waitingSinceMs, nowMs)
+}
+
+function stallOfPart(job: LiveJob, part: NodePart, nowMs: number): string | null {
+  const isPacked = job.assignment !== null && job.assignment.packed !== null
+  if (part.state !== 'receiving' || !isPacked) return null
+  const quietMs = nowMs - job.movedAtMs(part.nodeId)
+  return quietMs > NODE_STALLED_MS ? `it has received nothing for ${formatDuration(quietMs)}` : null
+}

@@ -1,0 +1,74 @@
+import type { EngineError } from '../base/errors.js'
+import { toEngineError } from '../base/errors.js'
+import type { LiveJob } from './live-job.js'
+import { pruneSite } from './pruning.js'
+import { steerSite } from './steering.js'
+import { activeJob, advance, inBackground, refreshSite, type World } from './world.js'
+
+/**
+ * Ends a job that came to nothing. That it failed, and that nothing of it counts, is durable first;
+ * then its files go and its nodes are told to drop what they have of it.
+ */
+export async function endInVain(world: World, job: LiveJob, error: EngineError): Promise<void> {
+  const type = error.code === 'ENGINE_ERR_JOB_ABORTED' ? 'aborted' : 'failed'
+  const { site, release } = job.record
+  const { assignment } = job
+  const isOwnRelease = job.record.type === 'publish' && release !== null && release !== liveRelease(world, site)
+  const doomed = isOwnRelease ? await world.store.assignments.list({ site, release }) : []
+  await advance(
+    world,
+    job,
+    { type, error: error.toReport() },
+    {
+      async write(tables) {
+        if (isOwnRelease) await tables.releases.setHeld(site, release, false)
+        for (const { id } of doomed) await tables.assignments.remove(id)
+      },
+    },
+  )
+  world.log.warn({ err: error, jobId: job.id, site, release }, 'job came to nothing')
+  await refreshSite(world, site)
+  for (const { id } of doomed) forget(world, { assignmentId: id, site, release: release ?? 0 })
+  if (assignment !== null && doomed.every(({ id }) => id !== assignment.id)) {
+    forget(world, { assignmentId: assignment.id, site, release: assignment.release })
+  }
+  inBackground(world, 'removing the files of a job', async () => {
+    await world.content.dropScan(job.id)
+    for (const { serial } of doomed) await world.content.dropAssignment(serial)
+    if (isOwnRelease) await world.content.shadow.drop(site, release)
+  })
+}
+
+/** Ends the transfer of an assignment and has every node drop it, those that are away when they come. */
+function forget(world: World, stale: World['stale'][number]): void {
+  world.transfers.close(stale.assignmentId)
+  world.stale.push(stale)
+  for (const member of world.members.all) {
+    if (member.link === null) continue
+    const task = member.task(stale.site)
+    if (task.underWay?.assignmentId === stale.assignmentId) task.underWay = null
+    member.link.send({ type: 'discard', ...stale })
+  }
+}
+
+function liveRelease(world: World, site: string): number | null {
+  return world.sites.get(site)?.record.target?.release ?? null
+}
+
+/** After any end: counts it, lets go of it, brings its nodes to what the site should serve, tidies up. */
+export function leave(world: World, job: LiveJob): void {
+  const { site, group, state } = job.record
+  world.jobs.delete(job.id)
+  world.watching.end(job.id)
+  world.metrics.add('engine_jobs_total', { group, result: state }, 1)
+  steerSite(world, site)
+  inBackground(world, 'pruning', async () => {
+    if (activeJob(world, site) === undefined) await pruneSite(world, site)
+    await world.store.prune(world.clock.nowMs())
+  })
+}
+
+/** What a job ended with, as an error of ours. */
+export function reasonOf(job: LiveJob, caught: unknown): EngineError {
+  return toEngineError(job.signal.aborted ? job.signal.reason : caught)
+}

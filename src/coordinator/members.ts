@@ -1,0 +1,142 @@
+import type { Clock } from '../base/clock.js'
+import { EngineError } from '../base/errors.js'
+import { NODES_MAX, RETRY_FIRST_MS, RETRY_MS_MAX } from '../base/limits.js'
+import type { NodeLink } from '../control/door.js'
+import type { JobError } from '../model/job.js'
+import type { NodeIdentity, NodeSite, ReleaseRef } from '../model/node.js'
+import type { LastFailure } from '../track/reconcile.js'
+import type { Presence } from '../track/silence.js'
+
+/** What one node was told of one site and has not answered. */
+export interface UnderWay {
+  readonly kind: 'stage' | 'commit'
+  readonly release: ReleaseRef
+  /** Null for a commit. */
+  readonly assignmentId: string | null
+  /** The assignment is a difference from a base. */
+  readonly isDelta: boolean
+  /** By the clock that never goes back. */
+  readonly toldAtMs: number
+}
+
+/** One node and one site: what it is at, and what went wrong last. */
+export class SiteTask {
+  underWay: UnderWay | null = null
+  failure: (LastFailure & { readonly attempts: number; readonly error: JobError }) | null = null
+  /** A difference failed in a way that the whole may not. */
+  wholeOnly = false
+  /** Told so often: makes each attempt a command of its own. */
+  attempts = 0
+
+  /** Notes a failure; each one in a row doubles the wait. */
+  fail(release: ReleaseRef, error: JobError, retryable: boolean, nowMs: number): void {
+    const again = this.failure !== null && this.failure.release.release === release.release
+    const attempts = again ? (this.failure?.attempts ?? 0) + 1 : 1
+    const waitMs = Math.min(RETRY_FIRST_MS * 2 ** (attempts - 1), RETRY_MS_MAX)
+    this.failure = { release, message: error.message, error, retryable, attempts, retryAtMs: nowMs + waitMs }
+    this.underWay = null
+  }
+
+  succeed(): void {
+    this.failure = null
+    this.underWay = null
+    this.wholeOnly = false
+  }
+}
+
+/** A node as the running coordinator knows it. */
+export class Member {
+  identity: NodeIdentity
+  sites: ReadonlyMap<string, NodeSite>
+  link: NodeLink | null = null
+  /** By the clock that never goes back; null: not in this life. */
+  lastHeardMs: number | null = null
+  lastSeenMs: number
+  /** Effects of its messages, one after the other. */
+  inbox: Promise<void> = Promise.resolve()
+  readonly #tasks = new Map<string, SiteTask>()
+
+  constructor(identity: NodeIdentity, sites: readonly NodeSite[], lastSeenMs: number) {
+    this.identity = identity
+    this.sites = new Map(sites.map((site) => [site.site, site]))
+    this.lastSeenMs = lastSeenMs
+  }
+
+  get presence(): Presence {
+    return { online: this.link !== null, lastHeardMs: this.lastHeardMs }
+  }
+
+  /** What it holds of a site; nothing when it never said. */
+  holdings(site: string): NodeSite {
+    return this.sites.get(site) ?? { site, live: null, held: [] }
+  }
+
+  setHoldings(holdings: NodeSite): void {
+    this.sites = new Map([...this.sites, [holdings.site, holdings]])
+  }
+
+  task(site: string): SiteTask {
+    const task = this.#tasks.get(site) ?? new SiteTask()
+    this.#tasks.set(site, task)
+    return task
+  }
+
+  /** Assignments that it was told to fetch and has not answered. */
+  get assignmentsUnderWay(): readonly string[] {
+    const ids = [...this.#tasks.values()].map((task) => task.underWay?.assignmentId ?? null)
+    return ids.filter((id) => id !== null)
+  }
+
+  heard(clock: Clock): void {
+    this.lastHeardMs = clock.monotonicMs()
+    this.lastSeenMs = clock.nowMs()
+  }
+
+  /** It is gone: what it was told may not have arrived. */
+  lost(): void {
+    this.link = null
+    for (const task of this.#tasks.values()) task.underWay = null
+  }
+}
+
+/** All nodes that ever joined. */
+export class Members {
+  readonly #byId = new Map<string, Member>()
+
+  add(member: Member): void {
+    this.#byId.set(member.identity.id, member)
+  }
+
+  get(nodeId: string): Member | undefined {
+    return this.#byId.get(nodeId)
+  }
+
+  /** By name. */
+  get all(): readonly Member[] {
+    return [...this.#byId.values()].sort((a, b) => (a.identity.name < b.identity.name ? -1 : 1))
+  }
+
+  inGroup(group: string): readonly Member[] {
+    return this.all.filter((member) => member.identity.groups.includes(group))
+  }
+
+  /**
+   * The member that says it is this node, new or known.
+   * @throws {EngineError} ENGINE_ERR_NODE_NAME_TAKEN, ENGINE_ERR_OVERLOADED.
+   */
+  admit(identity: NodeIdentity, sites: readonly NodeSite[], nowMs: number): Member {
+    const owner = this.all.find((member) => member.identity.name === identity.name)
+    if (owner !== undefined && owner.identity.id !== identity.id) {
+      throw new EngineError('ENGINE_ERR_NODE_NAME_TAKEN', { name: identity.name, nodeId: owner.identity.id })
+    }
+    const known = this.#byId.get(identity.id)
+    if (known === undefined && this.#byId.size >= NODES_MAX) {
+      throw new EngineError('ENGINE_ERR_OVERLOADED', { what: 'nodes' })
+    }
+    const member = known ?? new Member(identity, sites, nowMs)
+    member.identity = identity
+    member.sites = new Map(sites.map((site) => [site.site, site]))
+    this.add(member)
+    return member
+  }
+}

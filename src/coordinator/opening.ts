@@ -1,0 +1,121 @@
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clock } from '../base/clock.js'
+import { EngineError, toEngineError } from '../base/errors.js'
+import type { Logger } from '../base/log.js'
+import type { Metrics } from '../base/metrics.js'
+import { newIdentity, systemRandom } from '../base/random.js'
+import { isLoopback } from '../config/listen.js'
+import type { DataListen } from '../config/schema.js'
+import { Content } from '../content/index.js'
+import type { PeerAddress } from '../model/node.js'
+import { generateKey, publicKeyOf } from '../native/keys.js'
+import { Relay } from '../native/relay.js'
+import { lockDirectory } from '../native/storage.js'
+import { WorkerPool } from '../pool/pool.js'
+import { Store } from '../store/store.js'
+import { Transfers } from '../transfer/index.js'
+import { WholePacking } from './catching-up.js'
+import { Members } from './members.js'
+import { Watching } from './watching.js'
+import type { World } from './world.js'
+
+/** The file of the database in the data directory. */
+const DATABASE = 'engine.db'
+
+export interface OpeningOptions {
+  readonly dataDir: string
+  readonly listen: PeerAddress
+  readonly data: DataListen
+  readonly log: Logger
+  readonly clock: Clock
+  readonly metrics: Metrics
+  readonly closing: AbortSignal
+}
+
+/** What was opened, and how each of it is closed: the last opened first. */
+export class OpenedWorld {
+  world: World | null = null
+  readonly #closers: { readonly name: string; readonly close: () => void | Promise<void> }[] = []
+
+  /** Opens something and notes how it is closed. */
+  keep<T>(name: string, opened: T, close: (it: T) => void | Promise<void>): T {
+    this.#closers.push({ name, close: () => close(opened) })
+    return opened
+  }
+
+  /** Closes all of it; what fails to close does not keep the rest open. */
+  async close(log: Logger): Promise<void> {
+    for (const { name, close } of this.#closers.splice(0).reverse()) {
+      try {
+        await close()
+      } catch (error) {
+        log.error({ err: toEngineError(error), name }, 'a part did not close')
+      }
+    }
+  }
+}
+
+/**
+ * Opens all that a coordinator works on; `opened` knows what is open when this fails in between.
+ * @throws {EngineError} ENGINE_ERR_DATA_DIR_UNWRITABLE, ENGINE_ERR_DATA_DIR_IN_USE, ENGINE_ERR_PORT_IN_USE,
+ * ENGINE_ERR_DATABASE_DAMAGED and what else its parts refuse.
+ */
+export async function openWorld(options: OpeningOptions, opened: OpenedWorld): Promise<World> {
+  const { dataDir, data, log, clock, metrics, closing } = options
+  await makeDirectory(dataDir)
+  opened.keep('lock', lockDirectory(dataDir), (lock) => lock.release())
+  const store = opened.keep('database', await Store.open(join(dataDir, DATABASE)), (it) => it.close())
+  const { coordinatorId, keySeed } = await identityOf(store)
+  const publicKey = publicKeyOf(keySeed)
+  const pool = opened.keep('worker pool', new WorkerPool(), (it) => it.close())
+  const content = await Content.open({ directory: dataDir, pool, keySeed })
+  const { host, port } = data
+  const own = { nodeId: coordinatorId, name: 'coordinator', role: 'coordinator' } as const
+  const relay = opened.keep('relay', new Relay({ host, port, ...own }), (it) => it.close())
+  const source = { nodeId: coordinatorId, host: announcedHost(options), port: relay.port }
+  const transferLog = log.child({ room: 'transfer' })
+  const transfers = new Transfers({ relay, source, publicKey, log: transferLog })
+  opened.keep('transfers', transfers, (it) => it.closeAll())
+  const world: World = {
+    ...{ store, content, transfers, clock, log, metrics, coordinatorId, source, closing },
+    openedAtMs: clock.monotonicMs(),
+    publicKey: publicKey.toString('hex'),
+    members: new Members(),
+    watching: new Watching(store.events),
+    wholes: new WholePacking(() => world),
+    sites: new Map(),
+    jobs: new Map(),
+    stale: [],
+    background: new Set(),
+  }
+  opened.world = world
+  return world
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true })
+  } catch (error) {
+    const why = toEngineError(error).message
+    throw new EngineError('ENGINE_ERR_DATA_DIR_UNWRITABLE', { path, why }, { cause: error })
+  }
+}
+
+/** Made once and kept: nodes know a coordinator by its key. */
+async function identityOf(store: Store): Promise<{ coordinatorId: string; keySeed: Buffer }> {
+  if ((await store.meta.read()) === null) {
+    await store.meta.create({ coordinatorId: newIdentity(systemRandom), keySeed: generateKey().seed })
+  }
+  await store.meta.nextEpoch()
+  const meta = await store.meta.read()
+  if (meta === null) throw new EngineError('ENGINE_ERR_INTERNAL', { why: 'the database has no identity' })
+  return meta
+}
+
+/** Where nodes are told to find the relay: a wildcard is nobody's address. */
+function announcedHost({ data, listen }: OpeningOptions): string {
+  if (data.announceHost !== null) return data.announceHost
+  const isWildcard = data.host === '0.0.0.0' || data.host === '::'
+  return isWildcard && !isLoopback(listen.host) ? listen.host : data.host
+}

@@ -1,0 +1,33 @@
+import { RELEASES_KEPT } from '../base/limits.js'
+import { activeJob, refreshSite, type World } from './world.js'
+
+/**
+ * Drops releases of the shadow beyond the kept ones, and assignments of releases that are gone. What
+ * is live, or a job at work needs, always stays. The database forgets first, then files go.
+ */
+export async function pruneSite(world: World, site: string): Promise<void> {
+  const target = world.sites.get(site)?.record.target?.release ?? null
+  const job = activeJob(world, site)
+  const pinned = [target, job?.record.release ?? null, job?.record.baseRelease ?? null].filter((each) => each !== null)
+  const held = (await world.store.releases.list(site, { heldOnly: true })).map((each) => each.release)
+  const newest = held
+    .filter((release) => !pinned.includes(release))
+    .slice(0, Math.max(0, RELEASES_KEPT - pinned.length))
+  const kept = new Set([...pinned, ...newest])
+  for (const release of held.filter((each) => !kept.has(each))) {
+    await world.store.releases.setHeld(site, release, false)
+    await world.content.shadow.drop(site, release)
+    world.log.info({ site, release }, 'old release dropped')
+  }
+  await pruneAssignments(world, site, kept)
+}
+
+async function pruneAssignments(world: World, site: string, kept: ReadonlySet<number>): Promise<void> {
+  const open = new Set(world.transfers.openIds)
+  for (const { id, serial, release } of await world.store.assignments.list({ site })) {
+    if (kept.has(release) || open.has(id)) continue
+    await world.store.assignments.remove(id)
+    await world.content.dropAssignment(serial)
+  }
+  await refreshSite(world, site)
+}

@@ -1,0 +1,96 @@
+import { assert } from '../base/assert.js'
+import { existsSync } from 'node:fs'
+import type { JobRecord } from '../store/jobs.js'
+import { toPart } from '../track/fold.js'
+import { openForJob, stageShadow } from './distributing.js'
+import { LiveJob } from './live-job.js'
+import { Member } from './members.js'
+import { advance, refreshSite, type World } from './world.js'
+
+/**
+ * Takes up what the database says after a start, whatever the last life of the coordinator was at:
+ * nodes, sites, jobs without an end. What only a killed process could leave is swept away.
+ */
+export async function recover(world: World): Promise<void> {
+  for (const node of await world.store.nodes.list()) {
+    world.members.add(new Member(node, node.sites, node.lastSeenMs))
+  }
+  for (const { site } of await world.store.sites.list()) await refreshSite(world, site)
+  for (const record of await world.store.jobs.unfinished()) await takeUp(world, record)
+  await sweep(world)
+  for (const { record } of world.sites.values()) await mendShadow(world, record.site, record.target?.release ?? null)
+}
+
+async function takeUp(world: World, record: JobRecord): Promise<void> {
+  const parts = (await world.store.jobNodes.list(record.id)).map(toPart)
+  const job = new LiveJob(record, parts, world.clock.monotonicMs())
+  await world.watching.begin(job.id, false)
+  world.jobs.set(job.id, job)
+  const { assignment, state } = record
+  if (state === 'committing') return
+  if (state !== 'packing' && state !== 'distributing' && state !== 'staged') return
+  const kept = assignment === null ? null : await world.store.assignments.get(assignment.id)
+  if (kept !== null && kept.packed !== null && existsSync(world.content.paths.stream(kept.serial))) {
+    job.assignment = kept
+    job.baseTreeHash = await baseHash(world, record)
+    return
+  }
+  await startAnew(world, job)
+}
+
+/** The assignment was not whole: the job is packed again, and what went out of it is dropped everywhere. */
+async function startAnew(world: World, job: LiveJob): Promise<void> {
+  const { site, release, assignment } = job.record
+  await advance(
+    world,
+    job,
+    { type: 'interrupted' },
+    {
+      async write(tables) {
+        if (assignment !== null) await tables.assignments.remove(assignment.id)
+        if (release !== null) await tables.releases.setHeld(site, release, false)
+      },
+    },
+  )
+  if (assignment !== null && release !== null) {
+    world.stale.push({ assignmentId: assignment.id, site, release })
+  }
+  world.log.info({ jobId: job.id, site }, 'an interrupted job is packed again')
+}
+
+async function baseHash(world: World, { site, baseRelease }: JobRecord): Promise<string | null> {
+  if (baseRelease === null) return null
+  return (await world.store.releases.get(site, baseRelease))?.treeHash ?? null
+}
+
+/** Goes on with a job whose assignment is whole on disk. */
+export async function resumeTransfer(world: World, job: LiveJob): Promise<void> {
+  const { assignment } = job
+  assert(assignment !== null, 'a resumed job has its assignment', { jobId: job.id })
+  openForJob(world, job, assignment, { whole: true })
+  await stageShadow(world, job, null, job.signal)
+}
+
+/** Removes assignments and releases that the database does not count any more. */
+async function sweep(world: World): Promise<void> {
+  const known = new Set<number>()
+  for (const kept of await world.store.assignments.list()) {
+    if (kept.packed !== null) known.add(kept.serial)
+    else await world.store.assignments.remove(kept.id)
+  }
+  await world.content.sweep(known)
+  for (const site of world.sites.keys()) {
+    const held = await world.store.releases.list(site, { heldOnly: true })
+    await world.content.shadow.sweep(site, new Set(held.map((each) => each.release)))
+  }
+}
+
+/** A coordinator that was killed between its decision and its own switch makes up for it. */
+async function mendShadow(world: World, site: string, target: number | null): Promise<void> {
+  if (target === null) return
+  try {
+    await world.content.shadow.switchTo(site, target)
+  } catch (error) {
+    world.log.warn({ err: error, site, release: target }, 'the shadow does not hold what should be live')
+  }
+}

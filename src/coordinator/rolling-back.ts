@@ -1,0 +1,48 @@
+import { EngineError } from '../base/errors.js'
+import type { ReleaseRef } from '../model/node.js'
+import { judgeQuorum, quorumError } from '../jobs/quorum.js'
+import { foldPart } from '../track/fold.js'
+import { holds } from '../track/reconcile.js'
+import type { LiveJob } from './live-job.js'
+import { advance, type World } from './world.js'
+
+/**
+ * Finds the release to go back to and notes who holds it. Nothing is packed: who lacks it gets it
+ * after the decision, as any node that was away.
+ * @throws {EngineError} ENGINE_ERR_SITE_UNKNOWN, ENGINE_ERR_RELEASE_UNKNOWN, ENGINE_ERR_GROUP_EMPTY,
+ * ENGINE_ERR_QUORUM when no node answers.
+ */
+export async function prepareRollback(world: World, job: LiveJob): Promise<void> {
+  const { site, group } = job.record
+  const members = world.members.inGroup(group)
+  if (members.length === 0) throw new EngineError('ENGINE_ERR_GROUP_EMPTY', { group })
+  const release = await releaseToGoBackTo(world, job)
+  if (!members.some((member) => member.link !== null)) {
+    throw quorumError(
+      judgeQuorum(
+        members.map(() => 'behind' as const),
+        job.record.policy.quorum,
+      ),
+    )
+  }
+  const { treeHash } = release
+  const happening = { type: 'numbered', release: release.release, baseRelease: null } as const
+  await advance(world, job, happening, { patch: { treeHash } })
+  for (const member of members) {
+    const part = job.part(member.identity.id)
+    if (part === undefined || !holds(member.holdings(site), release)) continue
+    job.setPart(foldPart(part, { type: 'staged' }), world.clock.monotonicMs())
+  }
+}
+
+/** The release asked for, or the newest kept one before the live one. */
+async function releaseToGoBackTo(world: World, job: LiveJob): Promise<ReleaseRef> {
+  const { site, release: asked } = job.record
+  const target = (await world.store.sites.require(site)).target
+  const kept = await world.store.releases.list(site, { heldOnly: true })
+  const found = kept.find((each) => (asked === null ? each.release < (target?.release ?? 0) : each.release === asked))
+  if (found === undefined || !world.content.holds(site, found)) {
+    throw new EngineError('ENGINE_ERR_RELEASE_UNKNOWN', { site, release: asked ?? 'before the live one' })
+  }
+  return { release: found.release, treeHash: found.treeHash }
+}

@@ -1,0 +1,178 @@
+import { toEngineError } from '../base/errors.js'
+import { REPORT_GRACE_MS } from '../base/limits.js'
+import type { NodePart, PartEvent } from '../track/fold.js'
+import { foldPart } from '../track/fold.js'
+import { isSame, type ReconcileAction, reconcile } from '../track/reconcile.js'
+import type { ReleaseRef } from '../model/node.js'
+import type { Transfer } from '../transfer/index.js'
+import type { LiveJob } from './live-job.js'
+import type { Member } from './members.js'
+import { openTransfer, planToWire, tellPlans, toTransferNode } from './sending.js'
+import { activeJob, type SendableAssignment, type World } from './world.js'
+
+/** What a site's nodes are to be brought to, and why. */
+interface Goal {
+  readonly release: ReleaseRef
+  readonly jobId: string
+  readonly command: 'commit' | 'rollback'
+  readonly switchNow: boolean
+  readonly assignments: readonly SendableAssignment[]
+  /** The shadow holds it: it can be packed whole. */
+  readonly canReplicate: boolean
+}
+
+/**
+ * A job that has something to stage is what its site's nodes are brought to; else what the site
+ * should serve.
+ */
+export function goalOf(world: World, site: string): Goal | null {
+  const state = world.sites.get(site)
+  if (state === undefined) return null
+  const job = activeJob(world, site)
+  if (job?.release && (job.record.state === 'distributing' || job.record.state === 'staged')) {
+    const { release, assignment } = job
+    const own = assignment === null ? [] : [toSendable(job, assignment, release)]
+    const others = state.assignments.filter((kept) => kept.id !== assignment?.id)
+    const facts = { release, jobId: job.id, command: 'commit' as const, switchNow: false }
+    return { ...facts, assignments: [...own, ...others], canReplicate: job.shadowStaged }
+  }
+  const { target } = state.record
+  if (target === null) return null
+  const release = { release: target.release, treeHash: target.treeHash }
+  const { jobId, command } = target
+  return { release, jobId, command, switchNow: true, assignments: state.assignments, canReplicate: true }
+}
+
+/** What a node should do next for a site; null when it has nothing to do with it. */
+export function nextFor(world: World, member: Member, site: string): { goal: Goal; action: ReconcileAction } | null {
+  const group = world.sites.get(site)?.record.group
+  if (group === undefined || !member.identity.groups.includes(group)) return null
+  const goal = goalOf(world, site)
+  if (goal === null) return null
+  const { underWay, failure, wholeOnly } = member.task(site)
+  const action = reconcile(
+    {
+      target: goal.release,
+      holdings: member.holdings(site),
+      assignments: goal.assignments,
+      switchNow: goal.switchNow,
+      wholeOnly,
+      underWay: underWay?.kind ?? null,
+      lastFailure: failure,
+    },
+    world.clock.monotonicMs(),
+  )
+  return { goal, action }
+}
+
+/** Brings one node one step nearer to what it should serve of a site. What it is told depends on nothing but the state. */
+export function steer(world: World, member: Member, site: string): void {
+  if (member.link === null || world.closing.aborted || awaitsReport(world, member, site)) return
+  const next = nextFor(world, member, site)
+  if (next === null) return
+  const { goal, action } = next
+  switch (action.do) {
+    case 'nothing':
+      note(world, goal, member, { type: 'live' })
+      break
+    case 'hold':
+      note(world, goal, member, { type: 'staged' })
+      break
+    case 'commit':
+      note(world, goal, member, { type: 'staged' })
+      sendCommit(world, member, site, goal)
+      break
+    case 'stage':
+      sendStage(world, member, goal, action.assignmentId)
+      break
+    case 'replicate':
+      if (goal.canReplicate) world.wholes.ask(site, goal.release, goal.jobId)
+      break
+    case 'wait':
+      break
+  }
+}
+
+/** What a node holds counts when it has reported it, so that its receipt is on record before its part is. */
+function awaitsReport(world: World, member: Member, site: string): boolean {
+  const { underWay } = member.task(site)
+  return underWay !== null && world.clock.monotonicMs() - underWay.toldAtMs < REPORT_GRACE_MS
+}
+
+/** Steers every node of a site's group. */
+export function steerSite(world: World, site: string): void {
+  const group = world.sites.get(site)?.record.group
+  if (group === undefined) return
+  for (const member of world.members.inGroup(group)) steer(world, member, site)
+}
+
+/** Folds what is known of a node into its part of the job at work, if it is about that job's release. */
+export function note(world: World, about: { release: ReleaseRef }, member: Member, event: PartEvent): void {
+  for (const job of world.jobs.values()) {
+    if (job.record.state === 'queued' || job.release === null || !isSame(job.release, about.release)) continue
+    const part: NodePart | undefined = job.part(member.identity.id)
+    if (part !== undefined) job.setPart(foldPart(part, event), world.clock.monotonicMs())
+  }
+}
+
+/** Opens the transfer of a whole assignment from its files, woven for the nodes that need it now. */
+function reopen(world: World, { id, record }: SendableAssignment): Transfer {
+  const needy = world.members.all.filter((member) => {
+    const action = member.link === null ? null : nextFor(world, member, record.site)?.action
+    return action?.do === 'stage' && action.assignmentId === id
+  })
+  const strategy = activeJob(world, record.site)?.record.policy.strategy ?? 'strands'
+  return openTransfer(world, record, { strategy, nodes: needy.map(toTransferNode), whole: true })
+}
+
+function toSendable(job: LiveJob, record: SendableAssignment['record'], release: ReleaseRef): SendableAssignment {
+  const { baseRelease } = record
+  const base = baseRelease === null ? null : { release: baseRelease, treeHash: job.baseTreeHash ?? '' }
+  return { id: record.id, release, base, record }
+}
+
+function sendCommit(world: World, member: Member, site: string, goal: Goal): void {
+  const task = member.task(site)
+  task.attempts += 1
+  const toldAtMs = world.clock.monotonicMs()
+  task.underWay = { kind: 'commit', release: goal.release, assignmentId: null, isDelta: false, toldAtMs }
+  member.link?.send({
+    type: 'commit',
+    commandId: `${goal.jobId}.${goal.command}.${task.attempts}`,
+    jobId: goal.jobId,
+    command: goal.command,
+    site,
+    ...goal.release,
+  })
+}
+
+function sendStage(world: World, member: Member, goal: Goal, assignmentId: string): void {
+  const assignment = goal.assignments.find((each) => each.id === assignmentId)
+  if (assignment === undefined) return
+  const { record, base } = assignment
+  const task = member.task(record.site)
+  try {
+    const transfer = world.transfers.get(record.id) ?? reopen(world, assignment)
+    const { plan, changed } = transfer.partOf(toTransferNode(member))
+    tellPlans(world, transfer.assignmentId, changed)
+    task.attempts += 1
+    const toldAtMs = world.clock.monotonicMs()
+    task.underWay = { kind: 'stage', release: goal.release, assignmentId: record.id, isDelta: base !== null, toldAtMs }
+    note(world, goal, member, { type: 'progress', bytesHave: 0, rateBps: 0 })
+    member.link?.send({
+      type: 'stage',
+      commandId: `${record.id}.${task.attempts}`,
+      jobId: goal.jobId,
+      site: record.site,
+      ...goal.release,
+      base,
+      assignment: { id: record.id, serial: record.serial, chunkBytes: record.chunkBytes },
+      plan: planToWire(plan),
+    })
+  } catch (cause) {
+    const error = toEngineError(cause)
+    world.log.warn({ err: error, assignmentId: record.id }, 'an assignment cannot be sent')
+    task.fail(goal.release, error.toReport(), error.retryable, world.clock.monotonicMs())
+    note(world, goal, member, { type: 'failed', command: 'publish', error: error.toReport() })
+  }
+}

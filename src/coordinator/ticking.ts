@@ -1,0 +1,96 @@
+import { EngineError, isErrorCode, toEngineError } from '../base/errors.js'
+import { PROGRESS_INTERVAL_MS } from '../base/limits.js'
+import { SECOND_MS } from '../base/units.js'
+import type { SessionStatus } from '../native/relay.js'
+import type { LiveJob } from './live-job.js'
+import { closeIdleTransfers } from './sending.js'
+import { steer } from './steering.js'
+import { inBackground, type World } from './world.js'
+
+/** Rounds between two looks at every node: what became due (a retry, a report that never came) is done then. */
+const ROUNDS_PER_STEER = Math.ceil(SECOND_MS / PROGRESS_INTERVAL_MS)
+
+/** What has to happen although nobody sends a message: progress, silence, retries, figures. */
+export class Ticking {
+  readonly #world: World
+  readonly #sentBefore = new Map<number, number>()
+  #round = 0
+
+  constructor(world: World) {
+    this.#world = world
+  }
+
+  /** One round; called every PROGRESS_INTERVAL_MS. Never throws. */
+  tick(): void {
+    const world = this.#world
+    this.#round += 1
+    try {
+      for (const status of world.transfers.poll()) this.#look(status)
+      for (const job of world.jobs.values()) this.#tell(job)
+      if (this.#round % ROUNDS_PER_STEER !== 0) return
+      for (const member of world.members.all) for (const site of world.sites.keys()) steer(world, member, site)
+      closeIdleTransfers(world)
+      this.#count()
+    } catch (error) {
+      world.log.error({ err: toEngineError(error) }, 'a round failed')
+    }
+  }
+
+  /** Watchers hear what moved; states go to the database; who waits looks at the clock. */
+  #tell(job: LiveJob): void {
+    const world = this.#world
+    const unsaved = job.takeUnsaved()
+    if (unsaved.length > 0) inBackground(world, 'saving parts', () => world.store.jobNodes.put(job.id, unsaved))
+    if (job.changed) {
+      job.changed = false
+      const id = world.watching.nextId(job.id)
+      world.watching.tell(job.id, { type: 'progress', id, atMs: world.clock.nowMs(), job: job.view })
+    }
+    job.bell.ring()
+  }
+
+  #look(status: SessionStatus): void {
+    const world = this.#world
+    const before = this.#sentBefore.get(status.session) ?? 0
+    const direction = { direction: 'sent', transport: 'unicast' }
+    if (status.bytesSent > before)
+      world.metrics.add('engine_transfer_bytes_total', direction, status.bytesSent - before)
+    this.#sentBefore.set(status.session, status.bytesSent)
+    if (status.failure !== null) this.#failed(status.assignmentId, status.failure)
+  }
+
+  /** A source that stands still for ever is closed: the job ends, or the next node has it opened again. */
+  #failed(assignmentId: string, failure: { readonly code: string; readonly message: string }): void {
+    const world = this.#world
+    const code = isErrorCode(failure.code) ? failure.code : 'ENGINE_ERR_INTERNAL'
+    const error = new EngineError(code, { why: failure.message }, { message: failure.message })
+    world.log.error({ err: error, assignmentId }, 'a transfer failed')
+    world.transfers.close(assignmentId)
+    for (const job of world.jobs.values()) {
+      if (job.assignment?.id === assignmentId && job.record.state !== 'committing') job.controller.abort(error)
+    }
+  }
+
+  #count(): void {
+    const { members, metrics, jobs, sites } = this.#world
+    const nodes = new Map<string, { online: number; offline: number }>()
+    for (const { identity, link } of members.all) {
+      const counts = nodes.get(identity.segment) ?? { online: 0, offline: 0 }
+      counts[link === null ? 'offline' : 'online'] += 1
+      nodes.set(identity.segment, counts)
+    }
+    for (const [segment, { online, offline }] of nodes) {
+      metrics.set('engine_nodes', { segment, state: 'online' }, online)
+      metrics.set('engine_nodes', { segment, state: 'offline' }, offline)
+    }
+    for (const { record } of sites.values()) {
+      const group = record.group
+      const all = members.inGroup(group)
+      const live = all.filter((member) => member.holdings(record.site).live?.release === record.target?.release)
+      const ratio = all.length === 0 || record.target === null ? 1 : live.length / all.length
+      metrics.set('engine_up_to_date_ratio', { site: record.site, group }, ratio)
+      const queued = [...jobs.values()].filter((job) => job.record.group === group && job.record.state === 'queued')
+      metrics.set('engine_jobs_queued', { group }, queued.length)
+    }
+  }
+}

@@ -1,0 +1,63 @@
+import { formatDuration } from '../base/quantities.js'
+import type { NodeView } from '../model/node.js'
+import type { SiteView } from '../model/site.js'
+import { isSame } from '../track/reconcile.js'
+import type { Member } from './members.js'
+import { nextFor } from './steering.js'
+import type { World } from './world.js'
+
+/** Every node that ever joined, by name. */
+export function nodeViews(world: World): readonly NodeView[] {
+  return world.members.all.map((member) => {
+    const { identity, link, lastSeenMs } = member
+    const sites = [...member.sites.values()]
+    return { ...identity, online: link !== null, lastSeenMs, sites, reason: reasonOf(world, member) }
+  })
+}
+
+/** Why a node does not serve what it should; null when it does. */
+function reasonOf(world: World, member: Member): string | null {
+  const behind = [...world.sites.keys()].flatMap((site) => {
+    const why = whyBehind(world, member, site)
+    return why === null ? [] : [why]
+  })
+  if (member.link === null) {
+    const awayMs = Math.max(0, world.clock.nowMs() - member.lastSeenMs)
+    return [`it has not answered for ${formatDuration(awayMs)}`, ...behind].join('; ')
+  }
+  return behind.length === 0 ? null : behind.join('; ')
+}
+
+function whyBehind(world: World, member: Member, site: string): string | null {
+  const target = world.sites.get(site)?.record.target ?? null
+  const next = nextFor(world, member, site)
+  if (target === null || next === null || isSame(member.holdings(site).live, target)) return null
+  const { action } = next
+  const { failure } = member.task(site)
+  const release = `${site}@${target.release}`
+  if (failure !== null) return `${release} is missing: ${failure.message}`
+  if (member.link === null) return `${release} is missing`
+  return action.do === 'wait' ? `${release} is missing: ${action.reason}` : `${release} is on its way`
+}
+
+/** Every site, by name. */
+export async function siteViews(world: World): Promise<readonly SiteView[]> {
+  const views = [...world.sites.values()].map(async ({ record }): Promise<SiteView> => {
+    const { site, group, target, holdReason } = record
+    const releases = (await world.store.releases.list(site, { heldOnly: true })).map((each) => each.release)
+    const members = world.members.inGroup(group)
+    const live = target === null ? [] : members.filter((member) => isSame(member.holdings(site).live, target))
+    return {
+      site,
+      group,
+      targetRelease: target?.release ?? null,
+      targetTreeHash: target?.treeHash ?? null,
+      holdReason,
+      nodesLive: live.length,
+      nodeCount: members.length,
+      releases,
+    }
+  })
+  const all = await Promise.all(views)
+  return all.sort((a, b) => (a.site < b.site ? -1 : 1))
+}

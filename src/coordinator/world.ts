@@ -1,0 +1,138 @@
+import type { Clock } from '../base/clock.js'
+import { type EngineError, toEngineError } from '../base/errors.js'
+import type { Logger } from '../base/log.js'
+import type { Metrics } from '../base/metrics.js'
+import type { Content } from '../content/index.js'
+import type { JobEvent } from '../model/event.js'
+import type { PeerRef } from '../model/node.js'
+import { isFinal, type JobHappening, stepJob } from '../jobs/job.js'
+import type { AssignmentRecord } from '../store/assignments.js'
+import type { JobPatch } from '../store/jobs.js'
+import type { SiteRecord } from '../store/sites.js'
+import type { Store, Tables } from '../store/store.js'
+import type { KeptAssignment } from '../track/reconcile.js'
+import type { Transfers } from '../transfer/index.js'
+import type { LiveJob } from './live-job.js'
+import { toView } from './live-job.js'
+import type { Members } from './members.js'
+import type { Watching } from './watching.js'
+import type { Wholes } from './wholes.js'
+
+/** An assignment whose stream is whole on disk, with what it takes to send it. */
+export interface SendableAssignment extends KeptAssignment {
+  readonly record: AssignmentRecord
+}
+
+/** A site as the running coordinator knows it. */
+export interface SiteState {
+  readonly record: SiteRecord
+  readonly assignments: readonly SendableAssignment[]
+}
+
+/** Fetched and staged by nodes that may be away, for a job that came to nothing. */
+export interface StaleAssignment {
+  readonly assignmentId: string
+  readonly site: string
+  readonly release: number
+}
+
+/** All that the steps of the path work on. Nothing of it is global: each coordinator has its own. */
+export interface World {
+  readonly store: Store
+  readonly content: Content
+  readonly transfers: Transfers
+  readonly clock: Clock
+  readonly log: Logger
+  readonly metrics: Metrics
+  /** By the clock that never goes back: from when nodes could have connected. */
+  readonly openedAtMs: number
+  readonly coordinatorId: string
+  /** 64 hexadecimal digits. */
+  readonly publicKey: string
+  /** The relay as nodes reach it. */
+  readonly source: PeerRef
+  readonly members: Members
+  readonly watching: Watching
+  readonly wholes: Wholes
+  readonly sites: Map<string, SiteState>
+  /** Jobs without an end, oldest first. */
+  readonly jobs: Map<string, LiveJob>
+  readonly stale: StaleAssignment[]
+  /** Fires when the coordinator closes: what is under way stops where it can be taken up again. */
+  readonly closing: AbortSignal
+  /** Effects that nobody waits for; closing does. */
+  readonly background: Set<Promise<void>>
+}
+
+/** The job that holds a site: the one that is neither queued nor over. */
+export function activeJob(world: World, site: string): LiveJob | undefined {
+  for (const job of world.jobs.values()) {
+    if (job.record.site === site && job.record.state !== 'queued') return job
+  }
+  return undefined
+}
+
+/**
+ * Moves a job on: the new state, what belongs to it and its event are durable, together, before
+ * anybody is told.
+ */
+export async function advance(
+  world: World,
+  job: LiveJob,
+  happening: JobHappening,
+  also: { readonly patch?: JobPatch; readonly write?: (tables: Tables) => Promise<void> } = {},
+): Promise<void> {
+  const atMs = world.clock.nowMs()
+  const { state, release, baseRelease, changes, assignment, error, finishedAtMs } = stepJob(job.record, happening, atMs)
+  const patch: JobPatch = { state, release, baseRelease, changes, assignment, error, finishedAtMs, ...also.patch }
+  const record = { ...job.record, ...patch }
+  const parts = isFinal(state) ? job.parts : job.takeUnsaved()
+  const type = isFinal(state) ? 'result' : 'phase'
+  const event: JobEvent = { type, id: world.watching.nextId(job.id), atMs, job: toView(record, job.parts) }
+  await world.store.transaction(async (tables) => {
+    await also.write?.(tables)
+    await tables.jobs.update(job.id, patch)
+    await tables.jobNodes.put(job.id, parts)
+    await tables.events.append(job.id, event)
+  })
+  job.record = record
+  job.bell.ring()
+  world.watching.tell(job.id, event)
+  world.log.info({ jobId: job.id, site: record.site, release: record.release, state, happening: happening.type }, 'job')
+}
+
+/** Reads a site anew after something about it was written. */
+export async function refreshSite(world: World, site: string): Promise<void> {
+  const record = await world.store.sites.get(site)
+  if (record === null) return
+  const hashes = new Map((await world.store.releases.list(site)).map((each) => [each.release, each.treeHash]))
+  const assignments: SendableAssignment[] = []
+  for (const kept of await world.store.assignments.list({ site })) {
+    if (kept.packed === null) continue
+    const baseHash = kept.baseRelease === null ? null : hashes.get(kept.baseRelease)
+    if (baseHash === undefined) continue
+    const base =
+      kept.baseRelease === null || baseHash === null ? null : { release: kept.baseRelease, treeHash: baseHash }
+    assignments.push({ id: kept.id, release: { release: kept.release, treeHash: kept.treeHash }, base, record: kept })
+  }
+  world.sites.set(site, { record, assignments })
+}
+
+/** Runs an effect that nobody waits for: what it throws is logged and stops nothing else. */
+export function inBackground(world: World, what: string, work: () => Promise<void>): void {
+  const running = work()
+    .catch((error: unknown) => {
+      const err = toEngineError(error)
+      if (!isStopping(world, err)) world.log.error({ err, what }, 'an effect failed')
+    })
+    .finally(() => world.background.delete(running))
+  world.background.add(running)
+}
+
+/** Whether an error only says that the coordinator closes. */
+export function isStopping(world: World, error: EngineError): boolean {
+  return (
+    world.closing.aborted &&
+    ['ENGINE_ERR_CLOSING', 'ENGINE_ERR_CANCELLED', 'ENGINE_ERR_NATIVE_CLOSED'].includes(error.code)
+  )
+}
