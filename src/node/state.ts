@@ -1,0 +1,170 @@
+import { z } from 'zod'
+import { report as reportSchema, type Report } from '../control/schema/channel.js'
+import { identity, name, release, treeHash } from '../control/schema/registry.js'
+import type { NodeSite, ReleaseRef } from '../model/node.js'
+
+/** Of the records' meaning; a journal of another version is not read. */
+export const JOURNAL_VERSION = 1
+
+const place = { site: name, release }
+const assignmentId = identity
+
+/** What a node writes down, each before it acts on it or tells anybody. */
+export const journalRecord = z.discriminatedUnion('type', [
+  z.object({ type: z.literal('opened'), version: z.number().int() }),
+  /** The first coordinator that welcomed it: the only one it takes orders from. */
+  z.object({ type: z.literal('joined'), coordinatorId: z.string().max(64) }),
+  /** It was told to fetch an assignment: what lies in its files is worth keeping. */
+  z.object({ type: z.literal('begun'), assignmentId, ...place, treeHash }),
+  /** Nothing of an assignment's files is needed any more. */
+  z.object({ type: z.literal('ended'), assignmentId }),
+  /** A release stands whole and durable beside the live one. */
+  z.object({ type: z.literal('staged'), ...place, treeHash, wasLive: z.boolean().optional() }),
+  /** It is what readers see. */
+  z.object({ type: z.literal('live'), ...place, treeHash }),
+  /** It was removed. */
+  z.object({ type: z.literal('dropped'), ...place }),
+  /** The coordinator is to learn this, until it says that it has. */
+  z.object({ type: z.literal('reported'), report: reportSchema }),
+  z.object({ type: z.literal('acked'), reportId: z.number().int().min(1) }),
+])
+export type JournalRecord = z.infer<typeof journalRecord>
+
+/** A release that stands whole on the disk. `wasLive`: it has been switched to at some time. */
+export interface HeldRelease extends ReleaseRef {
+  readonly wasLive: boolean
+}
+
+export interface SiteState {
+  readonly live: ReleaseRef | null
+  readonly held: ReadonlyMap<number, HeldRelease>
+}
+
+/** An assignment whose files are kept: being fetched, or served on to others. */
+export interface BegunAssignment extends ReleaseRef {
+  readonly assignmentId: string
+  readonly site: string
+}
+
+/** What a journal adds up to. */
+export interface NodeState {
+  readonly coordinatorId: string | null
+  readonly sites: ReadonlyMap<string, SiteState>
+  readonly begun: ReadonlyMap<string, BegunAssignment>
+  /** By report id, ascending. */
+  readonly unacked: ReadonlyMap<number, Report>
+  readonly lastReportId: number
+}
+
+export const emptyState: NodeState = {
+  coordinatorId: null,
+  sites: new Map(),
+  begun: new Map(),
+  unacked: new Map(),
+  lastReportId: 0,
+}
+
+const emptySite: SiteState = { live: null, held: new Map() }
+
+function withKey<K, V>(map: ReadonlyMap<K, V>, key: K, value: V): ReadonlyMap<K, V> {
+  return new Map(map).set(key, value)
+}
+
+function withoutKey<K, V>(map: ReadonlyMap<K, V>, key: K): ReadonlyMap<K, V> {
+  if (!map.has(key)) return map
+  const copy = new Map(map)
+  copy.delete(key)
+  return copy
+}
+
+function withSite(state: NodeState, site: string, change: (site: SiteState) => SiteState): NodeState {
+  return { ...state, sites: withKey(state.sites, site, change(state.sites.get(site) ?? emptySite)) }
+}
+
+function foldSite(state: NodeState, record: JournalRecord & { type: 'staged' | 'live' | 'dropped' }): NodeState {
+  const { site, release } = record
+  return withSite(state, site, (known) => {
+    const linked = known.live?.release === release
+    if (record.type === 'dropped') {
+      return { live: linked ? null : known.live, held: withoutKey(known.held, release) }
+    }
+    const { treeHash } = record
+    const before = known.held.get(release)
+    const already = record.type === 'live' || record.wasLive === true
+    const wasLive = already || (before?.treeHash === treeHash && before.wasLive)
+    const held = withKey(known.held, release, { release, treeHash, wasLive })
+    return { live: record.type === 'live' || linked ? { release, treeHash } : known.live, held }
+  })
+}
+
+/** The state after one more record. A record that says what is known already changes nothing. Pure. */
+export function fold(state: NodeState, record: JournalRecord): NodeState {
+  switch (record.type) {
+    case 'opened':
+      return state
+    case 'joined':
+      return { ...state, coordinatorId: record.coordinatorId }
+    case 'begun': {
+      const { assignmentId, site, release, treeHash } = record
+      return { ...state, begun: withKey(state.begun, assignmentId, { assignmentId, site, release, treeHash }) }
+    }
+    case 'ended':
+      return { ...state, begun: withoutKey(state.begun, record.assignmentId) }
+    case 'staged':
+    case 'live':
+    case 'dropped':
+      return foldSite(state, record)
+    case 'reported': {
+      const { report } = record
+      if (report.reportId <= state.lastReportId) return state
+      const unacked = withKey(state.unacked, report.reportId, report)
+      return { ...state, unacked, lastReportId: report.reportId }
+    }
+    case 'acked': {
+      const lastReportId = Math.max(state.lastReportId, record.reportId)
+      return { ...state, unacked: withoutKey(state.unacked, record.reportId), lastReportId }
+    }
+  }
+}
+
+/** The fewest records that add up to `state`. Pure. */
+export function snapshotOf(state: NodeState): readonly JournalRecord[] {
+  const records: JournalRecord[] = [{ type: 'opened', version: JOURNAL_VERSION }]
+  if (state.coordinatorId !== null) records.push({ type: 'joined', coordinatorId: state.coordinatorId })
+  for (const begun of state.begun.values()) records.push({ type: 'begun', ...begun })
+  for (const [site, { live, held }] of state.sites) {
+    for (const { release, treeHash, wasLive } of held.values()) {
+      records.push({ type: 'staged', site, release, treeHash, ...(wasLive ? { wasLive } : {}) })
+    }
+    if (live !== null) records.push({ type: 'live', site, ...live })
+  }
+  const reports = [...state.unacked.values()]
+  for (const report of reports) records.push({ type: 'reported', report })
+  // Numbers are never given twice, also when the last report was acknowledged long ago.
+  if (state.lastReportId > (reports.at(-1)?.reportId ?? 0)) {
+    records.push({ type: 'acked', reportId: state.lastReportId })
+  }
+  return records
+}
+
+/** What a node tells its coordinator that it holds: complete releases only, by site. Pure. */
+export function holdingsOf(state: NodeState): NodeSite[] {
+  const sites: NodeSite[] = []
+  for (const [site, { live, held }] of state.sites) {
+    if (live === null && held.size === 0) continue
+    const releases = [...held.values()].map(({ release, treeHash }) => ({ release, treeHash }))
+    sites.push({ site, live, held: releases.sort((a, b) => a.release - b.release) })
+  }
+  return sites
+}
+
+/** Whether `ref` stands whole on this node. Pure. */
+export function isHeld(state: NodeState, site: string, ref: ReleaseRef): boolean {
+  return state.sites.get(site)?.held.get(ref.release)?.treeHash === ref.treeHash
+}
+
+/** Whether `ref` is what readers see. Pure. */
+export function isLive(state: NodeState, site: string, ref: ReleaseRef): boolean {
+  const live = state.sites.get(site)?.live ?? null
+  return live?.release === ref.release && live.treeHash === ref.treeHash
+}

@@ -1,0 +1,134 @@
+// The fold of journal records: what a node holds, and which reports are owed. Properties over any
+// sequence of records: a snapshot adds up to the same state, and a record told twice changes nothing.
+import fc from 'fast-check'
+import t from 'tap'
+import {
+  emptyState,
+  fold,
+  holdingsOf,
+  isHeld,
+  isLive,
+  type JournalRecord,
+  journalRecord,
+  type NodeState,
+  snapshotOf,
+} from '../../../src/node/state.js'
+
+const hash = (digit: string): string => digit.repeat(64)
+const id = (digit: string): string => digit.repeat(32)
+
+const report = (reportId: number) => ({
+  type: 'report' as const,
+  reportId,
+  commandId: 'c',
+  jobId: 'j',
+  command: 'publish' as const,
+  kind: 'completion' as const,
+  site: 'www',
+  release: 1,
+  treeHash: hash('a'),
+  atMs: 5,
+  bytesFetched: 6,
+  error: null,
+})
+
+const site = fc.constantFrom('www', 'img', '__proto__1')
+const release = fc.integer({ min: 1, max: 4 })
+const treeHash = fc.constantFrom(hash('a'), hash('b'))
+const assignmentId = fc.constantFrom(id('1'), id('2'), id('3'))
+const reportId = fc.integer({ min: 1, max: 20 })
+const anyRecord: fc.Arbitrary<JournalRecord> = fc.oneof(
+  fc.record({ type: fc.constant('joined' as const), coordinatorId: fc.constantFrom(id('c'), id('d')) }),
+  fc.record({ type: fc.constant('begun' as const), assignmentId, site, release, treeHash }),
+  fc.record({ type: fc.constant('ended' as const), assignmentId }),
+  fc.record({ type: fc.constant('staged' as const), site, release, treeHash }),
+  fc.record({ type: fc.constant('live' as const), site, release, treeHash }),
+  fc.record({ type: fc.constant('dropped' as const), site, release }),
+  reportId.map((number) => ({ type: 'reported' as const, report: report(number) })),
+  fc.record({ type: fc.constant('acked' as const), reportId }),
+)
+const anyRecords = fc.array(anyRecord, { maxLength: 40 })
+
+const foldAll = (records: readonly JournalRecord[]): NodeState => records.reduce(fold, emptyState)
+
+/** Comparable: maps in the order of their keys, sites that hold nothing left out. */
+const plain = (state: NodeState): unknown => ({
+  coordinatorId: state.coordinatorId,
+  lastReportId: state.lastReportId,
+  begun: [...state.begun].sort(),
+  unacked: [...state.unacked].sort(([a], [b]) => a - b),
+  sites: [...state.sites]
+    .filter(([, { live, held }]) => live !== null || held.size > 0)
+    .map(([name, { live, held }]) => [name, live, [...held].sort(([a], [b]) => a - b)])
+    .sort(),
+})
+
+t.test('a snapshot adds up to the state it was made of', async (t) => {
+  fc.assert(
+    fc.property(anyRecords, (records) => {
+      const state = foldAll(records)
+      t.same(plain(foldAll(snapshotOf(state))), plain(state))
+    }),
+  )
+})
+
+t.test('a record told twice in a row changes nothing', async (t) => {
+  fc.assert(
+    fc.property(anyRecords, anyRecord, (records, record) => {
+      const once = fold(foldAll(records), record)
+      t.same(plain(fold(once, record)), plain(once))
+    }),
+  )
+})
+
+t.test('what is live is held, and holdings name each release once', async (t) => {
+  fc.assert(
+    fc.property(anyRecords, (records) => {
+      const state = foldAll(records)
+      for (const { site, live, held } of holdingsOf(state)) {
+        t.ok(live === null || isHeld(state, site, live))
+        t.equal(new Set(held.map(({ release }) => release)).size, held.length)
+        t.ok(live === null || isLive(state, site, live))
+      }
+    }),
+  )
+})
+
+t.test('report numbers only grow, whatever is acknowledged', async (t) => {
+  fc.assert(
+    fc.property(anyRecords, anyRecord, (records, record) => {
+      const before = foldAll(records)
+      t.ok(fold(before, record).lastReportId >= before.lastReportId)
+    }),
+  )
+})
+
+t.test('the records of a publish, its commit and a rollback', async (t) => {
+  const a = { site: 'www', release: 1, treeHash: hash('a') }
+  const b = { site: 'www', release: 2, treeHash: hash('b') }
+  const state = foldAll([
+    { type: 'staged', ...a },
+    { type: 'live', ...a },
+    { type: 'begun', assignmentId: id('2'), ...b },
+    { type: 'staged', ...b },
+  ])
+  t.ok(isLive(state, 'www', a))
+  t.ok(isHeld(state, 'www', b))
+  t.notOk(isHeld(state, 'www', { release: 2, treeHash: hash('a') }), 'a number alone is not enough')
+  const back = [
+    { type: 'live' as const, ...b },
+    { type: 'live' as const, ...a },
+  ].reduce(fold, state)
+  t.ok(isLive(back, 'www', a))
+  t.equal(back.sites.get('www')?.held.get(2)?.wasLive, true)
+  t.strictSame(holdingsOf(fold(back, { type: 'dropped', site: 'www', release: 2 })), [
+    { site: 'www', live: { release: 1, treeHash: hash('a') }, held: [{ release: 1, treeHash: hash('a') }] },
+  ])
+})
+
+t.test('only records that make sense are taken from a journal', async (t) => {
+  const good: JournalRecord = { type: 'staged', site: 'www', release: 1, treeHash: hash('a') }
+  t.strictSame(journalRecord.parse(JSON.parse(JSON.stringify(good))), good)
+  const wrong = [{ ...good, site: '../etc' }, { ...good, release: 0 }, { ...good, treeHash: 'x' }, { type: 'other' }, 7]
+  for (const value of wrong) t.notOk(journalRecord.safeParse(value).success, JSON.stringify(value))
+})
