@@ -331,6 +331,10 @@ impl Content<'_, '_> {
             return Err(corrupt("a delta goes on beyond its file"));
         }
         let base = self.base.ok_or(corrupt("a delta has no base"))?;
+        let (_, old_bytes, _) = base.file(path)?;
+        if base_offset.saturating_add(u64::from(base_bytes)) > old_bytes {
+            return Err(corrupt("a delta refers to more than its base has"));
+        }
         let file = base.open_file(path)?;
         let mut window = vec![0; base_bytes as usize];
         file.read_exact_at(&mut window, base_offset)
