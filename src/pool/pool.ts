@@ -16,10 +16,13 @@ export interface TaskRun<Update> {
 /** Tasks in this process's worker threads: the main thread stays free while they run. */
 export class WorkerPool {
   readonly #piscina: Piscina
+  readonly #workers: URL
   readonly #running = new Set<() => void>()
   #closing: Promise<void> | null = null
 
-  constructor() {
+  /** @param workers  folder of the tasks; tests put in their own. */
+  constructor(workers = new URL('../../workers/', import.meta.url)) {
+    this.#workers = workers
     this.#piscina = new Piscina({ minThreads: 0, maxThreads: POOL_THREADS_MAX, idleTimeout: POOL_IDLE_MS })
   }
 
@@ -65,7 +68,7 @@ export class WorkerPool {
     try {
       const heard = listen(port1, onUpdate, stopTask)
       const request: TaskRequest<Name> = { input, updates: port2, stop }
-      const filename = new URL(`../../workers/${name}.js`, import.meta.url).href
+      const filename = new URL(`${name}.js`, this.#workers).href
       const outcome = (await this.#piscina.run(request, { filename, transferList: [port2] })) as TaskOutcome<
         Tasks[Name]['output']
       >
