@@ -59,11 +59,11 @@ class TranslatedDatabase implements SqliteDatabase {
   }
 }
 
-function connect(path: string): SQLite.Database {
+function connect(path: string, busyMs: number): SQLite.Database {
   // The file holds the signing key: nobody else may read it, nor the files that SQLite puts beside it.
   closeSync(openSync(path, 'a', 0o600))
   chmodSync(path, 0o600)
-  const connection = new SQLite(path, { timeout: DATABASE_BUSY_MS })
+  const connection = new SQLite(path, { timeout: busyMs })
   connection.pragma('journal_mode = WAL')
   connection.pragma('synchronous = FULL')
   connection.pragma('foreign_keys = ON')
@@ -76,9 +76,9 @@ function connect(path: string): SQLite.Database {
   return connection
 }
 
-function openConnection(path: string): SQLite.Database {
+function openConnection(path: string, busyMs: number): SQLite.Database {
   try {
-    return connect(path)
+    return connect(path, busyMs)
   } catch (error) {
     if (error instanceof EngineError) throw error
     const code = typeof error === 'object' && error !== null ? String(Reflect.get(error, 'code')) : ''
@@ -100,11 +100,12 @@ function refuseNewer(connection: SQLite.Database, path: string): void {
 /**
  * Opens the database, makes it if it is not there, checks it and brings it to this release's form.
  * Every write is on the disk before it returns (WAL, synchronous FULL).
+ * @param busyMs  how long to wait for a lock that another program holds.
  * @throws {EngineError} ENGINE_ERR_DATABASE_DAMAGED, ENGINE_ERR_DATABASE_BUSY, ENGINE_ERR_DATABASE_NEWER,
  *   ENGINE_ERR_DATA_DIR_UNWRITABLE, ENGINE_ERR_NO_SPACE.
  */
-export async function openDatabase(path: string): Promise<Kysely<Schema>> {
-  const connection = openConnection(path)
+export async function openDatabase(path: string, busyMs: number = DATABASE_BUSY_MS): Promise<Kysely<Schema>> {
+  const connection = openConnection(path, busyMs)
   const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database: new TranslatedDatabase(connection, path) }) })
   try {
     refuseNewer(connection, path)

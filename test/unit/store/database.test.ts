@@ -1,0 +1,75 @@
+// Goal: what can be wrong with a database file is told in words of the operator, and nothing is changed by looking.
+// Method: a second connection that locks, and files that are what they should not be.
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import SQLite from 'better-sqlite3'
+import { sql } from 'kysely'
+import t from 'tap'
+import { openDatabase } from '../../../src/store/database.js'
+
+const BUSY_MS = 20
+
+t.test('a database that another program holds is told to be locked', async (t) => {
+  const path = join(t.testdir(), 'engine.db')
+  await (await openDatabase(path)).destroy()
+  const other = new SQLite(path)
+  other.pragma('locking_mode = EXCLUSIVE')
+  other.exec('begin immediate; create table theirs (id integer)')
+  await t.rejects(openDatabase(path, BUSY_MS), { code: 'ENGINE_ERR_DATABASE_BUSY', message: new RegExp(path) })
+  other.exec('rollback')
+  other.close()
+  const db = await openDatabase(path, BUSY_MS)
+  await db.destroy()
+})
+
+t.test('a write that is locked out is told, and succeeds when it is tried again', async (t) => {
+  const path = join(t.testdir(), 'engine.db')
+  const db = await openDatabase(path, BUSY_MS)
+  const other = new SQLite(path)
+  other.exec('begin immediate')
+  const write = () =>
+    db.insertInto('sites').values({ site: 'www', group_name: 'edge', last_release: 0, created_at_ms: 1 }).execute()
+  await t.rejects(write(), { code: 'ENGINE_ERR_DATABASE_BUSY' })
+  other.exec('rollback')
+  other.close()
+  await write()
+  await db.destroy()
+})
+
+t.test('a directory in place of the file is an error that names where', async (t) => {
+  const path = join(t.testdir(), 'engine.db')
+  mkdirSync(path)
+  await t.rejects(openDatabase(path), { code: 'ENGINE_ERR_DATA_DIR_UNWRITABLE', details: { path: t.testdirName } })
+})
+
+t.test('values of the wrong type are refused, not kept', async (t) => {
+  const db = await openDatabase(join(t.testdir(), 'engine.db'))
+  const values = { site: 'www', group_name: 'edge', last_release: 'many' as never, created_at_ms: 1 }
+  await t.rejects(db.insertInto('sites').values(values).execute(), { code: 'ENGINE_ERR_INTERNAL' })
+  await db.destroy()
+})
+
+t.test('writes are durable by the settings that make them so', async (t) => {
+  const db = await openDatabase(join(t.testdir(), 'engine.db'))
+  const setting = async (name: string) =>
+    Object.values((await sql.raw<object>(`pragma ${name}`).execute(db)).rows[0] ?? {})[0]
+  t.equal(await setting('journal_mode'), 'wal')
+  t.equal(await setting('synchronous'), 2, 'FULL')
+  t.equal(await setting('foreign_keys'), 1)
+  await db.destroy()
+})
+
+t.test('opening again changes nothing', async (t) => {
+  const path = join(t.testdir(), 'engine.db')
+  const tables = async () => {
+    const db = await openDatabase(path)
+    const { rows } = await sql<{
+      sql: string
+    }>`select sql from sqlite_master where sql is not null order by name`.execute(db)
+    await db.destroy()
+    return rows
+  }
+  const first = await tables()
+  t.ok(first.length > 10)
+  t.same(await tables(), first)
+})
