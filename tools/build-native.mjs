@@ -49,7 +49,7 @@ function fingerprint(files) {
 
 /** A part made of `files`, built by `build` into `outputs`; a stamp keeps the digest it was built from. */
 function stampedPart({ name, files, outputs, missing, build }) {
-  const digest = fingerprint(files)
+  const digest = fingerprint(files.filter((file) => existsSync(file)))
   const stamp = join(stamps, `${name}.stamp`)
   const isStamped = () => existsSync(stamp) && readFileSync(stamp, 'utf8') === digest
   return {
@@ -208,7 +208,7 @@ function tsPart() {
     .map((file) => join(root, 'dist', relative(root, file).replace(/ts$/, 'js')))
   return stampedPart({
     name: 'ts',
-    files: [...sources, ...settings, types].filter((file) => existsSync(file)),
+    files: [...sources, ...settings, types],
     outputs: () => outputs,
     missing: () => [],
     build() {
