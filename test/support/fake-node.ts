@@ -1,0 +1,106 @@
+// A node that speaks the node channel and does nothing else: it says what a test has it say.
+import { once } from 'node:events'
+import WebSocket from 'ws'
+import type { FromCoordinator, FromNode, Report } from '../../src/control/schema/channel.js'
+import type { JobError } from '../../src/model/job.js'
+import type { NodeSite, ReleaseRef } from '../../src/model/node.js'
+import { until } from './until.js'
+
+export type Stage = Extract<FromCoordinator, { type: 'stage' }>
+export type Commit = Extract<FromCoordinator, { type: 'commit' }>
+
+/** What a fake node does with a command: does it, fails, or does not answer at all. */
+export type Answer = 'do' | 'ignore' | JobError
+
+export interface FakeNodeOptions {
+  readonly name: string
+  readonly id?: string
+  readonly groups?: readonly string[]
+  readonly sites?: readonly NodeSite[]
+  readonly onStage?: (stage: Stage) => Answer
+  readonly onCommit?: (commit: Commit) => Answer
+}
+
+export class FakeNode {
+  readonly id: string
+  readonly heard: FromCoordinator[] = []
+  readonly sites: Map<string, NodeSite>
+  onStage: (stage: Stage) => Answer
+  onCommit: (commit: Commit) => Answer
+  readonly #options: FakeNodeOptions
+  #socket: WebSocket | null = null
+  #reportId = 1
+
+  constructor(options: FakeNodeOptions) {
+    this.#options = options
+    this.id = options.id ?? Buffer.from(options.name.padEnd(16, '.')).subarray(0, 16).toString('hex')
+    this.sites = new Map((options.sites ?? []).map((site) => [site.site, site]))
+    this.onStage = options.onStage ?? (() => 'do')
+    this.onCommit = options.onCommit ?? (() => 'do')
+  }
+
+  /** Connects, says hello, and waits for the first answer. */
+  async connect(url: string): Promise<FromCoordinator> {
+    const socket = new WebSocket(`${url.replace(/^http/, 'ws')}/v1/channel`)
+    this.#socket = socket
+    const before = this.heard.length
+    socket.on('error', () => {})
+    socket.on('message', (data: Buffer) => this.#take(JSON.parse(data.toString('utf8')) as FromCoordinator))
+    await once(socket, 'open')
+    const { name, groups = ['edge'] } = this.#options
+    const node = { id: this.id, name, groups: [...groups], segment: 'lan', dataAddress: { host: '127.0.0.1', port: 9 } }
+    const hello = { type: 'hello', version: 1, role: 'node', software: 'fake', node, sites: [...this.sites.values()] }
+    socket.send(JSON.stringify(hello))
+    return until(`${name} is answered`, () => this.heard[before])
+  }
+
+  /** Cuts the connection. */
+  async disconnect(): Promise<void> {
+    const socket = this.#socket
+    this.#socket = null
+    if (socket === null || socket.readyState === WebSocket.CLOSED) return
+    socket.terminate()
+    await once(socket, 'close')
+  }
+
+  live(site: string): ReleaseRef | null {
+    return this.sites.get(site)?.live ?? null
+  }
+
+  messages<T extends FromCoordinator['type']>(type: T): Extract<FromCoordinator, { type: T }>[] {
+    return this.heard.filter((message): message is Extract<FromCoordinator, { type: T }> => message.type === type)
+  }
+
+  send(message: FromNode): void {
+    this.#socket?.send(JSON.stringify(message))
+  }
+
+  report(about: Stage | Commit, kind: Report['kind'], error: JobError | null = null): void {
+    const { commandId, jobId, site, release, treeHash } = about
+    const command = about.type === 'stage' ? 'publish' : about.command
+    const facts = { commandId, jobId, site, release, treeHash, command, kind, error } as const
+    this.send({ type: 'report', reportId: this.#reportId++, atMs: 1_700_000_000_000, bytesFetched: 0, ...facts })
+  }
+
+  /** Does what a command says and reports it. */
+  perform(about: Stage | Commit): void {
+    const { site, release, treeHash } = about
+    const ref = { release, treeHash }
+    const { live, held } = this.sites.get(site) ?? { live: null, held: [] }
+    const others = held.filter((each) => each.release !== release)
+    this.sites.set(site, { site, live: about.type === 'commit' ? ref : live, held: [...others, ref] })
+    if (about.type === 'stage') this.report(about, 'receipt')
+    this.report(about, 'completion')
+  }
+
+  #take(message: FromCoordinator): void {
+    this.heard.push(message)
+    if (message.type === 'stage') this.#answer(message, this.onStage(message))
+    if (message.type === 'commit') this.#answer(message, this.onCommit(message))
+  }
+
+  #answer(about: Stage | Commit, answer: Answer): void {
+    if (answer === 'do') this.perform(about)
+    else if (answer !== 'ignore') this.report(about, 'failure', answer)
+  }
+}

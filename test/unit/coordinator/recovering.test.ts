@@ -1,0 +1,217 @@
+// Goal: whatever a coordinator was at when it ended, the next one on its directory finishes it.
+// Method: real coordinators, closed at each step or put before a database as kill -9 leaves it.
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readdir, readlink, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { Coordinator } from '../../../src/coordinator.js'
+import type { JobRecord } from '../../../src/store/jobs.js'
+import { Store } from '../../../src/store/store.js'
+import { FakeNode } from '../../support/fake-node.js'
+import { until } from '../../support/until.js'
+
+const root = await mkdtemp(join(tmpdir(), 'distributary-recovering-'))
+t.teardown(() => rm(root, { recursive: true, force: true }))
+
+let count = 0
+async function place(): Promise<{ dataDir: string; staging: string; node: FakeNode }> {
+  const directory = join(root, String(count++))
+  const staging = join(directory, 'staging')
+  await mkdir(staging, { recursive: true })
+  await writeFile(join(staging, 'index.html'), 'hello\n')
+  return { dataDir: join(directory, 'data'), staging, node: new FakeNode({ name: 'one' }) }
+}
+
+const to = { site: 'www', group: 'edge' } as const
+
+/** What a coordinator says a job is now. */
+const stateOf = async (coordinator: Coordinator, id: string): Promise<string> => (await coordinator.job(id)).state
+
+t.test('closed while nodes receive: the same assignment goes on', async (t) => {
+  const { dataDir, staging, node } = await place()
+  node.onStage = () => 'ignore'
+  const first = await Coordinator.open({ dataDir })
+  await node.connect(first.url)
+  const { id } = await first.publish(staging, to)
+  await until('it is packed', async () => (await first.job(id)).assignment?.streamBytes)
+  await first.close()
+  await first.close()
+  node.onStage = () => 'do'
+  await using second = await Coordinator.open({ dataDir })
+  t.equal(second.id, first.id)
+  t.equal(await stateOf(second, id), 'distributing')
+  await node.connect(second.url)
+  await until('it is done', async () => (await stateOf(second, id)) === 'succeeded')
+  const stages = node.messages('stage')
+  t.equal(stages.at(-1)?.assignment.id, stages[0]?.assignment.id)
+  t.equal(node.live('www')?.release, 1)
+})
+
+t.test('closed while it waits for its commit: it still waits, and can be committed', async (t) => {
+  const { dataDir, staging, node } = await place()
+  const first = await Coordinator.open({ dataDir })
+  await node.connect(first.url)
+  const { id } = await first.publish(staging, { ...to, stageOnly: true })
+  await until('it is staged', async () => (await stateOf(first, id)) === 'staged')
+  await first.close()
+  await using second = await Coordinator.open({ dataDir })
+  await node.connect(second.url)
+  const job = await second.attach(id)
+  await second.commit(id)
+  t.equal((await job.completed()).state, 'succeeded')
+  t.equal(node.messages('stage').length, 1, 'nothing was sent again')
+})
+
+t.test('closed after the decision: it stands, nodes are told again, the shadow follows', async (t) => {
+  const { dataDir, staging, node } = await place()
+  node.onCommit = () => 'ignore'
+  const first = await Coordinator.open({ dataDir })
+  await node.connect(first.url)
+  const { id } = await first.publish(staging, to)
+  await until('the node is told to switch', () => node.messages('commit').length === 1)
+  await until('the shadow has', () => existsSync(join(dataDir, 'sites/www/live')))
+  await first.close()
+  await rm(join(dataDir, 'sites/www/live'))
+  node.onCommit = () => 'do'
+  await using second = await Coordinator.open({ dataDir })
+  t.equal(await readlink(join(dataDir, 'sites/www/live')), 'releases/1')
+  await t.rejects(second.abort(id), { code: 'ENGINE_ERR_JOB_STATE' })
+  const job = await second.attach(id)
+  const lastId = node.heard.length
+  await node.connect(second.url)
+  t.equal((await job.completed()).state, 'succeeded')
+  t.ok(node.heard.length > lastId)
+  t.equal(node.live('www')?.release, 1)
+})
+
+/** A job as kill -9 leaves it, in a database that nobody has open. */
+async function plant(
+  dataDir: string,
+  record: Partial<JobRecord>,
+  also: (store: Store) => Promise<void>,
+): Promise<void> {
+  const policy = {
+    stageOnly: false,
+    maxDeleteRatio: 0.25,
+    allowEmpty: false,
+    quorum: 0.5,
+    strategy: 'strands',
+  } as const
+  const store = await Store.open(join(dataDir, 'engine.db'))
+  await store.sites.ensure('www', 'edge', 1)
+  await store.jobs.create({
+    ...{ id: '01JOB', type: 'publish', site: 'www', group: 'edge', state: 'packing', release: null, baseRelease: null },
+    ...{ directory: null, treeHash: null, reason: null, policy, changes: null, assignment: null, error: null },
+    ...{ createdAtMs: 1, finishedAtMs: null },
+    ...record,
+  })
+  await also(store)
+  await store.close()
+}
+
+t.test('killed while it scanned: the job is packed from the start', async (t) => {
+  const { dataDir, staging, node } = await place()
+  await (await Coordinator.open({ dataDir })).close()
+  await plant(dataDir, { directory: staging }, async (store) => {
+    const identity = { id: node.id, name: 'one', groups: ['edge'], segment: 'lan', dataAddress: { host: 'h', port: 1 } }
+    await store.nodes.put(identity, [], 1)
+  })
+  await using coordinator = await Coordinator.open({ dataDir })
+  await node.connect(coordinator.url)
+  await until('it is done', async () => (await stateOf(coordinator, '01JOB')) === 'succeeded')
+  t.equal(node.live('www')?.release, 1)
+})
+
+t.test('killed while it packed: another assignment is packed, and what went out of the first is dropped', async (t) => {
+  const { dataDir, staging, node } = await place()
+  await (await Coordinator.open({ dataDir })).close()
+  const id = 'a'.repeat(32)
+  const assignment = { id, serial: 1, chunkBytes: 65_536, streamBytes: null }
+  await plant(
+    dataDir,
+    { directory: staging, state: 'distributing', release: 1, treeHash: 'b'.repeat(64), assignment },
+    async (store) => {
+      await store.sites.nextRelease('www')
+      await store.meta.nextSerial()
+      const facts = { command: 'publish', site: 'www', release: 1, baseRelease: null, jobId: '01JOB' } as const
+      const row = {
+        id,
+        serial: 1,
+        ...facts,
+        treeHash: 'b'.repeat(64),
+        chunkBytes: 65_536,
+        packed: null,
+        createdAtMs: 1,
+      }
+      await store.assignments.create(row)
+      const identity = {
+        id: node.id,
+        name: 'one',
+        groups: ['edge'],
+        segment: 'lan',
+        dataAddress: { host: 'h', port: 1 },
+      }
+      await store.nodes.put(identity, [], 1)
+    },
+  )
+  const assignments = join(dataDir, 'assignments')
+  for (const name of ['1.stream', '1.vouch', 'notes.txt']) await writeFile(join(assignments, name), 'torn')
+  await writeFile(join(dataDir, 'work/01JOB.tree'), 'torn')
+  await mkdir(join(dataDir, 'sites/www/releases/1'), { recursive: true })
+  await mkdir(join(dataDir, 'sites/www/releases/of-somebody'), { recursive: true })
+  await using coordinator = await Coordinator.open({ dataDir })
+  t.same(await readdir(join(dataDir, 'sites/www/releases')), ['of-somebody'])
+  await node.connect(coordinator.url)
+  await until('it is done', async () => (await stateOf(coordinator, '01JOB')) === 'succeeded')
+  t.match(node.messages('discard'), [{ assignmentId: id, release: 1 }])
+  t.match(node.messages('stage'), [{ release: 2 }])
+  t.not(node.messages('stage')[0]?.assignment.id, id)
+  t.same((await readdir(assignments)).sort(), ['2.stream', '2.vouch', 'notes.txt'])
+})
+
+t.test('watchers of a job find it again after a restart, with ids that go on', async (t) => {
+  const { dataDir, staging, node } = await place()
+  node.onStage = () => 'ignore'
+  const first = await Coordinator.open({ dataDir })
+  await node.connect(first.url)
+  const job = await first.publish(staging, to)
+  let lastId = 0
+  for await (const event of job.progress()) {
+    lastId = event.id
+    if (event.type === 'progress') break
+  }
+  const closing = job.completed().catch((error: unknown) => error)
+  await first.close()
+  t.match(await closing, { code: 'ENGINE_ERR_CLOSING' })
+  node.onStage = () => 'do'
+  await using second = await Coordinator.open({ dataDir })
+  await node.connect(second.url)
+  const seen: number[] = []
+  for await (const event of (await second.attach(job.id)).progress({ sinceId: lastId })) seen.push(event.id)
+  t.ok(seen.length > 0 && seen.every((id, at) => id > (seen[at - 1] ?? lastId)))
+  const all: string[] = []
+  for await (const event of (await second.attach(job.id)).progress()) all.push(event.type)
+  t.equal(all.at(-1), 'result')
+  t.same(await collect(second, job.id, seen.at(-1) ?? 0), [], 'after the result there is nothing')
+})
+
+async function collect(coordinator: Coordinator, id: string, sinceId: number): Promise<string[]> {
+  const types: string[] = []
+  for await (const event of (await coordinator.attach(id)).progress({ sinceId })) types.push(event.type)
+  return types
+}
+
+t.test('a live link that leads elsewhere is left alone, and the coordinator still opens', async (t) => {
+  const { dataDir, staging, node } = await place()
+  const first = await Coordinator.open({ dataDir })
+  await node.connect(first.url)
+  await (await first.publish(staging, to)).completed()
+  await first.close()
+  const live = join(dataDir, 'sites/www/live')
+  await rm(live)
+  await symlink('/somewhere', live)
+  await using second = await Coordinator.open({ dataDir })
+  t.ok(second.url)
+  t.equal(await readlink(live), '/somewhere')
+})
