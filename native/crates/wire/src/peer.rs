@@ -114,7 +114,7 @@ pub enum Message {
         /// What allows it; empty until identities exist.
         ticket: Vec<u8>,
     },
-    /// A child asks its parent for a strand; [`STRAND_PULLED`](crate::limits::STRAND_PULLED): for what it will pull.
+    /// A child asks its parent for a strand, or, with [`crate::limits::STRAND_PULLED`], to pull.
     Attach {
         /// Of which assignment.
         assignment: AssignmentId,
@@ -134,7 +134,7 @@ pub enum Message {
     Refuse {
         /// Why.
         reason: Refusal,
-        /// Which strand; [`STRAND_PULLED`](crate::limits::STRAND_PULLED) when it is about none.
+        /// Which strand; [`crate::limits::STRAND_PULLED`] when it is about none.
         strand: u8,
         /// One line for a log.
         text: String,
@@ -149,7 +149,7 @@ pub enum Message {
     Chunk {
         /// Which chunk.
         index: u32,
-        /// By which strand it comes; [`STRAND_PULLED`](crate::limits::STRAND_PULLED): it was pulled.
+        /// By which strand it comes; [`crate::limits::STRAND_PULLED`]: it was pulled.
         strand: u8,
         /// Length of the chunk.
         bytes: u32,

@@ -1,5 +1,5 @@
-//! Goal: each rule of assignments and vouches refuses by its own name. Method: one broken value for each
-//! rule.
+//! Goal: each rule of assignments and vouches refuses by its own name.
+//! Method: one broken value for each rule.
 
 #![allow(clippy::expect_used)]
 
