@@ -215,6 +215,11 @@ function tsPart() {
       const compiler = require.resolve('typescript/bin/tsc')
       run('dist/', process.execPath, [compiler, '--project', 'tsconfig.build.json'])
       dropStale(new Set(outputs))
+      if (existsSync(types)) {
+        // The declarations in dist/ name it.
+        mkdirSync(join(root, 'dist', 'native', 'addon'), { recursive: true })
+        copyFileSync(types, join(root, 'dist', 'native', 'addon', 'index.d.ts'))
+      }
       const command = join(root, 'dist', 'src', 'cli', 'main.js')
       if (existsSync(command)) chmodSync(command, 0o755)
     },
