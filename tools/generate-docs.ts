@@ -1,4 +1,4 @@
-// Writes docs/reference from the tables in the code: errors, config, limits, metrics.
+// Writes docs/reference from the tables and schemas in the code: errors, config, limits, metrics, the API.
 // Usage: npm run docs; with --check it writes nothing and fails when a page is not what it should be.
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
@@ -8,6 +8,7 @@ import { errorTable } from '../src/base/errors.js'
 import { formatBytes, formatDuration } from '../src/base/quantities.js'
 import { type MetricRow, metricTable } from '../src/base/metrics.js'
 import { type Field, fields } from '../src/config/fields.js'
+import { openApiDocument } from '../src/control/server.js'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
@@ -138,28 +139,32 @@ function metricsPage(): string {
 }
 
 const pages: Readonly<Record<string, string>> = {
-  errors: errorsPage(),
-  config: configPage(),
-  limits: await limitsPage(),
-  metrics: metricsPage(),
+  'errors.md': errorsPage(),
+  'config.md': configPage(),
+  'limits.md': await limitsPage(),
+  'metrics.md': metricsPage(),
+  'openapi.json': JSON.stringify(await openApiDocument(), null, 2),
 }
 
 const isCheck = process.argv.includes('--check')
 const directory = `${root}docs/reference`
 if (!isCheck) mkdirSync(directory, { recursive: true })
-let stale = 0
-for (const [name, text] of Object.entries(pages)) {
-  const path = `${directory}/${name}.md`
-  const wanted = `${text}\n`
-  let found = ''
+
+function found(path: string): string {
   try {
-    found = readFileSync(path, 'utf8')
+    return readFileSync(path, 'utf8')
   } catch {
-    // Not there yet: it is written below, or reported.
+    return '' // Not there yet: it is written below, or reported.
   }
-  if (found === wanted) continue
-  stale += 1
-  if (isCheck) console.error(`docs/reference/${name}.md is not what the code says: run npm run docs and commit it`)
-  else writeFileSync(path, wanted)
 }
-process.exitCode = isCheck && stale > 0 ? 1 : 0
+
+for (const [name, text] of Object.entries(pages)) {
+  const path = `${directory}/${name}`
+  const wanted = `${text}\n`
+  if (found(path) === wanted) continue
+  if (!isCheck) writeFileSync(path, wanted)
+  else {
+    console.error(`docs/reference/${name} is not what the code says: run npm run docs and commit it`)
+    process.exitCode = 1
+  }
+}
