@@ -1,0 +1,58 @@
+// Goal: what users import is what is promised, and changes only on purpose.
+// Method: src/index.ts is read as syntax: it may only re-export, and only these names.
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import ts from 'typescript'
+import { read, root } from '../support/repository.js'
+
+const path = 'src/index.ts'
+const LINES_MAX = 60
+const values = ['Client', 'Coordinator', 'EngineError', 'Node', 'errorCodes', 'loadConfig']
+const optional = ['Job']
+
+const statements = ts.createSourceFile(path, read(path), ts.ScriptTarget.ES2022, true).statements
+
+interface Name {
+  readonly name: string
+  readonly isType: boolean
+}
+
+const names = statements.flatMap((statement): Name[] => {
+  if (!ts.isExportDeclaration(statement)) return []
+  const clause = statement.exportClause
+  if (clause === undefined || !ts.isNamedExports(clause)) return [{ name: '*', isType: false }]
+  return clause.elements.map((one) => ({ name: one.name.text, isType: statement.isTypeOnly || one.isTypeOnly }))
+})
+
+t.test('the door re-exports, and does nothing else', async (t) => {
+  t.ok(statements.every((statement) => ts.isExportDeclaration(statement)))
+  t.ok(read(path).split('\n').length <= LINES_MAX)
+})
+
+t.test('users get these values', async (t) => {
+  const exported = names.filter(({ isType }) => !isType).map(({ name }) => name)
+  t.same(
+    values.filter((name) => !exported.includes(name)),
+    [],
+    'none is missing',
+  )
+  t.same(
+    exported.filter((name) => !values.includes(name) && !optional.includes(name)),
+    [],
+    'none is there by accident',
+  )
+})
+
+t.test('every way into the package leads to a source', async (t) => {
+  const { exports, bin } = JSON.parse(read('package.json')) as {
+    exports: Record<string, { types: string; default: string }>
+    bin: Record<string, string>
+  }
+  const built = [...Object.values(exports).flatMap((one) => [one.types, one.default]), ...Object.values(bin)]
+  const sourceOf = (file: string): string => file.replace(/^\.\/dist\//, '').replace(/(\.d\.ts|\.js)$/, '.ts')
+  t.same(
+    built.filter((file) => !existsSync(join(root, sourceOf(file)))),
+    [],
+  )
+})
