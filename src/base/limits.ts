@@ -147,6 +147,9 @@ export const COMMANDS_WAITING_MAX = 1024
 /** One record of a node's journal at most; a length beyond it is damage. The largest is a report. */
 export const JOURNAL_RECORD_BYTES_MAX = 64 * KIB
 
+/** A node's journal is compacted when it has grown to this, or to four times what counts in it: some hundred jobs. */
+export const JOURNAL_COMPACT_BYTES = MIB
+
 /** Reports that a node keeps while its coordinator is away; beyond it the oldest receipts go first. */
 export const REPORTS_KEPT_MAX = 4096
 
@@ -182,3 +185,6 @@ export const EVENT_ID_GAP = 1_000_000
  * come first by far.
  */
 export const REPORT_GRACE_MS = 10 * SECOND_MS
+
+/** Assignments that came to nothing and that a node which comes is told to drop: those of the last weeks; older ones it drops itself. */
+export const STALE_ASSIGNMENTS_MAX = 64

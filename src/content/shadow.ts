@@ -35,7 +35,7 @@ export class Shadow {
     try {
       return treeHash(treePath).treeHash === wanted
     } catch (error) {
-      if (error instanceof EngineError && error.code === 'ENGINE_ERR_ASSIGNMENT_CORRUPT') return false
+      if (error instanceof EngineError && error.code === 'ENGINE_ERR_TREE_CORRUPT') return false
       throw error
     }
   }

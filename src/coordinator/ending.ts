@@ -1,5 +1,6 @@
 import type { EngineError } from '../base/errors.js'
 import { toEngineError } from '../base/errors.js'
+import { STALE_ASSIGNMENTS_MAX } from '../base/limits.js'
 import type { LiveJob } from './live-job.js'
 import { pruneSite } from './pruning.js'
 import { steerSite } from './steering.js'
@@ -43,6 +44,7 @@ export async function endInVain(world: World, job: LiveJob, error: EngineError):
 function forget(world: World, stale: World['stale'][number]): void {
   world.transfers.close(stale.assignmentId)
   world.stale.push(stale)
+  if (world.stale.length > STALE_ASSIGNMENTS_MAX) world.stale.shift()
   for (const member of world.members.all) {
     if (member.link === null) continue
     const task = member.task(stale.site)

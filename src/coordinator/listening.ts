@@ -15,6 +15,7 @@ const mendedByWhole = new Set([
   'ENGINE_ERR_ASSIGNMENT_CORRUPT',
   'ENGINE_ERR_DIGEST_MISMATCH',
   'ENGINE_ERR_TREE_MISMATCH',
+  'ENGINE_ERR_TREE_CORRUPT',
 ])
 
 /**
@@ -142,7 +143,7 @@ async function takeReport(world: World, member: Member, link: NodeLink, report: 
   } else if (kind === 'completion') {
     noteCompletion(member, report)
     note(world, about, member, { type: command === 'publish' ? 'staged' : 'live' })
-  } else if (!noteFailure(world, member, report)) {
+  } else if (countsAsFailed(world, member, report)) {
     note(world, about, member, { type: 'failed', command, error: error ?? unexplained })
   }
   await world.store.nodes.setSites(member.identity.id, [...member.sites.values()], world.clock.nowMs())
@@ -169,23 +170,25 @@ function noteCompletion(member: Member, { site, release, treeHash, command }: Re
   if (answered || task.underWay === null) task.succeed()
 }
 
-/** @returns true when another way is tried at once, so that the failure does not count yet. */
-function noteFailure(world: World, member: Member, report: Report): boolean {
-  const { site, release, treeHash, command } = report
+/**
+ * Takes note of a failure.
+ * @returns false when it is not the last word: an earlier attempt's, or another way is tried at once.
+ */
+function countsAsFailed(world: World, member: Member, report: Report): boolean {
+  const { site, release, treeHash, command, commandId } = report
   const error = report.error ?? unexplained
   const task = member.task(site)
-  const ref = { release, treeHash }
   const about = task.underWay
-  if (about === null || !isSame(about.release, ref)) return false
+  if (about === null || about.commandId !== commandId) return false
   const triesWhole = command === 'publish' && about.isDelta && !task.wholeOnly && mendedByWhole.has(error.code)
   world.log.warn({ node: member.identity.name, site, release, code: error.code, triesWhole }, 'a node failed')
   if (triesWhole) {
     task.wholeOnly = true
     task.underWay = null
-    return true
+    return false
   }
-  task.fail(ref, error, isRetryable(error.code), world.clock.monotonicMs())
-  return false
+  task.fail({ release, treeHash }, error, isRetryable(error.code), world.clock.monotonicMs())
+  return true
 }
 
 /** An unknown code comes from another release of the software: it is tried again. */

@@ -10,6 +10,8 @@ import type { Presence } from '../track/silence.js'
 /** What one node was told of one site and has not answered. */
 export interface UnderWay {
   readonly kind: 'stage' | 'commit'
+  /** Only its own failure counts: one of an earlier attempt may come late. */
+  readonly commandId: string
   readonly release: ReleaseRef
   /** Null for a commit. */
   readonly assignmentId: string | null

@@ -134,11 +134,12 @@ function toSendable(job: LiveJob, record: SendableAssignment['record'], release:
 function sendCommit(world: World, member: Member, site: string, goal: Goal): void {
   const task = member.task(site)
   task.attempts += 1
+  const commandId = `${goal.jobId}.${goal.command}.${task.attempts}`
   const toldAtMs = world.clock.monotonicMs()
-  task.underWay = { kind: 'commit', release: goal.release, assignmentId: null, isDelta: false, toldAtMs }
+  task.underWay = { kind: 'commit', commandId, release: goal.release, assignmentId: null, isDelta: false, toldAtMs }
   member.link?.send({
     type: 'commit',
-    commandId: `${goal.jobId}.${goal.command}.${task.attempts}`,
+    commandId,
     jobId: goal.jobId,
     command: goal.command,
     site,
@@ -156,12 +157,20 @@ function sendStage(world: World, member: Member, goal: Goal, assignmentId: strin
     const { plan, changed } = transfer.partOf(toTransferNode(member))
     tellPlans(world, transfer.assignmentId, changed)
     task.attempts += 1
+    const commandId = `${record.id}.${task.attempts}`
     const toldAtMs = world.clock.monotonicMs()
-    task.underWay = { kind: 'stage', release: goal.release, assignmentId: record.id, isDelta: base !== null, toldAtMs }
+    task.underWay = {
+      kind: 'stage',
+      commandId,
+      release: goal.release,
+      assignmentId: record.id,
+      isDelta: base !== null,
+      toldAtMs,
+    }
     note(world, goal, member, { type: 'progress', bytesHave: 0, rateBps: 0 })
     member.link?.send({
       type: 'stage',
-      commandId: `${record.id}.${task.attempts}`,
+      commandId,
       jobId: goal.jobId,
       site: record.site,
       ...goal.release,

@@ -1,0 +1,118 @@
+// Goal: the shadow is an exact copy that is whole or not there. Method: the real addon on small trees.
+import { existsSync } from 'node:fs'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { Content } from '../../../src/content/index.js'
+import { generateKey } from '../../../src/native/keys.js'
+import { pack, scan } from '../../../src/native/content.js'
+
+const root = await mkdtemp(join(tmpdir(), 'distributary-shadow-'))
+t.teardown(() => rm(root, { recursive: true, force: true }))
+const never = new AbortController().signal
+
+/** The pool's calls, made on this thread: the trees are tiny. */
+const pool = {
+  scan: async (options: Parameters<typeof scan>[0]) => scan(options, () => true),
+  pack: async (options: Parameters<typeof pack>[0]) => pack(options, () => true),
+}
+
+let count = 0
+async function openContent(): Promise<{ content: Content; staging: string }> {
+  const directory = join(root, String(count++))
+  const staging = join(directory, 'staging')
+  await mkdir(staging, { recursive: true })
+  const content = await Content.open({ directory: join(directory, 'data'), pool, keySeed: generateKey().seed })
+  return { content, staging }
+}
+
+/** Scans and packs what `staging` holds as a release, and stages it on the shadow. */
+async function release(content: Content, staging: string, number: number, base: number | null): Promise<string> {
+  const { treeHash } = await content.scan({ jobId: `j${number}`, site: 'www', directory: staging, base }, {})
+  const source = { jobId: `j${number}`, directory: staging }
+  const order = { source, site: 'www', release: number, baseRelease: base, serial: number, nowMs: 1 }
+  const { assignmentId } = await content.pack(order, {})
+  const stage = { site: 'www', release: { release: number, treeHash }, baseRelease: base, assignmentId, serial: number }
+  await content.shadow.stage(stage, never)
+  await content.shadow.stage(stage, never)
+  return treeHash
+}
+
+t.test('a release is staged, switched to, and built upon', async (t) => {
+  const { content, staging } = await openContent()
+  await writeFile(join(staging, 'a'), 'one')
+  const first = await release(content, staging, 1, null)
+  t.ok(content.holds('www', { release: 1, treeHash: first }))
+  t.notOk(content.holds('www', { release: 1, treeHash: 'f'.repeat(64) }))
+  t.equal(content.shadow.live('www'), null)
+  await content.shadow.switchTo('www', 1)
+  await writeFile(join(staging, 'a'), 'two')
+  const second = await release(content, staging, 2, 1)
+  t.not(second, first)
+  await content.shadow.switchTo('www', 2)
+  await content.shadow.switchTo('www', 2)
+  t.equal(content.shadow.live('www'), 2)
+  t.equal(await readFile(join(content.paths.site('www'), 'live', 'a'), 'utf8'), 'two')
+})
+
+t.test('what is live is never dropped; what is dropped counts for nothing', async (t) => {
+  const { content, staging } = await openContent()
+  await writeFile(join(staging, 'a'), 'one')
+  const treeHash = await release(content, staging, 1, null)
+  await content.shadow.switchTo('www', 1)
+  await content.shadow.drop('www', 1)
+  t.ok(content.holds('www', { release: 1, treeHash }))
+  await writeFile(join(staging, 'a'), 'two')
+  const next = await release(content, staging, 2, 1)
+  await content.shadow.drop('www', 2)
+  t.notOk(content.holds('www', { release: 2, treeHash: next }))
+  t.notOk(existsSync(content.paths.release('www', 2)))
+})
+
+t.test('a promise that is not kept leaves nothing that counts', async (t) => {
+  const { content, staging } = await openContent()
+  await writeFile(join(staging, 'a'), 'one')
+  await content.scan({ jobId: 'j', site: 'www', directory: staging, base: null }, {})
+  const source = { jobId: 'j', directory: staging }
+  const order = { source, site: 'www', release: 1, baseRelease: null, serial: 1, nowMs: 1 }
+  const { assignmentId } = await content.pack(order, {})
+  const wrong = { release: 1, treeHash: 'f'.repeat(64) }
+  const stage = { site: 'www', release: wrong, baseRelease: null, assignmentId, serial: 1 }
+  await t.rejects(content.shadow.stage(stage, never), { code: 'ENGINE_ERR_TREE_MISMATCH' })
+  t.notOk(content.holds('www', wrong))
+  await writeFile(content.paths.stream(1), 'not an assignment')
+  await t.rejects(content.shadow.stage(stage, never), { code: 'ENGINE_ERR_ASSIGNMENT_CORRUPT' })
+  const stopped = AbortSignal.abort(new Error('stopped'))
+  await t.rejects(content.shadow.stage(stage, stopped), { message: 'stopped' })
+})
+
+t.test('a damaged manifest makes a release count for nothing', async (t) => {
+  const { content, staging } = await openContent()
+  await writeFile(join(staging, 'a'), 'one')
+  const treeHash = await release(content, staging, 1, null)
+  await writeFile(content.paths.tree('www', 1), 'torn')
+  t.notOk(content.holds('www', { release: 1, treeHash }))
+})
+
+t.test('a sweep removes our own leftovers and nothing else', async (t) => {
+  const { content, staging } = await openContent()
+  await writeFile(join(staging, 'a'), 'one')
+  await release(content, staging, 1, null)
+  await mkdir(content.paths.release('www', 8), { recursive: true })
+  await mkdir(join(content.paths.site('www'), 'releases', 'keep'))
+  await writeFile(content.paths.stream(9), 'torn')
+  await writeFile(join(content.paths.assignments, 'notes'), 'mine')
+  await content.sweep(new Set([1]))
+  await content.shadow.sweep('www', new Set([1]))
+  await content.shadow.sweep('nobody', new Set())
+  t.same((await readdir(content.paths.assignments)).sort(), ['1.stream', '1.vouch', 'notes'])
+  t.same((await readdir(join(content.paths.site('www'), 'releases'))).sort(), ['1', 'keep'])
+  t.same(await readdir(content.paths.work), [])
+})
+
+t.test('a data directory that cannot be made is named', async (t) => {
+  await writeFile(join(root, 'file'), '')
+  const opening = Content.open({ directory: join(root, 'file'), pool, keySeed: generateKey().seed })
+  await t.rejects(opening, { code: 'ENGINE_ERR_DATA_DIR_UNWRITABLE' })
+})

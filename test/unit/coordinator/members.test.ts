@@ -1,0 +1,68 @@
+// Goal: the coordinator knows each node once, and backs off from what fails. Method: by hand.
+import t from 'tap'
+import { RETRY_FIRST_MS, RETRY_MS_MAX } from '../../../src/base/limits.js'
+import { Member, Members, SiteTask } from '../../../src/coordinator/members.js'
+import type { NodeIdentity } from '../../../src/model/node.js'
+import { ManualClock } from '../../support/manual-clock.js'
+
+const identity = (name: string, id = name.repeat(32)): NodeIdentity => ({
+  id,
+  name,
+  groups: ['edge'],
+  segment: 'lan',
+  dataAddress: { host: '127.0.0.1', port: 1 },
+})
+const release = { release: 1, treeHash: 'a'.repeat(64) }
+const error = { code: 'ENGINE_ERR_NO_SPACE', message: 'full', hint: '' }
+
+t.test('a node that comes again is the same member with what it says now', async (t) => {
+  const members = new Members()
+  const first = members.admit(identity('a'), [], 1)
+  const sites = [{ site: 'www', live: release, held: [] }]
+  t.equal(members.admit({ ...identity('a'), segment: 'other' }, sites, 2), first)
+  t.equal(first.identity.segment, 'other')
+  t.equal(first.holdings('www').live, release)
+  t.same(first.holdings('docs'), { site: 'docs', live: null, held: [] })
+})
+
+t.test('a name belongs to the node that had it first', async (t) => {
+  const members = new Members()
+  members.admit(identity('a'), [], 1)
+  t.throws(() => members.admit(identity('a', 'b'.repeat(32)), [], 1), { code: 'ENGINE_ERR_NODE_NAME_TAKEN' })
+})
+
+t.test('groups are found, in the order of names', async (t) => {
+  const members = new Members()
+  for (const name of ['b', 'a']) members.admit(identity(name), [], 1)
+  members.admit({ ...identity('c'), groups: ['core'] }, [], 1)
+  t.same(
+    members.inGroup('edge').map((member) => member.identity.name),
+    ['a', 'b'],
+  )
+})
+
+t.test('what was told is forgotten when the connection is lost', async (t) => {
+  const member = new Member(identity('a'), [], 1)
+  const task = member.task('www')
+  task.underWay = { kind: 'stage', commandId: 'x', release, assignmentId: 'y', isDelta: false, toldAtMs: 0 }
+  t.same(member.assignmentsUnderWay, ['y'])
+  member.heard(new ManualClock())
+  t.same(member.presence, { online: false, lastHeardMs: 0 })
+  member.lost()
+  t.same(member.assignmentsUnderWay, [])
+  t.equal(member.task('www'), task)
+})
+
+t.test('each failure in a row doubles the wait up to a bound, a success ends it', async (t) => {
+  const task = new SiteTask()
+  task.fail(release, error, true, 0)
+  t.match(task.failure, { attempts: 1, retryAtMs: RETRY_FIRST_MS, message: 'full' })
+  task.fail(release, error, true, 0)
+  t.equal(task.failure?.retryAtMs, 2 * RETRY_FIRST_MS)
+  for (let at = 0; at < 20; at++) task.fail(release, error, true, 0)
+  t.equal(task.failure?.retryAtMs, RETRY_MS_MAX)
+  task.fail({ ...release, release: 2 }, error, true, 0)
+  t.equal(task.failure?.attempts, 1)
+  task.succeed()
+  t.equal(task.failure, null)
+})
