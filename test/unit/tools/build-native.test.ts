@@ -31,9 +31,10 @@ function makePackage(t: Test): string {
 }
 
 function build(directory: string, parts: readonly string[], path: string) {
-  const env = { PATH: path, HOME: directory }
   const script = join(directory, 'tools', 'build-native.mjs')
-  return spawnSync(process.execPath, [script, ...parts], { cwd: directory, env, encoding: 'utf8' })
+  // Through env: what the test runner gives its children would load its compiler into ours.
+  const command = ['-i', `PATH=${path}`, `HOME=${directory}`, process.execPath, script, ...parts]
+  return spawnSync('/usr/bin/env', command, { cwd: directory, encoding: 'utf8' })
 }
 
 t.test('all that is missing is named in one line, with where to get it', async (t) => {
