@@ -1,7 +1,7 @@
 import { z } from 'zod'
-import { report as reportSchema, type Report } from '../control/schema/channel.js'
+import { type Hello, report as reportSchema, type Report } from '../control/schema/channel.js'
 import { identity, name, release, treeHash } from '../control/schema/registry.js'
-import type { NodeSite, ReleaseRef } from '../model/node.js'
+import type { ReleaseRef } from '../model/node.js'
 
 /** Of the records' meaning; a journal of another version is not read. */
 export const JOURNAL_VERSION = 1
@@ -51,7 +51,6 @@ export interface NodeState {
   readonly coordinatorId: string | null
   readonly sites: ReadonlyMap<string, SiteState>
   readonly begun: ReadonlyMap<string, BegunAssignment>
-  /** By report id, ascending. */
   readonly unacked: ReadonlyMap<number, Report>
   readonly lastReportId: number
 }
@@ -116,9 +115,8 @@ export function fold(state: NodeState, record: JournalRecord): NodeState {
       return foldSite(state, record)
     case 'reported': {
       const { report } = record
-      if (report.reportId <= state.lastReportId) return state
       const unacked = withKey(state.unacked, report.reportId, report)
-      return { ...state, unacked, lastReportId: report.reportId }
+      return { ...state, unacked, lastReportId: Math.max(state.lastReportId, report.reportId) }
     }
     case 'acked': {
       const lastReportId = Math.max(state.lastReportId, record.reportId)
@@ -138,7 +136,7 @@ export function snapshotOf(state: NodeState): readonly JournalRecord[] {
     }
     if (live !== null) records.push({ type: 'live', site, ...live })
   }
-  const reports = [...state.unacked.values()]
+  const reports = owedReports(state)
   for (const report of reports) records.push({ type: 'reported', report })
   // Numbers are never given twice, also when the last report was acknowledged long ago.
   if (state.lastReportId > (reports.at(-1)?.reportId ?? 0)) {
@@ -147,9 +145,14 @@ export function snapshotOf(state: NodeState): readonly JournalRecord[] {
   return records
 }
 
+/** The reports that were not acknowledged, oldest first. Pure. */
+export function owedReports(state: NodeState): readonly Report[] {
+  return [...state.unacked.values()].sort((a, b) => a.reportId - b.reportId)
+}
+
 /** What a node tells its coordinator that it holds: complete releases only, by site. Pure. */
-export function holdingsOf(state: NodeState): NodeSite[] {
-  const sites: NodeSite[] = []
+export function holdingsOf(state: NodeState): Hello['sites'] {
+  const sites: Hello['sites'] = []
   for (const [site, { live, held }] of state.sites) {
     if (live === null && held.size === 0) continue
     const releases = [...held.values()].map(({ release, treeHash }) => ({ release, treeHash }))

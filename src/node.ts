@@ -1,0 +1,243 @@
+// In: where the coordinator is, where data is kept, who this node is. Out: releases under <data>/sites/<site>/live.
+// It opens the parts of src/node/, puts them together with the native side and closes them.
+// Never: a decision of its own, content outside its data directory, state outside its object.
+import { mkdir } from 'node:fs/promises'
+import { type Clock, systemClock } from './base/clock.js'
+import { EngineError, toEngineError } from './base/errors.js'
+import { type Logger, silentLogger } from './base/log.js'
+import { systemRandom } from './base/random.js'
+import { readSoftware } from './base/software.js'
+import { requireLoopback } from './config/listen.js'
+import type { Config, DataListen } from './config/schema.js'
+import type { NodeSite, PeerAddress } from './model/node.js'
+import { Relay } from './native/relay.js'
+import { Applying, switchLive } from './native/sites.js'
+import { type DirectoryLock, lockDirectory } from './native/storage.js'
+import { NodeCore } from './node/core.js'
+import { openIdentity } from './node/identity.js'
+import { Ledger } from './node/ledger.js'
+import { NodePaths } from './node/paths.js'
+import { Releases } from './node/releases.js'
+import type { DataPlane } from './node/staging.js'
+
+export interface NodeOptions {
+  /** A loaded configuration; the fields below are taken before it. */
+  readonly config?: Config
+  /** The coordinator's URL: `http://host:7400`. */
+  readonly join?: string
+  /** Where everything is kept. Needed unless `config` names it. */
+  readonly dataDir?: string
+  /** What people call it; unique among the coordinator's nodes. */
+  readonly name?: string
+  readonly groups?: readonly string[]
+  readonly segment?: string
+  /** The relay; loopback and any free port by default. */
+  readonly data?: Partial<DataListen>
+  /** Allows addresses that others reach, although nobody's identity is checked. */
+  readonly insecure?: boolean
+  readonly log?: Logger
+  readonly clock?: Clock
+  /** Closes the node when it fires. */
+  readonly signal?: AbortSignal
+}
+
+interface Settings {
+  readonly join: string
+  readonly dataDir: string
+  readonly name: string
+  readonly groups: readonly string[]
+  readonly segment: string
+  readonly data: DataListen
+}
+
+interface Parts {
+  readonly lock: DirectoryLock
+  readonly ledger: Ledger
+  readonly relay: Relay
+  readonly core: NodeCore
+}
+
+const nameRule = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
+
+/** A node in this process: fetches what its coordinator tells it to, serves it on, switches to it when told. */
+export class Node {
+  /** 32 hexadecimal digits; stays the same for a data directory. */
+  readonly id: string
+  readonly name: string
+  readonly #parts: Parts
+  #closing: Promise<void> | null = null
+
+  private constructor(id: string, name: string, parts: Parts) {
+    this.id = id
+    this.name = name
+    this.#parts = parts
+  }
+
+  /**
+   * Opens a node on its data directory, takes up what an earlier life left, and begins to call its
+   * coordinator, which need not be there yet.
+   * @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT, ENGINE_ERR_DATA_DIR_IN_USE, ENGINE_ERR_DATA_DIR_UNWRITABLE,
+   * ENGINE_ERR_IDENTITY_DAMAGED, ENGINE_ERR_INSECURE_LISTEN, ENGINE_ERR_PORT_IN_USE, ENGINE_ERR_LISTEN, ENGINE_ERR_IO.
+   */
+  static async open(options: NodeOptions): Promise<Node> {
+    const settings = settingsOf(options)
+    options.signal?.throwIfAborted()
+    await makeDirectory(settings.dataDir)
+    const lock = lockDirectory(settings.dataDir)
+    try {
+      const node = await openLocked(options, settings, lock)
+      options.signal?.addEventListener('abort', () => void node.close(), { once: true })
+      if (options.signal?.aborted) await node.close()
+      return node
+    } catch (error) {
+      lock.release()
+      throw toEngineError(error)
+    }
+  }
+
+  /** Makes a node of its parts; `Node.open` is for everybody else. */
+  static of(id: string, name: string, parts: Parts): Node {
+    return new Node(id, name, parts)
+  }
+
+  /** Where peers fetch from it, as `host:port`. */
+  get relayAddress(): string {
+    const { host, port } = this.#parts.relay
+    return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`
+  }
+
+  /** Whether its coordinator has welcomed it and is still there. */
+  get isConnected(): boolean {
+    return this.#parts.core.isConnected
+  }
+
+  /** What is live and what is held ready, by site. */
+  get sites(): readonly NodeSite[] {
+    return this.#parts.core.holdings
+  }
+
+  /** Reports that its coordinator has not acknowledged yet. */
+  get reportsOwed(): number {
+    return this.#parts.core.reportsOwed
+  }
+
+  /**
+   * Settles when the coordinator has welcomed this node.
+   * @throws {EngineError} what the coordinator refuses it with for good: ENGINE_ERR_NODE_NAME_TAKEN,
+   * ENGINE_ERR_VERSION_MISMATCH, ENGINE_ERR_COORDINATOR_CHANGED; ENGINE_ERR_CANCELLED; ENGINE_ERR_CLOSING.
+   */
+  ready(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
+    return this.#parts.core.ready(options.signal)
+  }
+
+  /** Leaves, stops transfers where they stand, and lets go of everything. What is live stays. Idempotent. */
+  close(): Promise<void> {
+    this.#closing ??= closeParts(this.#parts)
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+}
+
+async function openLocked(options: NodeOptions, settings: Settings, lock: DirectoryLock): Promise<Node> {
+  const { log = silentLogger, clock = systemClock } = options
+  const { dataDir, name, groups, segment, data } = settings
+  const paths = new NodePaths(dataDir)
+  const id = await openIdentity(paths.identity, systemRandom)
+  const roomLog = log.child({ room: 'node', node: name })
+  const ledger = await Ledger.open({ path: paths.journal, log: roomLog, clock })
+  let relay: Relay | undefined
+  try {
+    const releases = new Releases({ paths, ledger, clock, log: roomLog })
+    await releases.recover()
+    relay = new Relay({ host: data.host, port: data.port, nodeId: id, name, role: 'node' })
+    const listening = { host: data.host, port: relay.port }
+    const core = new NodeCore({
+      ...{ paths, ledger, releases, clock, switchLive },
+      identity: { id, name, groups, segment },
+      dataAddress: (localAddress) => announced(data, listening, localAddress),
+      join: settings.join,
+      software: softwareName(),
+      plane: dataPlane(relay),
+      random: systemRandom,
+      log: roomLog,
+    })
+    core.start()
+    roomLog.info({ nodeId: id, relay: listening.port, join: settings.join }, 'node open')
+    return Node.of(id, name, { lock, ledger, relay, core })
+  } catch (error) {
+    await relay?.close()
+    await ledger.close()
+    throw error
+  }
+}
+
+/** Peers are told an address that leads here: a wildcard is nobody's. */
+function announced(data: DataListen, listening: PeerAddress, localAddress: string): PeerAddress {
+  const isWildcard = data.host === '0.0.0.0' || data.host === '::'
+  const own = isWildcard && localAddress !== '' ? localAddress.replace(/^::ffff:/, '') : listening.host
+  return { host: data.announceHost ?? own, port: listening.port }
+}
+
+function dataPlane(relay: Relay): DataPlane {
+  return {
+    openReceiver: (options) => relay.openReceiver(options),
+    setPlan: (session, plan) => relay.setPlan(session, plan),
+    closeSession: (session) => relay.closeSession(session),
+    poll: () => relay.poll(),
+    apply: (options) => new Applying({ ...options, relay }),
+  }
+}
+
+function softwareName(): string {
+  const { name, version } = readSoftware()
+  return `${name}/${version}`
+}
+
+async function closeParts({ core, relay, ledger, lock }: Parts): Promise<void> {
+  await core.close()
+  await relay.close()
+  await ledger.close()
+  lock.release()
+}
+
+async function makeDirectory(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o755 })
+  } catch (error) {
+    const why = toEngineError(error).message
+    throw new EngineError('ENGINE_ERR_DATA_DIR_UNWRITABLE', { path, why }, { cause: error })
+  }
+}
+
+function needed<T>(what: string, value: T | null | undefined): T {
+  if (value !== undefined && value !== null) return value
+  throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what, why: 'it is needed to open a node' })
+}
+
+function checkName(what: string, value: string): void {
+  if (nameRule.test(value)) return
+  const why = `"${value}" must be letters, digits, ".", "_" or "-", starting with a letter or digit`
+  throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what, why })
+}
+
+function settingsOf(options: NodeOptions): Settings {
+  const configured = options.config?.node
+  const join = needed('join', options.join ?? configured?.join)
+  if (!URL.canParse(join) || !/^https?:$/.test(new URL(join).protocol)) {
+    const why = `write it like http://127.0.0.1:7400, not ${join}`
+    throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'join', why })
+  }
+  const dataDir = needed('dataDir', options.dataDir ?? configured?.dataDir)
+  const name = needed('name', options.name ?? configured?.name)
+  const groups = options.groups ?? configured?.groups ?? ['default']
+  const segment = options.segment ?? configured?.segment ?? 'default'
+  checkName('name', name)
+  checkName('segment', segment)
+  for (const group of groups) checkName('group', group)
+  const data = { host: '127.0.0.1', port: 0, announceHost: null, ...configured?.data, ...options.data }
+  requireLoopback('node.data', data.host, options.insecure ?? options.config?.insecure ?? false)
+  return { join, dataDir, name, groups, segment, data }
+}

@@ -1,0 +1,241 @@
+// The node's end of the channel to its coordinator.
+// In: the coordinator's URL, who this node is. Out: its commands, checked; a way to tell it things.
+// Never: a command before the welcome, an end to trying: a node calls until its coordinator answers.
+import type { Socket } from 'node:net'
+import { WebSocket } from 'ws'
+import type { Cancel, Clock } from '../base/clock.js'
+import { EngineError, isErrorCode } from '../base/errors.js'
+import {
+  CHANNEL_MESSAGE_BYTES_MAX,
+  CHANNEL_QUEUE_BYTES_MAX,
+  HEARTBEAT_MS,
+  HELLO_MS,
+  NODE_SILENT_MS,
+  RECONNECT_FIRST_MS,
+  RECONNECT_MAX_MS,
+} from '../base/limits.js'
+import type { Logger } from '../base/log.js'
+import { jittered, type Random } from '../base/random.js'
+import {
+  CHANNEL_VERSION,
+  type FromCoordinator,
+  type FromNode,
+  fromCoordinator,
+  type Hello,
+} from '../control/schema/channel.js'
+
+export type Welcome = Extract<FromCoordinator, { type: 'welcome' }>
+/** What a coordinator asks of a node once it has welcomed it. */
+export type Order = Exclude<FromCoordinator, { type: 'welcome' | 'refuse' }>
+
+export interface ChannelOptions {
+  /** `http://host:port` of the coordinator. */
+  readonly url: string
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+  /** @param localAddress  this end of the connection, for nodes that listen on every address. */
+  readonly hello: (localAddress: string) => Hello
+  /** @throws {EngineError} when this coordinator is not the one; the channel is closed then and tried again. */
+  readonly onWelcome: (welcome: Welcome) => void
+  readonly onOrder: (order: Order) => void
+  /** Why a coordinator that answered is not served, or the channel was closed by it. */
+  readonly onRefused: (error: EngineError) => void
+}
+
+const PINGS_UNANSWERED_MAX = Math.ceil(NODE_SILENT_MS / HEARTBEAT_MS)
+/** Waits are moved by up to this share of themselves, so that a thousand nodes do not call in the same instant. */
+const JITTER = 0.5
+
+function channelUrl(url: string): string {
+  const parsed = new URL(url)
+  parsed.protocol = parsed.protocol === 'https:' ? 'wss:' : 'ws:'
+  parsed.pathname = '/v1/channel'
+  parsed.search = ''
+  return parsed.toString()
+}
+
+/** Reads one message of a coordinator. @throws {EngineError} ENGINE_ERR_CHANNEL_PROTOCOL. */
+export function readFromCoordinator(text: string): FromCoordinator {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw new EngineError('ENGINE_ERR_CHANNEL_PROTOCOL', { why: 'it is not JSON' }, { cause })
+  }
+  const read = fromCoordinator.safeParse(value)
+  if (read.success) return read.data
+  const [issue] = read.error.issues
+  const why = `${issue?.path.join('.') || 'message'}: ${issue?.message ?? 'not valid'}`
+  throw new EngineError('ENGINE_ERR_CHANNEL_PROTOCOL', { why })
+}
+
+/** The error that a refusal stands for. */
+function refusalOf({ code, message }: { readonly code: string; readonly message: string }): EngineError {
+  if (isErrorCode(code)) return new EngineError(code, {}, { message })
+  return new EngineError('ENGINE_ERR_CHANNEL_PROTOCOL', { why: `refused with ${code}` }, { message })
+}
+
+/** One connection at a time, made again for as long as the channel is open. */
+export class Channel {
+  readonly #options: ChannelOptions
+  readonly #url: string
+  #socket: WebSocket | null = null
+  #isWelcome = false
+  #unanswered = 0
+  #waitMs = RECONNECT_FIRST_MS
+  #cancelRetry: Cancel | null = null
+  #cancelDeadline: Cancel | null = null
+  readonly #stopBeating: Cancel
+  #closed = false
+
+  /** Begins to call at once. */
+  constructor(options: ChannelOptions) {
+    this.#options = options
+    this.#url = channelUrl(options.url)
+    this.#stopBeating = options.clock.setInterval(HEARTBEAT_MS, () => this.#beat())
+    this.#connect()
+  }
+
+  /** Whether a coordinator has welcomed this node and is still there. */
+  get isUp(): boolean {
+    return this.#isWelcome
+  }
+
+  /** @returns false when no coordinator is there to take it. */
+  send(message: FromNode): boolean {
+    const socket = this.#socket
+    if (!this.#isWelcome || socket === null || socket.readyState !== WebSocket.OPEN) return false
+    socket.send(JSON.stringify(message))
+    if (socket.bufferedAmount > CHANNEL_QUEUE_BYTES_MAX) {
+      this.#drop(new EngineError('ENGINE_ERR_CHANNEL_PROTOCOL', { why: 'the coordinator reads nothing' }))
+    }
+    return true
+  }
+
+  /** Says good-bye and calls no more. Idempotent. */
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.#stopBeating()
+    this.#cancelRetry?.()
+    this.#cancelDeadline?.()
+    const socket = this.#socket
+    this.#socket = null
+    this.#isWelcome = false
+    if (socket === null) return
+    if (socket.readyState === WebSocket.OPEN) socket.close(1001)
+    socket.terminate()
+  }
+
+  #connect(): void {
+    const { clock, log } = this.#options
+    let localAddress = ''
+    const socket = new WebSocket(this.#url, { maxPayload: CHANNEL_MESSAGE_BYTES_MAX, perMessageDeflate: false })
+    this.#socket = socket
+    this.#unanswered = 0
+    this.#cancelDeadline = clock.setTimer(HELLO_MS, () => {
+      this.#drop(new EngineError('ENGINE_ERR_TIMEOUT', { what: 'the welcome of the coordinator', ms: HELLO_MS }))
+    })
+    const ours = (run: () => void) => (): void => {
+      if (this.#socket === socket) run()
+    }
+    socket.on('upgrade', ({ socket: raw }: { socket: Socket }) => {
+      localAddress = raw.localAddress ?? ''
+    })
+    socket.on(
+      'open',
+      ours(() => socket.send(JSON.stringify(this.#options.hello(localAddress)))),
+    )
+    socket.on('message', (data: Buffer, isBinary: boolean) => {
+      ours(() => this.#onMessage(data, isBinary))()
+    })
+    for (const sign of ['ping', 'pong'] as const) {
+      socket.on(
+        sign,
+        ours(() => {
+          this.#unanswered = 0
+        }),
+      )
+    }
+    socket.on('error', (error) => log.debug({ err: error, url: this.#url }, 'no coordinator answers'))
+    socket.on(
+      'close',
+      ours(() => this.#onClose()),
+    )
+  }
+
+  #onMessage(data: Buffer, isBinary: boolean): void {
+    this.#unanswered = 0
+    try {
+      if (isBinary) throw new EngineError('ENGINE_ERR_CHANNEL_PROTOCOL', { why: 'a binary message' })
+      this.#take(readFromCoordinator(data.toString('utf8')))
+    } catch (error) {
+      if (!(error instanceof EngineError)) throw error
+      this.#drop(error)
+    }
+  }
+
+  #take(message: FromCoordinator): void {
+    if (message.type === 'refuse') throw refusalOf(message)
+    if (message.type === 'welcome') {
+      if (this.#isWelcome) throw new EngineError('ENGINE_ERR_CHANNEL_PROTOCOL', { why: 'a second welcome' })
+      this.#checkVersion(message)
+      this.#cancelDeadline?.()
+      this.#isWelcome = true
+      try {
+        this.#options.onWelcome(message)
+      } catch (error) {
+        this.#isWelcome = false
+        throw error
+      }
+      this.#waitMs = RECONNECT_FIRST_MS
+      return
+    }
+    if (!this.#isWelcome) {
+      throw new EngineError('ENGINE_ERR_CHANNEL_PROTOCOL', { why: `${message.type} before welcome` })
+    }
+    this.#options.onOrder(message)
+  }
+
+  #checkVersion({ version }: Welcome): void {
+    if (version === CHANNEL_VERSION) return
+    const facts = { peer: 'the coordinator', theirs: version, ours: CHANNEL_VERSION, channel: 'node channel' }
+    throw new EngineError('ENGINE_ERR_VERSION_MISMATCH', facts)
+  }
+
+  /** Cuts a connection that is of no use, and says why. */
+  #drop(error: EngineError): void {
+    this.#options.log.warn({ err: error, url: this.#url }, 'the channel was given up')
+    this.#options.onRefused(error)
+    // A coordinator that refuses is not asked again in the next instant.
+    this.#waitMs = RECONNECT_MAX_MS
+    const socket = this.#socket
+    this.#onClose()
+    socket?.terminate()
+  }
+
+  #onClose(): void {
+    this.#cancelDeadline?.()
+    this.#socket = null
+    if (this.#isWelcome) this.#options.log.info({ url: this.#url }, 'coordinator lost')
+    this.#isWelcome = false
+    if (this.#closed) return
+    const { clock, random } = this.#options
+    this.#cancelRetry = clock.setTimer(jittered(this.#waitMs, JITTER, random), () => this.#connect())
+    this.#waitMs = Math.min(this.#waitMs * 2, RECONNECT_MAX_MS)
+  }
+
+  #beat(): void {
+    const socket = this.#socket
+    if (socket === null || socket.readyState !== WebSocket.OPEN) return
+    if (this.#unanswered >= PINGS_UNANSWERED_MAX) {
+      this.#options.log.warn({ pings: this.#unanswered, url: this.#url }, 'the coordinator is silent')
+      this.#onClose()
+      socket.terminate()
+      return
+    }
+    this.#unanswered += 1
+    socket.ping()
+  }
+}

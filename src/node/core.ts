@@ -1,0 +1,227 @@
+import type { Clock } from '../base/clock.js'
+import { EngineError, toEngineError } from '../base/errors.js'
+import { COMMANDS_WAITING_MAX } from '../base/limits.js'
+import type { Logger } from '../base/log.js'
+import type { Random } from '../base/random.js'
+import { CHANNEL_VERSION, type Hello } from '../control/schema/channel.js'
+import type { NodeIdentity, NodeSite, PeerAddress } from '../model/node.js'
+import { Channel, type Order, type Welcome } from './channel.js'
+import { Commits, type CommitsOptions } from './committing.js'
+import type { Ledger } from './ledger.js'
+import type { NodePaths } from './paths.js'
+import type { Releases } from './releases.js'
+import { failureOf, Reports } from './reports.js'
+import type { DataPlane } from './staging.js'
+import { Stagings } from './stagings.js'
+import { holdingsOf } from './state.js'
+import { Turns } from './turns.js'
+
+export interface NodeCoreOptions {
+  readonly identity: Omit<NodeIdentity, 'dataAddress'>
+  /** Where peers find its relay, given this end of the connection to the coordinator. */
+  readonly dataAddress: (localAddress: string) => PeerAddress
+  /** `http://host:port` of the coordinator. */
+  readonly join: string
+  readonly software: string
+  readonly paths: NodePaths
+  readonly ledger: Ledger
+  readonly releases: Releases
+  readonly plane: DataPlane
+  readonly switchLive: CommitsOptions['switchLive']
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Logger
+}
+
+/** What people are told of a node that cannot join: once, until it changes. */
+interface Joining {
+  readonly resolve: () => void
+  readonly reject: (error: EngineError) => void
+}
+
+/** A node at work: takes orders from its channel to the parts that carry them out, one answer to each. */
+export class NodeCore {
+  readonly #options: NodeCoreOptions
+  readonly #turns = new Turns()
+  readonly #reports: Reports
+  readonly #stagings: Stagings
+  readonly #commits: Commits
+  #channel: Channel | null = null
+  #publicKey: Uint8Array = new Uint8Array()
+  #told = ''
+  #busy = 0
+  #refusal: EngineError | null = null
+  readonly #joining = new Set<Joining>()
+
+  constructor(options: NodeCoreOptions) {
+    const { paths, ledger, releases, plane, clock, log, switchLive } = options
+    this.#options = options
+    const send = (message: Parameters<Channel['send']>[0]): boolean => this.#channel?.send(message) ?? false
+    this.#reports = new Reports({ ledger, clock, log, send })
+    const shared = { paths, ledger, releases, reports: this.#reports, turns: this.#turns, log }
+    const onHoldings = (): void => this.#tellHoldings()
+    this.#stagings = new Stagings({
+      ...{ ...shared, plane, clock, send, onHoldings },
+      publicKey: () => this.#publicKey,
+      onEnded: (commits) => {
+        for (const commit of commits) this.#carryOut(commit)
+      },
+    })
+    this.#commits = new Commits({ ...shared, stagings: this.#stagings, switchLive, onHoldings })
+  }
+
+  /** Begins to call the coordinator. */
+  start(): void {
+    const { join: url, clock, random, log } = this.#options
+    this.#channel = new Channel({
+      ...{ url, clock, random, log },
+      hello: (localAddress) => this.#hello(localAddress),
+      onWelcome: (welcome) => this.#onWelcome(welcome),
+      onOrder: (order) => this.#carryOut(order),
+      onRefused: (error) => this.#onRefused(error),
+    })
+  }
+
+  get isConnected(): boolean {
+    return this.#channel?.isUp ?? false
+  }
+
+  /** Why the coordinator does not take this node; null when it does, or is not there. */
+  get refusal(): EngineError | null {
+    return this.#refusal
+  }
+
+  get holdings(): readonly NodeSite[] {
+    return holdingsOf(this.#options.ledger.state)
+  }
+
+  /** Reports that the coordinator has not acknowledged. */
+  get reportsOwed(): number {
+    return this.#reports.owed
+  }
+
+  /** Settles when the coordinator has welcomed this node. Rejects when it refused it, or `signal` fires. */
+  ready(signal?: AbortSignal): Promise<void> {
+    if (this.isConnected) return Promise.resolve()
+    return new Promise((resolve, reject) => {
+      const settle = (run: () => void): void => {
+        this.#joining.delete(joining)
+        signal?.removeEventListener('abort', onAbort)
+        run()
+      }
+      const cancelled = new EngineError('ENGINE_ERR_CANCELLED', { what: 'the wait for the coordinator' })
+      const onAbort = (): void => settle(() => reject(cancelled))
+      const joining: Joining = {
+        resolve: () => settle(resolve),
+        reject: (error) => settle(() => reject(error)),
+      }
+      if (signal?.aborted) {
+        reject(cancelled)
+        return
+      }
+      this.#joining.add(joining)
+      signal?.addEventListener('abort', onAbort, { once: true })
+    })
+  }
+
+  /** Stops calling, stops what is under way where it stands, waits for what is being written. */
+  async close(): Promise<void> {
+    this.#channel?.close()
+    for (const { reject } of [...this.#joining]) reject(new EngineError('ENGINE_ERR_CLOSING'))
+    await this.#stagings.close()
+    await this.#turns.idle()
+  }
+
+  #hello(localAddress: string): Hello {
+    const { identity, dataAddress, software } = this.#options
+    const sites = holdingsOf(this.#options.ledger.state)
+    this.#told = JSON.stringify(sites)
+    const { id, name, groups, segment } = identity
+    const node = { id, name, groups: [...groups], segment, dataAddress: dataAddress(localAddress) }
+    return { type: 'hello', version: CHANNEL_VERSION, role: 'node', software, node, sites }
+  }
+
+  #onWelcome({ coordinatorId, publicKey }: Welcome): void {
+    const { ledger, log, join: url } = this.#options
+    const ours = ledger.state.coordinatorId
+    if (ours !== null && ours !== coordinatorId) {
+      throw new EngineError('ENGINE_ERR_COORDINATOR_CHANGED', { ours, theirs: coordinatorId, url })
+    }
+    this.#publicKey = Buffer.from(publicKey, 'hex')
+    this.#refusal = null
+    if (ours === null) this.#inBackground(ledger.record({ type: 'joined', coordinatorId }))
+    log.info({ coordinatorId, url, reportsOwed: this.#reports.owed }, 'coordinator joined')
+    for (const { resolve } of [...this.#joining]) resolve()
+    // The channel takes messages from here on; what changed since the hello is told anew.
+    queueMicrotask(() => {
+      this.#reports.resend()
+      this.#tellHoldings()
+    })
+  }
+
+  #onRefused(error: EngineError): void {
+    this.#refusal = error
+    if (error.retryable) return
+    this.#options.log.error({ err: error }, 'the coordinator does not take this node')
+    for (const { reject } of [...this.#joining]) reject(error)
+  }
+
+  #carryOut(order: Order): void {
+    if (order.type === 'plan') {
+      this.#attempt(() => this.#stagings.setPlan(order.assignmentId, order.plan))
+      return
+    }
+    if (order.type === 'ack') {
+      this.#inBackground(this.#reports.acked(order.reportId))
+      return
+    }
+    if (this.#busy >= COMMANDS_WAITING_MAX) {
+      this.#inBackground(this.#answerFailure(order, new EngineError('ENGINE_ERR_OVERLOADED', { what: 'commands' })))
+      return
+    }
+    this.#busy += 1
+    const work = this.#command(order).catch((error: unknown) => this.#answerFailure(order, toEngineError(error)))
+    this.#inBackground(
+      work.finally(() => {
+        this.#busy -= 1
+      }),
+    )
+  }
+
+  async #command(order: Exclude<Order, { type: 'plan' | 'ack' }>): Promise<void> {
+    if (order.type === 'stage') return this.#stagings.stage(order)
+    if (order.type === 'discard') return this.#stagings.discard(order)
+    await this.#stagings.settled(order.site)
+    return this.#commits.commit(order)
+  }
+
+  /** What could not even be begun is answered too. */
+  async #answerFailure(order: Exclude<Order, { type: 'plan' | 'ack' }>, error: EngineError): Promise<void> {
+    this.#options.log.error({ err: error, order: order.type, site: order.site }, 'a command was not carried out')
+    if (order.type === 'discard') return
+    const command = order.type === 'stage' ? 'publish' : order.command
+    const report = this.#reports.make({ ...order, command }, failureOf(error))
+    await this.#reports.tellFailure([], [report])
+  }
+
+  #tellHoldings(): void {
+    const sites = holdingsOf(this.#options.ledger.state)
+    const text = JSON.stringify(sites)
+    if (text === this.#told) return
+    if (this.#channel?.send({ type: 'holdings', sites })) this.#told = text
+  }
+
+  #attempt(run: () => void): void {
+    try {
+      run()
+    } catch (error) {
+      this.#options.log.warn({ err: toEngineError(error) }, 'an order was not carried out')
+    }
+  }
+
+  #inBackground(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      this.#options.log.error({ err: toEngineError(error) }, 'what had to be recorded could not be')
+    })
+  }
+}

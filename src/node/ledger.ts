@@ -1,0 +1,138 @@
+import { copyFile } from 'node:fs/promises'
+import type { Clock } from '../base/clock.js'
+import { EngineError } from '../base/errors.js'
+import { JOURNAL_COMPACT_BYTES } from '../base/limits.js'
+import type { Logger } from '../base/log.js'
+import { Journal, type JournalContents } from './journal.js'
+import {
+  emptyState,
+  fold,
+  JOURNAL_VERSION,
+  type JournalRecord,
+  journalRecord,
+  type NodeState,
+  snapshotOf,
+} from './state.js'
+
+export interface LedgerOptions {
+  readonly path: string
+  readonly log: Logger
+  readonly clock: Clock
+}
+
+/** Records that were whole and made sense, and whether anything else was there. */
+function understand(texts: readonly string[]): { readonly records: JournalRecord[]; readonly strange: number } {
+  const records: JournalRecord[] = []
+  let strange = 0
+  for (const text of texts) {
+    const read = journalRecord.safeParse(parsed(text))
+    if (read.success) records.push(read.data)
+    else strange += 1
+  }
+  return { records, strange }
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return null
+  }
+}
+
+/** What the node has written down, and what it adds up to. */
+export class Ledger {
+  /** Something of the journal was lost: nothing on the disk may be removed for not being in it. */
+  readonly isDamaged: boolean
+  readonly #journal: Journal
+  readonly #log: Logger
+  #state: NodeState
+  #compactAtBytes: number
+
+  private constructor(journal: Journal, state: NodeState, options: LedgerOptions & { readonly isDamaged: boolean }) {
+    this.#journal = journal
+    this.#state = state
+    this.#log = options.log
+    this.isDamaged = options.isDamaged
+    this.#compactAtBytes = JOURNAL_COMPACT_BYTES
+  }
+
+  /**
+   * Reads the journal, keeps a copy of a damaged one beside it, and writes it anew with what counts.
+   * Records beyond damage are taken too: what they say of releases is checked against the disk, and
+   * what was lost between is asked of the coordinator.
+   * @throws {EngineError} ENGINE_ERR_VERSION_MISMATCH, ENGINE_ERR_IO, ENGINE_ERR_NO_SPACE.
+   */
+  static async open(options: LedgerOptions): Promise<Ledger> {
+    const { journal, contents } = await Journal.open(options.path)
+    try {
+      const { records, strange } = understand([...contents.records, ...contents.doubtful])
+      checkVersion(records)
+      const isDamaged = contents.damagedAt !== null || strange > 0
+      if (isDamaged) await keepDamaged(options, contents, strange)
+      const ledger = new Ledger(journal, records.reduce(fold, emptyState), { ...options, isDamaged })
+      await ledger.#compact()
+      return ledger
+    } catch (error) {
+      await journal.close()
+      throw error
+    }
+  }
+
+  get state(): NodeState {
+    return this.#state
+  }
+
+  /**
+   * Writes records down; when it settles they are durable and `state` has them. Records of one call
+   * stand together, those of several calls in the order of the calls.
+   * @throws {EngineError} ENGINE_ERR_NO_SPACE, ENGINE_ERR_IO; none of them counts then.
+   */
+  async record(...records: readonly JournalRecord[]): Promise<void> {
+    if (records.length === 0) return
+    if (this.#journal.isSuspect) await this.#compact()
+    await this.#journal.append(
+      records.map((record) => JSON.stringify(record)),
+      () => {
+        this.#state = records.reduce(fold, this.#state)
+      },
+    )
+    if (this.#journal.sizeBytes > this.#compactAtBytes) await this.#compactIfPossible()
+  }
+
+  close(): Promise<void> {
+    return this.#journal.close()
+  }
+
+  async #compact(): Promise<void> {
+    await this.#journal.rewrite(() => snapshotOf(this.#state).map((record) => JSON.stringify(record)))
+    this.#compactAtBytes = Math.max(JOURNAL_COMPACT_BYTES, 4 * this.#journal.sizeBytes)
+  }
+
+  /** A journal that cannot be made shorter is only longer: what was to be recorded is. */
+  async #compactIfPossible(): Promise<void> {
+    const before = this.#compactAtBytes
+    this.#compactAtBytes = Number.POSITIVE_INFINITY
+    try {
+      await this.#compact()
+    } catch (error) {
+      this.#compactAtBytes = 2 * before
+      this.#log.warn({ err: error, path: this.#journal.path }, 'the journal cannot be compacted')
+    }
+  }
+}
+
+function checkVersion(records: readonly JournalRecord[]): void {
+  for (const record of records) {
+    if (record.type !== 'opened' || record.version === JOURNAL_VERSION) continue
+    const facts = { peer: 'the data directory', theirs: record.version, ours: JOURNAL_VERSION, channel: 'journal' }
+    throw new EngineError('ENGINE_ERR_VERSION_MISMATCH', facts)
+  }
+}
+
+async function keepDamaged(options: LedgerOptions, contents: JournalContents, strange: number): Promise<void> {
+  const copy = `${options.path}.damaged-${options.clock.nowMs()}`
+  await copyFile(options.path, copy)
+  const facts = { path: options.path, copy, offset: contents.damagedAt, unread: strange }
+  options.log.error(facts, 'the journal is damaged; nothing is removed, and the coordinator is asked what to hold')
+}

@@ -1,0 +1,208 @@
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clock } from '../base/clock.js'
+import { EngineError, toEngineError } from '../base/errors.js'
+import { RELEASES_KEPT } from '../base/limits.js'
+import type { Logger } from '../base/log.js'
+import type { ReleaseRef } from '../model/node.js'
+import { treeHash } from '../native/content.js'
+import { pruneReleases, readLive } from '../native/sites.js'
+import { syncDirectory } from './journal.js'
+import type { Ledger } from './ledger.js'
+import { assignmentOf, type NodePaths, releaseOf } from './paths.js'
+import { isHeld, isLive, type JournalRecord, type SiteState } from './state.js'
+
+export interface ReleasesOptions {
+  readonly paths: NodePaths
+  readonly ledger: Ledger
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+const siteName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
+
+async function namesIn(directory: string): Promise<readonly string[]> {
+  return readdir(directory).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === 'ENOENT') return []
+    throw toEngineError(error, { what: directory, path: directory })
+  })
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  )
+}
+
+/**
+ * The releases to remove from a site: those that were live once, or that the live one has overtaken,
+ * beyond the newest that are kept. Never the live one, one that waits for its commit, or one in use. Pure.
+ */
+export function chooseDoomed(site: SiteState, inUse: ReadonlySet<number>): readonly number[] {
+  const { live, held } = site
+  if (live === null) return []
+  const past = [...held.values()].filter(
+    ({ release, wasLive }) => release !== live.release && (wasLive || release < live.release),
+  )
+  const byAge = past.map(({ release }) => release).sort((a, b) => b - a)
+  return byAge.slice(RELEASES_KEPT - 1).filter((release) => !inUse.has(release))
+}
+
+/** The releases of all sites on this node's disk, and what the journal says of them brought together. */
+export class Releases {
+  readonly #options: ReleasesOptions
+
+  constructor(options: ReleasesOptions) {
+    this.#options = options
+  }
+
+  /** Whether a release stands whole on the disk: it gets its name last, so directory and manifest prove it. */
+  async stands(site: string, ref: ReleaseRef): Promise<boolean> {
+    const { paths } = this.#options
+    if (!(await isDirectory(paths.release(site, ref.release)))) return false
+    return this.#manifestHash(site, ref.release) === ref.treeHash
+  }
+
+  /**
+   * Brings journal and disk together after a start: releases that are gone are not held, `live` is
+   * what its link says, and leftovers that are recognised as ours and needed by nothing are removed.
+   */
+  async recover(): Promise<void> {
+    const { ledger, paths } = this.#options
+    const onDisk = (await namesIn(paths.sites)).filter((site) => siteName.test(site))
+    for (const site of new Set([...ledger.state.sites.keys(), ...onDisk])) {
+      await ledger.record(...(await this.#differences(site)))
+      if (!ledger.isDamaged) await this.#removeStagings(site)
+    }
+    if (!ledger.isDamaged) await this.#removeAssignments()
+  }
+
+  /**
+   * Makes way for a release that is to be staged. Another release under its number that was never
+   * switched to is removed; a directory that nobody knows is moved aside, never removed.
+   * @throws {EngineError} ENGINE_ERR_RELEASE_CONFLICT when the number is live with other content.
+   */
+  async makeWay(site: string, ref: ReleaseRef): Promise<void> {
+    const { ledger, paths, clock, log } = this.#options
+    const { release } = ref
+    const known = ledger.state.sites.get(site)
+    if (known?.live?.release === release) throw new EngineError('ENGINE_ERR_RELEASE_CONFLICT', { site, release })
+    await mkdir(paths.releases(site), { recursive: true })
+    await mkdir(paths.trees(site), { recursive: true })
+    const path = paths.release(site, release)
+    if (known?.held.has(release)) await this.drop(site, release)
+    else if ((await isDirectory(path)) && this.linked(site) !== release) {
+      const aside = join(paths.releases(site), `.aside-${release}-${clock.nowMs()}`)
+      await rename(path, aside)
+      await syncDirectory(paths.releases(site))
+      log.warn({ site, release, aside }, 'a release that nobody knows was in the way; it was moved aside')
+    }
+  }
+
+  /** Removes one release that is not live. */
+  async drop(site: string, release: number): Promise<void> {
+    await this.#remove(site, [release], new Set())
+  }
+
+  /** Removes what a site no longer needs. `inUse` are releases that stagings build on or are building. */
+  async prune(site: string, inUse: ReadonlySet<number>): Promise<void> {
+    const state = this.#options.ledger.state.sites.get(site)
+    if (state === undefined) return
+    const doomed = chooseDoomed(state, inUse)
+    if (doomed.length > 0) await this.#remove(site, doomed, inUse)
+  }
+
+  /** The release that readers see; null when there is none, or when `live` is not ours. */
+  linked(site: string): number | null {
+    try {
+      return readLive(this.#options.paths.site(site))
+    } catch (error) {
+      this.#options.log.error({ err: toEngineError(error), site }, 'what is live cannot be told')
+      return null
+    }
+  }
+
+  /** Removes an assignment's files. */
+  async removeFiles(assignmentId: string): Promise<void> {
+    const { paths } = this.#options
+    await rm(paths.stream(assignmentId), { force: true })
+    await rm(paths.vouches(assignmentId), { force: true })
+  }
+
+  #manifestHash(site: string, release: number): string | null {
+    try {
+      return treeHash(this.#options.paths.tree(site, release)).treeHash
+    } catch {
+      return null
+    }
+  }
+
+  async #differences(site: string): Promise<JournalRecord[]> {
+    const { ledger, log } = this.#options
+    const gone = new Set<number>()
+    for (const held of ledger.state.sites.get(site)?.held.values() ?? []) {
+      if (await this.stands(site, held)) continue
+      log.warn({ site, release: held.release }, 'a release that was held is gone')
+      gone.add(held.release)
+    }
+    const dropped = [...gone].map((release): JournalRecord => ({ type: 'dropped', site, release }))
+    return [...dropped, ...(await this.#liveDifference(site, gone))]
+  }
+
+  async #liveDifference(site: string, gone: ReadonlySet<number>): Promise<JournalRecord[]> {
+    const { ledger, log } = this.#options
+    const known = ledger.state.sites.get(site)
+    const release = this.linked(site)
+    const hash = release === null ? null : this.#manifestHash(site, release)
+    if (release !== null && hash !== null) {
+      const ref = { release, treeHash: hash }
+      if (isLive(ledger.state, site, ref) && !gone.has(release)) return []
+      return (await this.stands(site, ref)) ? [{ type: 'live', site, ...ref }] : []
+    }
+    const live = known?.live ?? null
+    if (live === null || gone.has(live.release)) return []
+    // The link is gone or cannot be read: the release is held, and the coordinator will have it switched to again.
+    log.error({ site, release: live.release }, 'the live release has lost its link')
+    return [
+      { type: 'dropped', site, release: live.release },
+      { type: 'staged', site, ...live, wasLive: true },
+    ]
+  }
+
+  async #removeStagings(site: string): Promise<void> {
+    const { ledger } = this.#options
+    const begun = [...ledger.state.begun.values()].filter((each) => each.site === site)
+    const staging = begun.filter((each) => !isHeld(ledger.state, site, each)).map(({ release }) => release)
+    await this.#pruneExcept(site, new Set(), new Set(staging))
+  }
+
+  async #removeAssignments(): Promise<void> {
+    const { ledger, paths } = this.#options
+    for (const { assignmentId, site, ...ref } of ledger.state.begun.values()) {
+      // Its release stands, and its session is not opened again: the files serve nobody.
+      if (isHeld(ledger.state, site, ref)) await ledger.record({ type: 'ended', assignmentId })
+    }
+    for (const name of await namesIn(paths.assignments)) {
+      const assignmentId = assignmentOf(name)
+      if (assignmentId !== null && !ledger.state.begun.has(assignmentId)) await this.removeFiles(assignmentId)
+    }
+  }
+
+  async #remove(site: string, releases: readonly number[], inUse: ReadonlySet<number>): Promise<void> {
+    const { ledger, log } = this.#options
+    const doomed = releases.filter((release) => release !== this.linked(site))
+    await this.#pruneExcept(site, new Set(doomed), inUse)
+    await ledger.record(...doomed.map((release): JournalRecord => ({ type: 'dropped', site, release })))
+    log.info({ site, releases: doomed }, 'releases removed')
+  }
+
+  /** Every release on the disk is kept but the doomed ones, so that what nobody knows stays. */
+  async #pruneExcept(site: string, doomed: ReadonlySet<number>, staging: ReadonlySet<number>): Promise<void> {
+    const { paths } = this.#options
+    const names = await namesIn(paths.releases(site))
+    const onDisk = names.map(releaseOf).filter((release) => release !== null)
+    const keep = onDisk.filter((release) => !doomed.has(release))
+    await pruneReleases(paths.site(site), keep, [...staging])
+  }
+}

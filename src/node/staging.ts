@@ -1,0 +1,156 @@
+import { EngineError, isErrorCode } from '../base/errors.js'
+import { BITS_PER_BYTE, SECOND_MS } from '../base/units.js'
+import type { Commit, Progress, Stage } from '../control/schema/channel.js'
+import type { ReleaseRef } from '../model/node.js'
+import type { NodePlan } from '../model/plan.js'
+import type { ReceiverSessionOptions, SessionStatus } from '../native/relay.js'
+import type { ApplyOptions, ApplyResult } from '../native/sites.js'
+
+/** The execution of an assignment, as `native` gives it. */
+export interface Execution {
+  result(): Promise<ApplyResult>
+  cancel(): void
+}
+
+/** The native side as stagings use it: fetching, and executing while it is fetched. */
+export interface DataPlane {
+  openReceiver(options: ReceiverSessionOptions): Promise<number>
+  setPlan(session: number, plan: NodePlan): void
+  closeSession(session: number): void
+  poll(): readonly SessionStatus[]
+  /** @param options.session  the session that fetches the stream. */
+  apply(options: Omit<ApplyOptions, 'relay' | 'session'> & { readonly session: number }): Execution
+}
+
+/** The newest rate counts this much beside what it was before. */
+const RATE_SHARE = 0.5
+
+/** One assignment from the command to the staged release. Several commands may ask for it; each is answered. */
+export class Staging {
+  readonly assignmentId: string
+  readonly site: string
+  readonly ref: ReleaseRef
+  readonly base: ReleaseRef | null
+  readonly chunkBytes: number
+  /** Commits that came before the release was there. */
+  readonly commits: Commit[] = []
+  readonly commands: Stage[] = []
+  session: number | null = null
+  bytesFetched = 0
+  receiptTold = false
+  readonly #controller = new AbortController()
+  #plan: NodePlan
+  #execution: Execution | null = null
+  #cause: EngineError | null = null
+  #lastProgress: Progress | null = null
+  #lastAtMs: number | null = null
+  #rateBps = 0
+  #answeredCount = 0
+
+  constructor(command: Stage) {
+    this.assignmentId = command.assignment.id
+    this.site = command.site
+    this.ref = { release: command.release, treeHash: command.treeHash }
+    this.base = command.base
+    this.chunkBytes = command.assignment.chunkBytes
+    this.#plan = command.plan
+    this.commands.push(command)
+  }
+
+  get plan(): NodePlan {
+    return this.#plan
+  }
+
+  /** Fires when it is to stop. */
+  get signal(): AbortSignal {
+    return this.#controller.signal
+  }
+
+  /** Why it was stopped; null while it was not. */
+  get cause(): EngineError | null {
+    return this.#cause
+  }
+
+  /** The same is asked for again: answered together with the first, by the newest plan. */
+  join(command: Stage): void {
+    const again = this.commands.some(({ commandId }) => commandId === command.commandId)
+    if (!again) this.commands.push(command)
+  }
+
+  /** Every command so far, to be answered now. */
+  takeCommands(): readonly Stage[] {
+    this.#answeredCount = this.commands.length
+    return [...this.commands]
+  }
+
+  /** Commands that came when the answers were already on their way. */
+  get unanswered(): readonly Stage[] {
+    return this.commands.slice(this.#answeredCount)
+  }
+
+  setPlan(plan: NodePlan): void {
+    this.#plan = plan
+  }
+
+  /** @throws {EngineError} what it was stopped with. */
+  checkGoing(): void {
+    if (this.#cause !== null) throw this.#cause
+  }
+
+  /** What is to be told to stop when this is. */
+  follow(execution: Execution): void {
+    this.#execution = execution
+    if (this.#cause !== null) execution.cancel()
+  }
+
+  /** Stops it; the first reason counts. */
+  stop(cause: EngineError): void {
+    if (this.#cause !== null) return
+    this.#cause = cause
+    this.#controller.abort()
+    this.#execution?.cancel()
+  }
+
+  /**
+   * Takes in how its session stands.
+   * @returns progress to be told, or null when nothing changed.
+   */
+  observe(status: SessionStatus, nowMs: number): Progress | null {
+    this.bytesFetched = status.bytesReceived
+    if (status.failure !== null) {
+      const { code, message } = status.failure
+      const known = isErrorCode(code) ? code : 'ENGINE_ERR_INTERNAL'
+      this.stop(new EngineError(known, { why: message }, { message }))
+      return null
+    }
+    const before = this.#lastProgress
+    const parents = [...status.parents].slice(0, 16)
+    if (before !== null && before.bytesHave === status.bytesHave && before.parents.join() === parents.join()) {
+      if (before.rateBps === 0) return null
+    }
+    this.#measure(status.bytesHave - (before?.bytesHave ?? status.bytesHave), nowMs)
+    const { jobId } = this.commands.at(-1) as Stage
+    const { assignmentId } = this
+    const rateBps = Math.round(this.#rateBps)
+    const progress: Progress = {
+      type: 'progress',
+      jobId,
+      assignmentId,
+      bytesHave: status.bytesHave,
+      rateBps,
+      parents,
+    }
+    this.#lastProgress = progress
+    return progress
+  }
+
+  #measure(bytes: number, nowMs: number): void {
+    const elapsedMs = nowMs - (this.#lastAtMs ?? nowMs)
+    this.#lastAtMs = nowMs
+    if (elapsedMs <= 0) return
+    const newest = (Math.max(bytes, 0) * BITS_PER_BYTE * SECOND_MS) / elapsedMs
+    const smooth = this.#rateBps * (1 - RATE_SHARE) + newest * RATE_SHARE
+    // Less than a bit a second is nothing: the end of a decay, not news.
+    this.#rateBps = smooth < 1 ? 0 : smooth
+  }
+}

@@ -1,0 +1,364 @@
+import { mkdir } from 'node:fs/promises'
+import type { Cancel, Clock } from '../base/clock.js'
+import { EngineError, type ErrorCode, toEngineError } from '../base/errors.js'
+import { PROGRESS_INTERVAL_MS, SESSION_LINGER_MS, STAGINGS_AT_ONCE_MAX } from '../base/limits.js'
+import type { Logger } from '../base/log.js'
+import type { Commit, Discard, FromNode, Report, Stage } from '../control/schema/channel.js'
+import type { ReleaseRef } from '../model/node.js'
+import type { NodePlan } from '../model/plan.js'
+import type { SessionStatus } from '../native/relay.js'
+import type { Ledger } from './ledger.js'
+import type { NodePaths } from './paths.js'
+import type { Releases } from './releases.js'
+import { type Answered, failureOf, type Outcome, type Reports } from './reports.js'
+import { type DataPlane, Staging } from './staging.js'
+import { isHeld, type JournalRecord } from './state.js'
+import { Places, type Turns } from './turns.js'
+
+export interface StagingsOptions {
+  readonly paths: NodePaths
+  readonly ledger: Ledger
+  readonly reports: Reports
+  readonly releases: Releases
+  readonly turns: Turns
+  readonly plane: DataPlane
+  readonly clock: Clock
+  readonly log: Logger
+  readonly send: (message: FromNode) => boolean
+  /** Key of the coordinator that signs assignments, 32 bytes; known once it has welcomed this node. */
+  readonly publicKey: () => Uint8Array
+  readonly onHoldings: () => void
+  /** A staging has ended: commits that waited for it can be carried out or refused. */
+  readonly onEnded: (commits: readonly Commit[]) => void
+}
+
+/** A finished session that still serves others. */
+interface Lingering {
+  readonly assignmentId: string
+  readonly site: string
+  readonly release: number
+  idleSinceMs: number
+}
+
+/** After these the fetched part is of no use, or takes the space that is missing. */
+const wasted: ReadonlySet<ErrorCode> = new Set([
+  'ENGINE_ERR_NO_SPACE',
+  'ENGINE_ERR_ASSIGNMENT_CORRUPT',
+  'ENGINE_ERR_DIGEST_MISMATCH',
+  'ENGINE_ERR_TREE_MISMATCH',
+  'ENGINE_ERR_PATH_ESCAPES',
+  'ENGINE_ERR_BASE_MISSING',
+  'ENGINE_ERR_RELEASE_CONFLICT',
+  'ENGINE_ERR_CANCELLED',
+])
+
+function answered(command: Stage): Answered {
+  const { commandId, jobId, site, release, treeHash } = command
+  return { commandId, jobId, command: 'publish', site, release, treeHash }
+}
+
+/** All assignments that this node fetches and executes, and the sessions that go on serving after that. */
+export class Stagings {
+  readonly #options: StagingsOptions
+  readonly #active = new Map<string, Staging>()
+  readonly #ends = new Map<string, Promise<void>>()
+  readonly #lingering = new Map<number, Lingering>()
+  readonly #places = new Places(STAGINGS_AT_ONCE_MAX)
+  readonly #stopPolling: Cancel
+  #closing = false
+
+  constructor(options: StagingsOptions) {
+    this.#options = options
+    this.#stopPolling = options.clock.setInterval(PROGRESS_INTERVAL_MS, () => this.#poll())
+  }
+
+  /**
+   * Fetches and executes an assignment, unless its release stands already or it is under way. Settles
+   * when the command is answered or taken up; failures are answers, not throws.
+   */
+  stage(command: Stage): Promise<void> {
+    // A turn of its own: what is staged takes the site's turn while this may wait for it to end.
+    return this.#options.turns.run(`stage ${command.site}`, () => this.#take(command))
+  }
+
+  async #take(command: Stage): Promise<void> {
+    const { site, base } = command
+    const ref = { release: command.release, treeHash: command.treeHash }
+    const known = this.#active.get(command.assignment.id)
+    if (known !== undefined) {
+      known.join(command)
+      this.setPlan(known.assignmentId, command.plan)
+      return
+    }
+    if (await this.#standsAlready(command, ref)) return
+    if (base !== null && !isHeld(this.#options.ledger.state, site, base)) {
+      await this.#refuse(command, new EngineError('ENGINE_ERR_BASE_MISSING', { release: base.release }))
+      return
+    }
+    await this.#supersede(site, ref.release)
+    if (this.#closing) return
+    this.#begin(new Staging(command))
+  }
+
+  /** Settles when every stage command that came for a site is under way or answered. */
+  settled(site: string): Promise<void> {
+    return this.#options.turns.run(`stage ${site}`, async () => {})
+  }
+
+  /** Who to fetch from has changed. Unknown assignments are ignored. */
+  setPlan(assignmentId: string, plan: NodePlan): void {
+    const staging = this.#active.get(assignmentId)
+    staging?.setPlan(plan)
+    const lingering = [...this.#lingering].find(([, each]) => each.assignmentId === assignmentId)
+    const session = staging?.session ?? lingering?.[0] ?? null
+    if (session !== null) this.#options.plane.setPlan(session, plan)
+  }
+
+  /** The staging that will bring this release. */
+  find(site: string, ref: ReleaseRef): Staging | undefined {
+    return [...this.#active.values()].find(
+      (staging) =>
+        staging.site === site && staging.ref.release === ref.release && staging.ref.treeHash === ref.treeHash,
+    )
+  }
+
+  /** Releases of a site that stagings build on or are building. */
+  inUse(site: string): ReadonlySet<number> {
+    const used = new Set<number>()
+    for (const staging of this.#active.values()) {
+      if (staging.site !== site) continue
+      used.add(staging.ref.release)
+      if (staging.base !== null) used.add(staging.base.release)
+    }
+    return used
+  }
+
+  /** Drops what was fetched or staged for an assignment; a release that is or was live stays. */
+  async discard({ assignmentId, site, release }: Discard): Promise<void> {
+    const what = `the staging of ${site}@${release}`
+    this.#active.get(assignmentId)?.stop(new EngineError('ENGINE_ERR_CANCELLED', { what }))
+    await this.#ends.get(assignmentId)
+    for (const [session, each] of this.#lingering) if (each.assignmentId === assignmentId) await this.#end(session)
+    if (!this.#active.has(assignmentId)) await this.#forget(assignmentId)
+    await this.#options.turns.run(site, async () => {
+      const held = this.#options.ledger.state.sites.get(site)?.held.get(release)
+      if (held === undefined || held.wasLive || this.inUse(site).has(release)) return
+      await this.#options.releases.drop(site, release)
+      this.#options.onHoldings()
+    })
+  }
+
+  /** A release is live: what older ones of its site were served from is no longer needed. */
+  async overtaken(site: string, release: number): Promise<void> {
+    for (const [session, each] of this.#lingering) {
+      if (each.site === site && each.release < release) await this.#end(session)
+    }
+  }
+
+  /** Stops everything without a word: the files stay, and the next start goes on from them. */
+  async close(): Promise<void> {
+    this.#closing = true
+    this.#stopPolling()
+    for (const staging of this.#active.values()) staging.stop(new EngineError('ENGINE_ERR_CLOSING'))
+    await Promise.all(this.#ends.values())
+  }
+
+  async #standsAlready(command: Stage, ref: ReleaseRef): Promise<boolean> {
+    const { ledger, releases, reports } = this.#options
+    const held = isHeld(ledger.state, command.site, ref)
+    // Whole on the disk and not in the journal: a crash came between the two.
+    const unknown = !held && ledger.state.sites.get(command.site)?.live?.release !== ref.release
+    if (!held && !(unknown && (await releases.stands(command.site, ref)))) return false
+    const facts: JournalRecord[] = held ? [] : [{ type: 'staged', site: command.site, ...ref }]
+    const done: Outcome = { kind: 'completion', bytesFetched: 0, error: null }
+    await reports.tell(facts, [reports.make(answered(command), done)])
+    if (!held) this.#options.onHoldings()
+    return true
+  }
+
+  /** Two assignments never build the same release at once: the newer one is meant. */
+  async #supersede(site: string, release: number): Promise<void> {
+    for (const staging of this.#active.values()) {
+      if (staging.site !== site || staging.ref.release !== release) continue
+      staging.stop(new EngineError('ENGINE_ERR_CANCELLED', { what: `the older staging of ${site}@${release}` }))
+      await this.#ends.get(staging.assignmentId)
+    }
+  }
+
+  #begin(staging: Staging): void {
+    const { assignmentId } = staging
+    this.#active.set(assignmentId, staging)
+    const ended = this.#run(staging).finally(() => {
+      this.#active.delete(assignmentId)
+      this.#ends.delete(assignmentId)
+      if (this.#closing) return
+      this.#options.onEnded(staging.commits)
+      for (const late of staging.unanswered) this.#inBackground(this.stage(late))
+    })
+    this.#ends.set(assignmentId, ended)
+  }
+
+  async #run(staging: Staging): Promise<void> {
+    const { log, clock } = this.#options
+    const { assignmentId, site, ref } = staging
+    const startedMs = clock.monotonicMs()
+    try {
+      await this.#places.take(staging.signal)
+      try {
+        log.info({ assignmentId, site, release: ref.release }, 'staging begun')
+        await this.#execute(staging)
+        await this.#succeed(staging)
+        const facts = { assignmentId, site, release: ref.release, bytesFetched: staging.bytesFetched }
+        log.info({ ...facts, elapsedMs: Math.round(clock.monotonicMs() - startedMs) }, 'staged')
+      } finally {
+        this.#places.give()
+      }
+    } catch (error) {
+      // The session may know better than the execution why nothing came.
+      this.#poll()
+      await this.#fail(staging, staging.cause ?? toEngineError(error))
+    }
+  }
+
+  /** From nothing, or what an earlier start left, to a release that stands whole. */
+  async #execute(staging: Staging): Promise<void> {
+    const { ledger, paths, plane, releases, turns, publicKey } = this.#options
+    const { assignmentId, site, ref, base, chunkBytes } = staging
+    await turns.run(site, () => releases.makeWay(site, ref))
+    await ledger.record({ type: 'begun', assignmentId, site, ...ref })
+    await mkdir(paths.assignments, { recursive: true })
+    staging.checkGoing()
+    this.#stopServing(assignmentId)
+    const streamPath = paths.stream(assignmentId)
+    const vouchPath = paths.vouches(assignmentId)
+    const fetching = { assignmentId, path: streamPath, vouchPath, chunkBytes, publicKey: publicKey() }
+    const planned = staging.plan
+    const session = await plane.openReceiver({ ...fetching, plan: planned })
+    staging.session = session
+    if (staging.plan !== planned) plane.setPlan(session, staging.plan)
+    staging.checkGoing()
+    const execution = plane.apply({
+      session,
+      streamPath,
+      assignmentId,
+      baseDirectory: base === null ? null : paths.release(site, base.release),
+      baseTreePath: base === null ? null : paths.tree(site, base.release),
+      targetDirectory: paths.release(site, ref.release),
+      treePath: paths.tree(site, ref.release),
+    })
+    staging.follow(execution)
+    const { treeHash } = await execution.result()
+    if (treeHash === ref.treeHash) return
+    await releases.drop(site, ref.release)
+    throw new EngineError('ENGINE_ERR_TREE_MISMATCH', { why: `it is ${treeHash}, not ${ref.treeHash}` })
+  }
+
+  /** Its files are to be fetched into again. */
+  #stopServing(assignmentId: string): void {
+    for (const [session, each] of this.#lingering) {
+      if (each.assignmentId !== assignmentId) continue
+      this.#lingering.delete(session)
+      this.#options.plane.closeSession(session)
+    }
+  }
+
+  async #succeed(staging: Staging): Promise<void> {
+    const { ledger, reports, clock } = this.#options
+    const { site, ref } = staging
+    this.#poll()
+    const told = staging.receiptTold
+    staging.receiptTold = true
+    const kinds: Report['kind'][] = told ? ['completion'] : ['receipt', 'completion']
+    await reports.tell([{ type: 'staged', site, ...ref }], this.#reportsOf(staging, kinds, staging.takeCommands()))
+    this.#options.onHoldings()
+    if (staging.session === null) return
+    const { assignmentId, session } = staging
+    const live = ledger.state.sites.get(site)?.live ?? null
+    this.#lingering.set(session, { assignmentId, site, release: ref.release, idleSinceMs: clock.monotonicMs() })
+    if (live !== null && live.release > ref.release) await this.#end(session)
+  }
+
+  async #fail(staging: Staging, error: EngineError): Promise<void> {
+    const { plane, log, reports } = this.#options
+    const { assignmentId, site, ref } = staging
+    if (staging.session !== null) plane.closeSession(staging.session)
+    if (this.#closing) return
+    log.warn({ err: error, assignmentId, site, release: ref.release }, 'staging failed')
+    if (wasted.has(error.code)) {
+      await this.#forget(assignmentId).catch((failure: unknown) => {
+        log.warn({ err: toEngineError(failure), assignmentId }, 'what was fetched cannot be removed')
+      })
+    }
+    const outcome = failureOf(error, staging.bytesFetched)
+    const commands = staging.takeCommands()
+    await reports.tellFailure(
+      [],
+      commands.map((command) => reports.make(answered(command), outcome)),
+    )
+  }
+
+  async #refuse(command: Stage, error: EngineError): Promise<void> {
+    const { reports } = this.#options
+    await reports.tellFailure([], [reports.make(answered(command), failureOf(error))])
+  }
+
+  #reportsOf({ bytesFetched }: Staging, kinds: readonly Report['kind'][], commands: readonly Stage[]): Report[] {
+    const { reports } = this.#options
+    return kinds.flatMap((kind) =>
+      commands.map((command) => reports.make(answered(command), { kind, bytesFetched, error: null })),
+    )
+  }
+
+  #poll(): void {
+    if (this.#active.size === 0 && this.#lingering.size === 0) return
+    const nowMs = this.#options.clock.monotonicMs()
+    const bySession = this.#statuses()
+    for (const staging of this.#active.values()) {
+      const status = staging.session === null ? undefined : bySession.get(staging.session)
+      if (status !== undefined) this.#observe(staging, status, nowMs)
+    }
+    for (const [session, each] of this.#lingering) {
+      const status = bySession.get(session)
+      if (status !== undefined && status.children > 0) each.idleSinceMs = nowMs
+      else if (nowMs - each.idleSinceMs > SESSION_LINGER_MS) this.#inBackground(this.#end(session))
+    }
+  }
+
+  #statuses(): ReadonlyMap<number, SessionStatus> {
+    try {
+      return new Map(this.#options.plane.poll().map((status) => [status.session, status]))
+    } catch (error) {
+      this.#options.log.error({ err: toEngineError(error) }, 'the relay does not say how it stands')
+      return new Map()
+    }
+  }
+
+  #observe(staging: Staging, status: SessionStatus, nowMs: number): void {
+    const progress = staging.observe(status, nowMs)
+    if (progress !== null) this.#options.send(progress)
+    if (!status.complete || staging.receiptTold) return
+    staging.receiptTold = true
+    this.#inBackground(this.#options.reports.tell([], this.#reportsOf(staging, ['receipt'], staging.commands)))
+  }
+
+  /** Ends a lingering session and removes what it served from. */
+  async #end(session: number): Promise<void> {
+    const each = this.#lingering.get(session)
+    if (each === undefined) return
+    this.#lingering.delete(session)
+    this.#options.plane.closeSession(session)
+    await this.#forget(each.assignmentId)
+  }
+
+  async #forget(assignmentId: string): Promise<void> {
+    const { ledger, releases } = this.#options
+    await releases.removeFiles(assignmentId)
+    if (ledger.state.begun.has(assignmentId)) await ledger.record({ type: 'ended', assignmentId })
+  }
+
+  #inBackground(work: Promise<void>): void {
+    work.catch((error: unknown) => {
+      this.#options.log.error({ err: toEngineError(error) }, 'what had to be recorded could not be')
+    })
+  }
+}
