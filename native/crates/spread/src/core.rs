@@ -10,11 +10,11 @@ use wire::{AssignmentId, NodeId};
 use crate::fault::Fault;
 use crate::have_map::HaveMap;
 use crate::limits::{CHUNK_ARRIVAL_MS, LINKS_MAX, NEWS_MAX, TICK_MS};
-use crate::links::{Link, LinkCounters, LinkId, LinkTable};
+use crate::links::{LinkCounters, LinkId, LinkTable};
 use crate::plan::{Peer, Plan, Role, Setup};
-use crate::repair::Asked;
+use crate::repair::{Asked, Flow};
 use crate::status::Progress;
-use crate::strand::{Standing, Strand};
+use crate::strand::Strand;
 use crate::upstream::{Dial, Shun};
 
 /// What the core wants done, in this order.
@@ -73,8 +73,7 @@ pub struct Core {
     pub(crate) shuns: Vec<Shun>,
     /// Nodes that sent corrupt chunks.
     pub(crate) distrusted: Vec<NodeId>,
-    /// When strands last brought something, or we began.
-    pub(crate) flow_ms: u64,
+    pub(crate) flow: Flow,
     /// When we last learned or got something, in whatever way.
     pub(crate) gain_ms: u64,
     pub(crate) ticked_ms: Option<u64>,
@@ -117,7 +116,7 @@ impl Core {
             dials: Vec::new(),
             shuns: Vec::new(),
             distrusted: Vec::new(),
-            flow_ms: now_ms,
+            flow: Flow::new(now_ms),
             gain_ms: now_ms,
             ticked_ms: None,
             asked: Vec::new(),
@@ -253,6 +252,10 @@ impl Core {
                     vouched_count: *vouched_count,
                     backlog: *backlog,
                     complete: *complete,
+                    unlogged: log_lengths
+                        .iter()
+                        .fold(0, |sum: u32, log| sum.saturating_add(*log))
+                        < *have_count,
                 };
                 self.on_status(link, said, log_lengths, now_ms)
             }
@@ -277,7 +280,7 @@ impl Core {
         link.heard_ms = now_ms;
         let since_ms = *link.arriving_since_ms.get_or_insert(now_ms);
         if strand != STRAND_PULLED && now_ms.saturating_sub(since_ms) < CHUNK_ARRIVAL_MS {
-            self.flow_ms = now_ms;
+            self.flow.at_ms = now_ms;
         }
     }
 
@@ -415,14 +418,6 @@ impl Core {
         self.actions.push_back(Action::Send { link, message });
     }
 
-    /// Closes a link from our side.
-    pub(crate) fn close_link(&mut self, link: LinkId, reason: &'static str, now_ms: u64) {
-        if self.links.get(link).is_some() {
-            self.actions.push_back(Action::Close { link, reason });
-            self.forget_link(link, now_ms);
-        }
-    }
-
     /// Makes a link that was told that there is nothing come up again.
     pub(crate) fn wake(&mut self, id: LinkId) {
         if let Some(link) = self.links.get_mut(id)
@@ -445,93 +440,5 @@ impl Core {
     /// How many chunks there can be: the end when it is known, else the protocol's limit.
     pub(crate) fn bound(&self) -> u32 {
         self.end.unwrap_or(CHUNK_COUNT_MAX)
-    }
-
-    fn link_up(&mut self, id: LinkId, node: NodeId, outgoing: bool, now_ms: u64) {
-        if self.links.get(id).is_some() {
-            self.forget_link(id, now_ms);
-        }
-        self.links.insert(id, Link::new(node, outgoing, now_ms));
-        if self.links.len() > LINKS_MAX || self.distrusted.contains(&node) || node == self.node {
-            self.close_link(id, "has no place here", now_ms);
-        }
-    }
-
-    /// Drops a link and what hangs on it.
-    fn forget_link(&mut self, id: LinkId, now_ms: u64) {
-        let Some(link) = self.links.remove(id) else {
-            return;
-        };
-        self.asked.retain(|asked| asked.link != id);
-        for feed in &link.feeds {
-            if let Some(strand) = self.strands.get_mut(usize::from(feed.strand)) {
-                strand.children.retain(|child| *child != id);
-            }
-        }
-        for place in 0..self.strands.len() {
-            if self.strands[place].parent() == Some(id) {
-                self.shun(link.node, now_ms);
-                self.strands[place].standing = Standing::Alone { until_ms: now_ms };
-                self.seek(place, now_ms);
-            }
-        }
-        self.refresh_live();
-        self.wake_hungry();
-    }
-
-    fn note_arrival(&mut self, id: LinkId, strand: u8, index: u32, new: bool, now_ms: u64) {
-        let pulled = usize::from(strand) >= self.strands.len();
-        self.totals.duplicate_chunks += u64::from(!new);
-        self.totals.received_chunks += u64::from(new);
-        self.totals.pulled_chunks += u64::from(new && pulled);
-        if !pulled && new {
-            self.flow_ms = now_ms;
-        }
-        if let Some(link) = self.links.get_mut(id) {
-            link.heard_ms = now_ms;
-            link.used_ms = now_ms;
-            link.arriving_since_ms = None;
-            link.counters.received_chunks += u64::from(new);
-            link.counters.duplicate_chunks += u64::from(!new);
-            link.peer_has.insert(index);
-        }
-        self.note_asked(index);
-        if pulled {
-            self.note_pulled(id, index, new, now_ms);
-        } else {
-            self.credit_parent(id, strand, now_ms);
-        }
-    }
-
-    /// Puts a chunk in a strand's log, once, and wakes who waits for it.
-    pub(crate) fn append(&mut self, strand: u8, index: u32) {
-        let Some(slot) = self.strand_of.get_mut(index as usize) else {
-            return;
-        };
-        if *slot != STRAND_PULLED {
-            return;
-        }
-        let Some(known) = self.strands.get_mut(usize::from(strand)) else {
-            return;
-        };
-        *slot = strand;
-        known.log.push(index);
-        for place in 0..known.children.len() {
-            if let Some(child) = self.strands[usize::from(strand)]
-                .children
-                .get(place)
-                .copied()
-            {
-                self.wake(child);
-            }
-        }
-    }
-
-    fn check_complete(&mut self) {
-        if !self.complete && self.end.is_some_and(|end| self.have.count() >= end) {
-            self.complete = true;
-            self.actions.push_back(Action::Complete);
-            self.tell_complete();
-        }
     }
 }

@@ -87,6 +87,22 @@ impl HaveMap {
         self.next_where(from.max(self.prefix), end, |word| !word)
     }
 
+    /// The last index below `end` that is not in the map.
+    pub fn last_missing(&self, end: u32) -> Option<u32> {
+        let mut end = end;
+        while end > self.prefix {
+            let (word, _) = place(end - 1);
+            let kept = u64::MAX >> (WORD_BITS - 1 - (end - 1) % WORD_BITS);
+            let found = !self.words.get(word).copied().unwrap_or(0) & kept;
+            let start = (end - 1) - (end - 1) % WORD_BITS;
+            if found != 0 {
+                return Some(start + WORD_BITS - 1 - found.leading_zeros());
+            }
+            end = start;
+        }
+        None
+    }
+
     /// The first index at or after `from` and below `end` that is in the map.
     pub fn next_present(&self, from: u32, end: u32) -> Option<u32> {
         self.next_where(from, end.min(self.bound()), |word| word)
@@ -285,6 +301,7 @@ mod tests {
             let (from, end) = (window.start, window.end);
             let first = |wanted: &dyn Fn(u32) -> bool| (from..end).find(|index| wanted(*index));
             prop_assert_eq!(map.next_missing(from, end), first(&|i| !own.contains(&i)));
+            prop_assert_eq!(map.last_missing(end), (0..end).rfind(|i| !own.contains(i)));
             prop_assert_eq!(map.next_present(from, end), first(&|i| own.contains(&i)));
             prop_assert_eq!(map.next_offered_by(&other, from, end),
                 first(&|i| theirs.contains(&i) && !own.contains(&i)));

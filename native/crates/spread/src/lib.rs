@@ -13,12 +13,15 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod answer;
+mod arrival;
 mod core;
 mod dealing;
 mod downstream;
 mod fault;
 mod have_map;
 pub mod limits;
+mod linking;
 mod links;
 mod plan;
 mod repair;

@@ -26,11 +26,12 @@ pub const SHUN_MS: u64 = 2_000;
 pub const RETRY_MS_MIN: u64 = 250;
 /// Longest time between two rounds through the candidates.
 pub const RETRY_MS_MAX: u64 = 4_000;
-/// With nothing more by strands for this long, a node that knows it should have more pulls.
+/// With nothing more by strands for this long, a node pulls what somebody it is linked with can
+/// only give in this way, or what an absent parent owes.
 pub const STALL_MS: u64 = 500;
-/// The same while the source may still be at work and every strand has a parent: a pause of the
-/// source is no reason to ask others for what they will not have either.
-pub const STALL_FED_MS: u64 = 1_500;
+/// With nothing for this long, a node pulls although every strand has a parent and nobody around
+/// has more: what is missing is most likely not out yet, and asking around costs others.
+pub const STALL_FED_MS: u64 = 3_000;
 /// Most time that one chunk may take to arrive and still count as a sign of life.
 pub const CHUNK_ARRIVAL_MS: u64 = 30_000;
 /// What was asked for and does not come for this long is asked elsewhere.
@@ -59,10 +60,11 @@ pub const BACKLOG_MAX: u32 = 16;
 pub const BACKLOG_SPREAD: u32 = 4;
 /// How many chunks a strand may be given more than the one that has had fewest.
 pub const AHEAD_MAX: u32 = 2;
-/// A child with a longer queue than this may be slow.
-pub const LAG_QUEUE: u32 = 16;
+/// A child with a longer queue than this for long is slow. Not above `BACKLOG_SPREAD`: a strand
+/// that waits for a slow child lets its queue swing between that and `BACKLOG_MAX`.
+pub const LAG_QUEUE: u32 = BACKLOG_SPREAD;
 /// A slow child with a queue this short has caught up.
-pub const CAUGHT_UP_QUEUE: u32 = 4;
+pub const CAUGHT_UP_QUEUE: u32 = 1;
 /// A long queue makes a child slow after this time when a sibling's is short: it is the child.
 pub const LAG_SIBLING_MS: u64 = 500;
 /// And after this time without such a sibling: it may be our uplink, but nobody waits for ever.

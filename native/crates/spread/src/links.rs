@@ -28,6 +28,8 @@ pub(crate) struct Said {
     pub(crate) vouched_count: u32,
     pub(crate) backlog: u32,
     pub(crate) complete: bool,
+    /// It has chunks that are in none of its logs, so that they must be pulled.
+    pub(crate) unlogged: bool,
 }
 
 /// What was last said to a peer, and when.
@@ -56,6 +58,8 @@ pub(crate) struct Link {
     /// This node opened it.
     pub(crate) outgoing: bool,
     pub(crate) heard_ms: u64,
+    /// When a strand last brought something by it, or it came up.
+    pub(crate) fed_ms: u64,
     /// When it last served somebody, in either direction.
     pub(crate) used_ms: u64,
     /// When the chunk that is now arriving began to.
@@ -84,6 +88,7 @@ impl Link {
             node,
             outgoing,
             heard_ms: now_ms,
+            fed_ms: now_ms,
             used_ms: now_ms,
             arriving_since_ms: None,
             hungry: true,

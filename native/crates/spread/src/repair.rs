@@ -1,17 +1,16 @@
-//! Pulling: exact ranges from whoever has them, when strands bring nothing more; and answering
-//! others who pull. A PULL is answered by HAVE, so that who asks learns at once what will come
-//! and what has to be asked elsewhere.
+//! Pulling: exact ranges from whoever has them, when strands do not bring them. A PULL is
+//! answered by HAVE (see `answer`), so that who asks learns at once what will come and what has
+//! to be asked elsewhere.
 
 use std::ops::Range;
 
-use wire::limits::PULL_RANGE_COUNT_MAX;
 use wire::peer::Message;
 
 use crate::core::Core;
 use crate::fault::Fault;
 use crate::limits::{
-    ANSWER_RANGES_MAX, NEWS_MAX, PULL_CHUNKS, PULL_LACK_MS, PULL_LINKS_MAX, PULL_QUEUE_MAX,
-    PULL_REFILL, PULL_TIMEOUT_MS, STALL_FED_MS, STALL_MS, UNUSED_MS,
+    NEWS_MAX, PULL_CHUNKS, PULL_LACK_MS, PULL_LINKS_MAX, PULL_REFILL, PULL_TIMEOUT_MS,
+    STALL_FED_MS, STALL_MS, UNUSED_MS,
 };
 use crate::links::{Link, LinkId};
 use crate::plan::{Peer, Role};
@@ -24,38 +23,46 @@ pub(crate) struct Asked {
     pub(crate) at_ms: u64,
 }
 
-impl Core {
-    /// A peer wants exact ranges: as many as its queue holds are promised and queued.
-    pub(crate) fn on_pull(
-        &mut self,
-        id: LinkId,
-        ranges: &[Range<u32>],
-        now_ms: u64,
-    ) -> Result<(), Fault> {
-        self.check_ranges(ranges)?;
-        if ranges.len() > PULL_RANGE_COUNT_MAX {
-            return Err(Fault::Flood);
+/// From whom something has to be pulled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    Nothing,
+    /// From peers that have everything and are not giving us anything.
+    FromIdle,
+    FromAny,
+}
+
+/// What strands bring.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Flow {
+    /// When they last brought something, or we began.
+    pub(crate) at_ms: u64,
+    /// Chunks that they brought in the last whole window of [`STALL_MS`].
+    pub(crate) recent: u32,
+    pub(crate) counted: u32,
+    window_ms: u64,
+}
+
+impl Flow {
+    pub(crate) fn new(now_ms: u64) -> Self {
+        Self {
+            at_ms: now_ms,
+            recent: 0,
+            counted: 0,
+            window_ms: now_ms,
         }
-        let link = self.links.get_mut(id).ok_or(Fault::UnknownLink)?;
-        link.used_ms = now_ms;
-        for range in ranges {
-            let mut next = range.start;
-            while let Some(index) = self.have.next_present(next, range.end) {
-                if link.pull_queue.len() >= PULL_QUEUE_MAX {
-                    break;
-                }
-                if !link.pull_queue.contains(&index) {
-                    link.pull_queue.push_back(index);
-                }
-                next = index + 1;
-            }
-        }
-        let answer = self.answer_from(ranges.first().map_or(0, |range| range.start));
-        self.send(id, Message::Have { ranges: answer });
-        self.wake(id);
-        Ok(())
     }
 
+    /// Ends the window if it is over.
+    fn turn(&mut self, now_ms: u64) {
+        if now_ms.saturating_sub(self.window_ms) >= STALL_MS {
+            self.recent = std::mem::take(&mut self.counted);
+            self.window_ms = now_ms;
+        }
+    }
+}
+
+impl Core {
     /// A peer says what it has: an answer to a PULL, or news.
     pub(crate) fn on_have(
         &mut self,
@@ -73,9 +80,8 @@ impl Core {
             .retain(|asked| asked.link != id || link.peer_has.contains(asked.index));
         if self.asked.len() < before && self.asked.iter().all(|asked| asked.link != id) {
             link.lacks_until_ms = now_ms + PULL_LACK_MS;
-            if self.must_pull(now_ms) {
-                self.ask(id, now_ms);
-            }
+            let need = self.need(now_ms);
+            self.ask(id, need, now_ms);
         }
         Ok(())
     }
@@ -92,8 +98,9 @@ impl Core {
         if new && self.news.len() < NEWS_MAX {
             self.news.push(index);
         }
-        if self.asked_of(id) < PULL_REFILL && self.must_pull(now_ms) {
-            self.ask(id, now_ms);
+        if self.asked_of(id) < PULL_REFILL {
+            let need = self.need(now_ms);
+            self.ask(id, need, now_ms);
         }
     }
 
@@ -109,12 +116,13 @@ impl Core {
     pub(crate) fn tend_pulls(&mut self, now_ms: u64) {
         self.tell_news();
         self.give_up_asked(now_ms);
-        if self.must_pull(now_ms) {
-            self.ask_around(now_ms);
-            if self.asked_links() < PULL_LINKS_MAX {
-                self.dial_to_pull(now_ms);
-            }
-        } else if self.lacks_vouches(now_ms) {
+        self.flow.turn(now_ms);
+        let need = self.need(now_ms);
+        if need != Need::Nothing {
+            self.ask_around(need, now_ms);
+        }
+        let alone = need == Need::FromAny && self.asked_links() < PULL_LINKS_MAX;
+        if alone || self.lacks_vouches(now_ms) {
             self.dial_to_pull(now_ms);
         }
     }
@@ -133,15 +141,28 @@ impl Core {
         }
     }
 
-    /// Something is missing, and strands have brought nothing for long.
-    fn must_pull(&self, now_ms: u64) -> bool {
+    /// What has to be pulled now. Nothing while strands bring it. From anybody when they have
+    /// brought nothing for long; but while they have parents and nobody around has what is in no
+    /// log, it is most likely not out yet. From those who have everything and no more use for
+    /// their uplink, when strands would still take long.
+    fn need(&self, now_ms: u64) -> Need {
         if self.role == Role::Source || self.complete || self.have.count() >= self.vouched {
-            return false;
+            return Need::Nothing;
         }
+        let quiet_ms = now_ms.saturating_sub(self.flow.at_ms);
         let mut planned = self.strands.iter().take(usize::from(self.strand_count));
-        let patient = self.end.is_none() && planned.all(|strand| strand.parent().is_some());
-        let stall_ms = if patient { STALL_FED_MS } else { STALL_MS };
-        now_ms.saturating_sub(self.flow_ms) >= stall_ms
+        let mut said = self.links.iter().map(|(_, link)| link.said);
+        let stalled = quiet_ms >= STALL_MS
+            && (planned.any(|strand| strand.parent().is_none())
+                || said.any(|said| said.complete || said.unlogged));
+        let missing = self.vouched - self.have.count();
+        if stalled || quiet_ms >= STALL_FED_MS {
+            Need::FromAny
+        } else if self.end.is_some() && missing > self.flow.recent {
+            Need::FromIdle
+        } else {
+            Need::Nothing
+        }
     }
 
     /// Nobody is there to tell us how many chunks there are. A peer that we attach to, be it to
@@ -153,7 +174,7 @@ impl Core {
             && now_ms.saturating_sub(self.gain_ms) >= STALL_MS
     }
 
-    fn ask_around(&mut self, now_ms: u64) {
+    fn ask_around(&mut self, need: Need, now_ms: u64) {
         let count = self.links.len();
         let first = self.pull_turn;
         let mut active = self.asked_links();
@@ -168,33 +189,33 @@ impl Core {
                 continue;
             }
             self.pull_turn = (first + step + 1) % count;
-            active += usize::from(self.ask(id, now_ms));
+            active += usize::from(self.ask(id, need, now_ms));
         }
     }
 
-    /// Asks a peer for a few missing chunks: what it is known to have, else, at intervals, any.
-    fn ask(&mut self, id: LinkId, now_ms: u64) -> bool {
-        let already = self.asked_of(id);
+    /// Asks a peer for a few missing chunks, if it may be asked and can have any.
+    fn ask(&mut self, id: LinkId, need: Need, now_ms: u64) -> bool {
+        let count = PULL_CHUNKS.saturating_sub(self.asked_of(id));
         let start = self.random_below(self.vouched);
         let Some(link) = self.links.get(id) else {
             return false;
         };
-        let count = PULL_CHUNKS.saturating_sub(already);
-        let mut wanted = self.wanted_of(link, start, count, false);
-        if wanted.is_empty() && (link.said.complete || link.lacks_until_ms <= now_ms) {
-            wanted = self.wanted_of(link, start, count, true);
-        }
+        let idle = link.said.complete && now_ms.saturating_sub(link.fed_ms) >= STALL_MS;
+        let mut wanted = match need {
+            Need::FromIdle if idle => self.last_wanted(count),
+            Need::FromIdle | Need::Nothing => Vec::new(),
+            Need::FromAny => self.wanted_of(link, start, count),
+        };
         if wanted.is_empty() {
             return false;
         }
         wanted.sort_unstable();
-        for index in &wanted {
-            self.asked.push(Asked {
-                link: id,
-                index: *index,
-                at_ms: now_ms,
-            });
-        }
+        let asked = |index: &u32| Asked {
+            link: id,
+            index: *index,
+            at_ms: now_ms,
+        };
+        self.asked.extend(wanted.iter().map(asked));
         self.send(
             id,
             Message::Pull {
@@ -207,24 +228,48 @@ impl Core {
         true
     }
 
-    /// Missing chunks that nobody is asked for, from `start` on and around.
-    fn wanted_of(&self, link: &Link, start: u32, count: usize, blind: bool) -> Vec<u32> {
+    /// Missing chunks that nobody is asked for, from the last one down: strands bring what is
+    /// missing from the other side, so that the two meet and nothing comes twice.
+    fn last_wanted(&self, count: usize) -> Vec<u32> {
+        let mut wanted = Vec::with_capacity(count);
+        let mut end = self.vouched;
+        while wanted.len() < count
+            && let Some(index) = self.have.last_missing(end)
+        {
+            if self.asked.iter().all(|asked| asked.index != index) {
+                wanted.push(index);
+            }
+            end = index;
+        }
+        wanted
+    }
+
+    /// What a peer may have of what is missing and asked of nobody, from `start` on and around:
+    /// what it is known to have, else, at intervals, any.
+    fn wanted_of(&self, link: &Link, start: u32, count: usize) -> Vec<u32> {
+        let known = |from, end| self.have.next_offered_by(&link.peer_has, from, end);
+        let any = |from, end| self.have.next_missing(from, end);
+        if link.said.complete {
+            return self.gather(start, count, any);
+        }
+        let wanted = self.gather(start, count, known);
+        if wanted.is_empty() && link.lacks_until_ms <= self.ticked_ms.unwrap_or(0) {
+            return self.gather(start, count, any);
+        }
+        wanted
+    }
+
+    fn gather(&self, start: u32, count: usize, next: impl Fn(u32, u32) -> Option<u32>) -> Vec<u32> {
         let mut wanted = Vec::with_capacity(count);
         for window in [start..self.vouched, 0..start] {
-            let mut next = window.start;
-            while wanted.len() < count {
-                let found = if blind {
-                    self.have.next_missing(next, window.end)
-                } else {
-                    self.have.next_offered_by(&link.peer_has, next, window.end)
-                };
-                let Some(index) = found else {
-                    break;
-                };
+            let mut from = window.start;
+            while wanted.len() < count
+                && let Some(index) = next(from, window.end)
+            {
                 if self.asked.iter().all(|asked| asked.index != index) {
                     wanted.push(index);
                 }
-                next = index + 1;
+                from = index + 1;
             }
         }
         wanted
@@ -299,21 +344,6 @@ impl Core {
                 );
             }
         }
-    }
-
-    /// What we have, as far as one answer holds, where it was asked for first.
-    fn answer_from(&self, start: u32) -> Vec<Range<u32>> {
-        let near: Vec<Range<u32>> = self
-            .have
-            .ranges_from(start)
-            .take(ANSWER_RANGES_MAX)
-            .collect();
-        let room = ANSWER_RANGES_MAX - near.len();
-        let before = self.have.ranges().take_while(|range| range.start < start);
-        let cut = |range: Range<u32>| range.start..range.end.min(start);
-        let mut answer: Vec<Range<u32>> = before.map(cut).take(room).collect();
-        answer.extend(near);
-        answer
     }
 
     fn asked_of(&self, id: LinkId) -> usize {

@@ -7,6 +7,7 @@ use crate::core::Core;
 use crate::fault::Fault;
 use crate::limits::{HEARTBEAT_MS, STATUS_DOWN_MS};
 use crate::links::{Link, LinkId, Said, Told};
+use crate::plan::Role;
 
 /// How far a session is.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
@@ -84,6 +85,7 @@ impl Core {
         let backlogs: Vec<u32> = (0..self.strands.len())
             .map(|place| self.backlog_of(place))
             .collect();
+        let (have_count, complete) = self.given_out();
         for place in 0..self.links.len() {
             let Some((id, link)) = self.links.at_mut(place) else {
                 return;
@@ -92,13 +94,13 @@ impl Core {
             let served = served.filter(|(strand, _)| strand.parent() == Some(id));
             let now = Told {
                 at_ms: Some(now_ms),
-                have_count: self.have.count(),
+                have_count,
                 backlog: served.map(|(_, backlog)| *backlog).max().unwrap_or(0),
-                complete: self.complete,
+                complete,
             };
             if is_greeted(link) && is_due(link.told, now) {
                 link.told = now;
-                let message = self.status_message(now.backlog);
+                let message = self.status_message(now);
                 self.send(id, message);
             }
         }
@@ -128,14 +130,26 @@ impl Core {
         }
     }
 
-    fn status_message(&self, backlog: u32) -> Message {
+    /// How much we have to give and whether it is all. What the source has not dealt yet is for
+    /// nobody to ask for: it counts from when it is out.
+    fn given_out(&self) -> (u32, bool) {
+        match self.role {
+            Role::Receiver => (self.have.count(), self.complete),
+            Role::Source => (
+                self.next_dealt,
+                self.complete && Some(self.next_dealt) == self.end,
+            ),
+        }
+    }
+
+    fn status_message(&self, told: Told) -> Message {
         let planned = self.strands.iter().take(usize::from(self.strand_count));
         let length = |length: usize| u32::try_from(length).unwrap_or(u32::MAX);
         Message::Status {
-            have_count: self.have.count(),
+            have_count: told.have_count,
             vouched_count: self.vouched,
-            backlog,
-            complete: self.complete,
+            backlog: told.backlog,
+            complete: told.complete,
             log_lengths: planned.map(|strand| length(strand.log.len())).collect(),
         }
     }

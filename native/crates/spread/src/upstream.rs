@@ -338,7 +338,7 @@ impl Core {
         let claims_more = said.complete
             || said.have_count > self.have.count()
             || said.vouched_count > self.vouched;
-        let stuck = long_since(since_ms) && long_since(self.flow_ms) && long_since(self.gain_ms);
+        let stuck = long_since(since_ms) && long_since(self.flow.at_ms) && long_since(self.gain_ms);
         long_since(strand.account.settled_ms) || (claims_more && stuck)
     }
 }

@@ -74,6 +74,37 @@ impl Weave {
         }
     }
 
+    /// The same, but next after a parent come those who serve that parent in the other strands:
+    /// if it dies they have a slot to spare. Descendants are left out.
+    pub fn part_with_adopters(&self, node: NodeIndex) -> Plan {
+        let mut plan = self.part_of(node);
+        for (strand, parents) in self.strands.iter().zip(&mut plan.parents) {
+            let parent = strand[node - 1];
+            if parent == SOURCE {
+                continue;
+            }
+            let siblings = (1..node)
+                .filter(|other| strand[other - 1] == parent)
+                .count();
+            let others = self.strands.iter().map(|other| other[parent - 1]);
+            let mut adopters: Vec<NodeIndex> = others.collect();
+            let count = adopters.len();
+            adopters.rotate_left(siblings % count);
+            let open =
+                |other: &NodeIndex| *other != node && !ancestors(strand, *other).contains(&node);
+            let first = parents.first().copied();
+            let rest = parents.split_off(1);
+            let mut line: Vec<Peer> = first.into_iter().collect();
+            for next in adopters.into_iter().filter(open).map(peer).chain(rest) {
+                if !line.contains(&next) {
+                    line.push(next);
+                }
+            }
+            *parents = line;
+        }
+        plan
+    }
+
     /// The source's part.
     pub fn source_part(&self) -> Plan {
         let strand_count = u8::try_from(self.strands.len()).unwrap();

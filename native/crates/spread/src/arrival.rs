@@ -1,0 +1,76 @@
+//! What a chunk that has come means for everybody concerned.
+
+use wire::limits::STRAND_PULLED;
+
+use crate::core::{Action, Core};
+use crate::links::LinkId;
+
+impl Core {
+    pub(crate) fn note_arrival(
+        &mut self,
+        id: LinkId,
+        strand: u8,
+        index: u32,
+        new: bool,
+        now_ms: u64,
+    ) {
+        let pulled = usize::from(strand) >= self.strands.len();
+        self.totals.duplicate_chunks += u64::from(!new);
+        self.totals.received_chunks += u64::from(new);
+        self.totals.pulled_chunks += u64::from(new && pulled);
+        if !pulled && new {
+            self.flow.at_ms = now_ms;
+            self.flow.counted += 1;
+        }
+        if let Some(link) = self.links.get_mut(id) {
+            link.heard_ms = now_ms;
+            link.used_ms = now_ms;
+            link.arriving_since_ms = None;
+            if !pulled {
+                link.fed_ms = now_ms;
+            }
+            link.counters.received_chunks += u64::from(new);
+            link.counters.duplicate_chunks += u64::from(!new);
+            link.peer_has.insert(index);
+        }
+        self.note_asked(index);
+        if pulled {
+            self.note_pulled(id, index, new, now_ms);
+        } else {
+            self.credit_parent(id, strand, now_ms);
+        }
+    }
+
+    /// Puts a chunk in a strand's log, once, and wakes who waits for it.
+    pub(crate) fn append(&mut self, strand: u8, index: u32) {
+        let Some(slot) = self.strand_of.get_mut(index as usize) else {
+            return;
+        };
+        if *slot != STRAND_PULLED {
+            return;
+        }
+        let Some(known) = self.strands.get_mut(usize::from(strand)) else {
+            return;
+        };
+        *slot = strand;
+        known.log.push(index);
+        for place in 0..known.children.len() {
+            if let Some(child) = self.strands[usize::from(strand)]
+                .children
+                .get(place)
+                .copied()
+            {
+                self.wake(child);
+            }
+        }
+    }
+
+    /// Notices that everything is here, once.
+    pub(crate) fn check_complete(&mut self) {
+        if !self.complete && self.end.is_some_and(|end| self.have.count() >= end) {
+            self.complete = true;
+            self.actions.push_back(Action::Complete);
+            self.tell_complete();
+        }
+    }
+}
