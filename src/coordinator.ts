@@ -1,12 +1,12 @@
 // In: jobs of embedding programs and of the HTTP API, hellos and reports of nodes. Out: releases on all nodes at once.
 // It opens the rooms, puts them together and closes them; the steps of the path are in src/coordinator/.
 // Never: a decision of its own, state outside its object: two coordinators in one process do not meet.
-import { readFileSync } from 'node:fs'
 import { type Clock, systemClock } from './base/clock.js'
 import { EngineError, toEngineError } from './base/errors.js'
 import { PROGRESS_INTERVAL_MS, SHUTDOWN_MS } from './base/limits.js'
 import { type Logger, silentLogger } from './base/log.js'
 import { idSource, systemRandom } from './base/random.js'
+import { readSoftware } from './base/software.js'
 import { requireLoopback } from './config/listen.js'
 import type { Config, DataListen } from './config/schema.js'
 import { absoluteDirectory, policyOf } from './control/client.js'
@@ -264,18 +264,5 @@ function settingsOf(options: CoordinatorOptions): {
 }
 
 function versionOf(coordinatorId: string): VersionView {
-  const { name, version } = readPackage()
-  return { name, version, apiVersion: API_VERSION, channelVersion: CHANNEL_VERSION, coordinatorId }
-}
-
-/** The package's own description: beside src/ in a checkout, one level further up when built. */
-function readPackage(): { readonly name: string; readonly version: string } {
-  for (const path of ['../package.json', '../../package.json']) {
-    try {
-      return JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as { name: string; version: string }
-    } catch {
-      // The other place.
-    }
-  }
-  throw new EngineError('ENGINE_ERR_INTERNAL', { why: 'the package has no package.json' })
+  return { ...readSoftware(), apiVersion: API_VERSION, channelVersion: CHANNEL_VERSION, coordinatorId }
 }
