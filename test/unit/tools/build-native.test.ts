@@ -10,6 +10,8 @@ const compilerOptions = {
   module: 'nodenext',
   target: 'es2022',
   types: [],
+  lib: ['es2022'],
+  skipLibCheck: true,
   rootDir: '.',
   outDir: 'dist',
   declaration: true,
