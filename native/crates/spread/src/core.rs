@@ -68,6 +68,11 @@ pub struct Core {
     pub(crate) next_dealt: u32,
     pub(crate) links: LinkTable,
     pub(crate) ready: VecDeque<LinkId>,
+    /// Children that came late and have not caught up.
+    pub(crate) late: Vec<LinkId>,
+    /// Chunks given to children that are not late, and when last.
+    pub(crate) others_given: u64,
+    pub(crate) others_given_ms: u64,
     pub(crate) actions: VecDeque<Action>,
     pub(crate) dials: Vec<Dial>,
     pub(crate) shuns: Vec<Shun>,
@@ -112,6 +117,9 @@ impl Core {
             next_dealt: 0,
             links: LinkTable::default(),
             ready: VecDeque::new(),
+            late: Vec::new(),
+            others_given: 0,
+            others_given_ms: 0,
             actions: VecDeque::new(),
             dials: Vec::new(),
             shuns: Vec::new(),

@@ -10,7 +10,7 @@ use crate::core::Core;
 use crate::fault::Fault;
 use crate::limits::{
     ATTACHES_MAX, CAUGHT_UP_QUEUE, CHILD_SILENCE_MS, CHILDREN_MAX, LAG_ALONE_MS, LAG_QUEUE,
-    LAG_SIBLING_MS,
+    LAG_SIBLING_MS, LATE_QUEUE, LATE_ROOM_MS, LATE_SHARE,
 };
 use crate::links::{Feed, Link, LinkId};
 use crate::plan::Role;
@@ -70,16 +70,42 @@ impl Core {
             link.peer_has.insert(index);
             return Some((index, STRAND_PULLED));
         }
-        if link.said.complete {
+        if link.said.complete || self.yields(id, now_ms) {
             return None;
         }
         loop {
             let link = self.links.get_mut(id)?;
             if let Some(next) = next_of_feeds(link, &self.strands) {
+                self.count_given(id, now_ms);
                 return Some(next);
             }
             if !self.deal_for(id) {
                 return None;
+            }
+        }
+    }
+
+    /// Whether a link's child is late and it is the others' turn.
+    fn yields(&self, id: LinkId, now_ms: u64) -> bool {
+        let busy = now_ms.saturating_sub(self.others_given_ms) < LATE_ROOM_MS;
+        busy && self.links.get(id).is_some_and(|link| {
+            link.is_late() && self.others_given - link.others_given < LATE_SHARE
+        })
+    }
+
+    /// Keeps count for [`Core::yields`], and wakes who is late when its turn comes.
+    fn count_given(&mut self, id: LinkId, now_ms: u64) {
+        if let Some(link) = self.links.get_mut(id)
+            && link.is_late()
+        {
+            link.others_given = self.others_given;
+            return;
+        }
+        self.others_given += 1;
+        self.others_given_ms = now_ms;
+        if self.others_given.is_multiple_of(LATE_SHARE) {
+            for place in 0..self.late.len() {
+                self.wake(self.late[place]);
             }
         }
     }
@@ -104,6 +130,8 @@ impl Core {
                 judge(feed, queue_of(feed, &self.strands), least, now_ms);
             }
         }
+        self.late
+            .retain(|id| self.links.get(*id).is_some_and(Link::is_late));
         for id in silent {
             self.close_link(id, "silent child", now_ms);
         }
@@ -232,13 +260,19 @@ impl Core {
         };
         let given = |index: &&u32| link.peer_has.contains(**index);
         let cursor = known.log.iter().take_while(given).count();
-        let lagging = known.log.len() - cursor > LAG_QUEUE as usize;
+        let queue = known.log.len() - cursor;
+        let lagging = queue > LAG_QUEUE as usize;
+        let late = queue > LATE_QUEUE as usize && queue > known.log.len() / 2;
         link.feeds.push(Feed {
             strand,
             cursor,
             lagging,
+            late,
             long_since_ms: None,
         });
+        if link.is_late() && !self.late.contains(&id) {
+            self.late.push(id);
+        }
         known.children.push(id);
         self.refresh_live();
         self.wake(id);
@@ -288,6 +322,7 @@ fn next_of_feeds(link: &mut Link, strands: &[Strand]) -> Option<(u32, u8)> {
 fn judge(feed: &mut Feed, queue: u32, shortest: u32, now_ms: u64) {
     if queue <= CAUGHT_UP_QUEUE {
         feed.lagging = false;
+        feed.late = false;
     }
     if queue <= LAG_QUEUE {
         feed.long_since_ms = None;

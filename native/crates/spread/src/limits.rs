@@ -13,6 +13,9 @@ pub const SILENCE_MS: u64 = 3_000;
 pub const CHILD_SILENCE_MS: u64 = 15_000;
 /// A parent that says it has more but gives nothing this long is left for the next.
 pub const WITHHELD_MS: u64 = 3_000;
+/// A parent that gives nothing in a strand this long, while others say that the strand goes on, is
+/// cut off from it, or serves us in a circle. Twice `SILENCE_MS`: it may be seeking a parent itself.
+pub const STARVED_MS: u64 = 6_000;
 /// Time for a connection to be up before the next candidate is tried.
 pub const CONNECT_MS: u64 = 4_000;
 /// A peer that did not yet know the assignment is asked again after this time.
@@ -70,6 +73,12 @@ pub const LAG_SIBLING_MS: u64 = 500;
 /// And after this time without such a sibling: it may be our uplink, but nobody waits for ever.
 pub const LAG_ALONE_MS: u64 = 2_000;
 
+/// A child that attaches with a longer queue than this, and more than half of the log, is late.
+pub const LATE_QUEUE: u32 = 64;
+/// Of so many chunks given to children that are not late, a late one is given one.
+pub const LATE_SHARE: u64 = 4;
+/// With nothing given to others for this long there is room for who is late.
+pub const LATE_ROOM_MS: u64 = 25;
 /// Children of one node: a star of a thousand nodes, and what a relay's links allow.
 pub const CHILDREN_MAX: usize = 1_024;
 /// Links of one session: its children, its parents, and who it pulls from.

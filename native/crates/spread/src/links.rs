@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use wire::NodeId;
+use wire::limits::STRAND_COUNT_MAX;
 
 use crate::have_map::HaveMap;
 
@@ -17,6 +18,8 @@ pub(crate) struct Feed {
     pub(crate) cursor: usize,
     /// Slow, or late: nobody waits for it.
     pub(crate) lagging: bool,
+    /// It came late and has not caught up: others go first.
+    pub(crate) late: bool,
     /// Since when its queue is long; `None` while it is short.
     pub(crate) long_since_ms: Option<u64>,
 }
@@ -68,6 +71,8 @@ pub(crate) struct Link {
     pub(crate) hungry: bool,
     pub(crate) in_ready: bool,
     pub(crate) feeds: Vec<Feed>,
+    /// How many chunks others had been given when it was last given one as a late child.
+    pub(crate) others_given: u64,
     /// Which feed is served next.
     pub(crate) turn: usize,
     /// What the peer has, as far as we know, and what it was given.
@@ -78,6 +83,8 @@ pub(crate) struct Link {
     /// Until when it is not asked again.
     pub(crate) lacks_until_ms: u64,
     pub(crate) said: Said,
+    /// How long it said its logs are.
+    pub(crate) said_logs: [u32; STRAND_COUNT_MAX as usize],
     pub(crate) told: Told,
     pub(crate) counters: LinkCounters,
 }
@@ -94,15 +101,22 @@ impl Link {
             hungry: true,
             in_ready: false,
             feeds: Vec::new(),
+            others_given: 0,
             turn: 0,
             peer_has: HaveMap::new(),
             attach_count: 0,
             pull_queue: VecDeque::new(),
             lacks_until_ms: 0,
             said: Said::default(),
+            said_logs: [0; STRAND_COUNT_MAX as usize],
             told: Told::default(),
             counters: LinkCounters::default(),
         }
+    }
+
+    /// It is served in no strand in which it is not late.
+    pub(crate) fn is_late(&self) -> bool {
+        !self.feeds.is_empty() && self.feeds.iter().all(|feed| feed.late)
     }
 
     pub(crate) fn feed(&self, strand: u8) -> Option<&Feed> {

@@ -67,6 +67,9 @@ impl Core {
         let finished = said.complete && !link.said.complete;
         let relieved = said.backlog < link.said.backlog;
         link.said = said;
+        for (kept, length) in link.said_logs.iter_mut().zip(log_lengths) {
+            *kept = *length;
+        }
         let serves = !link.feeds.is_empty();
         self.settle_accounts(id, log_lengths, now_ms);
         if serves && finished {

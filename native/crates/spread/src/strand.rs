@@ -23,6 +23,8 @@ pub(crate) struct Account {
     pub(crate) base: Option<u32>,
     /// Chunks that came from the parent in this strand since we attached.
     pub(crate) received: u32,
+    /// When one last came, or we attached.
+    pub(crate) fed_ms: u64,
     /// When one last came, or when nothing was owed.
     pub(crate) settled_ms: u64,
 }
@@ -32,6 +34,7 @@ impl Account {
         Self {
             base: None,
             received: 0,
+            fed_ms: now_ms,
             settled_ms: now_ms,
         }
     }

@@ -9,7 +9,7 @@ use wire::peer::{Message, Refusal};
 use crate::core::{Action, Core};
 use crate::limits::{
     CHUNK_ARRIVAL_MS, CONNECT_MS, PEERS_MAX, RETRY_MS_MAX, RETRY_MS_MIN, SHUN_MS, SILENCE_MS,
-    UNKNOWN_PATIENCE_MS, UNKNOWN_RETRY_MS, WITHHELD_MS,
+    STARVED_MS, UNKNOWN_PATIENCE_MS, UNKNOWN_RETRY_MS, WITHHELD_MS,
 };
 use crate::links::LinkId;
 use crate::plan::Peer;
@@ -160,6 +160,7 @@ impl Core {
             && strand.parent() == Some(id)
         {
             strand.account.received += 1;
+            strand.account.fed_ms = now_ms;
             strand.account.settled_ms = now_ms;
             strand.unknown_since_ms = None;
         }
@@ -321,7 +322,8 @@ impl Core {
             .is_some_and(|link| now_ms.saturating_sub(link.heard_ms) > SILENCE_MS)
     }
 
-    /// Whether a parent has had more, or says so, and has given nothing for a long time.
+    /// Whether a parent has had more, or says so, and has given nothing for a long time; or has
+    /// nothing to give in this strand, while others do.
     fn withholds(&self, place: usize, id: LinkId, since_ms: u64) -> bool {
         let now_ms = self.ticked_ms.unwrap_or(0);
         let (Some(strand), Some(link)) = (self.strands.get(place), self.links.get(id)) else {
@@ -333,12 +335,25 @@ impl Core {
         if self.complete || arriving {
             return false;
         }
-        let long_since = |at_ms: u64| now_ms.saturating_sub(at_ms) >= WITHHELD_MS;
+        let lasts = |since_ms: u64, for_ms: u64| now_ms.saturating_sub(since_ms) >= for_ms;
         let said = link.said;
         let claims_more = said.complete
             || said.have_count > self.have.count()
             || said.vouched_count > self.vouched;
-        let stuck = long_since(since_ms) && long_since(self.flow.at_ms) && long_since(self.gain_ms);
-        long_since(strand.account.settled_ms) || (claims_more && stuck)
+        let stuck_since_ms = since_ms.max(self.flow.at_ms).max(self.gain_ms);
+        lasts(strand.account.settled_ms, WITHHELD_MS)
+            || (claims_more && lasts(stuck_since_ms, WITHHELD_MS))
+            || (lasts(strand.account.fed_ms, STARVED_MS) && self.goes_on_elsewhere(place, id))
+    }
+
+    /// Whether another than its parent says that it has had more in a strand.
+    fn goes_on_elsewhere(&self, place: usize, parent: LinkId) -> bool {
+        let length = |id: LinkId| {
+            self.links
+                .get(id)
+                .and_then(|link| link.said_logs.get(place))
+        };
+        let other = self.links.iter().filter(|(id, _)| *id != parent);
+        other.filter_map(|(id, _)| length(id)).max() > length(parent)
     }
 }

@@ -9,17 +9,44 @@ use spread::{HaveMap, Plan, Role};
 
 const RATE: u64 = 100 * MEGABIT;
 
+/// The makespan when the busiest relay dies at half, and whether others than ancestors adopt.
+fn makespan_with_death(receivers: usize, adopters: bool) -> f64 {
+    let weave = Weave::braid(receivers, 2, 2, &[]);
+    let mut session = Session::flat(&weave, content(16, 32), RATE, 1);
+    for node in 1..=receivers {
+        if adopters {
+            let plan = weave.part_with_adopters(node);
+            session
+                .network
+                .order(node, |station, io| station.set_plan(plan, io));
+        }
+    }
+    let dying = weave.busiest();
+    session.run_until_share(dying, 50);
+    session.kill(dying);
+    session.complete_within(60);
+    assert_eq!(
+        session.pulled() + session.duplicates(),
+        0,
+        "{}",
+        session.describe()
+    );
+    session.makespan()
+}
+
 #[test]
-fn a_relay_that_dies_at_half_costs_no_second_copy() {
+fn a_relay_that_dies_at_half_costs_an_ancestor_a_second_copy_of_a_quarter() {
     for receivers in [8, 16] {
-        let weave = Weave::braid(receivers, 2, 2, &[]);
-        let mut session = Session::flat(&weave, content(16, 32), RATE, 1);
-        let dying = weave.busiest();
-        session.run_until_share(dying, 50);
-        session.kill(dying);
-        session.complete_within(60);
-        let ratio = session.makespan();
-        assert!(ratio < 1.7, "{receivers}: {ratio} {}", session.describe());
+        let ratio = makespan_with_death(receivers, false);
+        assert!(ratio < 1.40, "{receivers}: {ratio}");
+    }
+}
+
+#[test]
+fn a_relay_that_dies_costs_nothing_when_those_adopt_who_have_a_slot_to_spare() {
+    for receivers in [8, 16, 64] {
+        let ratio = makespan_with_death(receivers, true);
+        assert!(ratio < 1.10, "{receivers}: {ratio}");
     }
 }
 
@@ -141,6 +168,11 @@ fn who_comes_late_gets_everything_from_the_start() {
     let now_us = session.network.now_us();
     let late = session.add(weave.part_of_late(9), now_us);
     session.complete_within(60);
+    let others = (1..=8)
+        .filter_map(|node| session.network.process(node)?.completed_us)
+        .max();
+    let ratio = session.share_of_bound(others.unwrap());
+    assert!(ratio < 1.25, "the others took {ratio}");
     let progress = session.network.process(late).unwrap().core().progress();
     assert_eq!((progress.duplicate_chunks, progress.pulled_chunks), (0, 0));
     assert_eq!(session.duplicates(), 0, "{}", session.describe());

@@ -2,7 +2,7 @@
 
 use crate::plans::{SOURCE, Weave};
 use crate::run::{MEGABIT, Session, content};
-use crate::station::{Guile, node_id};
+use crate::station::{Guile, node_id, peer};
 
 const RATE: u64 = 100 * MEGABIT;
 
@@ -119,5 +119,20 @@ fn a_new_plan_brings_nodes_back_to_their_parents() {
         .order(3, |station, io| station.set_plan(weave.part_of(3), io));
     session.network.run_until(1_300_000);
     assert_eq!(parent(&session), Some(Some(node_id(2))));
+    session.complete_within(60);
+}
+
+#[test]
+fn a_circle_of_parents_is_broken() {
+    let weave = Weave::chain(4);
+    let mut session = Session::flat(&weave, content(4, 32), RATE, 1);
+    session.network.run_until(20_000);
+    for (node, parents) in [(2, [4, 1]), (3, [2, 1]), (4, [3, 1])] {
+        let mut plan = weave.part_of(node);
+        plan.parents = vec![parents.into_iter().map(peer).collect()];
+        session
+            .network
+            .order(node, |station, io| station.set_plan(plan, io));
+    }
     session.complete_within(60);
 }

@@ -56,6 +56,20 @@ fn run(seed: u64) {
         })
         .collect();
     fates.sort_by_key(|fate| fate.at_us);
+    let adopters = random.chance(50);
+    let part = |weave: &Weave, node| {
+        if adopters {
+            weave.part_with_adopters(node)
+        } else {
+            weave.part_of(node)
+        }
+    };
+    for node in 1..=receivers {
+        let plan = part(&weave, node);
+        session
+            .network
+            .order(node, |station, io| station.set_plan(plan, io));
+    }
     let mut disks: Vec<(NodeIndex, Station)> = Vec::new();
     for Fate { at_us, node, what } in fates {
         session.network.run_until(at_us);
@@ -75,7 +89,7 @@ fn run(seed: u64) {
             }
             2 => {
                 if let Some((node, disk)) = disks.pop() {
-                    session.restart(node, weave.part_of(node), &disk);
+                    session.restart(node, part(&weave, node), &disk);
                 }
             }
             3 => {
@@ -84,7 +98,7 @@ fn run(seed: u64) {
             }
             _ => {
                 let other = weave_by(&mut random, receivers);
-                let plan = other.part_of(node);
+                let plan = part(&other, node);
                 session
                     .network
                     .order(node, |station, io| station.set_plan(plan, io));
