@@ -17,16 +17,20 @@ interface Opened {
 /** Opens what the configuration's role asks for; what was opened is closed again when the rest fails. */
 async function openRoles(config: Config, log: Logger, announce: (facts: object) => void): Promise<Opened[]> {
   const opened: Opened[] = []
+  // With both roles the node joins the coordinator of this process, wherever that got its port.
+  let join = config.node.join
   try {
     if (config.role !== 'node') {
       const { Coordinator } = await import('../../coordinator.js')
       const coordinator = await Coordinator.open({ config, log: log.child({ role: 'coordinator' }) })
       opened.push(coordinator)
+      join ??= coordinator.url
+      here = { join: coordinator.url }
       announce({ role: 'coordinator', url: coordinator.url, relay: coordinator.relayAddress })
     }
     if (config.role !== 'coordinator') {
       const { Node } = await import('../../node.js')
-      const node = await Node.open({ config, log: log.child({ role: 'node' }) })
+      const node = await Node.open({ config, log: log.child({ role: 'node' }), ...(join === null ? {} : { join }) })
       opened.push(node)
       announce({ role: 'node', name: node.name, nodeId: node.id, relay: node.relayAddress })
     }
