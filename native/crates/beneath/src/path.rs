@@ -28,7 +28,7 @@ fn is_name(name: &[u8]) -> bool {
     !name.is_empty() && name != b"." && name != b".." && name.len() <= PATH_NAME_BYTES_MAX
 }
 
-/// Cuts a legal path into parent and last name: `a/b/c` → (`a/b`, `c`); `c` → (the root, `c`). Pure.
+/// Cuts a legal path into parent and last name: `a/b/c` → (`a/b`, `c`); `c` → (root, `c`). Pure.
 pub fn split_path(path: &[u8]) -> (&[u8], &[u8]) {
     match path.iter().rposition(|&byte| byte == b'/') {
         Some(slash) => (&path[..slash], &path[slash + 1..]),

@@ -202,8 +202,9 @@ impl Job<'_> {
         reader.trailer(self.header)?;
         finish_directories(&root, self.tree, cancel)?;
         cancel.check()?;
-        root.sync_file_system()?;
+        // The manifest first, so that the one sync makes its new directory durable too.
         write_tree(self.options.tree_path, self.tree)?;
+        root.sync_file_system()?;
         put_in_place(releases, place)?;
         Ok(Applied {
             tree_hash: self.header.result_hash,

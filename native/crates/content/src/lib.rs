@@ -1,7 +1,7 @@
 //! Content: from a directory to an assignment, and from an assignment to a release on disk.
 //!
 //! In: directories, trees, a signing key; or a stream that may still be growing.
-//! Out: scanned trees, assignment streams with vouches, staged and durable releases, the `live` link.
+//! Out: scanned trees, assignment streams with vouches, durable releases, the `live` link.
 //! Never: a write through an inode that another release shares, a path that leaves its root, a
 //! release that is visible before it is whole, a deletion of what is not recognised.
 //!

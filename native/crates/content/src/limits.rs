@@ -10,7 +10,7 @@ pub(crate) const SCAN_THREADS: usize = 2;
 pub(crate) const SCAN_BATCH_FILES: usize = 64;
 /// How often a scan calls back: a person sees it move, and it costs nothing.
 pub(crate) const SCAN_PROGRESS_PERIOD: Duration = Duration::from_millis(50);
-/// Reads of one file or listings of one folder that changes meanwhile, before it is refused by name.
+/// Reads of a file, or listings of a folder, that changes meanwhile, before it is refused by name.
 pub(crate) const READ_TRIES_MAX: u32 = 3;
 /// Buffer for reading files: BLAKE3 has its full speed from 64 KiB, reads theirs from 256 KiB.
 pub(crate) const READ_BUFFER_BYTES: usize = 256 * 1024;

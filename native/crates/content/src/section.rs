@@ -1,4 +1,4 @@
-//! Packing and unpacking one section: plain, zstd, or zstd with a window of the base file before it.
+//! Packing and unpacking one section: plain, zstd, or zstd after a window of the base file.
 
 use crate::Outcome;
 use crate::error::ContentError;

@@ -86,8 +86,8 @@ pub fn read_tree(path: &Path) -> Outcome<Tree> {
     })
 }
 
-/// Writes a manifest so that it is there whole or not at all, and durable: a file beside it, synced,
-/// renamed, and its directory synced. Missing parent directories are made.
+/// Writes a manifest so that it is there whole or not at all, and durable: a file beside it,
+/// synced, renamed, and its directory synced. Missing parent directories are made.
 pub fn write_tree(path: &Path, tree: &Tree) -> Outcome<()> {
     write_durably(path, &tree.encode())
 }

@@ -398,6 +398,54 @@ fn a_file_of_ten_exabytes_is_refused_when_it_is_made() {
     );
 }
 
+/// Runs `work` with a file system of `bytes` mounted at `place`, in a mount namespace of its own
+/// thread. Where that is not allowed, nothing is run.
+fn with_small_disk(place: &std::path::Path, bytes: u64, work: impl FnOnce() + Send) {
+    use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
+    let run = || {
+        let propagation = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+        // SAFETY: a new mount namespace touches no memory of this process.
+        let own = unsafe { rustix::thread::unshare_unsafe(rustix::thread::UnshareFlags::NEWNS) };
+        let options = std::ffi::CString::new(format!("size={bytes}")).unwrap();
+        let mounted = own
+            .and_then(|()| mount_change("/", propagation))
+            .and_then(|()| mount("disk", place, "tmpfs", MountFlags::empty(), &*options));
+        if mounted.is_ok() {
+            work();
+        }
+    };
+    std::thread::scope(|scope| scope.spawn(run).join().unwrap());
+}
+
+#[test]
+fn a_disk_that_is_or_gets_full_is_said_so_and_cleared() {
+    let scene = Scene::new();
+    let content = trees::noise(1, 2_000);
+    let mut steps = vec![root_step()];
+    // Half a block each: they take twice the space that the forged header asks for.
+    let names = (0..500).map(|number| format!("f{number:03}"));
+    steps.extend(names.map(|name| file_step(name.as_bytes(), &content)));
+    let forged = forge(&steps, &content.repeat(500), |_| {});
+    fs::create_dir(scene.path("node")).unwrap();
+    for (what, bytes) in [
+        ("full in mid-work", 3 << 19),
+        ("full from the start", 1 << 19),
+    ] {
+        with_small_disk(&scene.path("node"), bytes, || {
+            let error = apply_forged(&scene, &forged).unwrap_err();
+            assert_eq!(error.code(), "ENGINE_ERR_NO_SPACE", "{what}: {error}");
+            assert_eq!(
+                fs::read_dir(scene.site.join("releases")).unwrap().count(),
+                0
+            );
+            assert!(!content::tree_path(&scene.site, 1).exists());
+        });
+    }
+    with_small_disk(&scene.path("node"), 1 << 22, || {
+        apply_forged(&scene, &forged).unwrap();
+    });
+}
+
 #[test]
 fn a_target_that_is_no_release_is_the_callers_mistake() {
     let (scene, packed) = scene_with_two();

@@ -230,8 +230,8 @@ impl StreamSource for Growing {
     }
 }
 
-/// A growing stream whose file is filled as it is shown. What is not shown yet is zeros in the file,
-/// as in a preallocated one: a reader that did not wait would see them.
+/// A growing stream whose file is filled as it is shown. What is not shown yet is zeros in the
+/// file, as in a preallocated one: a reader that did not wait would see them.
 struct Filling<'a>(Growing, &'a [u8], fs::File);
 
 impl StreamSource for Filling<'_> {
