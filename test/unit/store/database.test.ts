@@ -1,6 +1,6 @@
 // Goal: what can be wrong with a database file is told in words of the operator, and nothing is changed by looking.
 // Method: a second connection that locks, and files that are what they should not be.
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import SQLite from 'better-sqlite3'
 import { sql } from 'kysely'
@@ -34,6 +34,27 @@ t.test('a write that is locked out is told, and succeeds when it is tried again'
   other.close()
   await write()
   await db.destroy()
+})
+
+t.test('damage in a page that opening does not read is found all the same', async (t) => {
+  const path = join(t.testdir(), 'engine.db')
+  const db = await openDatabase(path)
+  const values = (index: number) => ({
+    site: `site-${index}`,
+    group_name: 'x'.repeat(2000),
+    last_release: 0,
+    created_at_ms: 1,
+  })
+  await db
+    .insertInto('sites')
+    .values(Array.from({ length: 100 }, (_, index) => values(index)))
+    .execute()
+  await db.destroy()
+  const bytes = readFileSync(path)
+  bytes.fill(0xa5, bytes.length - 4096 * 4, bytes.length - 4096 * 3)
+  writeFileSync(path, bytes)
+  await t.rejects(openDatabase(path), { code: 'ENGINE_ERR_DATABASE_DAMAGED' })
+  t.same(readFileSync(path), bytes, 'it is left as it is')
 })
 
 t.test('a directory in place of the file is an error that names where', async (t) => {

@@ -92,6 +92,9 @@ t.test('of failures the last is kept', async (t) => {
   t.ok(await store.receipts.record(failure('first')))
   t.notOk(await store.receipts.record(failure('second')))
   t.same(await store.receipts.list(receipt().jobId), [failure('second')])
+  await store.receipts.record(receipt())
+  await store.receipts.record(receipt())
+  t.equal((await store.receipts.list(receipt().jobId)).length, 2, 'and beside it what was done in the end')
 })
 
 t.test('a node comes back as it described itself last, and joined when it joined first', async (t) => {
