@@ -9,7 +9,7 @@ use wire::{AssignmentId, NodeId};
 
 use crate::fault::Fault;
 use crate::have_map::HaveMap;
-use crate::limits::{CHUNK_ARRIVAL_MS, LINKS_MAX, NEWS_MAX, TICK_MS};
+use crate::limits::{CHUNK_ARRIVAL_MS, DISTRUST_MS, NEWS_MAX, TICK_MS};
 use crate::links::{LinkCounters, LinkId, LinkTable};
 use crate::plan::{Peer, Plan, Role, Setup};
 use crate::repair::{Asked, Flow};
@@ -76,8 +76,6 @@ pub struct Core {
     pub(crate) actions: VecDeque<Action>,
     pub(crate) dials: Vec<Dial>,
     pub(crate) shuns: Vec<Shun>,
-    /// Nodes that sent corrupt chunks.
-    pub(crate) distrusted: Vec<NodeId>,
     pub(crate) flow: Flow,
     /// When we last learned or got something, in whatever way.
     pub(crate) gain_ms: u64,
@@ -123,7 +121,6 @@ impl Core {
             actions: VecDeque::new(),
             dials: Vec::new(),
             shuns: Vec::new(),
-            distrusted: Vec::new(),
             flow: Flow::new(now_ms),
             gain_ms: now_ms,
             ticked_ms: None,
@@ -310,17 +307,15 @@ impl Core {
         new
     }
 
-    /// A chunk that came by a link did not match its digest. Its sender is not asked again in
-    /// this session, and the link is closed.
+    /// A chunk that came by a link did not match its digest. The link is closed and its node is
+    /// not asked for anything for half a minute.
     pub fn corrupt(&mut self, link: LinkId, now_ms: u64) {
         self.totals.corrupt_chunks += 1;
         let Some(node) = self.links.get(link).map(|known| known.node) else {
             return;
         };
-        if !self.distrusted.contains(&node) && self.distrusted.len() < LINKS_MAX {
-            self.distrusted.push(node);
-        }
         self.close_link(link, "sent a corrupt chunk", now_ms);
+        self.shun_until(node, now_ms + DISTRUST_MS);
     }
 
     /// The next chunk to send on a link and the strand to send it in, in the order in which they

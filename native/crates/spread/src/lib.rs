@@ -35,3 +35,7 @@ pub use crate::have_map::{HaveMap, Ranges};
 pub use crate::links::{LinkCounters, LinkId};
 pub use crate::plan::{Peer, Plan, Role, Setup};
 pub use crate::status::Progress;
+
+#[cfg(test)]
+#[allow(clippy::single_range_in_vec_init)]
+mod tests;

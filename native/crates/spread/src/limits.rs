@@ -25,6 +25,9 @@ pub const UNKNOWN_RETRY_MS: u64 = 100;
 pub const UNKNOWN_PATIENCE_MS: u64 = 2_000;
 /// A node that failed, refused or withheld is left alone for this long.
 pub const SHUN_MS: u64 = 2_000;
+/// A node that sent a corrupt chunk is left alone for this long: not for ever, it may be the only
+/// one, and what it sends is checked.
+pub const DISTRUST_MS: u64 = 30_000;
 /// Time until all candidates are tried again when none was left; doubles up to the next one.
 pub const RETRY_MS_MIN: u64 = 250;
 /// Longest time between two rounds through the candidates.

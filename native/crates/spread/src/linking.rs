@@ -14,7 +14,7 @@ impl Core {
             self.forget_link(id, now_ms);
         }
         self.links.insert(id, Link::new(node, outgoing, now_ms));
-        if self.links.len() > LINKS_MAX || self.distrusted.contains(&node) || node == self.node {
+        if self.links.len() > LINKS_MAX || node == self.node {
             self.close_link(id, "has no place here", now_ms);
         }
     }

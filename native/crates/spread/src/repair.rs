@@ -200,6 +200,9 @@ impl Core {
         let Some(link) = self.links.get(id) else {
             return false;
         };
+        if self.is_shunned(link.node, now_ms) {
+            return false;
+        }
         let idle = link.said.complete && now_ms.saturating_sub(link.fed_ms) >= STALL_MS;
         let mut wanted = match need {
             Need::FromIdle if idle => self.last_wanted(count),

@@ -11,7 +11,7 @@ use crate::limits::{
     CHUNK_ARRIVAL_MS, CONNECT_MS, PEERS_MAX, RETRY_MS_MAX, RETRY_MS_MIN, SHUN_MS, SILENCE_MS,
     STARVED_MS, UNKNOWN_PATIENCE_MS, UNKNOWN_RETRY_MS, WITHHELD_MS,
 };
-use crate::links::LinkId;
+use crate::links::{Link, LinkId};
 use crate::plan::Peer;
 use crate::strand::{Account, Standing};
 
@@ -140,17 +140,27 @@ impl Core {
                 self.dial_failed(dial.node, now_ms);
             }
         }
+        self.close_silent(now_ms);
         for place in 0..self.strands.len() {
             match self.strands[place].standing {
                 Standing::Alone { until_ms } if until_ms <= now_ms => self.seek(place, now_ms),
-                Standing::Attached { link, .. } if self.is_silent(link, now_ms) => {
-                    self.close_link(link, "silent parent", now_ms);
-                }
                 Standing::Attached { link, since_ms } if self.withholds(place, link, since_ms) => {
                     self.abandon(place, link, now_ms);
                 }
                 _ => {}
             }
+        }
+    }
+
+    /// Cuts off parents, and peers that we pull from, who do not even say how far they are.
+    fn close_silent(&mut self, now_ms: u64) {
+        let silent = |(id, link): (LinkId, &Link)| {
+            let silence_ms = now_ms.saturating_sub(link.heard_ms);
+            (link.outgoing && silence_ms > SILENCE_MS).then_some(id)
+        };
+        let links: Vec<LinkId> = self.links.iter().filter_map(silent).collect();
+        for id in links {
+            self.close_link(id, "silent parent", now_ms);
         }
     }
 
@@ -183,17 +193,18 @@ impl Core {
     }
 
     pub(crate) fn is_shunned(&self, node: NodeId, now_ms: u64) -> bool {
-        self.distrusted.contains(&node)
-            || self
-                .shuns
-                .iter()
-                .any(|shun| shun.node == node && shun.until_ms > now_ms)
+        self.shuns
+            .iter()
+            .any(|shun| shun.node == node && shun.until_ms > now_ms)
     }
 
     pub(crate) fn shun(&mut self, node: NodeId, now_ms: u64) {
-        let until_ms = now_ms + SHUN_MS;
+        self.shun_until(node, now_ms + SHUN_MS);
+    }
+
+    pub(crate) fn shun_until(&mut self, node: NodeId, until_ms: u64) {
         if let Some(shun) = self.shuns.iter_mut().find(|shun| shun.node == node) {
-            shun.until_ms = until_ms;
+            shun.until_ms = shun.until_ms.max(until_ms);
         } else if self.shuns.len() < 2 * PEERS_MAX {
             self.shuns.push(Shun { node, until_ms });
         }
@@ -316,12 +327,6 @@ impl Core {
         self.seek(place, now_ms);
     }
 
-    fn is_silent(&self, id: LinkId, now_ms: u64) -> bool {
-        self.links
-            .get(id)
-            .is_some_and(|link| now_ms.saturating_sub(link.heard_ms) > SILENCE_MS)
-    }
-
     /// Whether a parent has had more, or says so, and has given nothing for a long time; or has
     /// nothing to give in this strand, while others do.
     fn withholds(&self, place: usize, id: LinkId, since_ms: u64) -> bool {
@@ -341,7 +346,8 @@ impl Core {
             || said.have_count > self.have.count()
             || said.vouched_count > self.vouched;
         let stuck_since_ms = since_ms.max(self.flow.at_ms).max(self.gain_ms);
-        lasts(strand.account.settled_ms, WITHHELD_MS)
+        let owes = strand.account.base.is_some();
+        (owes && lasts(strand.account.settled_ms, WITHHELD_MS))
             || (claims_more && lasts(stuck_since_ms, WITHHELD_MS))
             || (lasts(strand.account.fed_ms, STARVED_MS) && self.goes_on_elsewhere(place, id))
     }
