@@ -1,4 +1,4 @@
-import type { SwaggerTransformObject } from '@fastify/swagger'
+import type { FastifyDynamicSwaggerOptions, SwaggerTransformObject } from '@fastify/swagger'
 import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod'
 import { schemaNames } from './schema/registry.js'
 
@@ -52,9 +52,9 @@ export function tidyComponents<T extends { paths?: unknown; components?: { schem
 }
 
 /** Options of @fastify/swagger: OpenAPI 3.1 from the schemas that check requests and answers. */
-export const openApiOptions = {
+export const openApiOptions: FastifyDynamicSwaggerOptions = {
   openapi: {
-    openapi: '3.1.0' as const,
+    openapi: '3.1.0',
     info: {
       title: 'distributary',
       description: 'Publishes directory trees to groups of nodes and switches them live at once.',

@@ -25,7 +25,6 @@ async function openRoles(config: Config, log: Logger, announce: (facts: object) 
       const coordinator = await Coordinator.open({ config, log: log.child({ role: 'coordinator' }) })
       opened.push(coordinator)
       join ??= coordinator.url
-      here = { join: coordinator.url }
       announce({ role: 'coordinator', url: coordinator.url, relay: coordinator.relayAddress })
     }
     if (config.role !== 'coordinator') {

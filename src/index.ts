@@ -1,0 +1,18 @@
+// In: nothing. Out: what embedding programs may use of this package, and nothing else.
+// Never: code; nobody inside imports this file.
+export type { ErrorCode, ErrorDetails } from './base/errors.js'
+export { EngineError, errorCodes } from './base/errors.js'
+export { loadConfig } from './config/load.js'
+export type { Config } from './config/schema.js'
+export { Client } from './control/client.js'
+export type { ClientOptions } from './control/client.js'
+export type { Job, JobFilter, JobsApi, PublishOptions, RollbackOptions } from './control/door.js'
+export type { CoordinatorOptions } from './coordinator.js'
+export { Coordinator } from './coordinator.js'
+export type { JobEvent } from './model/event.js'
+export type { AssignmentRef, ChangeSummary, JobNode, JobPolicy, JobState, JobView, Receipt } from './model/job.js'
+export type { NodeView, ReleaseRef } from './model/node.js'
+export type { NodePlan, Plan, StrategyName } from './model/plan.js'
+export type { SiteView } from './model/site.js'
+export type { NodeOptions } from './node.js'
+export { Node } from './node.js'
