@@ -171,10 +171,15 @@ export class Releases {
   }
 
   async #removeStagings(site: string): Promise<void> {
-    const { ledger } = this.#options
+    const { ledger, log } = this.#options
     const begun = [...ledger.state.begun.values()].filter((each) => each.site === site)
     const staging = begun.filter((each) => !isHeld(ledger.state, site, each)).map(({ release }) => release)
-    await this.#pruneExcept(site, new Set(), new Set(staging))
+    try {
+      await this.#pruneExcept(site, new Set(), new Set(staging))
+    } catch (error) {
+      // Space is lost, no content: the node serves what it has.
+      log.error({ err: toEngineError(error), site }, 'leftovers cannot be removed')
+    }
   }
 
   async #removeAssignments(): Promise<void> {

@@ -1,0 +1,126 @@
+// Reports: durable before they are sent, sent again to each new coordinator connection until they are
+// acknowledged, never after; numbers that are never used twice.
+import { join } from 'node:path'
+import t from 'tap'
+import { EngineError } from '../../../src/base/errors.js'
+import { REPORTS_KEPT_MAX } from '../../../src/base/limits.js'
+import { silentLogger } from '../../../src/base/log.js'
+import type { FromNode, Report } from '../../../src/control/schema/channel.js'
+import { Ledger } from '../../../src/node/ledger.js'
+import { type Answered, failureOf, type Outcome, Reports } from '../../../src/node/reports.js'
+import { ManualClock } from '../../support/manual-clock.js'
+
+const about: Answered = {
+  commandId: 'c',
+  jobId: 'j',
+  command: 'publish',
+  site: 'www',
+  release: 1,
+  treeHash: 'a'.repeat(64),
+}
+const done: Outcome = { kind: 'completion', bytesFetched: 5, error: null }
+const receipt: Outcome = { ...done, kind: 'receipt' }
+
+const openAt = async (path: string, startMs?: number) => {
+  const clock = new ManualClock(startMs)
+  const ledger = await Ledger.open({ path, log: silentLogger, clock })
+  const sent: FromNode[] = []
+  const channel = { isUp: true }
+  const send = (message: FromNode): boolean => {
+    if (channel.isUp) sent.push(message)
+    return channel.isUp
+  }
+  const reports = new Reports({ ledger, clock, log: silentLogger, send })
+  const ids = (): number[] => sent.map((message) => (message as Report).reportId)
+  return { ledger, sent, channel, reports, ids }
+}
+
+t.test('a report is owed until it is acknowledged, over restarts, and told once a connection', async (t) => {
+  const path = join(t.testdir(), 'journal')
+  const first = await openAt(path)
+  first.channel.isUp = false
+  await first.reports.tell([], [first.reports.make(about, receipt), first.reports.make(about, done)])
+  t.strictSame(first.sent, [], 'nobody is there')
+  first.channel.isUp = true
+  first.reports.resend()
+  t.strictSame(
+    first.sent.map((message) => (message as Report).kind),
+    ['receipt', 'completion'],
+  )
+  const [receiptId, completionId] = first.ids() as [number, number]
+  await first.reports.acked(receiptId)
+  await first.reports.acked(receiptId)
+  await first.reports.acked(999)
+  t.equal(first.reports.owed, 1)
+  await first.ledger.close()
+  const second = await openAt(path)
+  second.reports.resend()
+  t.strictSame(second.ids(), [completionId])
+  await second.reports.acked(completionId)
+  second.reports.resend()
+  t.strictSame(second.ids(), [completionId], 'never again')
+  await second.ledger.close()
+})
+
+t.test('a connection is told a report once, however it came to it', async (t) => {
+  const { ledger, reports, sent } = await openAt(join(t.testdir(), 'journal'))
+  const report = reports.make(about, done)
+  const telling = reports.tell([], [report])
+  reports.resend()
+  await telling
+  reports.resend()
+  reports.resend()
+  t.equal(sent.length, 3, 'one for the first connection, one for each after it')
+  await ledger.close()
+})
+
+t.test('numbers only grow: in one life, over restarts, and when the clock goes back', async (t) => {
+  const path = join(t.testdir(), 'journal')
+  const ids: number[] = []
+  for (const startMs of [2_000_000_000_000, 1_000_000_000_000, 1_500_000_000_000]) {
+    const { ledger, reports } = await openAt(path, startMs)
+    for (let count = 0; count < 3; count++) {
+      const report = reports.make(about, done)
+      ids.push(report.reportId)
+      await reports.tell([], [report])
+      await reports.acked(report.reportId)
+    }
+    await ledger.close()
+  }
+  t.strictSame(
+    ids,
+    [...new Set(ids)].sort((a, b) => a - b),
+  )
+})
+
+t.test('a failure that cannot be recorded is told all the same', async (t) => {
+  const { ledger, reports, sent } = await openAt(join(t.testdir(), 'journal'))
+  await ledger.close()
+  const report = reports.make(about, failureOf(new EngineError('ENGINE_ERR_NO_SPACE', { path: '/x' })))
+  await t.rejects(reports.tell([], [report]))
+  t.strictSame(sent, [])
+  await reports.tellFailure([], [report])
+  t.match(sent, [{ kind: 'failure', error: { code: 'ENGINE_ERR_NO_SPACE' } }])
+})
+
+t.test('long texts are cut to what the channel takes', async (t) => {
+  const { ledger, reports } = await openAt(join(t.testdir(), 'journal'))
+  const error = new EngineError('ENGINE_ERR_IO', {}, { message: 'x'.repeat(9000), hint: 'y'.repeat(9000) })
+  const report = reports.make(about, failureOf(error))
+  t.equal(report.error?.message.length, 2000)
+  t.equal(report.error?.hint.length, 500)
+  await ledger.close()
+})
+
+t.test('too many are not kept: the oldest receipts go first', async (t) => {
+  const { ledger, reports, channel } = await openAt(join(t.testdir(), 'journal'))
+  channel.isUp = false
+  const some = (count: number, outcome: Outcome): Report[] =>
+    Array.from({ length: count }, () => reports.make(about, outcome))
+  await reports.tell([], some(10, receipt))
+  await reports.tell([], some(REPORTS_KEPT_MAX - 10, done))
+  await reports.tell([], some(15, done))
+  t.equal(reports.owed, REPORTS_KEPT_MAX)
+  t.notOk([...ledger.state.unacked.values()].some(({ kind }) => kind === 'receipt'))
+  await ledger.close()
+})
