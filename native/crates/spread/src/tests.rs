@@ -273,6 +273,29 @@ fn a_strand_with_a_backlog_is_given_nothing_until_it_is_gone() {
 }
 
 #[test]
+fn a_backlog_is_reported_in_its_strand_alone_and_fades() {
+    let mut core = core(Role::Receiver, &[&[1], &[2]], &[]);
+    core.tick(0);
+    core.outgoing_up(1, id(1), 1);
+    core.outgoing_up(2, id(2), 1);
+    child(&mut core, 3, 3, 0, &[]);
+    core.on_message(3, &status(0, 10, &[]), 1).unwrap();
+    core.take_actions();
+    core.tick(100);
+    let mut told = Vec::new();
+    for action in core.take_actions() {
+        if let Action::Send {
+            link,
+            message: Message::Status { backlog, .. },
+        } = action
+        {
+            told.push((link, backlog));
+        }
+    }
+    assert_eq!(told, vec![(1, 9), (2, 0), (3, 0)]);
+}
+
+#[test]
 fn the_source_does_not_wait_for_ever_for_a_slow_strand() {
     let mut core = source(2);
     child(&mut core, 1, 1, 0, &[]);

@@ -1,5 +1,7 @@
 //! How long it takes when nothing goes wrong, and that nothing is sent twice.
 
+use simnet::Rates;
+
 use crate::plans::{SOURCE, Weave};
 use crate::run::{MEGABIT, Session, content};
 use crate::station::Content;
@@ -143,6 +145,25 @@ fn a_pause_of_the_source_is_no_reason_to_pull() {
     session
         .network
         .order(SOURCE, |station, _| station.pause(8_000_000));
+    session.complete_within(60);
+    assert_eq!(
+        session.pulled() + session.duplicates(),
+        0,
+        "{}",
+        session.describe()
+    );
+}
+
+#[test]
+fn a_pause_of_the_network_is_no_reason_to_pull() {
+    let mut session = Session::flat(&Weave::braid(8, 2, 2, &[]), content(16, 32), RATE, 1);
+    session.run_until_share(8, 50);
+    session
+        .network
+        .set_rates(SOURCE, Rates::symmetric(MEGABIT / 10));
+    let now_us = session.network.now_us();
+    session.network.run_until(now_us + 2_500_000);
+    session.network.set_rates(SOURCE, Rates::symmetric(RATE));
     session.complete_within(60);
     assert_eq!(
         session.pulled() + session.duplicates(),

@@ -114,10 +114,20 @@ fn run(seed: u64) {
     assert_eq!(faults, 0, "{}", session.describe());
 }
 
-#[test]
-fn all_living_nodes_complete_for_every_seed() {
-    for seed in 0..SEEDS {
+fn run_all(seeds: std::ops::Range<u64>) {
+    for seed in seeds {
         let outcome = std::panic::catch_unwind(|| run(seed));
         assert!(outcome.is_ok(), "seed {seed}");
     }
+}
+
+#[test]
+fn all_living_nodes_complete_for_every_seed() {
+    run_all(0..SEEDS);
+}
+
+#[test]
+#[ignore = "takes minutes; run it with --release"]
+fn all_living_nodes_complete_for_many_more_seeds() {
+    run_all(SEEDS..5_000);
 }
