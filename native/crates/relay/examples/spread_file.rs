@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! spread_file source  --file F [--listen IP:PORT] [--node HEX] [--strands N] [--chunk BYTES]
+//!                     [--hold yes]
 //! spread_file receive --out DIR [--listen IP:PORT] [--node HEX] [--chunk BYTES]
 //!                     [--parents HEX@IP:PORT,… once for each strand] [--plan JSON | @FILE]
 //! spread_file sink    --parent IP:PORT [--node HEX] [--strands N]
 //! ```
-//! Each prints lines of JSON: `listening` with the address, `complete` with seconds and CPU
-//! seconds since the first byte was there, `end` when its standard input closes (a sink ends at
-//! completion). A plan is `{strandCount, parents: [[{nodeId, host, port}]], peers}`. A sink speaks
+//! Each prints lines of JSON: `listening` with the address, `attached` (a sink), `complete` with
+//! seconds since the first byte and CPU seconds, `end` when its standard input closes (a sink ends
+//! at completion). A source that holds vouches for nothing until a line comes in. A plan is `{strandCount, parents: [[{nodeId, host, port}]], peers}`. A sink speaks
 //! the protocol and throws the bytes away in the kernel: it loads a relay and little else.
 
 use std::collections::HashMap;
@@ -36,6 +37,7 @@ const ASSIGNMENT: AssignmentId = [0x5f; 16];
 const KEY_SEED: [u8; 32] = [0x17; 32];
 const VOUCH_DIGESTS: usize = 256;
 const CHUNK_BYTES: u32 = 256 << 10;
+const SINK_REST: Duration = Duration::from_micros(50);
 
 fn main() -> Outcome<()> {
     let mut words = std::env::args().skip(1);
@@ -122,15 +124,13 @@ impl Flags {
     }
 
     fn relay(&self) -> Outcome<Relay> {
-        let relay = Relay::open(Options {
+        Ok(Relay::open(Options {
             listen: self.get("listen").unwrap_or("127.0.0.1:0").parse()?,
             node: self.node()?,
             name: "spread_file".to_owned(),
             role: PeerRole::Node,
             limits: ListenLimits::default(),
-        })?;
-        say(&json!({ "event": "listening", "address": relay.address().to_string() }))?;
-        Ok(relay)
+        })?)
     }
 }
 
@@ -191,6 +191,11 @@ fn cpu_seconds() -> f64 {
     seconds(usage.ru_utime) + seconds(usage.ru_stime)
 }
 
+/// Said when the session is open, so that whoever calls now is not turned away.
+fn say_listening(relay: &Relay) -> io::Result<()> {
+    say(&json!({ "event": "listening", "address": relay.address().to_string() }))
+}
+
 fn until_input_closes() -> io::Result<()> {
     let mut rest = Vec::new();
     io::stdin().lock().read_to_end(&mut rest).map(|_| ())
@@ -207,6 +212,9 @@ fn figures(event: &str, begin: Instant, cpu_begin: f64, session: &Session) -> Va
         "bytesSent": status.bytes_sent,
         "duplicateChunks": status.duplicate_chunks,
         "corruptChunks": status.corrupt_chunks,
+        "faultyLinks": status.faulty_links,
+        "lastFault": status.last_fault,
+        "lastClose": status.last_close,
         "failure": status.failure.map(|failure| failure.message),
     })
 }
@@ -225,6 +233,10 @@ fn source(flags: &Flags) -> Outcome<()> {
         public_key: wire::vouch::public_key_of(&KEY_SEED),
         plan: flags.plan()?,
     })?;
+    say_listening(&relay)?;
+    if flags.get("hold").is_some() {
+        io::stdin().read_line(&mut String::new())?;
+    }
     for vouch in vouches {
         session.vouch(vouch)?;
     }
@@ -275,6 +287,7 @@ fn receive(flags: &Flags) -> Outcome<()> {
         public_key: wire::vouch::public_key_of(&KEY_SEED),
         plan: flags.plan()?,
     })?;
+    say_listening(&relay)?;
     let begin = wait_for(&session, 1)?;
     wait_for(&session, u64::MAX)?;
     say(&figures("complete", begin, cpu_open, &session))?;
@@ -314,6 +327,7 @@ fn sink(flags: &Flags) -> Outcome<()> {
         };
         stream.write_all(&attach.encode())?;
     }
+    say(&json!({ "event": "attached" }))?;
     let mut scratch = vec![0; 4 << 20];
     let (mut chunks, mut bytes, mut chunk_count) = (0_u32, 0_u64, None);
     let (mut begin, mut cpu_begin) = (Instant::now(), cpu_seconds());
@@ -345,14 +359,19 @@ fn sink(flags: &Flags) -> Outcome<()> {
     Ok(())
 }
 
-/// Throws away so many bytes without copying them out of the kernel.
+/// Throws away so many bytes without copying them out of the kernel. It looks again after a short
+/// rest instead of sleeping in the socket: waking a sleeper would be work of the sender's, which a
+/// reader on another machine does not cause, and with long rests the sender would do its
+/// acknowledgements too.
 fn drop_bytes(stream: &TcpStream, scratch: &mut [u8], mut bytes: usize) -> io::Result<()> {
-    let flags = rustix::net::RecvFlags::TRUNC | rustix::net::RecvFlags::WAITALL;
+    let flags = rustix::net::RecvFlags::TRUNC | rustix::net::RecvFlags::DONTWAIT;
     while bytes > 0 {
         let most = bytes.min(scratch.len());
-        match rustix::net::recv(stream, &mut scratch[..most], flags)?.1 {
-            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
-            dropped => bytes -= dropped.min(bytes),
+        match rustix::net::recv(stream, &mut scratch[..most], flags) {
+            Ok((_, 0)) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Ok((_, dropped)) => bytes -= dropped.min(bytes),
+            Err(rustix::io::Errno::AGAIN) => std::thread::sleep(SINK_REST),
+            Err(error) => return Err(error.into()),
         }
     }
     Ok(())

@@ -79,6 +79,8 @@ pub struct SessionStatus {
     pub faulty_links: u64,
     /// Reason of the last of those.
     pub last_fault: Option<&'static str>,
+    /// Why the core last closed a link.
+    pub last_close: Option<&'static str>,
     /// Nodes this one is connected to as a child.
     pub parents: Vec<NodeId>,
     /// Nodes that are connected to this one as children.

@@ -32,6 +32,7 @@ pub(crate) struct Figures {
     pub(crate) corrupt_chunks: u64,
     pub(crate) faulty_links: u64,
     pub(crate) last_fault: Option<&'static str>,
+    pub(crate) last_close: Option<&'static str>,
 }
 
 /// What the loop needs to begin.
@@ -282,7 +283,10 @@ impl SessionLoop {
             match action {
                 Action::Connect { peer } => self.connect(peer),
                 Action::Send { link, message } => self.queue(link, &message.encode()),
-                Action::Close { link, .. } => self.close_after_queue(link),
+                Action::Close { link, reason } => {
+                    self.figures.last_close = Some(reason);
+                    self.close_after_queue(link);
+                }
                 Action::Complete => {
                     self.publish();
                     self.tell_prefix();
@@ -337,6 +341,7 @@ impl SessionLoop {
             status.corrupt_chunks = figures.corrupt_chunks;
             status.faulty_links = figures.faulty_links;
             status.last_fault = figures.last_fault;
+            status.last_close = figures.last_close;
             status.children = 0;
             status.parents.clear();
             for link in links.iter().filter(|link| link.is_up()) {

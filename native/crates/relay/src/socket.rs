@@ -131,7 +131,6 @@ fn choose_light_congestion_control(socket: &SockRef<'_>) {
     }
 }
 
-
 fn set_int(fd: BorrowedFd<'_>, level: i32, option: i32, value: i32) -> io::Result<()> {
     let bytes = libc::socklen_t::try_from(size_of::<i32>()).unwrap_or_default();
     // SAFETY: the descriptor is borrowed and open; the value outlives the call, its size is given.
