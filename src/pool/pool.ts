@@ -13,6 +13,9 @@ export interface TaskRun<Update> {
   readonly onUpdate?: (update: Update) => void
 }
 
+/** Flags that describe the program which node was started with; a thread has a program of its own. */
+const isOfProgram = (flag: string): boolean => /^--input-type\b/.test(flag)
+
 /** Tasks in this process's worker threads: the main thread stays free while they run. */
 export class WorkerPool {
   readonly #piscina: Piscina
@@ -23,7 +26,10 @@ export class WorkerPool {
   /** @param workers  folder of the tasks; tests put in their own. */
   constructor(workers = new URL('../../workers/', import.meta.url)) {
     this.#workers = workers
-    this.#piscina = new Piscina({ minThreads: 0, maxThreads: POOL_THREADS_MAX, idleTimeout: POOL_IDLE_MS })
+    const sizes = { minThreads: 0, maxThreads: POOL_THREADS_MAX, idleTimeout: POOL_IDLE_MS }
+    this.#piscina = new Piscina({ ...sizes, execArgv: process.execArgv.filter((flag) => !isOfProgram(flag)) })
+    // A thread that dies outside of a task: the next task gets a new one, and this process goes on.
+    this.#piscina.on('error', () => {})
   }
 
   /**

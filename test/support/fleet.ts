@@ -51,7 +51,7 @@ export class Fleet {
 
   async stop(name: string, signal: NodeJS.Signals): Promise<Outcome> {
     const outcome = await this.process(name).stop(signal)
-    this.#past.push(`${name} (ended): ${outcome.stderr.slice(-1500)}`)
+    this.#past.push(`${name} (ended): ${outcome.stderr.slice(-700)}`)
     return outcome
   }
 
@@ -82,7 +82,7 @@ export class Fleet {
 
   /** What every process said last, for the message of a test that fails. */
   story(): string {
-    const alive = [...this.#processes].map(([name, process]) => `${name}: ${process.output.slice(-1500)}`)
+    const alive = [...this.#processes].map(([name, process]) => `${name}: ${process.output.slice(-700)}`)
     return ['', ...this.#past, ...alive].join('\n')
   }
 }

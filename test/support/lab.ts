@@ -47,7 +47,7 @@ export class LabFleet {
     if (process === undefined) return
     // `ip netns exec` becomes the engine itself, so this is the engine's own process id.
     const outcome = await process.stop('SIGKILL')
-    this.#past.push(`h${host}: ${outcome.stderr.slice(-2000)}`)
+    this.#past.push(`h${host}: ${outcome.stderr.slice(-700)}`)
   }
 
   async stopAll(): Promise<void> {
@@ -79,7 +79,7 @@ export class LabFleet {
 
   /** The last lines of every process, alive or gone. */
   story(): string {
-    const alive = [...this.#processes].map(([host, process]) => `h${host}: ${process.output.slice(-2000)}`)
+    const alive = [...this.#processes].map(([host, process]) => `h${host}: ${process.output.slice(-700)}`)
     return ['', ...this.#past, ...alive].join('\n')
   }
 }
