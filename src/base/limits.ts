@@ -186,5 +186,8 @@ export const EVENT_ID_GAP = 1_000_000
  */
 export const REPORT_GRACE_MS = 10 * SECOND_MS
 
-/** Assignments that came to nothing and that a node which comes is told to drop: those of the last weeks; older ones it drops itself. */
+/**
+ * Assignments that came to nothing and that a node which comes is told to drop: those of the last
+ * weeks; older ones it drops itself.
+ */
 export const STALE_ASSIGNMENTS_MAX = 64

@@ -121,13 +121,6 @@ export const processFaults = {
     '{behind} of {total} nodes do not serve {site}@{release} yet: {names}',
     'nothing is to be done: they get it when they answer again; `engine nodes` says why each does not',
   ),
-  ENGINE_ERR_NODE_SILENT: row(
-    504,
-    8,
-    true,
-    '{name} has not answered for {seconds} s',
-    'start the node or mend its network; it gets what it missed when it returns',
-  ),
   ENGINE_ERR_RELAY_REFUSED: row(
     409,
     1,

@@ -38,13 +38,6 @@ export const refusals = {
     'there is no job {jobId}',
     'see `engine jobs`; old finished jobs are dropped',
   ),
-  ENGINE_ERR_NODE_UNKNOWN: row(
-    404,
-    3,
-    false,
-    'there is no node {nodeId}',
-    'see `engine nodes` for the nodes that have joined',
-  ),
   ENGINE_ERR_ROUTE_UNKNOWN: row(
     404,
     3,

@@ -11,6 +11,3 @@ export interface Context {
   /** The coordinator named by --url, ENGINE_URL or the default. */
   connect(): Promise<JobsApi>
 }
-
-/** A command: gets its context and its own options, gives the exit code. */
-export type Command<Options> = (context: Context, options: Options) => Promise<number>

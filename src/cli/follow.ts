@@ -68,16 +68,20 @@ function summary(job: JobView): string[] {
   return lines
 }
 
+function reportFailure(output: Output, job: JobView): void {
+  const code = job.error !== null && isErrorCode(job.error.code) ? job.error.code : 'ENGINE_ERR_JOB_FAILED'
+  const { message, hint } = job.error ?? { message: `the job was ${job.state}`, hint: errorTable[code].hint }
+  output.note(`${output.colors.red('error')} ${code}: ${message}`)
+  output.note(`  ${output.colors.dim(hint)}`)
+}
+
 function report(output: Output, job: JobView): void {
   if (output.json) {
     const error = job.error === null ? {} : { error: job.error }
     output.data({ type: 'result', status: statusOf(job), ...error, job })
   }
   if (job.state === 'failed' || job.state === 'aborted') {
-    const code = job.error !== null && isErrorCode(job.error.code) ? job.error.code : 'ENGINE_ERR_JOB_FAILED'
-    const message = job.error?.message ?? `the job was ${job.state}`
-    output.note(`${output.colors.red('error')} ${code}: ${message}`)
-    output.note(`  ${output.colors.dim(job.error?.hint ?? errorTable[code].hint)}`)
+    reportFailure(output, job)
     return
   }
   if (output.json) return

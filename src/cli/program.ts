@@ -6,7 +6,6 @@ import { EngineError } from '../base/errors.js'
 import { terminalSettings } from '../config/environment.js'
 import type { Context } from './context.js'
 import { createOutput, fail, type Output } from './output.js'
-import type { ServeFlags } from './serve-flags.js'
 import { interrupts, lifetime } from './signals.js'
 
 interface GlobalFlags {
@@ -168,7 +167,7 @@ function addProcesses(program: Command, run: Run): void {
         const life = lifetime(flags['untilStdinCloses'] === true)
         const { loadConfig } = await import('../config/load.js')
         const { serveFlags } = await import('./serve-flags.js')
-        const config = await loadConfig(serveFlags(flags as ServeFlags))
+        const config = await loadConfig(serveFlags(flags))
         return (await import('./commands/serve.js')).serve(output, config, life)
       }),
     )

@@ -1,5 +1,5 @@
 import { formatBytes, formatRate } from '../base/quantities.js'
-import type { JobNode, JobView } from '../model/job.js'
+import type { ChangeSummary, JobNode, JobView } from '../model/job.js'
 import { fit, type Output } from './output.js'
 
 /** Time between two plain lines of one phase, where nothing can be redrawn. */
@@ -9,14 +9,13 @@ const SLOWEST_SHOWN = 3
 
 const settled = (node: JobNode): boolean => node.state === 'staged' || node.state === 'live'
 
+const countsOf = ({ fileCount, totalBytes, filesAdded, filesChanged, filesDeleted }: ChangeSummary): string =>
+  `  ${fileCount} files  ${formatBytes(totalBytes)}  (+${filesAdded} ~${filesChanged} −${filesDeleted})`
+
 const title = (job: JobView): string => {
   const release = job.release === null ? job.site : `${job.site}@${job.release}`
   const step = job.baseRelease === null ? release : `${job.site}@${job.baseRelease} → ${release}`
-  const changes = job.changes
-  const counts =
-    changes === null
-      ? ''
-      : `  ${changes.fileCount} files  ${formatBytes(changes.totalBytes)}  (+${changes.filesAdded} ~${changes.filesChanged} −${changes.filesDeleted})`
+  const counts = job.changes === null ? '' : countsOf(job.changes)
   const length = job.assignment?.streamBytes ?? null
   return `${step}${counts}${length === null ? '' : `  sends ${formatBytes(length)}`}  ${job.state}`
 }
@@ -54,7 +53,8 @@ export function slowestLines(job: JobView): string[] {
     .slice(0, SLOWEST_SHOWN)
     .map((node) => {
       const percent = `${Math.floor(share(node, lengthBytes) * 100)}%`
-      return `  ${fit(node.name, 12)} ${percent.padStart(4)}  ${node.state}${node.reason === null ? '' : `: ${node.reason}`}`
+      const reason = node.reason === null ? '' : `: ${node.reason}`
+      return `  ${fit(node.name, 12)} ${percent.padStart(4)}  ${node.state}${reason}`
     })
 }
 

@@ -1,6 +1,5 @@
 import { EngineError } from '../base/errors.js'
 import type { LoadOptions } from '../config/load.js'
-import type { SettingsInput } from '../config/schema.js'
 import type { PeerAddress } from '../model/node.js'
 
 /** Flags of `engine serve` as commander gives them. */
@@ -54,5 +53,5 @@ export function serveFlags(flags: ServeFlags): LoadOptions {
     coordinator: { listen: address('--listen', flags.listen), data: relay },
     node: { join: flags.join, name: flags.name, groups: flags.group, segment: flags.segment, data: nodeRelay },
   })
-  return { file: flags.config, flags: values as SettingsInput }
+  return { file: flags.config, flags: values }
 }

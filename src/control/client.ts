@@ -1,6 +1,6 @@
 // A coordinator over HTTP, for programs elsewhere, the command line and the console.
 // In: the coordinator's address and what is asked. Out: the same answers and errors as in the same process.
-// Never: an import of Node's own modules (it runs in browsers too), a decision, a request repeated that changes something.
+// Never: an import of Node's own modules (it runs in browsers too), a decision, a repeated request that changes things.
 import { type Clock, systemClock } from '../base/clock.js'
 import { EngineError } from '../base/errors.js'
 import {

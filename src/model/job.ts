@@ -17,10 +17,6 @@ export const jobStates = [
 ] as const
 export type JobState = (typeof jobStates)[number]
 
-/** What a command is on one node. */
-export const commandStates = ['new', 'in-progress', 'completed', 'failed'] as const
-export type CommandState = (typeof commandStates)[number]
-
 export const commandTypes = ['publish', 'commit', 'rollback'] as const
 export type CommandType = (typeof commandTypes)[number]
 

@@ -74,7 +74,7 @@ export class Relay {
   readonly #raw: RawRelay
   #closing: Promise<void> | null = null
 
-  /** @throws {EngineError} ENGINE_ERR_PORT_IN_USE, ENGINE_ERR_LISTEN; ENGINE_ERR_CONFLICT in a second thread of Node. */
+  /** @throws {EngineError} ENGINE_ERR_PORT_IN_USE, ENGINE_ERR_LISTEN; in a second thread ENGINE_ERR_CONFLICT. */
   constructor(options: RelayOptions) {
     this.#raw = guarded(() => new (engine().Relay)(options))
     this.host = this.#raw.host

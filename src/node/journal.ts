@@ -15,7 +15,7 @@ const HEAD_BYTES = 12
 const BRACE_OPEN = 0x7b
 const BRACE_CLOSE = 0x7d
 
-const { h64Raw } = await xxhash()
+const hashes = await xxhash()
 
 /** What a journal's bytes hold. */
 export interface JournalContents {
@@ -37,7 +37,7 @@ export function encodeRecord(json: string): Buffer {
   }
   const head = Buffer.alloc(HEAD_BYTES)
   head.writeUInt32LE(text.length, 0)
-  head.writeBigUInt64LE(h64Raw(text), 4)
+  head.writeBigUInt64LE(hashes.h64Raw(text), 4)
   return Buffer.concat([head, text])
 }
 
@@ -50,7 +50,7 @@ function recordAt(bytes: Buffer, offset: number): { readonly json: string; reado
   if (length < 2 || length > JOURNAL_RECORD_BYTES_MAX || next > bytes.length) return null
   if (bytes[start] !== BRACE_OPEN || bytes[next - 1] !== BRACE_CLOSE) return null
   const text = bytes.subarray(start, next)
-  if (h64Raw(text) !== bytes.readBigUInt64LE(offset + 4)) return null
+  if (hashes.h64Raw(text) !== bytes.readBigUInt64LE(offset + 4)) return null
   return { json: text.toString('utf8'), next }
 }
 

@@ -49,7 +49,7 @@ t.test('beyond loopback it does not listen without --insecure', async (t) => {
   const outcome = await runEngine([...coordinator, '--listen', '0.0.0.0:0', '--data', data])
   t.equal(outcome.code, 2)
   t.match(outcome.stderr, /ENGINE_ERR_INSECURE_LISTEN.*0\.0\.0\.0/)
-  t.rejects(readdir(data), 'nothing was made')
+  await t.rejects(readdir(data), 'nothing was made')
 })
 
 t.test('a misspelt field of the configuration is named with its line and the field that was meant', async (t) => {

@@ -107,8 +107,9 @@ class Play {
       return
     }
     const sent = sentBytes === 0 ? 'nothing sent' : `${formatBytes(sentBytes)} to each node`
+    const release = `${job.site}@${job.release ?? '?'}`
     output.print(
-      `${output.colors.green('✔')} ${name.padEnd(14)} ${job.site}@${job.release ?? '?'}  ${ready}/${job.nodes.length} nodes  ` +
+      `${output.colors.green('✔')} ${name.padEnd(14)} ${release}  ${ready}/${job.nodes.length} nodes  ` +
         `${sent}  in ${formatDuration(tookMs)}`,
     )
   }

@@ -55,7 +55,7 @@ async function storage(directory: string): Promise<Finding[]> {
         'shared blocks',
         probe.reflink ? 'ok' : 'warn',
         probe.reflink ? 'reflink' : 'hard links',
-        'releases share unchanged files by hard links: never edit files of a release in place (btrfs and xfs have reflinks)',
+        'releases share unchanged files by hard links: never edit one in place (btrfs and xfs have reflinks)',
       ),
     ]
   } catch (error) {

@@ -4,7 +4,7 @@ import type { ZodTypeProvider } from 'fastify-type-provider-zod'
 import type { CoordinatorDoor } from '../door.js'
 import type { EventStreams } from '../events.js'
 import type { PrometheusMetrics } from '../metrics.js'
-import { type Problem, problem } from '../schema/problem.js'
+import { problem } from '../schema/problem.js'
 
 /** The HTTP framework, typed by our schemas. */
 export type App = FastifyInstance<Server, IncomingMessage, ServerResponse, FastifyBaseLogger, ZodTypeProvider>
@@ -17,7 +17,6 @@ export interface RouteContext {
 }
 
 type ProblemAnswer = { content: { 'application/problem+json': { schema: typeof problem } }; description: string }
-export type { Problem }
 
 /** What every route may answer instead: a problem document. */
 export const problemAnswer: { readonly default: ProblemAnswer } = {

@@ -3,7 +3,6 @@
 import { connect } from 'node:net'
 import { PassThrough } from 'node:stream'
 import t from 'tap'
-import { systemClock } from '../../../src/base/clock.js'
 import { WATCHER_EVENTS_MAX } from '../../../src/base/limits.js'
 import { silentLogger } from '../../../src/base/log.js'
 import { noMetrics } from '../../../src/base/metrics.js'
