@@ -46,6 +46,8 @@ class Play {
   readonly #api: JobsApi
   readonly #staging: string
   readonly #nodeCount: number
+  /** The last event of each job that was shown: its second half does not tell the first again. */
+  readonly #told = new Map<string, number>()
 
   constructor(context: Context, api: JobsApi, staging: string, nodeCount: number) {
     this.#context = context
@@ -85,8 +87,9 @@ class Play {
     const { output, clock } = this.#context
     const [beganMs, progress] = [clock.monotonicMs(), new JobProgress(output)]
     let last: JobView | undefined
-    for await (const event of job.progress()) {
+    for await (const event of job.progress({ sinceId: this.#told.get(job.id) ?? 0 })) {
       last = event.job
+      this.#told.set(job.id, event.id)
       if (name.endsWith('staged') && last.state === 'staged') break
       progress.show(last, clock.monotonicMs())
     }
