@@ -1,4 +1,4 @@
-import { DAY_MS, HOUR_MS, KIB, MIB, MINUTE_MS, SECOND_MS } from './units.js'
+import { DAY_MS, KIB, MIB, MINUTE_MS, SECOND_MS } from './units.js'
 
 // Each limit is one exported constant with the unit in its name and the reason in its comment:
 // docs/reference/limits.md is made from them. Limits of the data plane are in native/crates/wire.
@@ -89,9 +89,6 @@ export const MAX_DELETE_RATIO_DEFAULT = 0.25
 
 /** A call of the client waits this long for an answer (not for the job). */
 export const REQUEST_TIMEOUT_MS = 30 * SECOND_MS
-
-/** A whole job, as the command line waits for it, when nobody says otherwise. */
-export const JOB_WAIT_MS_MAX = 24 * HOUR_MS
 
 /** Longest configuration file: a slip such as naming a content file must not fill memory. */
 export const CONFIG_FILE_BYTES_MAX = MIB

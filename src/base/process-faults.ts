@@ -51,13 +51,6 @@ export const processFaults = {
     'the database {path} was written by a newer release ({found})',
     'run that release again, or put back a backup made before the upgrade',
   ),
-  ENGINE_ERR_JOURNAL_DAMAGED: row(
-    500,
-    1,
-    false,
-    'the journal {path} is damaged at byte {offset}',
-    'nothing was deleted; move the journal away and start again: the node asks the coordinator what it should hold',
-  ),
   ENGINE_ERR_NATIVE_MISSING: row(
     500,
     1,
@@ -121,32 +114,11 @@ export const processFaults = {
     '{behind} of {total} nodes do not serve {site}@{release} yet: {names}',
     'nothing is to be done: they get it when they answer again; `engine nodes` says why each does not',
   ),
-  ENGINE_ERR_RELAY_REFUSED: row(
-    409,
-    1,
-    true,
-    'a peer refused the transfer: {why}',
-    'another source is tried by itself; see the log of the peer if this repeats',
-  ),
-  ENGINE_ERR_RELAY_PROTOCOL: row(
-    422,
-    1,
-    true,
-    'a peer sent what is not in the protocol: {why}',
-    'the link was closed; run the same release of distributary on both sides',
-  ),
   ENGINE_ERR_RELAY_SESSION: row(
     404,
     1,
     true,
     'there is no open session for {what}',
     'the transfer is opened again by itself',
-  ),
-  ENGINE_ERR_RELAY_STALLED: row(
-    504,
-    1,
-    true,
-    'no source has what is missing of {what}',
-    'start a node that holds it, or the coordinator; the transfer goes on by itself',
   ),
 } as const satisfies Readonly<Record<string, ErrorRow>>

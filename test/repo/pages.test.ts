@@ -116,6 +116,18 @@ t.test('every limit says why it is what it is', async (t) => {
   )
 })
 
+t.test('every limit limits something', async (t) => {
+  const limits = [...read('src/base/limits.ts').matchAll(/^export const (\w+)/gm)].map((found) => found[1] ?? '')
+  const text = [...filesBelow('src', /\.ts$/), ...filesBelow('workers', /\.ts$/)]
+    .filter((path) => path !== 'src/base/limits.ts')
+    .map(read)
+    .join('\n')
+  t.same(
+    limits.filter((name) => !new RegExp(`\\b${name}\\b`).test(text)),
+    [],
+  )
+})
+
 t.test('names of metrics follow the rules of Prometheus', async (t) => {
   for (const [name, { type, unit, help }] of Object.entries(metricTable)) {
     t.match(name, /^engine_[a-z_]+$/)
