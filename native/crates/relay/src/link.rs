@@ -47,6 +47,8 @@ pub(crate) struct Link {
     pub(crate) writable: bool,
     /// Digests that the other side has, as far as it said or was told; none: it is not served.
     pub(crate) vouched: Option<u32>,
+    /// We asked it for chunks, by ATTACH or PULL: only then may it send any.
+    pub(crate) asked: bool,
     depth: Depth,
     window: Window,
     _place: Option<Place>,
@@ -81,6 +83,7 @@ impl Link {
             header: None,
             arriving: None,
             vouched: None,
+            asked: false,
             depth: Depth::Shallow,
             window: Window::default(),
             _place: place,

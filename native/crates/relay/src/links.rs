@@ -72,3 +72,42 @@ impl Links {
         self.count == 0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::link::Stage;
+    use mio::net::TcpStream;
+
+    fn link(id: LinkId) -> Box<Link> {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        Box::new(Link::new(id, stream, [1; 16], Stage::Up, None))
+    }
+
+    #[test]
+    fn the_number_of_a_link_that_is_gone_never_means_another() {
+        let mut links = Links::default();
+        let first = links.reserve().unwrap();
+        links.put(link(first));
+        drop(links.take(first).unwrap());
+        links.release(first);
+        let second = links.reserve().unwrap();
+        links.put(link(second));
+        assert_ne!(first, second);
+        assert_eq!(first & SLOT_MASK, second & SLOT_MASK);
+        assert!(links.get_mut(first).is_none());
+        assert!(links.take(first).is_none());
+        assert!(links.get_mut(second).is_some());
+    }
+
+    #[test]
+    fn there_are_at_most_so_many() {
+        let mut links = Links::default();
+        let ids: Vec<_> = std::iter::from_fn(|| links.reserve()).collect();
+        assert_eq!(ids.len(), LINKS_MAX);
+        links.release(ids[7]);
+        assert!(links.reserve().is_some());
+        assert!(links.reserve().is_none());
+    }
+}

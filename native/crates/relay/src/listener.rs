@@ -414,8 +414,8 @@ fn understand(caller: &Caller) -> Option<(NodeId, Message)> {
     let header = MessageHeader::decode(caller.reader.header()).ok()?;
     let message = Message::from_parts(&header, caller.reader.payload()).ok()?;
     let node = match (&message, &caller.stage) {
-        (Message::Hello { node, .. }, Stage::Hello) => *node,
-        (Message::Attach { .. }, Stage::Attach(node)) => *node,
+        (Message::Hello { node, .. }, Stage::Hello)
+        | (Message::Attach { .. }, Stage::Attach(node)) => *node,
         _ => return None,
     };
     Some((node, message))

@@ -175,3 +175,77 @@ impl Reader {
         Some(step)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+
+    fn pair() -> (TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        (near, listener.accept().unwrap().0)
+    }
+
+    /// Steps until something comes; the peer has sent it already.
+    fn next(reader: &mut Reader, far: &TcpStream, turn: usize) -> Step {
+        loop {
+            let mut left = turn;
+            match reader.step(far, &mut left, &mut [0; 7]) {
+                Step::Blocked | Step::TurnOver => {}
+                step => return step,
+            }
+        }
+    }
+
+    #[test]
+    fn messages_come_out_whole_however_they_are_cut() {
+        let body: Vec<u8> = (0..5000_u32)
+            .map(|i| u8::try_from(i % 251).unwrap())
+            .collect();
+        let mut sent = Vec::new();
+        for _ in 0..3 {
+            sent.extend_from_slice(&[1; HEADER_BYTES]);
+            sent.extend_from_slice(b"payload");
+            sent.extend_from_slice(&[2; HEADER_BYTES]);
+            sent.extend_from_slice(&body);
+            sent.extend_from_slice(&[3; HEADER_BYTES]);
+            sent.extend_from_slice(&body[..100]);
+        }
+        for turn in [1, 3, 17, 4096, usize::MAX] {
+            let (mut near, far) = pair();
+            near.write_all(&sent).unwrap();
+            drop(near);
+            let mut reader = Reader::default();
+            for _ in 0..3 {
+                assert_eq!(next(&mut reader, &far, turn), Step::Header);
+                assert_eq!(reader.header(), &[1; HEADER_BYTES]);
+                reader.expect_payload(7);
+                assert_eq!(next(&mut reader, &far, turn), Step::Payload);
+                assert_eq!(reader.payload(), b"payload");
+                assert_eq!(next(&mut reader, &far, turn), Step::Header);
+                assert_eq!(reader.header(), &[2; HEADER_BYTES]);
+                reader.expect_body(body.len());
+                assert_eq!(next(&mut reader, &far, turn), Step::Body);
+                assert!(reader.body() == body);
+                assert_eq!(next(&mut reader, &far, turn), Step::Header);
+                assert_eq!(reader.header(), &[3; HEADER_BYTES]);
+                reader.expect_dropped(100);
+                assert_eq!(next(&mut reader, &far, turn), Step::Dropped);
+            }
+            assert_eq!(next(&mut reader, &far, turn), Step::Gone);
+        }
+    }
+
+    #[test]
+    fn an_empty_payload_is_whole_at_once() {
+        let (mut near, far) = pair();
+        near.write_all(&[9; HEADER_BYTES]).unwrap();
+        let mut reader = Reader::default();
+        assert_eq!(next(&mut reader, &far, usize::MAX), Step::Header);
+        reader.expect_payload(0);
+        assert_eq!(reader.step(&far, &mut 10, &mut []), Step::Payload);
+        assert_eq!(reader.step(&far, &mut 10, &mut []), Step::Blocked);
+    }
+}

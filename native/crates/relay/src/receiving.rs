@@ -97,6 +97,9 @@ impl SessionLoop {
     }
 
     fn on_chunk_header(&self, link: &mut Link, header: &MessageHeader) -> Result<(), Stop> {
+        if !link.asked {
+            return Err(Stop::Fault("chunk that nobody asked for"));
+        }
         let index = header.a;
         let expected = self.book.chunk_length(index);
         let expected = expected.ok_or(Stop::Fault("chunk without a vouch"))?;

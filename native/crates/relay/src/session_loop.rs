@@ -10,6 +10,7 @@ use mio::event::Event;
 use mio::{Events, Poll, Token};
 use spread::{Action, Core, LinkId, Plan, Role, Setup};
 use wire::NodeId;
+use wire::peer::Message;
 
 use crate::error::{Failure, RelayError};
 use crate::limits::{
@@ -63,6 +64,8 @@ pub(crate) struct SessionLoop {
     pub(crate) to_read: Vec<LinkId>,
     /// Links that may have something to write.
     pub(crate) to_write: Vec<LinkId>,
+    /// There are vouches that no child has yet been given.
+    has_news: bool,
     /// Digests that were known a second or two ago.
     pub(crate) vouched_settled: u32,
     start: Instant,
@@ -136,6 +139,7 @@ impl SessionLoop {
             scratch: vec![0; READ_TURN_BYTES],
             to_read: Vec::with_capacity(LINKS_MAX),
             to_write: Vec::with_capacity(LINKS_MAX),
+            has_news: false,
             vouched_settled: 0,
             start: Instant::now(),
             commands: Vec::new(),
@@ -185,8 +189,7 @@ impl SessionLoop {
         } else if let Some(end) = end {
             self.store.fix_length(end.stream_bytes)?;
         }
-        let served = self.links.iter().filter(|link| link.vouched.is_some());
-        self.to_write.extend(served.map(|link| link.id));
+        self.has_news = true;
         Ok(())
     }
 
@@ -282,7 +285,14 @@ impl SessionLoop {
         while let Some(action) = self.core.next_action() {
             match action {
                 Action::Connect { peer } => self.connect(peer),
-                Action::Send { link, message } => self.queue(link, &message.encode()),
+                Action::Send { link, message } => {
+                    if matches!(message, Message::Attach { .. } | Message::Pull { .. })
+                        && let Some(asked) = self.links.get_mut(link)
+                    {
+                        asked.asked = true;
+                    }
+                    self.queue(link, &message.encode());
+                }
                 Action::Close { link, reason } => {
                     self.figures.last_close = Some(reason);
                     self.close_after_queue(link);
@@ -299,6 +309,10 @@ impl SessionLoop {
     fn write_all(&mut self) -> Result<(), RelayError> {
         while let Some(id) = self.core.next_ready() {
             self.to_write.push(id);
+        }
+        if std::mem::take(&mut self.has_news) {
+            let served = self.links.iter().filter(|link| link.vouched.is_some());
+            self.to_write.extend(served.map(|link| link.id));
         }
         let mut writing =
             std::mem::replace(&mut self.to_write, std::mem::take(&mut self.spare_ids));

@@ -129,3 +129,55 @@ impl Writer {
         Ok(Pushed::ChunkSent { index })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::{TcpListener, TcpStream};
+
+    #[test]
+    fn a_full_socket_is_gone_on_with_to_the_byte() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let mut far = listener.accept().unwrap().0;
+        let stored: Vec<u8> = (0..32_u32 << 20)
+            .map(|i| (i >> 8).to_le_bytes()[0])
+            .collect();
+        let mut file = tempfile::tempfile().unwrap();
+        file.write_all(&stored).unwrap();
+        let mut writer = Writer::default();
+        assert!(writer.queue(b"before"));
+        writer.begin_chunk(&[7; HEADER_BYTES], 5, 1000, stored.len() - 1000);
+        assert!(writer.queue(b"after"));
+        let mut expected = b"before".to_vec();
+        expected.extend_from_slice(&[7; HEADER_BYTES]);
+        expected.extend_from_slice(&stored[1000..]);
+        expected.extend_from_slice(b"after");
+        let wanted = expected.len();
+        let reader = std::thread::spawn(move || {
+            let mut all = vec![0; wanted];
+            far.read_exact(&mut all).unwrap();
+            all
+        });
+        let (mut sent, mut chunks) = (0, Vec::new());
+        while !writer.is_idle() {
+            match writer.push(&near, &file, &mut sent).unwrap() {
+                Pushed::ChunkSent { index } => chunks.push(index),
+                Pushed::Blocked => std::thread::yield_now(),
+                Pushed::Idle => {}
+                Pushed::Gone => panic!("gone"),
+            }
+        }
+        assert!(reader.join().unwrap() == expected);
+        assert_eq!((sent, chunks), (stored.len() as u64 - 1000, vec![5]));
+    }
+
+    #[test]
+    fn a_reader_too_far_behind_is_refused_memory() {
+        let mut writer = Writer::default();
+        assert!(writer.queue(&vec![0; OUT_BYTES_MAX]));
+        assert!(!writer.queue(&[0]));
+        assert_eq!(writer.waiting(), OUT_BYTES_MAX);
+    }
+}

@@ -117,6 +117,37 @@ fn a_corrupt_chunk_costs_its_sender_the_link_and_comes_from_elsewhere() {
 }
 
 #[test]
+fn chunks_beyond_the_vouches_or_of_a_wrong_length_cost_the_link() {
+    let content = Content::new("odd", MIB / 2, 8);
+    let source_relay = open_relay(1);
+    let _source = content.open_source(&source_relay, 1);
+    let bad: [fn(&mut FakePeer, &Content); 2] = [
+        |fake, content| fake.send_chunk(20, content.chunk(20)),
+        |fake, content| fake.send_chunk(2, &content.chunk(2)[..100]),
+    ];
+    let faults = ["chunk without a vouch", "chunk of a wrong length"];
+    for (place, (misbehave, fault)) in bad.iter().zip(faults).enumerate() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let liar = peer(9, listener.local_addr().unwrap());
+        let relay = open_relay(2);
+        let name = format!("b{place}");
+        let parents = plan(&[liar, peer(1, source_relay.address())]);
+        let receiver = content.open_receiver(&relay, &name, parents);
+        let mut fake = FakePeer::accept(&listener, 9);
+        fake.expect("ATTACH", |message| {
+            matches!(message, Message::Attach { .. })
+        });
+        fake.send(&Message::Vouch {
+            bytes: content.vouches[0].clone(),
+        });
+        misbehave(&mut fake, &content);
+        fake.expect_close();
+        content.completes(&receiver, &name);
+        assert_eq!(receiver.status().last_fault, Some(fault));
+    }
+}
+
+#[test]
 fn a_vouch_of_another_key_costs_its_sender_the_link() {
     let content = Content::new("forged", MIB / 2, 64);
     let source_relay = open_relay(1);
@@ -150,7 +181,7 @@ fn what_is_not_in_the_protocol_ends_the_link_and_nothing_else() {
     let relay = open_relay(1);
     let source = content.open_source(&relay, 1);
     let bad: [fn(&mut FakePeer); 4] = [
-        |fake| fake.send_chunk(0, &[0; 16]),
+        |fake| fake.send_chunk(0, &[0; CHUNK as usize]),
         |fake| fake.hello(8),
         |fake| fake.stream.write_all(&[0xff; 64]).unwrap(),
         |fake| fake.attach([0xee; 16]),
