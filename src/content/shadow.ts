@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs'
 import { mkdir, readdir, rm } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { dirname, join } from 'node:path'
 import { EngineError } from '../base/errors.js'
 import type { ReleaseRef } from '../model/node.js'
 import { treeHash } from '../native/content.js'
@@ -92,12 +92,26 @@ export class Shadow {
     await removeTree(this.#paths.release(site, release))
   }
 
-  /** Removes releases that are neither kept nor live: of a process that was killed. Other names stay. */
+  /**
+   * Removes what a process that was killed left: releases and manifests that are neither kept nor live,
+   * and whatever was being staged. Other names stay.
+   */
   async sweep(site: string, kept: ReadonlySet<number>): Promise<void> {
-    const directory = dirname(this.#paths.release(site, 0))
-    const names = existsSync(directory) ? await readdir(directory) : []
-    for (const name of names) {
-      if (/^[1-9]\d{0,15}$/.test(name) && !kept.has(Number(name))) await this.drop(site, Number(name))
+    for (const name of await namesIn(dirname(this.#paths.release(site, 0)))) {
+      if (ownNumber.test(name) && !kept.has(Number(name))) await this.drop(site, Number(name))
+      if (ownStaging.test(name)) await removeTree(join(dirname(this.#paths.release(site, 0)), name))
+    }
+    for (const name of await namesIn(dirname(this.#paths.tree(site, 0)))) {
+      const release = ownManifest.exec(name)?.[1]
+      if (release !== undefined && !kept.has(Number(release))) await this.drop(site, Number(release))
     }
   }
+}
+
+const ownNumber = /^[1-9]\d{0,15}$/
+const ownStaging = /^\.staging-[1-9]\d{0,15}$/
+const ownManifest = /^([1-9]\d{0,15})\.tree$/
+
+async function namesIn(directory: string): Promise<readonly string[]> {
+  return existsSync(directory) ? readdir(directory) : []
 }

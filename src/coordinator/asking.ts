@@ -32,7 +32,11 @@ export class Door implements CoordinatorDoor {
     this.#options = options
   }
 
-  /** @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT, ENGINE_ERR_SITE_UNKNOWN, ENGINE_ERR_OVERLOADED, ENGINE_ERR_CLOSING. */
+  /**
+   * Accepts a job; it is durable when this answers.
+   * @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT, ENGINE_ERR_SITE_UNKNOWN, ENGINE_ERR_OVERLOADED,
+   * ENGINE_ERR_CLOSING.
+   */
   async createJob(asked: JobRequest): Promise<JobView> {
     const world = this.#world
     this.#requireOpen()

@@ -4,7 +4,7 @@ import { STALE_ASSIGNMENTS_MAX } from '../base/limits.js'
 import type { LiveJob } from './live-job.js'
 import { pruneSite } from './pruning.js'
 import { steerSite } from './steering.js'
-import { activeJob, advance, inBackground, refreshSite, type World } from './world.js'
+import { activeJob, advance, inBackground, ownRelease, refreshSite, type World } from './world.js'
 
 /**
  * Ends a job that came to nothing. That it failed, and that nothing of it counts, is durable first;
@@ -12,31 +12,27 @@ import { activeJob, advance, inBackground, refreshSite, type World } from './wor
  */
 export async function endInVain(world: World, job: LiveJob, error: EngineError): Promise<void> {
   const type = error.code === 'ENGINE_ERR_JOB_ABORTED' ? 'aborted' : 'failed'
-  const { site, release } = job.record
-  const { assignment } = job
-  const isOwnRelease = job.record.type === 'publish' && release !== null && release !== liveRelease(world, site)
-  const doomed = isOwnRelease ? await world.store.assignments.list({ site, release }) : []
+  const { site } = job.record
+  const release = await ownRelease(world, job)
+  const doomed = release === null ? [] : await world.store.assignments.list({ site, release })
   await advance(
     world,
     job,
     { type, error: error.toReport() },
     {
       async write(tables) {
-        if (isOwnRelease) await tables.releases.setHeld(site, release, false)
+        if (release !== null) await tables.releases.setHeld(site, release, false)
         for (const { id } of doomed) await tables.assignments.remove(id)
       },
     },
   )
   world.log.warn({ err: error, jobId: job.id, site, release }, 'job came to nothing')
   await refreshSite(world, site)
-  for (const { id } of doomed) forget(world, { assignmentId: id, site, release: release ?? 0 })
-  if (assignment !== null && doomed.every(({ id }) => id !== assignment.id)) {
-    forget(world, { assignmentId: assignment.id, site, release: assignment.release })
-  }
+  for (const { id, release: made } of doomed) forget(world, { assignmentId: id, site, release: made })
   inBackground(world, 'removing the files of a job', async () => {
     await world.content.dropScan(job.id)
     for (const { serial } of doomed) await world.content.dropAssignment(serial)
-    if (isOwnRelease) await world.content.shadow.drop(site, release)
+    if (release !== null) await world.content.shadow.drop(site, release)
   })
 }
 
@@ -51,10 +47,6 @@ function forget(world: World, stale: World['stale'][number]): void {
     if (task.underWay?.assignmentId === stale.assignmentId) task.underWay = null
     member.link.send({ type: 'discard', ...stale })
   }
-}
-
-function liveRelease(world: World, site: string): number | null {
-  return world.sites.get(site)?.record.target?.release ?? null
 }
 
 /** After any end: counts it, lets go of it, brings its nodes to what the site should serve, tidies up. */

@@ -132,9 +132,7 @@ function takeProgress(world: World, member: Member, { jobId, assignmentId, bytes
 
 /** A report is on record before it is acknowledged, and acknowledged before it counts. */
 async function takeReport(world: World, member: Member, link: NodeLink, report: Report): Promise<void> {
-  const isKnown = (await world.store.jobs.get(report.jobId)) !== null
-  if (isKnown) await world.store.receipts.record(toReceipt(world, member, report))
-  else world.log.warn({ jobId: report.jobId, node: member.identity.name }, 'a report about a job that is not kept')
+  await keepReceipt(world, member, report)
   link.send({ type: 'ack', reportId: report.reportId })
   const { site, release, treeHash, command, kind, error } = report
   const about = { release: { release, treeHash } }
@@ -148,6 +146,15 @@ async function takeReport(world: World, member: Member, link: NodeLink, report: 
   }
   await world.store.nodes.setSites(member.identity.id, [...member.sites.values()], world.clock.nowMs())
   steer(world, member, site)
+}
+
+/** Stopping because it was told to is no failure of a node: that is not kept. */
+async function keepReceipt(world: World, member: Member, report: Report): Promise<void> {
+  if (report.kind === 'failure' && report.error?.code === 'ENGINE_ERR_CANCELLED') return
+  const { jobId } = report
+  const isKnown = (await world.store.jobs.get(jobId)) !== null
+  if (isKnown) await world.store.receipts.record(toReceipt(world, member, report))
+  else world.log.warn({ jobId, node: member.identity.name }, 'a report about a job that is not kept')
 }
 
 const unexplained = { code: 'ENGINE_ERR_INTERNAL', message: 'the node gave no reason', hint: 'see the log of the node' }

@@ -6,6 +6,8 @@ import { activeJob, refreshSite, type World } from './world.js'
  * is live, or a job at work needs, always stays. The database forgets first, then files go.
  */
 export async function pruneSite(world: World, site: string): Promise<void> {
+  // Read first: what a job that starts meanwhile makes is not in it.
+  const assignments = await world.store.assignments.list({ site })
   const target = world.sites.get(site)?.record.target?.release ?? null
   const job = activeJob(world, site)
   const pinned = [target, job?.record.release ?? null, job?.record.baseRelease ?? null].filter((each) => each !== null)
@@ -19,12 +21,8 @@ export async function pruneSite(world: World, site: string): Promise<void> {
     await world.content.shadow.drop(site, release)
     world.log.info({ site, release }, 'old release dropped')
   }
-  await pruneAssignments(world, site, kept)
-}
-
-async function pruneAssignments(world: World, site: string, kept: ReadonlySet<number>): Promise<void> {
   const open = new Set(world.transfers.openIds)
-  for (const { id, serial, release } of await world.store.assignments.list({ site })) {
+  for (const { id, serial, release } of assignments) {
     if (kept.has(release) || open.has(id)) continue
     await world.store.assignments.remove(id)
     await world.content.dropAssignment(serial)

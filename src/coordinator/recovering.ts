@@ -5,7 +5,7 @@ import { toPart } from '../track/fold.js'
 import { openForJob, stageShadow } from './distributing.js'
 import { LiveJob } from './live-job.js'
 import { Member } from './members.js'
-import { advance, refreshSite, type World } from './world.js'
+import { advance, ownRelease, refreshSite, type World } from './world.js'
 
 /**
  * Takes up what the database says after a start, whatever the last life of the coordinator was at:
@@ -30,7 +30,7 @@ async function takeUp(world: World, record: JobRecord): Promise<void> {
   if (state === 'committing') return
   if (state !== 'packing' && state !== 'distributing' && state !== 'staged') return
   const kept = assignment === null ? null : await world.store.assignments.get(assignment.id)
-  if (kept !== null && kept.packed !== null && existsSync(world.content.paths.stream(kept.serial))) {
+  if (kept !== null && kept.packed !== null && isOnDisk(world, kept.serial)) {
     job.assignment = kept
     job.baseTreeHash = await baseHash(world, record)
     return
@@ -38,9 +38,14 @@ async function takeUp(world: World, record: JobRecord): Promise<void> {
   await startAnew(world, job)
 }
 
+function isOnDisk({ content: { paths } }: World, serial: number): boolean {
+  return existsSync(paths.stream(serial)) && existsSync(paths.vouches(serial))
+}
+
 /** The assignment was not whole: the job is packed again, and what went out of it is dropped everywhere. */
 async function startAnew(world: World, job: LiveJob): Promise<void> {
-  const { site, release, assignment } = job.record
+  const { site, assignment } = job.record
+  const release = await ownRelease(world, job)
   await advance(
     world,
     job,

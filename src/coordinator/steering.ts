@@ -65,7 +65,10 @@ export function nextFor(world: World, member: Member, site: string): { goal: Goa
   return { goal, action }
 }
 
-/** Brings one node one step nearer to what it should serve of a site. What it is told depends on nothing but the state. */
+/**
+ * Brings one node one step nearer to what it should serve of a site. What it is told depends on
+ * nothing but the state, so it may be called at any time and any number of times.
+ */
 export function steer(world: World, member: Member, site: string): void {
   if (member.link === null || world.closing.aborted || awaitsReport(world, member, site)) return
   const next = nextFor(world, member, site)

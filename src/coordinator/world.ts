@@ -1,3 +1,6 @@
+// The coordinator's steps of the path, a file each; all of them work on the world that is described here.
+// In: jobs, hellos, reports, the clock. Out: a durable state that moves on, then messages that follow from it.
+// Never: a message before what it says is durable, a job's failure that stops the loop, anything global.
 import type { Clock } from '../base/clock.js'
 import { type EngineError, toEngineError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
@@ -99,6 +102,13 @@ export async function advance(
   job.bell.ring()
   world.watching.tell(job.id, event)
   world.log.info({ jobId: job.id, site: record.site, release: record.release, state, happening: happening.type }, 'job')
+}
+
+/** The number of the release that a job made itself; null while it has none, or for one that was there before. */
+export async function ownRelease(world: World, { id, record }: LiveJob): Promise<number | null> {
+  if (record.release === null) return null
+  const made = await world.store.releases.get(record.site, record.release)
+  return made?.jobId === id ? record.release : null
 }
 
 /** Reads a site anew after something about it was written. */

@@ -38,7 +38,7 @@ const allowed: Readonly<Record<JobHappening['type'], readonly JobState[]>> = {
   finished: ['packing', 'committing'],
   failed: undecided,
   aborted: undecided,
-  interrupted: ['packing', 'distributing'],
+  interrupted: ['packing', 'distributing', 'staged'],
 }
 
 /**

@@ -101,6 +101,8 @@ t.test('a sweep removes our own leftovers and nothing else', async (t) => {
   await release(content, staging, 1, null)
   await mkdir(content.paths.release('www', 8), { recursive: true })
   await mkdir(join(content.paths.site('www'), 'releases', 'keep'))
+  await mkdir(join(content.paths.site('www'), 'releases', '.staging-8'))
+  for (const name of ['7.tree', 'notes']) await writeFile(join(content.paths.site('www'), 'trees', name), 'torn')
   await writeFile(content.paths.stream(9), 'torn')
   await writeFile(join(content.paths.assignments, 'notes'), 'mine')
   await content.sweep(new Set([1]))
@@ -108,6 +110,7 @@ t.test('a sweep removes our own leftovers and nothing else', async (t) => {
   await content.shadow.sweep('nobody', new Set())
   t.same((await readdir(content.paths.assignments)).sort(), ['1.stream', '1.vouch', 'notes'])
   t.same((await readdir(join(content.paths.site('www'), 'releases'))).sort(), ['1', 'keep'])
+  t.same((await readdir(join(content.paths.site('www'), 'trees'))).sort(), ['1.tree', 'notes'])
   t.same(await readdir(content.paths.work), [])
 })
 

@@ -134,6 +134,8 @@ t.test('killed while it packed: another assignment is packed, and what went out 
     async (store) => {
       await store.sites.nextRelease('www')
       await store.meta.nextSerial()
+      const made = { site: 'www', release: 1, treeHash: 'b'.repeat(64), baseRelease: null, jobId: '01JOB', held: false }
+      await store.releases.put({ ...made, fileCount: 1, totalBytes: 6, createdAtMs: 1 })
       const facts = { command: 'publish', site: 'www', release: 1, baseRelease: null, jobId: '01JOB' } as const
       const row = {
         id,
@@ -168,6 +170,37 @@ t.test('killed while it packed: another assignment is packed, and what went out 
   t.match(node.messages('stage'), [{ release: 2 }])
   t.not(node.messages('stage')[0]?.assignment.id, id)
   t.same((await readdir(assignments)).sort(), ['2.stream', '2.vouch', 'notes.txt'])
+})
+
+t.test('killed before it noted that nothing differs: what is live stays counted', async (t) => {
+  const { dataDir, staging, node } = await place()
+  const first = await Coordinator.open({ dataDir })
+  await node.connect(first.url)
+  await (await first.publish(staging, to)).completed()
+  const [site] = await first.sites()
+  await first.close()
+  const treeHash = site?.targetTreeHash ?? null
+  await plant(dataDir, { id: '02JOB', directory: staging, release: 1, baseRelease: 1, treeHash }, async () => {})
+  await using second = await Coordinator.open({ dataDir })
+  await node.connect(second.url)
+  await until('it is done', async () => (await stateOf(second, '02JOB')) === 'succeeded')
+  t.match(await second.sites(), [{ targetRelease: 1, releases: [1] }])
+  t.equal(node.messages('stage').length, 1)
+})
+
+t.test('a staged job whose assignment is lost is packed again', async (t) => {
+  const { dataDir, staging, node } = await place()
+  const first = await Coordinator.open({ dataDir })
+  await node.connect(first.url)
+  const { id } = await first.publish(staging, { ...to, stageOnly: true })
+  await until('it is staged', async () => (await stateOf(first, id)) === 'staged')
+  await first.close()
+  await rm(join(dataDir, 'assignments'), { recursive: true })
+  await using second = await Coordinator.open({ dataDir })
+  await node.connect(second.url)
+  await until('it is staged anew', async () => (await stateOf(second, id)) === 'staged')
+  await second.commit(id)
+  t.match(await (await second.attach(id)).completed(), { state: 'succeeded', release: 2 })
 })
 
 t.test('watchers of a job find it again after a restart, with ids that go on', async (t) => {
