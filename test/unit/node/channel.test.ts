@@ -1,0 +1,230 @@
+// The node's end of the channel against a WebSocket server that says what a test wants. Time is moved by
+// hand: backoff, deadlines and silence are counted, never waited for.
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import t from 'tap'
+import { type WebSocket, WebSocketServer } from 'ws'
+import { EngineError } from '../../../src/base/errors.js'
+import { HELLO_MS, RECONNECT_FIRST_MS, RECONNECT_MAX_MS } from '../../../src/base/limits.js'
+import { silentLogger } from '../../../src/base/log.js'
+import { seededRandom } from '../../../src/base/random.js'
+import type { Hello } from '../../../src/control/schema/channel.js'
+import { Channel, type Order, readFromCoordinator, type Welcome } from '../../../src/node/channel.js'
+import { ManualClock } from '../../support/manual-clock.js'
+import { until } from '../../support/until.js'
+
+const welcome = {
+  type: 'welcome',
+  version: 1,
+  role: 'coordinator',
+  coordinatorId: 'c'.repeat(32),
+  publicKey: 'e'.repeat(64),
+}
+
+const helloAt = (localAddress: string): Hello => ({
+  type: 'hello',
+  version: 1,
+  role: 'node',
+  software: 'test',
+  node: {
+    id: 'a'.repeat(32),
+    name: 'ams-1',
+    groups: ['edge'],
+    segment: 'ams',
+    dataAddress: { host: localAddress, port: 7401 },
+  },
+  sites: [],
+})
+
+interface Place {
+  teardown(run: () => unknown): void
+}
+
+/** A coordinator's end: counts connections, keeps what came, answers hello with `answer`. */
+const listen = async (t: Place, answer: unknown = welcome, port = 0, autoPong = true) => {
+  const server = new WebSocketServer({ host: '127.0.0.1', port, path: '/v1/channel', autoPong })
+  const sockets: WebSocket[] = []
+  const heard: unknown[] = []
+  const pings = { count: 0 }
+  server.on('connection', (socket) => {
+    sockets.push(socket)
+    socket.on('error', () => {})
+    socket.on('ping', () => {
+      pings.count += 1
+    })
+    socket.on('message', (data: Buffer) => {
+      const message = JSON.parse(data.toString()) as { type: string }
+      heard.push(message)
+      if (message.type === 'hello' && answer !== null) socket.send(JSON.stringify(answer))
+    })
+  })
+  await once(server, 'listening')
+  const stop = async (): Promise<void> => {
+    for (const socket of sockets) socket.terminate()
+    await new Promise((resolve) => server.close(resolve))
+  }
+  t.teardown(stop)
+  const bound = (server.address() as AddressInfo).port
+  return { sockets, heard, stop, port: bound, url: `http://127.0.0.1:${bound}`, pings }
+}
+
+const call = (t: Place, url: string, onWelcome: (welcome: Welcome) => void = () => {}) => {
+  const clock = new ManualClock()
+  const welcomes: Welcome[] = []
+  const orders: Order[] = []
+  const refusals: EngineError[] = []
+  const channel = new Channel({
+    ...{ url, clock, random: seededRandom(7), log: silentLogger, hello: helloAt },
+    onWelcome: (message) => {
+      welcomes.push(message)
+      onWelcome(message)
+    },
+    onOrder: (order) => orders.push(order),
+    onRefused: (error) => refusals.push(error),
+  })
+  t.teardown(() => channel.close())
+  return { channel, clock, welcomes, orders, refusals }
+}
+
+t.test('it says hello with the address it calls from, is welcomed, takes orders and tells', async (t) => {
+  const server = await listen(t)
+  const { channel, orders, welcomes } = call(t, server.url)
+  t.notOk(channel.send({ type: 'holdings', sites: [] }), 'nobody is there yet')
+  await until('it is welcomed', () => channel.isUp)
+  t.match(server.heard[0], { type: 'hello', node: { dataAddress: { host: '127.0.0.1' } } })
+  t.match(welcomes, [welcome])
+  server.sockets[0]?.send('{"type":"ack","reportId":3}')
+  await until('the order came', () => orders.length === 1)
+  t.ok(channel.send({ type: 'holdings', sites: [] }))
+  await until('it was told', () => server.heard.length === 2)
+  channel.close()
+  channel.close()
+  t.notOk(channel.send({ type: 'holdings', sites: [] }))
+})
+
+t.test('a coordinator that is not there is called again and again, and found when it comes', async (t) => {
+  let calls = 0
+  const deaf = createServer((socket) => {
+    calls += 1
+    socket.destroy()
+  })
+  await new Promise<void>((resolve) => deaf.listen(0, '127.0.0.1', resolve))
+  const { port } = deaf.address() as AddressInfo
+  const { channel, clock } = call(t, `http://127.0.0.1:${port}`)
+  for (let count = 1; count <= 6; count++) {
+    await until('it called', () => {
+      clock.advance(RECONNECT_MAX_MS)
+      return calls >= count
+    })
+  }
+  t.notOk(channel.isUp)
+  await new Promise((resolve) => deaf.close(resolve))
+  const server = await listen(t, welcome, port)
+  await until('it is welcomed', () => {
+    clock.advance(RECONNECT_FIRST_MS)
+    return channel.isUp
+  })
+  t.equal(server.heard.length, 1)
+})
+
+t.test('a coordinator that goes away is called again', async (t) => {
+  const server = await listen(t)
+  const { channel, clock, welcomes } = call(t, server.url)
+  await until('it is welcomed', () => channel.isUp)
+  server.sockets[0]?.terminate()
+  await until('it is gone', () => !channel.isUp)
+  await until('it is welcomed again', () => {
+    clock.advance(RECONNECT_FIRST_MS)
+    return channel.isUp
+  })
+  t.equal(welcomes.length, 2)
+})
+
+t.test('a refusal is told with its code and tried again only slowly', async (t) => {
+  const server = await listen(t, { type: 'refuse', code: 'ENGINE_ERR_NODE_NAME_TAKEN', message: 'taken by b' })
+  const { channel, clock, refusals } = call(t, server.url)
+  await until('it is refused', () => refusals.length === 1)
+  t.match(refusals[0], { code: 'ENGINE_ERR_NODE_NAME_TAKEN', message: 'taken by b' })
+  t.notOk(channel.isUp)
+  clock.advance(RECONNECT_MAX_MS / 2 - 1)
+  t.equal(server.sockets.length, 1, 'not at once')
+  clock.advance(RECONNECT_MAX_MS)
+  await until('it calls again', () => refusals.length === 2)
+})
+
+t.test('a coordinator that is not the one is left, by whoever knows', async (t) => {
+  const server = await listen(t)
+  const { channel, refusals } = call(t, server.url, () => {
+    throw new EngineError('ENGINE_ERR_COORDINATOR_CHANGED', { ours: 'a', theirs: 'b', url: 'u' })
+  })
+  await until('it is left', () => refusals.length === 1)
+  t.equal(refusals[0]?.code, 'ENGINE_ERR_COORDINATOR_CHANGED')
+  t.notOk(channel.isUp)
+})
+
+t.test('what is no answer is no coordinator: another version, garbage, orders before the welcome', async (t) => {
+  const cases = [
+    [{ ...welcome, version: 2 }, 'ENGINE_ERR_VERSION_MISMATCH'],
+    [{ type: 'ack', reportId: 1 }, 'ENGINE_ERR_CHANNEL_PROTOCOL'],
+    [{ type: 'welcome' }, 'ENGINE_ERR_CHANNEL_PROTOCOL'],
+    [{ type: 'refuse', code: 'SOMETHING_NEW', message: 'm' }, 'ENGINE_ERR_CHANNEL_PROTOCOL'],
+    ['text', 'ENGINE_ERR_CHANNEL_PROTOCOL'],
+  ] as const
+  for (const [answer, code] of cases) {
+    const server = await listen(t, answer)
+    const { channel, refusals } = call(t, server.url)
+    await until('it is left', () => refusals.length === 1)
+    t.equal(refusals[0]?.code, code, JSON.stringify(answer))
+    channel.close()
+  }
+})
+
+t.test('garbage after the welcome ends the connection, not the node', async (t) => {
+  const server = await listen(t)
+  const { channel, clock, refusals, orders } = call(t, server.url)
+  for (const [index, garbage] of ['{', '{"type":"stage"}', Buffer.from([1, 2, 3]), JSON.stringify(welcome)].entries()) {
+    await until('it is welcomed', () => {
+      clock.advance(100)
+      return channel.isUp
+    })
+    server.sockets.at(-1)?.send(garbage)
+    await until('the connection is left', () => refusals.length === index + 1)
+  }
+  t.strictSame(orders, [])
+})
+
+t.test('who welcomes nobody in time is left', async (t) => {
+  const server = await listen(t, null)
+  const { refusals, clock } = call(t, server.url)
+  await until('it said hello', () => server.heard.length === 1)
+  clock.advance(HELLO_MS)
+  t.equal(refusals[0]?.code, 'ENGINE_ERR_TIMEOUT')
+})
+
+t.test('a coordinator that falls silent is left, one that answers pings is not', async (t) => {
+  const silent = await listen(t, welcome, 0, false)
+  const one = call(t, silent.url)
+  await until('it is welcomed', () => one.channel.isUp)
+  for (let count = 0; count < 12 && one.channel.isUp; count++) one.clock.advance(3000)
+  t.notOk(one.channel.isUp)
+
+  const alive = await listen(t)
+  const other = call(t, alive.url)
+  await until('it is welcomed', () => other.channel.isUp)
+  for (let count = 1; count <= 12; count++) {
+    other.clock.advance(3000)
+    await until('the ping came', () => alive.pings.count >= count)
+    // A message behind the pong, so that the pong has been read.
+    const before = other.orders.length
+    alive.sockets[0]?.send('{"type":"ack","reportId":1}')
+    await until('its answer came', () => other.orders.length > before)
+  }
+  t.ok(other.channel.isUp)
+})
+
+t.test('messages are read or refused, never half', async (t) => {
+  t.strictSame(readFromCoordinator('{"type":"ack","reportId":1}'), { type: 'ack', reportId: 1 })
+  for (const text of ['', 'null', '[]', '{"type":"ack","reportId":0}', '{"type":"hello"}', '{"type":"__proto__"}']) {
+    t.throws(() => readFromCoordinator(text), { code: 'ENGINE_ERR_CHANNEL_PROTOCOL' }, text)
+  }
+})
