@@ -66,6 +66,9 @@ pub struct Core {
     pub(crate) complete: bool,
     /// The next chunk that the source deals.
     pub(crate) next_dealt: u32,
+    /// How many were dealt by the last tick, and the most in a tick of late.
+    pub(crate) dealt_at_tick: u32,
+    pub(crate) dealt_pace: u32,
     pub(crate) links: LinkTable,
     pub(crate) ready: VecDeque<LinkId>,
     /// Children that came late and have not caught up.
@@ -80,6 +83,7 @@ pub struct Core {
     /// When we last learned or got something, in whatever way.
     pub(crate) gain_ms: u64,
     pub(crate) ticked_ms: Option<u64>,
+    pub(crate) pulsed_ms: u64,
     /// Chunks that peers were asked for; at most a few for each peer asked.
     pub(crate) asked: Vec<Asked>,
     pub(crate) pull_turn: usize,
@@ -113,6 +117,8 @@ impl Core {
             end: None,
             complete: false,
             next_dealt: 0,
+            dealt_at_tick: 0,
+            dealt_pace: 0,
             links: LinkTable::default(),
             ready: VecDeque::new(),
             late: Vec::new(),
@@ -124,6 +130,7 @@ impl Core {
             flow: Flow::new(now_ms),
             gain_ms: now_ms,
             ticked_ms: None,
+            pulsed_ms: now_ms,
             asked: Vec::new(),
             pull_turn: 0,
             news: Vec::with_capacity(NEWS_MAX),
@@ -326,6 +333,7 @@ impl Core {
         if let Some(link) = self.links.get_mut(link) {
             link.hungry = next.is_none();
         }
+        self.pulse(now_ms);
         next
     }
 
@@ -348,6 +356,7 @@ impl Core {
             return;
         }
         self.ticked_ms = Some(now_ms);
+        self.measure_pace();
         self.judge_children(now_ms);
         if self.role == Role::Receiver {
             self.tend_parents(now_ms);

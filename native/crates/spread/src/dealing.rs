@@ -5,7 +5,7 @@
 //! children that lag do not count, and a strand that has no other children waits for nobody.
 
 use crate::core::Core;
-use crate::limits::{AHEAD_MAX, BACKLOG_MAX, BACKLOG_SPREAD};
+use crate::limits::{AHEAD_MAX, BACKLOG_MAX, BACKLOG_PACE_MS, BACKLOG_PARTS, TICK_SPAN_MS};
 use crate::links::LinkId;
 use crate::plan::Role;
 
@@ -90,7 +90,16 @@ impl Core {
             .min()
             .unwrap_or(0);
         let backlog = self.backlog_of(place);
-        backlog <= BACKLOG_MAX && backlog <= least + BACKLOG_SPREAD
+        let most = BACKLOG_MAX.max(self.dealt_pace * BACKLOG_PACE_MS / TICK_SPAN_MS);
+        backlog <= most && backlog <= least + most / BACKLOG_PARTS
+    }
+
+    /// Measures how fast chunks are dealt: news of a backlog is milliseconds old, and what a strand
+    /// may queue must be more than what comes in that time.
+    pub(crate) fn measure_pace(&mut self) {
+        let dealt = self.next_dealt - self.dealt_at_tick;
+        self.dealt_at_tick = self.next_dealt;
+        self.dealt_pace = dealt.max(self.dealt_pace - self.dealt_pace.div_ceil(4));
     }
 
     /// A chunk that the asking child has already costs its strand nothing.

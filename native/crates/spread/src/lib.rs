@@ -9,6 +9,20 @@
 //! in order of arrival, to its children of that strand. Children whose parent is gone turn to the
 //! next ancestor of their plan. What then is still missing is pulled, exact ranges, from any node
 //! that has it. A link carries chunks both ways: its two ends may each be a child of the other.
+//!
+//! Time to the last of n receivers over size / rate, in the simulation (`tests/simulation`,
+//! `table_of_makespans`): 100 Mbit/s each way, 128 MiB, no headers, no ACKs, no CPU.
+//!
+//! | chunk 32 KiB  | n = 8 | 16    | 64    | 256   |
+//! |---------------|-------|-------|-------|-------|
+//! | chain         | 1.009 | 1.016 | 1.064 | 1.253 |
+//! | binary tree   | 2.005 | 2.007 | 2.011 | 2.015 |
+//! | strands 2×2   | 1.007 | 1.009 | 1.012 | 1.016 |
+//! | strands 4×4   | 1.013 | 1.014 | 1.015 | 1.019 |
+//! | 2×2, 256 KiB  | 1.011 | 1.016 | 1.027 | 1.039 |
+//!
+//! With 2×2, n = 8 and the busiest relay dead at half: 1.26 when its parent adopts all its
+//! children, 1.007 when those share them who served it, in all strands, and have a slot to spare.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

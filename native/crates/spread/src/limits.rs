@@ -3,6 +3,9 @@
 
 /// Pace at which [`crate::Core::tick`] wants to be called, and at which backlogs travel up.
 pub const TICK_MS: u64 = 50;
+pub(crate) const TICK_SPAN_MS: u32 = 50;
+/// Shortest time between two looks at whether a parent must hear of a backlog before the tick.
+pub const PULSE_MS: u64 = 4;
 /// Longest silence between two STATUS on a link, so that the other end knows we live.
 pub const HEARTBEAT_MS: u64 = 1_000;
 /// Shortest time between two STATUS to a child: it needs them for repair, not for pace.
@@ -60,10 +63,15 @@ pub const ANSWER_RANGES_MAX: usize = 512;
 /// Pulled chunks told to parents at once, so that they skip them.
 pub const NEWS_MAX: usize = 64;
 
-/// Backlog above which a strand is given nothing: about 40 ms at 100 Mbit/s and 32 KiB.
+/// Backlog above which a strand is given nothing: about 40 ms at 100 Mbit/s and 32 KiB. At a higher
+/// pace it is what the source deals in `BACKLOG_PACE_MS`.
 pub const BACKLOG_MAX: u32 = 16;
-/// A strand whose backlog is more than this above the least waits for the others.
-pub const BACKLOG_SPREAD: u32 = 4;
+/// Reports of a backlog are about this old when they come through a few nodes.
+pub const BACKLOG_PACE_MS: u32 = 15;
+/// A strand whose backlog is more than this part of the allowed above the least waits.
+pub const BACKLOG_PARTS: u32 = 4;
+/// A backlog worth reporting at once.
+pub const BACKLOG_SPREAD: u32 = BACKLOG_MAX / BACKLOG_PARTS;
 /// How many chunks a strand may be given more than the one that has had fewest.
 pub const AHEAD_MAX: u32 = 2;
 /// A child with a longer queue than this for long is slow. Not above `BACKLOG_SPREAD`: a strand

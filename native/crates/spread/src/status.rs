@@ -5,7 +5,7 @@ use wire::peer::Message;
 
 use crate::core::Core;
 use crate::fault::Fault;
-use crate::limits::{HEARTBEAT_MS, STATUS_DOWN_MS};
+use crate::limits::{BACKLOG_SPREAD, HEARTBEAT_MS, PULSE_MS, STATUS_DOWN_MS};
 use crate::links::{Link, LinkId, Said, Told};
 use crate::plan::Role;
 
@@ -78,33 +78,43 @@ impl Core {
         if serves && (finished || relieved) {
             self.wake_hungry();
         }
+        if serves {
+            self.pulse(now_ms);
+        }
         Ok(())
     }
 
-    /// Sends STATUS where it is due. A parent hears the backlog of the strands that it serves us
-    /// in and no other: two nodes may be parents of one another, and what is reported must not
-    /// come back as a report.
+    /// Sends STATUS where it is due.
     pub(crate) fn tell_status(&mut self, now_ms: u64) {
-        let backlogs: Vec<u32> = (0..self.strands.len())
-            .map(|place| self.backlog_of(place))
-            .collect();
-        let (have_count, complete) = self.given_out();
         for place in 0..self.links.len() {
-            let Some((id, link)) = self.links.at_mut(place) else {
+            let Some(id) = self.links.id_at(place) else {
                 return;
             };
-            let served = self.strands.iter().zip(&backlogs);
-            let served = served.filter(|(strand, _)| strand.parent() == Some(id));
-            let now = Told {
-                at_ms: Some(now_ms),
-                have_count,
-                backlog: served.map(|(_, backlog)| *backlog).max().unwrap_or(0),
-                complete,
+            let told = self.to_tell(id, now_ms);
+            let due = |link: &Link| is_greeted(link) && is_due(link.told, told);
+            if self.links.get(id).is_some_and(due) {
+                self.tell(id, told);
+            }
+        }
+    }
+
+    /// Tells parents of a backlog that has come or gone, between two ticks: what a fast link
+    /// carries in a tick is many times what a strand may queue.
+    pub(crate) fn pulse(&mut self, now_ms: u64) {
+        let idle = self.role == Role::Source || self.strand_count == 1;
+        if idle || now_ms.saturating_sub(self.pulsed_ms) < PULSE_MS {
+            return;
+        }
+        self.pulsed_ms = now_ms;
+        for place in 0..self.strands.len() {
+            let Some(id) = self.strands[place].parent() else {
+                continue;
             };
-            if is_greeted(link) && is_due(link.told, now) {
-                link.told = now;
-                let message = self.status_message(now);
-                self.send(id, message);
+            let told = self.to_tell(id, now_ms);
+            let last = self.links.get(id).map_or(0, |link| link.told.backlog);
+            let crossed = (told.backlog <= BACKLOG_SPREAD) != (last <= BACKLOG_SPREAD);
+            if crossed || told.backlog.abs_diff(last) > BACKLOG_SPREAD {
+                self.tell(id, told);
             }
         }
     }
@@ -130,6 +140,30 @@ impl Core {
             lagging_children: count(links().filter(serves).filter(lags).count()),
             backlog: self.backlog(),
             ..self.totals
+        }
+    }
+
+    /// What a peer should know now. A parent hears the backlog of the strands that it serves us in
+    /// and no other: two nodes may be parents of one another, and what is reported must not come
+    /// back as a report.
+    fn to_tell(&self, id: LinkId, now_ms: u64) -> Told {
+        let served = self.strands.iter().enumerate();
+        let served = served.filter(|(_, strand)| strand.parent() == Some(id));
+        let backlog = served.map(|(place, _)| self.backlog_of(place)).max();
+        let (have_count, complete) = self.given_out();
+        Told {
+            at_ms: Some(now_ms),
+            have_count,
+            backlog: backlog.unwrap_or(0),
+            complete,
+        }
+    }
+
+    fn tell(&mut self, id: LinkId, told: Told) {
+        if let Some(link) = self.links.get_mut(id) {
+            link.told = told;
+            let message = self.status_message(told);
+            self.send(id, message);
         }
     }
 

@@ -116,6 +116,20 @@ fn a_slow_node_does_not_hold_the_others() {
 }
 
 #[test]
+fn at_a_fast_rate_a_slower_relay_sets_the_pace_and_no_less() {
+    let (fast_bps, share) = (100 * RATE, 90);
+    let weave = Weave::braid(8, 2, 2, &[]);
+    let mut session = Session::flat(&weave, content(256, 256), fast_bps, 1);
+    let rates = Rates {
+        up_bps: fast_bps * share / 100,
+        down_bps: fast_bps,
+    };
+    session.network.set_rates(weave.busiest(), rates);
+    session.complete_within(60);
+    assert!(session.makespan() < 1.20, "{}", session.makespan());
+}
+
+#[test]
 fn chunks_leave_while_later_ones_are_still_made() {
     let made_per_10_ms = 2;
     let content = Content {

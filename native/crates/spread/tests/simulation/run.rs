@@ -32,7 +32,8 @@ impl Session {
         receivers_bps: &[u64],
         seed: u64,
     ) -> Self {
-        let mut network = Network::new(seed, WINDOW_BYTES, |_, _| LAN_DELAY_US);
+        let window_bytes = WINDOW_BYTES.max(3 * content.chunk_bytes);
+        let mut network = Network::new(seed, window_bytes, |_, _| LAN_DELAY_US);
         let source = Station::new(SOURCE, Role::Source, weave.source_part(), content, 0);
         network.add(Rates::symmetric(rate_bps), source);
         for (place, receiver_bps) in receivers_bps.iter().enumerate() {
