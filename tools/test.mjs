@@ -121,6 +121,7 @@ async function whyNoLab() {
     ['ip', ['-V']],
     ['nft', ['--version']],
     ['ethtool', ['--version']],
+    ['sysctl', ['--version']],
     ['rsync', ['--version']],
     ['python3', ['--version']],
     ['cc', ['--version']],
