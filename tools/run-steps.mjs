@@ -63,9 +63,12 @@ export function run(command, args, options = {}) {
     take(`\n${command} ${args.join(' ')} took longer than ${minutes} minutes and was ended\n`)
     signalGroup(child, 'SIGKILL')
   }, minutes * 60_000)
+  // A log that grows tells a slow step from one that hangs.
+  const pulse = setInterval(() => console.log(`  … ${command}, ${seconds(performance.now() - startMs)}`), 60_000)
   return new Promise((done) => {
     const finish = (code) => {
       clearTimeout(bound)
+      clearInterval(pulse)
       running.delete(child)
       done({ code, output, ms: performance.now() - startMs })
     }
