@@ -25,7 +25,7 @@ let loadedMulticast: MulticastAddon | undefined
 /** The package's own directory: the nearest one above this file that holds the addons' sources. */
 function packageDirectory(): string {
   let directory = dirname(fileURLToPath(import.meta.url))
-  while (!existsSync(join(directory, 'native', 'addon'))) {
+  while (!existsSync(join(directory, 'native', 'addon', 'Cargo.toml'))) {
     const above = dirname(directory)
     if (above === directory) return directory
     directory = above
