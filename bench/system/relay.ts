@@ -1,13 +1,14 @@
 // What one relay costs: CPU seconds per GiB for receiving, hashing, storing and serving two children on loopback.
 //
-//   npm run bench:relay -- [--size 1024] [--repetitions 5] [--chunk 262144] [--dir /dev/shm]
+//   npm run bench:relay -- [--size 1024] [--repetitions 5] [--chunk 262144] [--dir /dev/shm] [--store DIR]
 //
 // Four processes of native/crates/relay/examples/spread_file.rs: a source, the relay that is measured, and two sinks
 // that speak the protocol and drop the bytes in the kernel. iperf3 moves as much in the same run, in turns with it: its
 // two ends are what the machine asks for plain TCP at this moment, so the ratio holds where seconds do not. Memory is
-// warm: files are written over, the first round is dropped. The bar: 0.9 CPU seconds per GiB.
+// warm: files are written over, the first round is dropped. The relay stores in --dir too, or in --store, which may be on
+// a disk's file system. The bar: 0.9 CPU seconds per GiB.
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process'
-import { createWriteStream, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { createWriteStream, mkdtempSync, rmSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -22,6 +23,7 @@ const { values } = parseArgs({
     repetitions: { type: 'string', default: '5' },
     chunk: { type: 'string', default: '262144' },
     dir: { type: 'string', default: '/dev/shm' },
+    store: { type: 'string' },
   },
 })
 
@@ -78,20 +80,20 @@ interface Figure {
 
 const nodeId = (n: number): string => n.toString(16).padStart(32, '0')
 
-const relayOnce = async (directory: string): Promise<Figure> => {
+const relayOnce = async (directory: string, out: string): Promise<Figure> => {
   const ends: End[] = []
   const start = (...args: readonly string[]): End => {
     const end = new End(...args)
     ends.push(end)
     return end
   }
-  rmSync(`${directory}/out/content.vouch`, { force: true })
+  rmSync(`${out}/content.vouch`, { force: true })
   try {
     const common = ['--chunk', values.chunk]
     const file = ['--file', `${directory}/content.bin`, '--hold', 'yes']
     const source = start('source', ...file, '--node', nodeId(1), ...common)
     const parent = `${nodeId(1)}@${(await source.line('listening')).address}`
-    const relay = start('receive', '--out', `${directory}/out`, '--node', nodeId(2), '--parents', parent, ...common)
+    const relay = start('receive', '--out', out, '--node', nodeId(2), '--parents', parent, ...common)
     const { address } = await relay.line('listening')
     const sinks = Array.from({ length: CHILDREN }, (_, i) =>
       start('sink', '--parent', address, '--node', nodeId(3 + i)),
@@ -162,15 +164,15 @@ execFileSync('cargo', ['build', '--release', '--quiet', '--package', 'relay', '-
   stdio: 'inherit',
 })
 const directory = mkdtempSync(`${values.dir}/relay-`)
+const out = mkdtempSync(`${values.store ?? values.dir}/relay-out-`)
 const relays: Figure[] = []
 const iperfs: IperfFigure[] = []
 const busyRatios: number[] = []
 try {
-  mkdirSync(`${directory}/out`)
   await fillFile(`${directory}/content.bin`)
   for (let repetition = 0; repetition <= Number(values.repetitions); repetition++) {
     const before = machineBusy()
-    const relay = await relayOnce(directory)
+    const relay = await relayOnce(directory, out)
     const iperf = await iperfOnce()
     const after = machineBusy()
     // Whatever others did meanwhile, as a share of all cores.
@@ -187,7 +189,7 @@ try {
     busyRatios.push(Number(busyRatio.toFixed(2)))
   }
 } finally {
-  rmSync(directory, { recursive: true, force: true })
+  for (const made of [directory, out]) rmSync(made, { recursive: true, force: true })
 }
 const relay = perGib(relays.map((figure) => figure.relayCpuS))
 const iperf = perGib(iperfs.map((figure) => figure.sendCpuS + figure.receiveCpuS))
@@ -202,7 +204,16 @@ const timesIperf = Number((relay.medianS / iperf.medianS).toFixed(2))
 console.table(rows)
 say(`relay ÷ iperf3: ${timesIperf}   other things kept ${median(busyRatios)} of the machine busy`)
 say(`bar ${BAR_CPU_S_PER_GIB} CPU-s/GiB: ${relay.medianS <= BAR_CPU_S_PER_GIB ? 'reached' : 'missed'}`)
-const parameters = { sizeBytes, chunkBytes: Number(values.chunk), children: CHILDREN, memory: 'warm' }
+const store = execFileSync('stat', ['--file-system', '--format', '%T', values.store ?? values.dir], {
+  encoding: 'utf8',
+})
+const parameters = {
+  sizeBytes,
+  store: store.trim(),
+  chunkBytes: Number(values.chunk),
+  children: CHILDREN,
+  memory: 'warm',
+}
 say(
   `kept in ${keepResult('relay', { parameters, bar: BAR_CPU_S_PER_GIB, timesIperf, busyRatios, rows, relays, iperfs })}`,
 )

@@ -10,7 +10,8 @@ use rustix::net::{RecvFlags, SendFlags};
 use socket2::SockRef;
 
 use crate::limits::{
-    LONG_ROUND_TRIP_US, SEND_BUFFER_FIRST_BYTES, UNSENT_FIRST_BYTES, UNSENT_WIDE_BYTES,
+    LONG_ROUND_TRIP_US, SEND_BUFFER_FIRST_BYTES, UNSENT_FAST_BYTES, UNSENT_FIRST_BYTES,
+    UNSENT_LONG_BYTES,
 };
 
 /// `SOL_SOCKET` option that says which buffer sizes are fixed (Linux 5.14).
@@ -108,7 +109,7 @@ pub(crate) fn tune(fd: impl AsFd, remote: IpAddr) -> Depth {
         choose_light_congestion_control(&socket);
     }
     if round_trip_us(fd.as_fd()).is_some_and(|us| us > LONG_ROUND_TRIP_US) {
-        let _ = socket.set_tcp_notsent_lowat(UNSENT_WIDE_BYTES);
+        let _ = socket.set_tcp_notsent_lowat(UNSENT_LONG_BYTES);
         return Depth::Deep;
     }
     let _ = socket.set_send_buffer_size(SEND_BUFFER_FIRST_BYTES);
@@ -121,7 +122,7 @@ pub(crate) fn deepen(fd: impl AsFd) {
     let socket = SockRef::from(&fd);
     choose_light_congestion_control(&socket);
     let _ = set_int(fd.as_fd(), libc::SOL_SOCKET, SO_BUF_LOCK, 0);
-    let _ = socket.set_tcp_notsent_lowat(UNSENT_WIDE_BYTES);
+    let _ = socket.set_tcp_notsent_lowat(UNSENT_FAST_BYTES);
 }
 
 /// Cubic where it may be had, else reno: on short fast paths BBR's timer costs half as much again.
@@ -189,7 +190,7 @@ mod tests {
             2 * SEND_BUFFER_FIRST_BYTES
         );
         deepen(&near);
-        assert_eq!(socket.tcp_notsent_lowat().unwrap(), UNSENT_WIDE_BYTES);
+        assert_eq!(socket.tcp_notsent_lowat().unwrap(), UNSENT_FAST_BYTES);
         assert!(socket.tcp_nodelay().unwrap());
     }
 
