@@ -223,21 +223,37 @@ function checkName(what: string, value: string): void {
   throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what, why })
 }
 
+/** A URL of a coordinator. */
+function checkJoin(join: string): void {
+  if (URL.canParse(join) && /^https?:$/.test(new URL(join).protocol)) return
+  const why = `write it like http://127.0.0.1:7400, not ${join}`
+  throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'join', why })
+}
+
+/** What is given, else what is configured, else the default. */
 function settingsOf(options: NodeOptions): Settings {
-  const configured = options.config?.node
-  const join = needed('join', options.join ?? configured?.join)
-  if (!URL.canParse(join) || !/^https?:$/.test(new URL(join).protocol)) {
-    const why = `write it like http://127.0.0.1:7400, not ${join}`
-    throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'join', why })
-  }
-  const dataDir = needed('dataDir', options.dataDir ?? configured?.dataDir)
-  const name = needed('name', options.name ?? configured?.name)
-  const groups = options.groups ?? configured?.groups ?? ['default']
-  const segment = options.segment ?? configured?.segment ?? 'default'
+  const given = { ...defaults, ...withoutNulls(options.config?.node ?? {}), ...withoutNulls(options) }
+  const join = needed('join', given.join)
+  const dataDir = needed('dataDir', given.dataDir)
+  const name = needed('name', given.name)
+  checkJoin(join)
   checkName('name', name)
-  checkName('segment', segment)
-  for (const group of groups) checkName('group', group)
-  const data = { host: '127.0.0.1', port: 0, announceHost: null, ...configured?.data, ...options.data }
+  checkName('segment', given.segment)
+  for (const group of given.groups) checkName('group', group)
+  const data = { ...dataDefaults, ...options.config?.node.data, ...options.data }
   requireLoopback('node.data', data.host, options.insecure ?? options.config?.insecure ?? false)
-  return { join, dataDir, name, groups, segment, data }
+  return { join, dataDir, name, groups: given.groups, segment: given.segment, data }
+}
+
+const dataDefaults: DataListen = { host: '127.0.0.1', port: 0, announceHost: null }
+const defaults = { groups: ['default'] as readonly string[], segment: 'default' }
+
+type Given = Pick<NodeOptions, 'join' | 'dataDir' | 'name' | 'groups' | 'segment'>
+
+/** What was not said does not hide what was said elsewhere. */
+function withoutNulls(options: { readonly [K in keyof Given]?: Given[K] | null | undefined }): Given {
+  const { join, dataDir, name, groups, segment } = options
+  const all = Object.entries({ join, dataDir, name, groups, segment })
+  const said = all.filter(([, value]) => value !== undefined && value !== null)
+  return Object.fromEntries(said) as Given
 }
