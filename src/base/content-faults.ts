@@ -4,6 +4,13 @@ const peerHint = 'the link was closed; if this repeats, run the same release of 
 
 /** What is wrong with content, assignments and trees. */
 export const contentFaults = {
+  ENGINE_ERR_SOURCE_MISSING: row(
+    404,
+    3,
+    false,
+    'there is no directory {path}',
+    'name a directory of the machine that runs the coordinator',
+  ),
   ENGINE_ERR_SOURCE_UNREADABLE: row(
     422,
     1,

@@ -1,3 +1,4 @@
+import { stat } from 'node:fs/promises'
 import { EngineError } from '../base/errors.js'
 import { JOB_PAGE_DEFAULT } from '../base/limits.js'
 import type { CoordinatorDoor, JobFilter, VersionView } from '../control/door.js'
@@ -34,8 +35,8 @@ export class Door implements CoordinatorDoor {
 
   /**
    * Accepts a job; it is durable when this answers.
-   * @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT, ENGINE_ERR_SITE_UNKNOWN, ENGINE_ERR_OVERLOADED,
-   * ENGINE_ERR_CLOSING.
+   * @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT, ENGINE_ERR_SITE_UNKNOWN, ENGINE_ERR_SOURCE_MISSING,
+   * ENGINE_ERR_OVERLOADED, ENGINE_ERR_CLOSING.
    */
   async createJob(asked: JobRequest): Promise<JobView> {
     const world = this.#world
@@ -44,6 +45,7 @@ export class Door implements CoordinatorDoor {
     const { site, group } = request
     const waiting = [...world.jobs.values()].map(({ id, record }) => ({ id, site: record.site, state: record.state }))
     checkQueue(waiting, site)
+    if (request.directory !== null) await requireDirectory(request.directory)
     if (request.type === 'publish') await world.store.sites.ensure(site, group, world.clock.nowMs())
     await refreshSite(world, site)
     const known = await world.store.sites.require(site)
@@ -177,4 +179,10 @@ function checked(asked: JobRequest): JobRequest {
   const [issue] = parsed.error.issues
   const what = issue?.path.join('.') || 'the job'
   throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what, why: issue?.message ?? 'it does not fit the schema' })
+}
+
+/** A slip in the name is told at once, before a job or a site is made of it. */
+async function requireDirectory(path: string): Promise<void> {
+  const found = await stat(path).catch(() => null)
+  if (found?.isDirectory() !== true) throw new EngineError('ENGINE_ERR_SOURCE_MISSING', { path })
 }

@@ -122,7 +122,7 @@ t.test('a guard refuses mass deletion and an empty directory, and nothing change
   await mkdir(staging)
   await t.rejects((await coordinator.publish(staging, to)).completed(), { code: 'ENGINE_ERR_EMPTY_SOURCE' })
   await rm(staging, { recursive: true })
-  await t.rejects((await coordinator.publish(staging, to)).completed(), { code: 'ENGINE_ERR_SOURCE_UNREADABLE' })
+  await t.rejects(coordinator.publish(staging, to), { code: 'ENGINE_ERR_SOURCE_MISSING' })
   t.match(await coordinator.sites(), [{ targetRelease: 1, nodesLive: 1, releases: [1] }])
   t.equal(node.messages('stage').length, 1)
 })
