@@ -1,4 +1,5 @@
 import { RELEASES_KEPT } from '../base/limits.js'
+import { closeIdleTransfers } from './sending.js'
 import { activeJob, refreshSite, type World } from './world.js'
 
 /**
@@ -21,6 +22,8 @@ export async function pruneSite(world: World, site: string): Promise<void> {
     await world.content.shadow.drop(site, release)
     world.log.info({ site, release }, 'old release dropped')
   }
+  // A transfer that nobody needs any more would hold its files until the next job ends.
+  closeIdleTransfers(world)
   const open = new Set(world.transfers.openIds)
   for (const { id, serial, release } of assignments) {
     if (kept.has(release) || open.has(id)) continue
