@@ -1,3 +1,6 @@
+// A node at work, between its channel and the parts that carry orders out.
+// In: a coordinator's orders. Out: one answer to each, durable before it is told; what this node holds.
+// Never: an order of another coordinator, a decision about other nodes, a payload byte.
 import type { Clock } from '../base/clock.js'
 import { EngineError, toEngineError } from '../base/errors.js'
 import { COMMANDS_WAITING_MAX } from '../base/limits.js'
