@@ -1,14 +1,16 @@
 // What one relay costs: CPU seconds per GiB for receiving, hashing, storing and serving two children on loopback.
 //
-//   npm run bench:relay -- [--size 1024] [--repetitions 5] [--chunk 262144] [--dir /dev/shm] [--store DIR]
+//   npm run bench:relay -- [--size 1024] [--repetitions 5] [--chunk 262144] [--dir /dev/shm] [--store DIR,DIR]
 //
 // Four processes of native/crates/relay/examples/spread_file.rs: a source, the relay that is measured, and two sinks
 // that speak the protocol and drop the bytes in the kernel. iperf3 moves as much in the same run, in turns with it: its
-// two ends are what the machine asks for plain TCP at this moment, so the ratio holds where seconds do not. Memory is
-// warm: files are written over, the first round is dropped. The relay stores in --dir too, or in --store, which may be on
-// a disk's file system. The bar: 0.9 CPU seconds per GiB.
+// two ends are what the machine asks for plain TCP at this moment, so the ratio holds where seconds do not. The source's
+// content is in --dir; the relay stores in memory and, in turns, on the disk's file system, as nodes do, unless --store
+// names other places. Memory is warm: files are written over, the first round is dropped. The bar is 0.9 CPU seconds
+// per GiB; what others do to the machine meanwhile is told with the result.
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process'
 import { createWriteStream, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { createInterface } from 'node:readline'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
@@ -163,57 +165,75 @@ execFileSync('cargo', ['build', '--release', '--quiet', '--package', 'relay', '-
   cwd: native,
   stdio: 'inherit',
 })
-const directory = mkdtempSync(`${values.dir}/relay-`)
-const out = mkdtempSync(`${values.store ?? values.dir}/relay-out-`)
-const relays: Figure[] = []
-const iperfs: IperfFigure[] = []
-const busyRatios: number[] = []
-try {
-  await fillFile(`${directory}/content.bin`)
-  for (let repetition = 0; repetition <= Number(values.repetitions); repetition++) {
-    const before = machineBusy()
-    const relay = await relayOnce(directory, out)
-    const iperf = await iperfOnce()
-    const after = machineBusy()
-    // Whatever others did meanwhile, as a share of all cores.
-    const ours = relay.relayCpuS + relay.sourceCpuS + relay.sinkCpuS + iperf.sendCpuS + iperf.receiveCpuS
-    const busyRatio = (after.busyS - before.busyS - ours) / (after.totalS - before.totalS)
-    say(
-      `${repetition === 0 ? 'warm-up' : `round ${repetition}`.padEnd(7)}  relay ${(relay.relayCpuS / sizeGib).toFixed(3)}` +
-        `  iperf3 ${((iperf.sendCpuS + iperf.receiveCpuS) / sizeGib).toFixed(3)} CPU-s/GiB` +
-        `  ${((sizeBytes / relay.seconds) * 1e-9).toFixed(2)} GB/s  busy with other things ${busyRatio.toFixed(2)}`,
-    )
-    if (repetition === 0) continue
-    relays.push(relay)
-    iperfs.push(iperf)
-    busyRatios.push(Number(busyRatio.toFixed(2)))
-  }
-} finally {
-  for (const made of [directory, out]) rmSync(made, { recursive: true, force: true })
+
+interface Store {
+  /** Kind of its file system. */
+  readonly kind: string
+  readonly directory: string
+  readonly figures: Figure[]
 }
-const relay = perGib(relays.map((figure) => figure.relayCpuS))
+
+const openStore = (parent: string): Store => ({
+  kind: execFileSync('df', ['--output=fstype', parent], { encoding: 'utf8' }).trim().split('\n').at(-1) ?? 'unknown',
+  directory: mkdtempSync(`${parent}/relay-`),
+  figures: [],
+})
+
+const content = openStore(values.dir)
+const stores = (values.store?.split(',') ?? [values.dir, tmpdir()]).map(openStore)
+const iperfs: IperfFigure[] = []
+const rounds: { readonly otherBusyRatio: number }[] = []
+
+/** One turn of everything; what others did meanwhile is a share of all cores. */
+const takeTurns = async (name: string, keep: boolean): Promise<void> => {
+  const before = machineBusy()
+  let ownS = 0
+  const words: string[] = []
+  for (const store of stores) {
+    const figure = await relayOnce(content.directory, store.directory)
+    ownS += figure.relayCpuS + figure.sourceCpuS + figure.sinkCpuS
+    const rateGbps = (sizeBytes / figure.seconds) * 1e-9
+    words.push(`relay on ${store.kind} ${(figure.relayCpuS / sizeGib).toFixed(3)} (${rateGbps.toFixed(2)} GB/s)`)
+    if (keep) store.figures.push(figure)
+  }
+  const iperf = await iperfOnce()
+  ownS += iperf.sendCpuS + iperf.receiveCpuS
+  if (keep) iperfs.push(iperf)
+  const after = machineBusy()
+  const otherBusyRatio = Number(((after.busyS - before.busyS - ownS) / (after.totalS - before.totalS)).toFixed(2))
+  if (keep) rounds.push({ otherBusyRatio })
+  const iperfCpuS = (iperf.sendCpuS + iperf.receiveCpuS) / sizeGib
+  words.push(`iperf3 ${iperfCpuS.toFixed(3)} CPU-s/GiB`, `others busy ${otherBusyRatio}`)
+  say(`${name.padEnd(8)} ${words.join('  ')}`)
+}
+
+try {
+  await fillFile(`${content.directory}/content.bin`)
+  await takeTurns('warm-up', false)
+  for (let round = 1; round <= Number(values.repetitions); round++) await takeTurns(`round ${round}`, true)
+} finally {
+  for (const made of [content, ...stores]) rmSync(made.directory, { recursive: true, force: true })
+}
+
 const iperf = perGib(iperfs.map((figure) => figure.sendCpuS + figure.receiveCpuS))
+const times = (row: { readonly medianS: number }): number => Number((row.medianS / iperf.medianS).toFixed(2))
+const relayRows = stores.map(({ kind, figures }) => {
+  const row = perGib(figures.map((figure) => figure.relayCpuS))
+  return { process: `relay, stores on ${kind}`, ...row, timesIperf: times(row) }
+})
+const all = stores.flatMap((store) => store.figures)
 const rows = [
-  { process: 'relay: receive, hash, store, 2 children', ...relay },
-  { process: 'source of it', ...perGib(relays.map((figure) => figure.sourceCpuS)) },
-  { process: 'both sinks', ...perGib(relays.map((figure) => figure.sinkCpuS)) },
-  { process: 'iperf3, both ends', ...iperf },
+  ...relayRows,
+  { process: 'source of it', ...perGib(all.map((figure) => figure.sourceCpuS)) },
+  { process: 'both sinks', ...perGib(all.map((figure) => figure.sinkCpuS)) },
+  { process: 'iperf3, both ends', ...iperf, timesIperf: 1 },
   { process: 'iperf3, receiving end', ...perGib(iperfs.map((figure) => figure.receiveCpuS)) },
 ]
-const timesIperf = Number((relay.medianS / iperf.medianS).toFixed(2))
 console.table(rows)
-say(`relay ÷ iperf3: ${timesIperf}   other things kept ${median(busyRatios)} of the machine busy`)
-say(`bar ${BAR_CPU_S_PER_GIB} CPU-s/GiB: ${relay.medianS <= BAR_CPU_S_PER_GIB ? 'reached' : 'missed'}`)
-const store = execFileSync('stat', ['--file-system', '--format', '%T', values.store ?? values.dir], {
-  encoding: 'utf8',
-})
-const parameters = {
-  sizeBytes,
-  store: store.trim(),
-  chunkBytes: Number(values.chunk),
-  children: CHILDREN,
-  memory: 'warm',
+for (const { process, medianS } of relayRows) {
+  say(`${process}: bar of ${BAR_CPU_S_PER_GIB} CPU-s/GiB ${medianS <= BAR_CPU_S_PER_GIB ? 'reached' : 'missed'}`)
 }
-say(
-  `kept in ${keepResult('relay', { parameters, bar: BAR_CPU_S_PER_GIB, timesIperf, busyRatios, rows, relays, iperfs })}`,
-)
+say(`others kept ${median(rounds.map((round) => round.otherBusyRatio))} of the machine busy`)
+const parameters = { sizeBytes, chunkBytes: Number(values.chunk), children: CHILDREN, memory: 'warm' }
+const kept = { parameters, bar: BAR_CPU_S_PER_GIB, rows, rounds, stores, iperfs }
+say(`kept in ${keepResult('relay', kept)}`)
