@@ -17,7 +17,7 @@ pub const CHILD_SILENCE_MS: u64 = 15_000;
 /// A parent that says it has more but gives nothing this long is left for the next.
 pub const WITHHELD_MS: u64 = 3_000;
 /// A parent that gives nothing in a strand this long, while others say that the strand goes on, is
-/// cut off from it, or serves us in a circle. Twice `SILENCE_MS`: it may be seeking a parent itself.
+/// cut off from it, or serves us in a circle. Twice `SILENCE_MS`: it may seek a parent itself.
 pub const STARVED_MS: u64 = 6_000;
 /// Time for a connection to be up before the next candidate is tried.
 pub const CONNECT_MS: u64 = 4_000;
