@@ -144,7 +144,6 @@ async function takeReport(world: World, member: Member, link: NodeLink, report: 
   } else if (countsAsFailed(world, member, report)) {
     note(world, about, member, { type: 'failed', command, error: error ?? unexplained })
   }
-  await world.store.nodes.setSites(member.identity.id, [...member.sites.values()], world.clock.nowMs())
   steer(world, member, site)
 }
 
@@ -152,8 +151,8 @@ async function takeReport(world: World, member: Member, link: NodeLink, report: 
 async function keepReceipt(world: World, member: Member, report: Report): Promise<void> {
   if (report.kind === 'failure' && report.error?.code === 'ENGINE_ERR_CANCELLED') return
   const { jobId } = report
-  const isKnown = (await world.store.jobs.get(jobId)) !== null
-  if (isKnown) await world.store.receipts.record(toReceipt(world, member, report))
+  const isKnown = world.jobs.has(jobId) || (await world.store.jobs.get(jobId)) !== null
+  if (isKnown) await world.receiptBook.record(toReceipt(world, member, report))
   else world.log.warn({ jobId, node: member.identity.name }, 'a report about a job that is not kept')
 }
 

@@ -17,6 +17,7 @@ import { Store } from '../store/store.js'
 import { Transfers } from '../transfer/index.js'
 import { WholePacking } from './catching-up.js'
 import { Members } from './members.js'
+import { ReceiptBook } from './receipt-book.js'
 import { Watching } from './watching.js'
 import type { World } from './world.js'
 
@@ -83,6 +84,7 @@ export async function openWorld(options: OpeningOptions, opened: OpenedWorld): P
     publicKey: publicKey.toString('hex'),
     members: new Members(),
     watching: new Watching(store.events),
+    receiptBook: new ReceiptBook(store),
     wholes: new WholePacking(() => world),
     sites: new Map(),
     jobs: new Map(),

@@ -18,6 +18,7 @@ import type { Transfers } from '../transfer/index.js'
 import type { LiveJob } from './live-job.js'
 import { toView } from './live-job.js'
 import type { Members } from './members.js'
+import type { ReceiptBook } from './receipt-book.js'
 import type { Watching } from './watching.js'
 import type { Wholes } from './wholes.js'
 
@@ -56,6 +57,7 @@ export interface World {
   readonly source: PeerRef
   readonly members: Members
   readonly watching: Watching
+  readonly receiptBook: ReceiptBook
   readonly wholes: Wholes
   readonly sites: Map<string, SiteState>
   /** Jobs without an end, oldest first. */

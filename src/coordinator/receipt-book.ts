@@ -1,0 +1,60 @@
+import type { Receipt } from '../model/job.js'
+import type { Store } from '../store/store.js'
+
+interface Entry {
+  readonly receipt: Receipt
+  readonly done: () => void
+  readonly failed: (error: unknown) => void
+}
+
+/** Receipts in one transaction at most: a disk that syncs slowly is asked rarely, none waits long. */
+const BATCH_MAX = 256
+
+/**
+ * Records receipts, all that wait together in one durable step: hundreds of nodes that report in the
+ * same moment cost a few syncs of the disk, not one each.
+ */
+export class ReceiptBook {
+  readonly #store: Pick<Store, 'transaction' | 'receipts'>
+  #waiting: Entry[] = []
+  #isWriting = false
+
+  constructor(store: Pick<Store, 'transaction' | 'receipts'>) {
+    this.#store = store
+  }
+
+  /** Durable when it resolves. One that cannot be recorded rejects and does not keep the others. */
+  record(receipt: Receipt): Promise<void> {
+    return new Promise((done, failed) => {
+      this.#waiting.push({ receipt, done, failed })
+      if (!this.#isWriting) void this.#write()
+    })
+  }
+
+  async #write(): Promise<void> {
+    this.#isWriting = true
+    while (this.#waiting.length > 0) {
+      const batch = this.#waiting.splice(0, BATCH_MAX)
+      try {
+        await this.#store.transaction(async (tables) => {
+          for (const { receipt } of batch) await tables.receipts.record(receipt)
+        })
+        for (const { done } of batch) done()
+      } catch {
+        await this.#writeEach(batch)
+      }
+    }
+    this.#isWriting = false
+  }
+
+  async #writeEach(batch: readonly Entry[]): Promise<void> {
+    for (const { receipt, done, failed } of batch) {
+      try {
+        await this.#store.receipts.record(receipt)
+        done()
+      } catch (error) {
+        failed(error)
+      }
+    }
+  }
+}
