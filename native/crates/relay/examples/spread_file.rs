@@ -5,11 +5,12 @@
 //!                     [--hold yes]
 //! spread_file receive --out DIR [--listen IP:PORT] [--node HEX] [--chunk BYTES]
 //!                     [--parents HEX@IP:PORT,… once for each strand] [--plan JSON | @FILE]
+//!                     [--hold yes]
 //! spread_file sink    --parent IP:PORT [--node HEX] [--strands N]
 //! ```
 //! Each prints lines of JSON: `listening` with the address, `attached` (a sink), `complete` with
 //! seconds since the first byte and CPU seconds, `end` when its standard input closes (a sink ends
-//! at completion). A source that holds vouches for nothing until a line comes in. A plan is `{strandCount, parents: [[{nodeId, host, port}]], peers}`. A sink speaks
+//! at completion). Who holds only listens until a line comes in. A plan is `{strandCount, parents: [[{nodeId, host, port}]], peers}`. A sink speaks
 //! the protocol and throws the bytes away in the kernel: it loads a relay and little else.
 
 use std::collections::HashMap;
@@ -123,6 +124,13 @@ impl Flags {
         })
     }
 
+    fn hold(&self) -> Outcome<()> {
+        if self.get("hold").is_some() {
+            io::stdin().read_line(&mut String::new())?;
+        }
+        Ok(())
+    }
+
     fn relay(&self) -> Outcome<Relay> {
         Ok(Relay::open(Options {
             listen: self.get("listen").unwrap_or("127.0.0.1:0").parse()?,
@@ -234,9 +242,7 @@ fn source(flags: &Flags) -> Outcome<()> {
         plan: flags.plan()?,
     })?;
     say_listening(&relay)?;
-    if flags.get("hold").is_some() {
-        io::stdin().read_line(&mut String::new())?;
-    }
+    flags.hold()?;
     for vouch in vouches {
         session.vouch(vouch)?;
     }
@@ -278,6 +284,11 @@ fn vouches_of(path: &Path, chunk_bytes: u32) -> Outcome<Vec<Vec<u8>>> {
 fn receive(flags: &Flags) -> Outcome<()> {
     let directory = flags.path("out")?;
     let relay = flags.relay()?;
+    let holds = flags.get("hold").is_some();
+    if holds {
+        say_listening(&relay)?;
+        flags.hold()?;
+    }
     let cpu_open = cpu_seconds();
     let session = relay.open_receiver(ReceiverSpec {
         assignment: ASSIGNMENT,
@@ -287,7 +298,9 @@ fn receive(flags: &Flags) -> Outcome<()> {
         public_key: wire::vouch::public_key_of(&KEY_SEED),
         plan: flags.plan()?,
     })?;
-    say_listening(&relay)?;
+    if !holds {
+        say_listening(&relay)?;
+    }
     let begin = wait_for(&session, 1)?;
     wait_for(&session, u64::MAX)?;
     say(&figures("complete", begin, cpu_open, &session))?;
