@@ -1,5 +1,6 @@
 // Reports: durable before they are sent, sent again to each new coordinator connection until they are
 // acknowledged, never after; numbers that are never used twice.
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { EngineError } from '../../../src/base/errors.js'
@@ -91,6 +92,18 @@ t.test('numbers only grow: in one life, over restarts, and when the clock goes b
     ids,
     [...new Set(ids)].sort((a, b) => a - b),
   )
+})
+
+t.test('numbers stay new even when the journal that knew them was lost', async (t) => {
+  const path = join(t.testdir(), 'journal')
+  const first = await openAt(path, 2_000_000_000_000)
+  const lost = first.reports.make(about, done)
+  await first.reports.tell([], [lost])
+  await first.ledger.close()
+  await rm(path)
+  const second = await openAt(path, 2_000_000_000_001)
+  t.ok(second.reports.make(about, done).reportId > lost.reportId)
+  await second.ledger.close()
 })
 
 t.test('a failure that cannot be recorded is told all the same', async (t) => {

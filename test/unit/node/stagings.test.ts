@@ -88,6 +88,7 @@ t.test('a command that comes twice while it is under way is done once and answer
   await parts.reported('completion', 2)
   const answered = parts.reportsOf('completion').map(({ commandId }) => commandId)
   t.strictSame(answered, ['stage-1', 'again'])
+  t.strictSame(parts.reportsOf('failure'), [])
   t.equal(parts.plane.executions.length, 1)
 })
 
