@@ -5,9 +5,9 @@
 // Four processes of native/crates/relay/examples/spread_file.rs: a source, the relay that is measured, and two sinks
 // that speak the protocol and drop the bytes in the kernel. iperf3 moves as much in the same run, in turns with it: its
 // two ends are what the machine asks for plain TCP at this moment, so the ratio holds where seconds do not. What the
-// source sends is in --dir; the relay stores in memory and, in turns, on the disk's file system, as nodes do, unless --store
-// names other places. Memory is warm: files are written over, the first round is dropped. The bar is 0.9 CPU seconds
-// per GiB; what others do to the machine meanwhile is told with the result.
+// source sends is in --dir; the relay stores in memory and, in turns, on the disk's file system, as nodes do, unless
+// --store names other places. Memory is warm: files are written over, the first round is dropped. The bar is 0.9 CPU
+// seconds per GiB; what others do to the machine meanwhile is told with the result.
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process'
 import { createWriteStream, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
