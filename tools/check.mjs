@@ -32,7 +32,7 @@ function cppFiles() {
 const steps = [
   { name: 'format', of: 'TypeScript, JSON', commands: [['biome', ['format', '--error-on-warnings', '.']]] },
   { name: 'names', of: 'files and folders', commands: [['ls-lint', []]] },
-  { name: 'lint', of: 'TypeScript', commands: [['oxlint', ['--type-aware', '--deny-warnings']]] },
+  { name: 'lint', of: 'TypeScript', commands: [['oxlint', ['--type-aware', '--deny-warnings', '--format=unix']]] },
   { name: 'types', of: 'TypeScript', commands: [['tsc', ['--noEmit']]] },
   {
     name: 'deps',
