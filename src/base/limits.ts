@@ -105,7 +105,7 @@ export const HTTP_HEADERS_MS = 10 * SECOND_MS
 /** A whole request must be there within this time: 256 KiB at a modem's pace. */
 export const HTTP_REQUEST_MS = 30 * SECOND_MS
 
-/** HTTP connections at once, nodes included; beyond it the kernel's queue waits. */
+/** HTTP connections at once, nodes included; further ones are closed at once and come again. */
 export const HTTP_CONNECTIONS_MAX = 2048
 
 /**

@@ -1,5 +1,6 @@
 // The client against a listening control plane: its methods mirror the coordinator's, errors arrive as
 // they were thrown, and a watcher lives through a coordinator that goes away and comes back.
+import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import t from 'tap'
 import { EngineError } from '../../../src/base/errors.js'
@@ -197,4 +198,22 @@ t.test('directories are resolved from where the program stands', async (t) => {
   t.equal(absoluteDirectory('x/../y'), `${process.cwd()}/y`)
   t.equal(absoluteDirectory('.'), process.cwd())
   t.equal(absoluteDirectory('/../..'), '/')
+})
+
+t.test('the client and all it imports run in a browser: nothing of Node is reached', async (t) => {
+  const reached = new Set<string>()
+  const walk = async (file: URL): Promise<void> => {
+    if (reached.has(file.href)) return
+    reached.add(file.href)
+    const code = await readFile(file, 'utf8')
+    const imports = [...code.matchAll(/^(?:import|export) (?!type\b)[^;]*? from '([^']+)'/gm)].map(
+      ([, from]) => from ?? '',
+    )
+    for (const from of imports) {
+      if (from.startsWith('.')) await walk(new URL(from.replace(/\.js$/, '.ts'), file))
+      else t.equal(from, 'eventsource-parser', `${file.pathname} imports ${from}`)
+    }
+  }
+  await walk(new URL('../../../src/control/client.ts', import.meta.url))
+  t.ok(reached.size > 5, 'the imports were followed')
 })
