@@ -6,18 +6,20 @@
 //! spread_file receive --out DIR [--listen IP:PORT] [--node HEX] [--chunk BYTES]
 //!                     [--parents HEX@IP:PORT,… once for each strand] [--plan JSON | @FILE]
 //!                     [--hold yes]
+//! spread_file feed    --file F [--node HEX] [--chunk BYTES] [--hold yes]
 //! spread_file sink    --parent IP:PORT [--node HEX] [--strands N]
 //! ```
 //! Each prints lines of JSON: `listening` with the address, `attached` (a sink), `complete` with
 //! seconds since the first byte and CPU seconds, `end` when its standard input closes (a sink ends
-//! at completion). Who holds only listens until a line comes in. A plan is `{strandCount, parents: [[{nodeId, host, port}]], peers}`. A sink speaks
-//! the protocol and throws the bytes away in the kernel: it loads a relay and little else.
+//! at completion). Who holds only listens until a line comes in. A plan is `{strandCount, parents: [[{nodeId, host, port}]], peers}`. A feed
+//! speaks the protocol and writes to one child from memory, as iperf3 does: what comes over a real
+//! network is not in cold pages of the sender's file either. A sink speaks it and throws the bytes away in the kernel: it loads a relay and little else.
 
 use std::collections::HashMap;
 use std::error::Error;
 use std::fs::File;
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -47,8 +49,9 @@ fn main() -> Outcome<()> {
     match command.as_str() {
         "source" => source(&flags),
         "receive" => receive(&flags),
+        "feed" => feed(&flags),
         "sink" => sink(&flags),
-        _ => Err("say source, receive or sink".into()),
+        _ => Err("say source, receive, feed or sink".into()),
     }
 }
 
@@ -215,6 +218,7 @@ fn figures(event: &str, begin: Instant, cpu_begin: f64, session: &Session) -> Va
         "event": event,
         "seconds": begin.elapsed().as_secs_f64(),
         "cpuSeconds": cpu_seconds() - cpu_begin,
+        "cpuTotal": cpu_seconds(),
         "bytesHave": status.bytes_have,
         "bytesReceived": status.bytes_received,
         "bytesSent": status.bytes_sent,
@@ -321,16 +325,55 @@ fn wait_for(session: &Arc<Session>, bytes: u64) -> Outcome<Instant> {
     }
 }
 
+fn hello(flags: &Flags) -> Outcome<Vec<u8>> {
+    let (role, node, name) = (PeerRole::Node, flags.node()?, "plain".to_owned());
+    Ok(Message::Hello {
+        role,
+        node,
+        name,
+        ticket: Vec::new(),
+    }
+    .encode())
+}
+
+fn feed(flags: &Flags) -> Outcome<()> {
+    let path = flags.path("file")?;
+    let chunk_bytes = flags.number("chunk", CHUNK_BYTES)?;
+    let vouches = vouches_of(&path, chunk_bytes)?;
+    let file = File::open(&path)?;
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    say(&json!({ "event": "listening", "address": listener.local_addr()?.to_string() }))?;
+    let mut stream = listener.accept()?.0;
+    stream.write_all(&hello(flags)?)?;
+    flags.hold()?;
+    for bytes in vouches {
+        stream.write_all(&Message::Vouch { bytes }.encode())?;
+    }
+    let cpu_begin = cpu_seconds();
+    let stream_bytes = file.metadata()?.len();
+    let mut buffer = vec![0; MESSAGE_HEADER_BYTES + chunk_bytes as usize];
+    let (mut index, mut offset) = (0, 0);
+    while offset < stream_bytes {
+        let bytes =
+            u32::try_from(stream_bytes - offset).map_or(chunk_bytes, |b| b.min(chunk_bytes));
+        let end = MESSAGE_HEADER_BYTES + bytes as usize;
+        let header = MessageHeader::chunk(index, 0, bytes).to_bytes();
+        buffer[..MESSAGE_HEADER_BYTES].copy_from_slice(&header);
+        file.read_exact_at(&mut buffer[MESSAGE_HEADER_BYTES..end], offset)?;
+        stream.write_all(&buffer[..end])?;
+        offset += u64::from(bytes);
+        index += 1;
+    }
+    let cpu_sent = cpu_seconds() - cpu_begin;
+    until_input_closes()?;
+    say(&json!({ "event": "end", "cpuSeconds": cpu_sent, "cpuTotal": cpu_seconds() }))?;
+    Ok(())
+}
+
 fn sink(flags: &Flags) -> Outcome<()> {
     let address = flags.get("parent").ok_or("--parent is missing")?;
     let mut stream = TcpStream::connect(address)?;
-    let hello = Message::Hello {
-        role: PeerRole::Node,
-        node: flags.node()?,
-        name: "sink".to_owned(),
-        ticket: Vec::new(),
-    };
-    stream.write_all(&hello.encode())?;
+    stream.write_all(&hello(flags)?)?;
     for strand in 0..flags.strand_count()? {
         let attach = Message::Attach {
             assignment: ASSIGNMENT,
@@ -367,6 +410,7 @@ fn sink(flags: &Flags) -> Outcome<()> {
         "event": "complete",
         "seconds": begin.elapsed().as_secs_f64(),
         "cpuSeconds": cpu_seconds() - cpu_begin,
+        "cpuTotal": cpu_seconds(),
         "bytesHave": bytes,
     }))?;
     Ok(())
