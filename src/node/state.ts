@@ -89,7 +89,7 @@ function foldSite(state: NodeState, record: JournalRecord & { type: 'staged' | '
     }
     const { treeHash } = record
     const before = known.held.get(release)
-    const already = record.type === 'live' || record.wasLive === true
+    const already = record.type === 'live' || record.wasLive === true || linked
     const wasLive = already || (before?.treeHash === treeHash && before.wasLive)
     const held = withKey(known.held, release, { release, treeHash, wasLive })
     return { live: record.type === 'live' || linked ? { release, treeHash } : known.live, held }
