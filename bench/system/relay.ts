@@ -7,10 +7,10 @@
 // them: its two ends are what the machine asks for plain TCP at this moment, so the ratio holds where seconds do not.
 //
 // The relay is fed from memory, as iperf3 feeds its other end, or by our own source, whose sendfile hands over cold
-// pages of its file: on one machine the copy out of them is the relay's, where a network card would have brought them to
-// the cache. It stores in memory and on the disk's file system, as nodes do, unless --store names other places. Files
-// are written over, so memory is warm, and the first round is dropped. The bar of 0.9 CPU seconds per GiB holds for
-// every relay that is fed from memory; what others do to the machine meanwhile is told with the result.
+// pages of its file: on one machine the copy out of them is the relay's, where a network card would have brought them
+// to the cache. It stores in memory and on the disk's file system, as nodes do, unless --store names other places.
+// Files are written over, so memory is warm, and the first round is dropped. The bar of 0.9 CPU seconds per GiB holds
+// for every relay that is fed from memory; what others do to the machine meanwhile is told with the result.
 import { type ChildProcessWithoutNullStreams, execFileSync, spawn } from 'node:child_process'
 import { createWriteStream, mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'

@@ -10,10 +10,12 @@
 //! spread_file sink    --parent IP:PORT [--node HEX] [--strands N]
 //! ```
 //! Each prints lines of JSON: `listening` with the address, `attached` (a sink), `complete` with
-//! seconds since the first byte and CPU seconds, `end` when its standard input closes (a sink ends
-//! at completion). Who holds only listens until a line comes in. A plan is `{strandCount, parents: [[{nodeId, host, port}]], peers}`. A feed
-//! speaks the protocol and writes to one child from memory, as iperf3 does: what comes over a real
-//! network is not in cold pages of the sender's file either. A sink speaks it and throws the bytes away in the kernel: it loads a relay and little else.
+//! seconds since the first byte and CPU seconds, `end` when its standard input closes (a sink
+//! ends at completion). Who holds only listens until a line comes in. A plan is `{strandCount,
+//! parents: [[{nodeId, host, port}]], peers}`. A feed speaks the protocol and writes to one child
+//! from memory, as iperf3 does: what comes over a real network is not in cold pages of the
+//! sender's file either. A sink speaks it and throws the bytes away in the kernel: it loads a
+//! relay and little else.
 
 use std::collections::HashMap;
 use std::error::Error;
