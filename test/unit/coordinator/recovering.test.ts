@@ -8,6 +8,7 @@ import t from 'tap'
 import { Coordinator } from '../../../src/coordinator.js'
 import type { JobRecord } from '../../../src/store/jobs.js'
 import { Store } from '../../../src/store/store.js'
+import { newPart } from '../../../src/track/fold.js'
 import { FakeNode } from '../../support/fake-node.js'
 import { until } from '../../support/until.js'
 
@@ -116,6 +117,7 @@ t.test('killed while it scanned: the job is packed from the start', async (t) =>
   await plant(dataDir, { directory: staging }, async (store) => {
     const identity = { id: node.id, name: 'one', groups: ['edge'], segment: 'lan', dataAddress: { host: 'h', port: 1 } }
     await store.nodes.put(identity, [], 1)
+    await store.jobNodes.put('01JOB', [newPart(identity)])
   })
   await using coordinator = await Coordinator.open({ dataDir })
   await node.connect(coordinator.url)
@@ -155,6 +157,7 @@ t.test('killed while it packed: another assignment is packed, and what went out 
         dataAddress: { host: 'h', port: 1 },
       }
       await store.nodes.put(identity, [], 1)
+      await store.jobNodes.put('01JOB', [newPart(identity)])
     },
   )
   const assignments = join(dataDir, 'assignments')
