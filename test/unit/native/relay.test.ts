@@ -87,7 +87,6 @@ t.test('what is packed at the source goes live at a node that follows it', async
     bytesHave: packed.streamBytes,
     chunksHave: packed.chunkCount,
     chunkCount: packed.chunkCount,
-    duplicateChunks: 0,
     corruptChunks: 0,
     failure: null,
   })
@@ -194,6 +193,23 @@ t.test('a second session for one assignment is refused, a missing file is named'
   await t.rejects(node.openReceiver(options), { code: 'ENGINE_ERR_CONFLICT' })
   const missing = { ...options, assignmentId: idOf('b'), path: join(root, 'no', 'b') }
   await t.rejects(node.openReceiver(missing), { code: 'ENGINE_ERR_IO', message: /no\/b/ })
+})
+
+t.test('a node whose address is no number costs the plan that node alone', async (t) => {
+  const root = t.testdir({ a: {} })
+  const directory = join(root, 'site')
+  writeTree(directory, { 'big.bin': noise(8, 300_000) })
+  const packed = packTree({ directory, release: 1, chunkBytes: 65536 })
+  const [source, node] = [openRelay(t, '0'), openRelay(t, '1')]
+  source.openSource(sourceOptions(packed))
+  const named = { nodeId: idOf('8'), host: 'relay.example', port: 7000 }
+  const plan = under([source, '0'])
+  const mixed = { ...plan, parents: plan.parents.map((ancestors) => [named, ...ancestors]), peers: [named] }
+  const session = await node.openReceiver(receiverOptions(join(root, 'a'), packed, mixed))
+  await whole(node, session)
+  t.strictSame(statusOf(node, session).failure, null)
+  node.setPlan(session, mixed)
+  t.throws(() => node.setPlan(session, { ...plan, parents: [[named, named]] }), { code: 'ENGINE_ERR_INVALID_ARGUMENT' })
 })
 
 t.test('a port in use and a name for a host are refused', async (t) => {
