@@ -287,7 +287,8 @@ impl Worker<'_> {
                 return Ok(());
             }
             let path = join_path(parent, name);
-            let (stat, digest) = hash_file(&directory, name, &path, &mut self.buffer)?;
+            let stopped = &self.work.stopped;
+            let (stat, digest) = hash_file(&directory, name, &path, &mut self.buffer, stopped)?;
             self.work.files.fetch_add(1, Ordering::Relaxed);
             self.work
                 .bytes
@@ -395,12 +396,14 @@ const fn special_name(kind: Kind) -> &'static str {
     }
 }
 
-/// Hashes a file by one descriptor; again when size or times change meanwhile.
+/// Hashes a file by one descriptor; again when size or times change meanwhile. `Cancelled` as soon
+/// as `stopped` is set.
 fn hash_file(
     directory: &Root,
     name: &[u8],
     full: &[u8],
     buffer: &mut [u8],
+    stopped: &AtomicBool,
 ) -> Outcome<(Stat, Digest)> {
     for _ in 0..READ_TRIES_MAX {
         let file = match directory.open_file(name) {
@@ -408,14 +411,19 @@ fn hash_file(
             Err(error) if error.failure == Failure::Missing => continue,
             Err(error) => return Err(ContentError::unreadable(full, &error)),
         };
-        if let Some(hashed) = hash_once(&file, full, buffer)? {
+        if let Some(hashed) = hash_once(&file, full, buffer, stopped)? {
             return Ok(hashed);
         }
     }
     Err(ContentError::FileChanging { path: shown(full) })
 }
 
-fn hash_once(file: &File, full: &[u8], buffer: &mut [u8]) -> Outcome<Option<(Stat, Digest)>> {
+fn hash_once(
+    file: &File,
+    full: &[u8],
+    buffer: &mut [u8],
+    stopped: &AtomicBool,
+) -> Outcome<Option<(Stat, Digest)>> {
     let unreadable = |error: std::io::Error| ContentError::SourceUnreadable {
         path: shown(full),
         why: error.to_string(),
@@ -432,6 +440,9 @@ fn hash_once(file: &File, full: &[u8], buffer: &mut [u8]) -> Outcome<Option<(Sta
     let mut bytes = 0;
     let mut reader = file;
     loop {
+        if stopped.load(Ordering::Acquire) {
+            return Err(ContentError::Cancelled);
+        }
         let read = match reader.read(buffer) {
             Ok(0) => break,
             Ok(read) => read,
@@ -454,4 +465,23 @@ fn hash_once(file: &File, full: &[u8], buffer: &mut [u8]) -> Outcome<Option<(Sta
 /// Attributes of an open file.
 pub(crate) fn stat_of(file: &File) -> std::io::Result<Stat> {
     Ok(Stat::from(&rustix::fs::fstat(file)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stopped_scan_ends_within_a_file() {
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("a"), [7; 100]).unwrap();
+        let root = Root::open(directory.path()).unwrap();
+        let mut buffer = [0; 16];
+        let mut hash = |stopped| {
+            let stopped = AtomicBool::new(stopped);
+            hash_file(&root, b"a", b"a", &mut buffer, &stopped).map(|(_, digest)| digest)
+        };
+        assert_eq!(hash(false), Ok(wire::digest_of(&[7; 100])));
+        assert_eq!(hash(true), Err(ContentError::Cancelled));
+    }
 }

@@ -359,6 +359,20 @@ fn a_cancelled_pack_leaves_no_file() {
     assert_eq!(stopped.unwrap_err(), ContentError::Cancelled);
 }
 
+#[test]
+fn a_scan_is_stopped_in_the_midst_of_a_file() {
+    let scene = Scene::new();
+    write(&scene.source, b"huge", b"");
+    let huge = fs::File::options()
+        .write(true)
+        .open(scene.source.join("huge"))
+        .unwrap();
+    // A hole that nobody waits for; it takes no room.
+    huge.set_len(256 << 30).unwrap();
+    let stopped = content::scan_tree(&scene.source, &mut |_| false);
+    assert_eq!(stopped.unwrap_err(), ContentError::Cancelled);
+}
+
 type Change = (&'static str, fn(&Path));
 
 #[test]
