@@ -142,9 +142,10 @@ impl<'a> StreamWriter<'a> {
     /// Appends bytes; a full batch of chunks is vouched for at once, so that batches stay bounded
     /// however much comes in one piece.
     fn append(&mut self, mut bytes: &[u8]) -> Outcome<()> {
-        let batch_bytes = VOUCH_CHUNKS_MAX * self.spec.chunk_bytes as usize;
         while !bytes.is_empty() {
-            let (piece, rest) = bytes.split_at(bytes.len().min(batch_bytes));
+            let chunks = VOUCH_CHUNKS_MAX - self.pending.len();
+            let room = chunks * self.spec.chunk_bytes as usize - self.chunk_filled as usize;
+            let (piece, rest) = bytes.split_at(bytes.len().min(room));
             self.write(piece)?;
             if self.pending.len() >= VOUCH_CHUNKS_MAX {
                 self.vouch(None)?;
