@@ -68,6 +68,8 @@ export interface NodeLink {
  */
 export interface NodeSession {
   onMessage(message: FromNode): void
+  /** It gave a sign of life that says nothing else. */
+  onAlive(): void
   onClosed(): void
 }
 

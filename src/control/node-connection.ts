@@ -69,9 +69,7 @@ export class NodeConnection implements NodeLink {
       this.#refuse(protocolError('no hello came in time'))
     })
     this.#socket.on('message', (data: Buffer, isBinary: boolean) => this.#onMessage(data, isBinary))
-    this.#socket.on('pong', () => {
-      this.#unanswered = 0
-    })
+    this.#socket.on('pong', () => this.#onPong())
     this.#socket.on('error', (error) => this.#log.debug({ err: error }, 'node channel socket failed'))
     this.#socket.on('close', () => this.end('socket closed'))
   }
@@ -128,6 +126,12 @@ export class NodeConnection implements NodeLink {
     const session = this.#session
     this.#session = null
     if (session !== null) this.#guarded(() => session.onClosed())
+  }
+
+  #onPong(): void {
+    this.#unanswered = 0
+    const session = this.#session
+    if (session !== null) this.#guarded(() => session.onAlive())
   }
 
   #onMessage(data: Buffer, isBinary: boolean): void {

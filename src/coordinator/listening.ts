@@ -46,6 +46,9 @@ export function nodeConnected(world: World, link: NodeLink, hello: Hello): NodeS
   })
   return {
     onMessage: (message) => take(world, member, link, message),
+    onAlive: () => {
+      if (member.link === link) member.heard(world.clock)
+    },
     onClosed: () => closed(world, member, link),
   }
 }

@@ -40,6 +40,7 @@ export interface Joined {
   readonly link: NodeLink
   readonly hello: Hello
   readonly messages: FromNode[]
+  signsOfLife: number
   closed: number
 }
 
@@ -173,7 +174,7 @@ export class FakeDoor implements CoordinatorDoor {
 
   nodeConnected(link: NodeLink, hello: Hello): NodeSession {
     if (this.refusal !== null) throw this.refusal
-    const joined: Joined = { link, hello, messages: [], closed: 0 }
+    const joined: Joined = { link, hello, messages: [], signsOfLife: 0, closed: 0 }
     this.joined.push(joined)
     if (this.welcomes) {
       const publicKey = digits('e', 64)
@@ -182,6 +183,9 @@ export class FakeDoor implements CoordinatorDoor {
     return {
       onMessage: (message) => {
         joined.messages.push(message)
+      },
+      onAlive: () => {
+        joined.signsOfLife += 1
       },
       onClosed: () => {
         joined.closed += 1

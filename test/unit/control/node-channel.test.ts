@@ -130,6 +130,8 @@ t.test('a silent node is let go, one that answers pings stays', async (t) => {
   t.equal(door.joined[0]?.closed, 1)
   t.equal(door.joined[1]?.closed, 0)
   t.equal(alive.closed, null)
+  t.equal(door.joined[0]?.signsOfLife, 0)
+  t.ok((door.joined[1]?.signsOfLife ?? 0) > 0, 'each answer to a ping is told')
 })
 
 t.test('a coordinator that trips over a message keeps the channel', async (t) => {
