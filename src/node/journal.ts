@@ -110,15 +110,19 @@ export class Journal {
   #scheduled = false
   #suspect = false
   #closed = false
+  /** The file still holds what is no record, beyond `#endBytes`. */
+  #hasRest: boolean
 
-  private constructor(path: string, file: FileHandle, endBytes: number) {
+  private constructor(path: string, file: FileHandle, endBytes: number, hasRest: boolean) {
     this.path = path
     this.#file = file
     this.#endBytes = endBytes
+    this.#hasRest = hasRest
   }
 
   /**
-   * Opens a journal, or makes an empty one, and cuts off a torn last record.
+   * Opens a journal, or makes an empty one, and cuts off a torn last record. Bytes without one whole record are no
+   * torn record but damage: they stay, for a copy, until something is appended or the journal is rewritten.
    * @returns the journal, and what it held.
    * @throws {EngineError} ENGINE_ERR_IO, ENGINE_ERR_DATA_DIR_UNWRITABLE.
    */
@@ -126,11 +130,14 @@ export class Journal {
     let file: FileHandle | undefined
     try {
       file = await open(path, constants.O_RDWR | constants.O_CREAT, 0o600)
-      const contents = readJournal(await file.readFile())
-      await file.truncate(contents.endBytes)
+      const bytes = await file.readFile()
+      const contents = readJournal(bytes)
+      const isUnread = contents.endBytes === 0 && bytes.length > 0
+      if (!isUnread) await file.truncate(contents.endBytes)
       await file.sync()
       await syncDirectory(dirname(path))
-      return { journal: new Journal(path, file, contents.endBytes), contents }
+      const journal = new Journal(path, file, contents.endBytes, isUnread)
+      return { journal, contents: isUnread ? { ...contents, damagedAt: 0 } : contents }
     } catch (error) {
       await file?.close().catch(() => {})
       throw toEngineError(error, { what: path, path })
@@ -202,6 +209,8 @@ export class Journal {
 
   async #write(bytes: Buffer): Promise<void> {
     try {
+      if (this.#hasRest) await this.#file.truncate(this.#endBytes)
+      this.#hasRest = false
       await writeAll(this.#file, bytes, this.#endBytes)
     } catch (error) {
       // What was written in part is no record; a later append must not stand behind it.
@@ -236,6 +245,7 @@ export class Journal {
       await this.#file.close().catch(() => {})
       this.#file = file
       this.#endBytes = bytes.length
+      this.#hasRest = false
       this.#suspect = false
     } catch (error) {
       throw toEngineError(error, { what: this.path, path: this.path })

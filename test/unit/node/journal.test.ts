@@ -127,6 +127,21 @@ t.test('damage in the middle is left where it is', async (t) => {
   t.same(await readFile(path), bytes, 'nothing was deleted')
 })
 
+t.test('bytes without one whole record are damage, and stay until something is appended', async (t) => {
+  const path = join(t.testdir(), 'journal')
+  for (const bytes of [whole.subarray(0, 15), Buffer.alloc(5000), Buffer.from('not a journal')]) {
+    await writeFile(path, bytes)
+    const first = await Journal.open(path)
+    t.match(first.contents, { records: [], doubtful: [], damagedAt: 0, endBytes: 0 })
+    await first.journal.close()
+    t.same(await readFile(path), bytes, 'nothing was cut off')
+    const second = await Journal.open(path)
+    await second.journal.append(texts)
+    await second.journal.close()
+    t.same(await readFile(path), whole, 'nothing stands behind what was appended')
+  }
+})
+
 t.test('what is too large, closed, or not writable says so', async (t) => {
   const directory = t.testdir({ sub: {} })
   const { journal } = await Journal.open(join(directory, 'journal'))

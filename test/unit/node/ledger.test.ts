@@ -58,6 +58,21 @@ t.test('a damaged journal is kept aside; what is whole on both sides of the dama
   await again.close()
 })
 
+t.test('a journal without one whole record is kept aside too', async (t) => {
+  const directory = t.testdir()
+  const path = join(directory, 'journal')
+  const bytes = encodeRecord(JSON.stringify(staged(1))).subarray(0, 40)
+  await writeFile(path, bytes)
+  const ledger = await openAt(path)
+  t.ok(ledger.isDamaged)
+  await ledger.close()
+  const copy = (await readdir(directory)).find((name) => name.startsWith('journal.damaged-'))
+  t.same(await readFile(join(directory, copy ?? '')), bytes, 'it is kept as it was')
+  const again = await openAt(path)
+  t.notOk(again.isDamaged, 'it was written anew')
+  await again.close()
+})
+
 t.test('a record that makes no sense is damage too, and the others count', async (t) => {
   const path = join(t.testdir(), 'journal')
   const strange = ['{"type":"future","x":1}', JSON.stringify({ ...staged(1), site: '../x' }), JSON.stringify(staged(2))]
