@@ -254,6 +254,8 @@ impl Listener {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(_) => {
                     count(&self.door.tally.accept_errors);
+                    // Who is late may hold the descriptor that is wanting.
+                    self.cut_off_late();
                     // The edge is used up: without this the queue would wait for the next caller.
                     std::thread::sleep(ACCEPT_REST);
                     if self.door.is_closing() {
