@@ -16,6 +16,8 @@ export class LiveJob {
   /** The shadow holds this job's release: it can be packed whole for nodes that lack the base. */
   shadowStaged = false
   commitAsked = false
+  /** Its next event has an id and is being written: nothing newer is told before it. */
+  moving = false
   /** A part changed since watchers were told. */
   changed = false
   /** By the clock that never goes back: from when silent nodes are given up. */

@@ -38,6 +38,7 @@ export class Ticking {
 
   /** Watchers hear what moved; states go to the database; who waits looks at the clock. */
   #tell(job: LiveJob): void {
+    if (job.moving) return
     const world = this.#world
     const unsaved = job.takeUnsaved()
     if (unsaved.length > 0) inBackground(world, 'saving parts', () => world.store.jobNodes.put(job.id, unsaved))

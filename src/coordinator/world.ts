@@ -87,6 +87,20 @@ export async function advance(
   happening: JobHappening,
   also: { readonly patch?: JobPatch; readonly write?: (tables: Tables) => Promise<void> } = {},
 ): Promise<void> {
+  job.moving = true
+  try {
+    await move(world, job, happening, also)
+  } finally {
+    job.moving = false
+  }
+}
+
+async function move(
+  world: World,
+  job: LiveJob,
+  happening: JobHappening,
+  also: { readonly patch?: JobPatch; readonly write?: (tables: Tables) => Promise<void> },
+): Promise<void> {
   const atMs = world.clock.nowMs()
   const { state, release, baseRelease, changes, assignment, error, finishedAtMs } = stepJob(job.record, happening, atMs)
   const patch: JobPatch = { state, release, baseRelease, changes, assignment, error, finishedAtMs, ...also.patch }

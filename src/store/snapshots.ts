@@ -1,4 +1,4 @@
-import { compress, uncompress } from 'lz4-napi'
+import { compressSync, uncompress } from 'lz4-napi'
 import { EngineError } from '../base/errors.js'
 import type { ChangeSummary } from '../model/job.js'
 import type { Queries, Row } from './schema.js'
@@ -43,7 +43,7 @@ export class Snapshots {
       release: snapshot.release,
       job_id: snapshot.jobId,
       at_ms: snapshot.atMs,
-      details: await compress(JSON.stringify(snapshot.details)),
+      details: compressSync(JSON.stringify(snapshot.details)),
     }
     await this.#db()
       .insertInto('snapshots')

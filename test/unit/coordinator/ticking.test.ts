@@ -1,0 +1,83 @@
+// Goal: watchers miss no event, and what failed in the background holds up nobody.
+// Method: rounds by hand over a job in a real database.
+import { join } from 'node:path'
+import t from 'tap'
+import { silentLogger } from '../../../src/base/log.js'
+import { createMetrics } from '../../../src/control/metrics.js'
+import { LiveJob } from '../../../src/coordinator/live-job.js'
+import { Members } from '../../../src/coordinator/members.js'
+import { Ticking } from '../../../src/coordinator/ticking.js'
+import { Watching } from '../../../src/coordinator/watching.js'
+import { advance, type World } from '../../../src/coordinator/world.js'
+import type { JobEvent } from '../../../src/model/event.js'
+import type { SessionStatus } from '../../../src/native/relay.js'
+import { Store } from '../../../src/store/store.js'
+import { newPart } from '../../../src/track/fold.js'
+import { ManualClock } from '../../support/manual-clock.js'
+
+interface Place {
+  testdir(): string
+  teardown(run: () => unknown): void
+}
+
+const identity = {
+  ...{ id: 'a'.repeat(32), name: 'one', groups: ['edge'], segment: 'lan' },
+  dataAddress: { host: '127.0.0.1', port: 1 },
+}
+
+async function place(t: Place): Promise<{ world: World; job: LiveJob; statuses: SessionStatus[] }> {
+  const store = await Store.open(join(t.testdir(), 'engine.db'))
+  const policy = { stageOnly: false, maxDeleteRatio: 1, allowEmpty: true, quorum: 0.5, strategy: 'strands' } as const
+  const record = {
+    ...({ id: 'j', type: 'publish', site: 'www', group: 'edge', state: 'queued', release: null } as const),
+    ...{ baseRelease: null, directory: null, treeHash: null, reason: null, policy, changes: null, assignment: null },
+    ...{ error: null, createdAtMs: 1, finishedAtMs: null },
+  }
+  await store.jobs.create(record)
+  const job = new LiveJob(record, [], 0)
+  const watching = new Watching(store.events)
+  await watching.begin(job.id, true)
+  const statuses: SessionStatus[] = []
+  const world = {
+    ...{ store, watching, members: new Members(), clock: new ManualClock(), log: silentLogger },
+    ...{ metrics: createMetrics(), jobs: new Map([[job.id, job]]), sites: new Map(), background: new Set() },
+    ...{ transfers: { poll: () => statuses, close: () => {} }, closing: new AbortController().signal },
+  } as unknown as World
+  t.teardown(async () => {
+    await Promise.allSettled([...world.background])
+    await store.close()
+  })
+  return { world, job, statuses }
+}
+
+t.test('a round within the writing of an event tells nothing that hides it', async (t) => {
+  const { world, job } = await place(t)
+  const ticking = new Ticking(world)
+  const told: JobEvent[] = []
+  const stop = new AbortController()
+  const watched = (async () => {
+    for await (const event of world.watching.watch(job.id, 0, stop.signal)) told.push(event)
+  })()
+  await advance(
+    world,
+    job,
+    { type: 'started' },
+    {
+      async write() {
+        job.setPart(newPart(identity), 1)
+        ticking.tick()
+        // Whoever watches has time to read on while this is written.
+        await new Promise((resolve) => setImmediate(resolve))
+      },
+    },
+  )
+  ticking.tick()
+  job.record = { ...job.record, state: 'failed' }
+  world.watching.end(job.id)
+  await watched
+  stop.abort()
+  t.same(
+    told.map(({ type }) => type),
+    ['phase', 'progress'],
+  )
+})
