@@ -40,32 +40,43 @@ const listenAddress = (): Promise<string> =>
     server.listen(DEFAULT_PORT, '127.0.0.1', () => server.close(() => resolve(`127.0.0.1:${DEFAULT_PORT}`)))
   })
 
+interface PlayParts {
+  /** Where the sample site is written. */
+  readonly staging: string
+  readonly nodeCount: number
+  /** Ends it before its next step, and while it waits. */
+  readonly stop: AbortSignal
+}
+
 /** Plays the steps of the demo against a coordinator and says what came of each. */
 class Play {
   readonly #context: Context
   readonly #api: JobsApi
   readonly #staging: string
   readonly #nodeCount: number
+  readonly #stop: AbortSignal
   /** The last event of each job that was shown: its second half does not tell the first again. */
   readonly #told = new Map<string, number>()
 
-  constructor(context: Context, api: JobsApi, staging: string, nodeCount: number) {
+  constructor(context: Context, api: JobsApi, parts: PlayParts) {
     this.#context = context
     this.#api = api
-    this.#staging = staging
-    this.#nodeCount = nodeCount
+    this.#staging = parts.staging
+    this.#nodeCount = parts.nodeCount
+    this.#stop = parts.stop
   }
 
   async run(seed: number): Promise<void> {
     await writeSite(this.#staging, seed)
-    await this.#step('first publish', await this.#publish(false))
+    await this.#step('first publish', () => this.#publish(false))
     await changeSite(this.#staging, seed)
-    const staged = await this.#publish(true)
-    await this.#step('delta, staged', staged)
-    await this.#api.commit(staged.id)
-    await this.#step('commit', await this.#api.attach(staged.id))
+    const staged = await this.#step('delta, staged', () => this.#publish(true))
+    await this.#step('commit', async () => {
+      await this.#api.commit(staged.id)
+      return this.#api.attach(staged.id)
+    })
     const options = { site: SITE, group: GROUP, reason: 'shown by the demo' }
-    await this.#step('rollback', await this.#api.rollback(options))
+    await this.#step('rollback', () => this.#api.rollback(options))
   }
 
   /** Waits until every node has joined. */
@@ -75,7 +86,7 @@ class Play {
       const online = (await this.#api.nodes()).filter((node) => node.online).length
       output.redraw([`${online}/${this.#nodeCount} nodes have joined`])
       if (online >= this.#nodeCount) return
-      await clock.sleep(100)
+      await clock.sleep(100, this.#stop)
     }
   }
 
@@ -83,18 +94,22 @@ class Play {
     return this.#api.publish(this.#staging, { site: SITE, group: GROUP, stageOnly })
   }
 
-  async #step(name: string, job: Job): Promise<void> {
+  async #step(name: string, ask: () => Promise<Job>): Promise<Job> {
+    this.#stop.throwIfAborted()
+    const job = await ask()
     const { output, clock } = this.#context
     const [beganMs, progress] = [clock.monotonicMs(), new JobProgress(output)]
     let last: JobView | undefined
-    for await (const event of job.progress({ sinceId: this.#told.get(job.id) ?? 0 })) {
+    for await (const event of job.progress({ sinceId: this.#told.get(job.id) ?? 0, signal: this.#stop })) {
       last = event.job
       this.#told.set(job.id, event.id)
       if (name.endsWith('staged') && last.state === 'staged') break
       progress.show(last, clock.monotonicMs())
     }
+    this.#stop.throwIfAborted()
     if (last === undefined) throw new EngineError('ENGINE_ERR_INTERNAL', { why: 'a job told nothing' })
     this.#tell(name, last, clock.monotonicMs() - beganMs)
+    return job
   }
 
   #tell(name: string, job: JobView, tookMs: number): void {
@@ -125,14 +140,16 @@ export async function demo(context: Context, flags: DemoFlags): Promise<number> 
   const segmentCount = flag('--segments', flags.segments, count(nodeCount))
   const seed = flag('--seed', flags.seed, count(2 ** 31))
   const life = lifetime(false)
+  const stop = new AbortController()
   const beganMs = clock.monotonicMs()
   const directory = await mkdtemp(`${tmpdir()}/distributary-demo-`)
   const starting = listenAddress().then((listen) => DemoFleet.start({ directory, nodeCount, segmentCount, listen }))
   const play = async (): Promise<null> => {
     const fleet = await starting
+    stop.signal.throwIfAborted()
     const { Client } = await import('../../control/client.js')
     const staging = `${directory}/staging`
-    const steps = new Play(context, new Client({ url: fleet.url }), staging, nodeCount)
+    const steps = new Play(context, new Client({ url: fleet.url }), { staging, nodeCount, stop: stop.signal })
     output.note(`coordinator  ${fleet.url}   ${nodeCount} nodes in ${segmentCount} segments`)
     await steps.gather()
     await steps.run(seed)
@@ -147,13 +164,16 @@ export async function demo(context: Context, flags: DemoFlags): Promise<number> 
     }
     return null
   }
+  const playing = play()
   try {
-    const playing = play()
     const stopped = await Promise.race([playing, life.ended])
     if (stopped === null || flags.keep === true) return 0
     output.note('stopping')
     return stopped === 'SIGTERM' ? 143 : 130
   } finally {
+    // The play must not write into the directory that is removed, nor ask a coordinator that is gone.
+    stop.abort()
+    await playing.catch(() => {})
     // What is still being started is waited for, so that it can be stopped too.
     await (await starting.catch(() => undefined))?.stop()
     await rm(directory, { recursive: true, force: true })
