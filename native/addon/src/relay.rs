@@ -177,7 +177,7 @@ impl Relay {
     #[napi(catch_unwind)]
     pub fn set_plan(&self, env: &Env, session: u32, plan: NodePlan) -> napi::Result<()> {
         let session = settle(env, self.inner.session(session))?;
-        session.set_plan(settle(env, read_plan(plan))?);
+        session.set_plan(settle(env, read_plan(&plan))?);
         Ok(())
     }
 
@@ -361,7 +361,7 @@ fn read_source(options: SourceSessionOptions) -> Result<SourceSpec, Fault> {
         vouch_path: options.vouch_path.map(PathBuf::from),
         chunk_bytes: options.chunk_bytes,
         public_key: read_key("the public key", &options.public_key)?,
-        plan: read_plan(options.plan)?,
+        plan: read_plan(&options.plan)?,
     })
 }
 
@@ -372,21 +372,31 @@ fn read_receiver(options: ReceiverSessionOptions) -> Result<ReceiverSpec, Fault>
         vouch_path: PathBuf::from(options.vouch_path),
         chunk_bytes: options.chunk_bytes,
         public_key: read_key("the public key", &options.public_key)?,
-        plan: read_plan(options.plan)?,
+        plan: read_plan(&options.plan)?,
     })
 }
 
-fn read_plan(plan: NodePlan) -> Result<Plan, Fault> {
-    let read_all = |peers: Vec<PeerRef>| peers.iter().map(read_peer).collect();
+/// Reads a plan without the nodes that cannot be called. One of them does not cost the others.
+///
+/// A strand that names ancestors of which none can be called is an error: the first one's.
+fn read_plan(plan: &NodePlan) -> Result<Plan, Fault> {
     Ok(Plan {
         strand_count: plan.strand_count,
         parents: plan
             .parents
-            .into_iter()
-            .map(read_all)
+            .iter()
+            .map(|ancestors| read_ancestors(ancestors))
             .collect::<Result<_, Fault>>()?,
-        peers: read_all(plan.peers)?,
+        peers: plan.peers.iter().flat_map(read_peer).collect(),
     })
+}
+
+fn read_ancestors(ancestors: &[PeerRef]) -> Result<Vec<Peer>, Fault> {
+    let readable: Vec<_> = ancestors.iter().flat_map(read_peer).collect();
+    match ancestors.first() {
+        Some(first) if readable.is_empty() => read_peer(first).map(|peer| vec![peer]),
+        _ => Ok(readable),
+    }
 }
 
 fn read_peer(peer: &PeerRef) -> Result<Peer, Fault> {
