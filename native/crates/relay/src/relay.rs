@@ -122,12 +122,13 @@ impl Relay {
             public_key,
             chunk_bytes,
         };
-        let book = match vouch_path {
-            Some(path) => VouchBook::read(terms, &path)?,
-            None => VouchBook::new(terms),
-        };
-        let store = Store::open_source(&path, chunk_bytes)?;
-        self.start(terms, book, store, Role::Source, plan)
+        self.start(terms, Role::Source, plan, || {
+            let book = match vouch_path {
+                Some(path) => VouchBook::read(terms, &path)?,
+                None => VouchBook::new(terms),
+            };
+            Ok((book, Store::open_source(&path, chunk_bytes)?))
+        })
     }
 
     /// Fetches a stream and forwards it. What an earlier session left is checked and kept.
@@ -148,18 +149,19 @@ impl Relay {
             public_key,
             chunk_bytes,
         };
-        let book = VouchBook::open(terms, &vouch_path)?;
-        let store = Store::open_receiver(&path, chunk_bytes)?;
-        self.start(terms, book, store, Role::Receiver, plan)
+        self.start(terms, Role::Receiver, plan, || {
+            let book = VouchBook::open(terms, &vouch_path)?;
+            Ok((book, Store::open_receiver(&path, chunk_bytes)?))
+        })
     }
 
+    /// Starts a session on the files that `open_files` opens, once no other can run on them.
     fn start(
         &self,
         terms: Terms,
-        book: VouchBook,
-        store: Store,
         role: Role,
         plan: Plan,
+        open_files: impl FnOnce() -> Result<(VouchBook, Store), RelayError>,
     ) -> Result<Arc<Session>, RelayError> {
         let chunk_bytes = terms.chunk_bytes;
         if !chunk_bytes_allowed(chunk_bytes) {
@@ -172,12 +174,17 @@ impl Relay {
         let poll = Poll::new().map_err(refused)?;
         let waker = Waker::new(poll.registry(), session_loop::WAKER).map_err(refused)?;
         let shared = Arc::new(Shared::new(terms, self.hello.clone(), waker));
-        let mut sessions = lock(&self.sessions);
         if self.door.is_closing() {
             return Err(RelayError::Closed);
         }
         if !self.door.admit(&shared) {
             return Err(RelayError::SessionExists);
+        }
+        let (book, store) = open_files().inspect_err(|_| shared.end(None))?;
+        let mut sessions = lock(&self.sessions);
+        if self.door.is_closing() {
+            shared.end(None);
+            return Err(RelayError::Closed);
         }
         let start = Start {
             shared: Arc::clone(&shared),

@@ -499,6 +499,12 @@ fn an_assignment_has_one_session_at_a_time() {
     let error = relay.open_source(content.source_spec(1)).unwrap_err();
     assert_eq!(error.code(), "ENGINE_ERR_CONFLICT");
     source.close();
+    let mut missing = content.source_spec(1);
+    missing.path = content.path("missing");
+    assert_eq!(
+        relay.open_source(missing).unwrap_err().code(),
+        "ENGINE_ERR_IO"
+    );
     let _again = content.open_source(&relay, 1);
     let mut wrong = content.source_spec(1);
     wrong.chunk_bytes = 12_345;
@@ -506,6 +512,24 @@ fn an_assignment_has_one_session_at_a_time() {
         relay.open_source(wrong).unwrap_err().code(),
         "ENGINE_ERR_INVALID_ARGUMENT"
     );
+}
+
+#[test]
+fn a_second_session_is_refused_before_it_touches_the_files_of_the_first() {
+    let content = Content::new("untouched", MIB / 4, 8);
+    let relay = open_relay(1);
+    let _source = content.open_source(&relay, 1);
+    let child_relay = open_relay(2);
+    let parents = plan(&[peer(1, relay.address())]);
+    let child = content.open_receiver(&child_relay, "b", parents.clone());
+    content.completes(&child, "b");
+    // What the first has just begun to write looks torn to a second.
+    let mut vouches = content.vouches.concat();
+    vouches.extend(b"DSTVCH01 begun");
+    std::fs::write(content.path("b.vouch"), &vouches).unwrap();
+    let second = child_relay.open_receiver(content.receiver_spec("b", parents));
+    assert_eq!(second.unwrap_err().code(), "ENGINE_ERR_CONFLICT");
+    assert!(std::fs::read(content.path("b.vouch")).unwrap() == vouches);
 }
 
 #[test]
