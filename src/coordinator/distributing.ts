@@ -103,8 +103,11 @@ function silenceOfPart(world: World, job: LiveJob, part: NodePart, nowMs: number
 }
 
 function stallOfPart(job: LiveJob, part: NodePart, nowMs: number): string | null {
-  const isPacked = job.assignment !== null && job.assignment.packed !== null
-  if (part.state !== 'receiving' || !isPacked) return null
   const quietMs = nowMs - job.movedAtMs(part.nodeId)
-  return quietMs > NODE_STALLED_MS ? `it has received nothing for ${formatDuration(quietMs)}` : null
+  if (quietMs <= NODE_STALLED_MS) return null
+  if (part.state === 'staged' && job.record.state === 'committing') {
+    return `it has not answered the commit for ${formatDuration(quietMs)}`
+  }
+  const isPacked = job.assignment !== null && job.assignment.packed !== null
+  return part.state === 'receiving' && isPacked ? `it has received nothing for ${formatDuration(quietMs)}` : null
 }
