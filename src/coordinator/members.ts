@@ -94,6 +94,11 @@ export class Member {
     this.lastSeenMs = clock.nowMs()
   }
 
+  /** An assignment is not sent any more: whoever fetched it is told anew. */
+  dropUnderWay(assignmentId: string): void {
+    for (const task of this.#tasks.values()) if (task.underWay?.assignmentId === assignmentId) task.underWay = null
+  }
+
   /** It is gone: what it was told may not have arrived. */
   lost(): void {
     this.link = null

@@ -67,6 +67,7 @@ export class Ticking {
     const error = new EngineError(code, { why: failure.message }, { message: failure.message })
     world.log.error({ err: error, assignmentId }, 'a transfer failed')
     world.transfers.close(assignmentId)
+    for (const member of world.members.all) member.dropUnderWay(assignmentId)
     for (const job of world.jobs.values()) {
       if (job.assignment?.id === assignmentId && job.record.state !== 'committing') job.controller.abort(error)
     }

@@ -81,3 +81,16 @@ t.test('a round within the writing of an event tells nothing that hides it', asy
     ['phase', 'progress'],
   )
 })
+
+t.test('a node whose source failed is not waited for: it can be told anew', async (t) => {
+  const { world, statuses } = await place(t)
+  const member = world.members.admit(identity, [], 1)
+  const about = { kind: 'stage', release: { release: 1, treeHash: 'b' }, isDelta: false, toldAtMs: 0 } as const
+  for (const site of ['www', 'docs']) {
+    member.task(site).underWay = { ...about, commandId: site, assignmentId: `of-${site}` }
+  }
+  const failure = { code: 'ENGINE_ERR_IO', message: 'the disk is gone' }
+  statuses.push({ session: 1, assignmentId: 'of-www', bytesSent: 0, failure } as unknown as SessionStatus)
+  new Ticking(world).tick()
+  t.same(member.assignmentsUnderWay, ['of-docs'])
+})
