@@ -1,13 +1,5 @@
-import { isIPv4, isIPv6 } from 'node:net'
 import { EngineError } from '../base/errors.js'
-
-/** Says whether only this machine reaches `host`; a name other than localhost counts as reachable. */
-export function isLoopback(host: string): boolean {
-  const bare = host.replace(/^\[(.*)\]$/, '$1').toLowerCase()
-  if (isIPv4(bare)) return bare.startsWith('127.')
-  if (isIPv6(bare)) return bare === '::1' || bare === '0:0:0:0:0:0:0:1' || bare.startsWith('::ffff:127.')
-  return bare === 'localhost'
-}
+import { isLoopback } from '../base/loopback.js'
 
 /**
  * Refuses to listen where others reach and nothing checks who they are.

@@ -1,11 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { EngineError } from '../base/errors.js'
-
-/** Whether an address to listen on can be reached from this machine only. */
-export function isLoopback(host: string): boolean {
-  const bare = host.replace(/^\[(.*)\]$/, '$1').toLowerCase()
-  return bare === 'localhost' || bare === '::1' || /^127(\.\d{1,3}){3}$/.test(bare)
-}
+import { isLoopback } from '../base/loopback.js'
 
 /** Host without its port, or null when it is not a host at all. */
 function hostnameOf(authority: string): string | null {

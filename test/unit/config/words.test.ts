@@ -4,7 +4,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { surroundings, terminalSettings, xdgDirectory } from '../../../src/config/environment.js'
 import { configJsonSchema, fields, variableName } from '../../../src/config/fields.js'
-import { isLoopback, requireLoopback } from '../../../src/config/listen.js'
+import { requireLoopback } from '../../../src/config/listen.js'
 import { distance, nearest } from '../../../src/config/nearest.js'
 import { overlay, valueAt } from '../../../src/config/sources.js'
 
@@ -32,21 +32,9 @@ t.test('the distance of two words is a distance', async (t) => {
   )
 })
 
-t.test('only this machine reaches loopback', async (t) => {
-  for (const host of ['127.0.0.1', '127.9.9.9', '::1', '[::1]', 'localhost', 'LOCALHOST', '::ffff:127.0.0.1']) {
-    t.ok(isLoopback(host), host)
-  }
-  for (const host of [
-    '0.0.0.0',
-    '::',
-    '10.0.0.1',
-    'example.org',
-    '127.example.org',
-    '128.0.0.1',
-    '',
-    '::ffff:10.0.0.1',
-  ]) {
-    t.notOk(isLoopback(host), host)
+t.test('listening where others reach has to be said aloud', async (t) => {
+  t.doesNotThrow(() => requireLoopback('node.data', '127.0.0.1', false))
+  for (const host of ['0.0.0.0', '::', 'example.org']) {
     t.throws(() => requireLoopback('node.data', host, false), { code: 'ENGINE_ERR_INSECURE_LISTEN', details: { host } })
     t.doesNotThrow(() => requireLoopback('node.data', host, true))
   }
