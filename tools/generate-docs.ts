@@ -132,7 +132,8 @@ function metricsPage(): string {
     '',
     note,
     '',
-    'Served at `/metrics` of the coordinator for Prometheus, beside those of the process (`process_*`, `nodejs_*`).',
+    'Served at `/metrics` of the coordinator for Prometheus, beside memory, uptime and processor time of the process',
+    '(`process_resident_memory_bytes`, `process_uptime_seconds`, `process_cpu_seconds`).',
     '',
     table(['metric', 'type', 'unit', 'labels', 'meaning'], rows),
   ].join('\n')

@@ -25,8 +25,8 @@ export const JOB_EVENTS_KEPT = 1000
 export const JOB_EVENTS_KEPT_MS = 7 * DAY_MS
 
 /**
- * Snapshots kept for each site: the records from which a node that was away is caught up or a checkpoint is
- * explained.
+ * Snapshots kept for each site: the record of what each assignment changed, from which a release is explained.
+ * Nodes are caught up by assignments or whole copies, never by these.
  */
 export const SNAPSHOTS_KEPT_PER_SITE = 1000
 
@@ -37,14 +37,14 @@ export const JOB_PAGE_DEFAULT = 50
 export const JOB_PAGE_MAX = 500
 
 /**
- * A node that has been silent this long while others wait for it counts as behind. Two missed heartbeats and a
- * margin.
+ * A node whose connection has been gone this long while others wait for it counts as behind. Three heartbeats and
+ * a margin: one that lost its connection has called again by then.
  */
 export const NODE_SILENT_MS = 10 * SECOND_MS
 
 /**
- * A connection of the node channel is asked for a sign of life this often: finds a dead peer before it counts as
- * silent.
+ * A connection of the node channel is asked for a sign of life this often. It is cut when as many go unanswered as
+ * begin within NODE_SILENT_MS, a peer that is dead without a word thus after 12 to 15 s.
  */
 export const HEARTBEAT_MS = 3 * SECOND_MS
 

@@ -37,13 +37,6 @@ export const metricTable = {
     labels: ['group', 'phase'],
     buckets: seconds,
   },
-  engine_commit_spread_seconds: {
-    type: 'histogram',
-    unit: 'seconds',
-    help: 'From the first node that went live to the last that did, by the clocks of the nodes.',
-    labels: ['group'],
-    buckets: seconds,
-  },
   engine_nodes: {
     type: 'gauge',
     unit: 'nodes',
@@ -56,23 +49,11 @@ export const metricTable = {
     help: 'Share of the nodes of a group that serve the release they should.',
     labels: ['site', 'group'],
   },
-  engine_receipts_missing: {
-    type: 'gauge',
-    unit: 'receipts',
-    help: 'Completions that running jobs still wait for.',
-    labels: ['group'],
-  },
   engine_transfer_bytes_total: {
     type: 'counter',
     unit: 'bytes',
     help: 'Bytes of chunks moved by this process, by direction (sent, received) and transport (unicast).',
     labels: ['direction', 'transport'],
-  },
-  engine_chunks_refused_total: {
-    type: 'counter',
-    unit: 'chunks',
-    help: 'Chunks that did not match the signed digests and were thrown away.',
-    labels: [],
   },
   engine_http_requests_total: {
     type: 'counter',

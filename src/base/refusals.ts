@@ -93,7 +93,7 @@ export const refusals = {
     7,
     true,
     'no node has joined group {group}',
-    'start one: engine node --join URL --group {group}',
+    'start one: engine serve --role node --join URL --group {group}',
   ),
   ENGINE_ERR_CONFLICT: row(
     409,
