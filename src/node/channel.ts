@@ -44,8 +44,8 @@ export interface ChannelOptions {
 }
 
 const PINGS_UNANSWERED_MAX = Math.ceil(NODE_SILENT_MS / HEARTBEAT_MS)
-/** Waits are moved by up to this share of themselves, so that a thousand nodes do not call in the same instant. */
-const JITTER = 0.5
+/** A wait is half of its limit to all of it, so that a thousand nodes do not call in the same instant. */
+const JITTER = { middle: 0.75, share: 1 / 3 } as const
 
 function channelUrl(url: string): string {
   const parsed = new URL(url)
@@ -222,7 +222,8 @@ export class Channel {
     this.#isWelcome = false
     if (this.#closed) return
     const { clock, random } = this.#options
-    this.#cancelRetry = clock.setTimer(jittered(this.#waitMs, JITTER, random), () => this.#connect())
+    const waitMs = jittered(this.#waitMs * JITTER.middle, JITTER.share, random)
+    this.#cancelRetry = clock.setTimer(waitMs, () => this.#connect())
     this.#waitMs = Math.min(this.#waitMs * 2, RECONNECT_MAX_MS)
   }
 
