@@ -11,6 +11,7 @@ import { pack, scan } from '../../src/native/content.js'
 import { generateKey } from '../../src/native/keys.js'
 import { Relay } from '../../src/native/relay.js'
 import { FakeDoor, type Joined } from './fake-door.js'
+import { stablePort } from './port.js'
 import { until } from './until.js'
 
 const coordinatorId = 'd'.repeat(32)
@@ -72,7 +73,7 @@ export class FakeCoordinator {
     const key = generateKey()
     const door = new WelcomingDoor(key.publicKey.toString('hex'))
     const relay = new Relay({ host: '127.0.0.1', port: 0, nodeId: coordinatorId, name: 'source', role: 'coordinator' })
-    const server = await FakeCoordinator.#serve(door, 0)
+    const server = await FakeCoordinator.#serve(door, await stablePort())
     await mkdir(directory, { recursive: true })
     return new FakeCoordinator({ door, relay, server, key, directory })
   }

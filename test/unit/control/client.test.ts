@@ -9,6 +9,7 @@ import type { JobEvent } from '../../../src/model/event.js'
 import { serve } from '../../support/control.js'
 import { someJob, someNodeId } from '../../support/fake-door.js'
 import { ManualClock } from '../../support/manual-clock.js'
+import { stablePort } from '../../support/port.js'
 import { until } from '../../support/until.js'
 
 t.test('publish sends an absolute directory and gives a job that can be followed', async (t) => {
@@ -113,7 +114,7 @@ t.test('an answer that does not come in time is a timeout', async (t) => {
 })
 
 t.test('a watcher lives through a coordinator that restarts', async (t) => {
-  const first = await serve(t)
+  const first = await serve(t, { port: await stablePort() })
   const client = new Client({ url: first.server.url })
   const job = await client.publish('/srv/site', { site: 'www', group: 'edge' })
   const seen: JobEvent[] = []
