@@ -168,8 +168,12 @@ pub(crate) fn open_relay(number: u8) -> Relay {
 }
 
 pub(crate) fn open_relay_within(number: u8, limits: ListenLimits) -> Relay {
+    open_relay_at("127.0.0.1:0", number, limits)
+}
+
+pub(crate) fn open_relay_at(listen: &str, number: u8, limits: ListenLimits) -> Relay {
     Relay::open(Options {
-        listen: "127.0.0.1:0".parse().unwrap(),
+        listen: listen.parse().unwrap(),
         node: node(number),
         name: format!("n{number}"),
         role: PeerRole::Node,
@@ -194,20 +198,63 @@ pub(crate) fn plan(parents: &[Peer]) -> Plan {
     }
 }
 
+/// A chunk's message in strand 0.
+pub(crate) fn chunk_bytes(index: u32, bytes: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(bytes.len()).unwrap();
+    let header = MessageHeader::chunk(index, 0, length).to_bytes();
+    [&header[..], bytes].concat()
+}
+
+/// A false parent: tells each who calls on `listener` its HELLO and `vouches` at once, then `lie`
+/// when it has read ATTACH, until the lie is `caught`. Gives how often it was told.
+///
+/// A caller that has lost patience with a machine that stands still calls again, and is told again.
+pub(crate) fn lie_until(
+    listener: &TcpListener,
+    number: u8,
+    vouches: &[Vec<u8>],
+    lie: &[u8],
+    caught: impl Fn() -> bool,
+) -> u64 {
+    let mut first = hello_of(number).encode();
+    for bytes in vouches.iter().cloned() {
+        first.extend(Message::Vouch { bytes }.encode());
+    }
+    listener.set_nonblocking(true).unwrap();
+    let mut told = 0;
+    until("the lie is caught", || {
+        if let Ok((stream, _)) = listener.accept() {
+            let mut fake = FakePeer::of(stream);
+            let is_attach = |message: &Message| matches!(message, Message::Attach { .. });
+            if fake.stream.write_all(&first).is_ok()
+                && std::iter::from_fn(|| fake.next()).any(|message| is_attach(&message))
+            {
+                // Whoever is gone hears nothing.
+                let _ = fake.stream.write_all(lie);
+                told += 1;
+            }
+            fake.expect_close();
+        }
+        caught()
+    });
+    told
+}
+
+fn hello_of(number: u8) -> Message {
+    Message::Hello {
+        role: PeerRole::Node,
+        node: node(number),
+        name: "fake".to_owned(),
+        ticket: Vec::new(),
+    }
+}
+
 /// A peer that does what a test tells it to.
 pub(crate) struct FakePeer {
     pub(crate) stream: TcpStream,
 }
 
 impl FakePeer {
-    /// Waits for a call on `listener` and reads HELLO; answers as `number`.
-    pub(crate) fn accept(listener: &TcpListener, number: u8) -> Self {
-        let mut fake = Self::of(listener.accept().unwrap().0);
-        fake.hello(number);
-        fake.expect("HELLO", |message| matches!(message, Message::Hello { .. }));
-        fake
-    }
-
     pub(crate) fn call(address: SocketAddr, number: u8) -> Self {
         let mut fake = Self::of(TcpStream::connect(address).unwrap());
         fake.hello(number);
@@ -220,13 +267,7 @@ impl FakePeer {
     }
 
     pub(crate) fn hello(&mut self, number: u8) {
-        let (role, node, name) = (PeerRole::Node, node(number), "fake".to_owned());
-        self.send(&Message::Hello {
-            role,
-            node,
-            name,
-            ticket: Vec::new(),
-        });
+        self.send(&hello_of(number));
     }
 
     pub(crate) fn attach(&mut self, assignment: AssignmentId) {
@@ -243,11 +284,7 @@ impl FakePeer {
     }
 
     pub(crate) fn send_chunk(&mut self, index: u32, bytes: &[u8]) {
-        let length = u32::try_from(bytes.len()).unwrap();
-        self.stream
-            .write_all(&MessageHeader::chunk(index, 0, length).to_bytes())
-            .unwrap();
-        self.stream.write_all(bytes).unwrap();
+        self.stream.write_all(&chunk_bytes(index, bytes)).unwrap();
     }
 
     /// The next message; none when the other side has closed.
