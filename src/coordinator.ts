@@ -199,7 +199,10 @@ export class Coordinator implements JobsApi {
     for (const job of world.jobs.values()) job.controller.abort(reason)
     const late = new AbortController()
     const inTime = world.clock.sleep(SHUTDOWN_MS, late.signal).catch(() => {})
-    const stopped = server.close().then(() => quiet(world))
+    const stopped = server
+      .close()
+      .catch((error: unknown) => world.log.error({ err: toEngineError(error) }, 'the server did not close'))
+      .then(() => quiet(world))
     await Promise.race([stopped, inTime])
     const closed = opened.close(world.log)
     await Promise.race([closed, inTime])

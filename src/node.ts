@@ -86,7 +86,7 @@ export class Node {
     const lock = lockDirectory(settings.dataDir)
     try {
       const node = await openLocked(options, settings, lock)
-      options.signal?.addEventListener('abort', () => void node.close(), { once: true })
+      options.signal?.addEventListener('abort', () => closeOnSignal(node, options.log), { once: true })
       if (options.signal?.aborted) await node.close()
       return node
     } catch (error) {
@@ -196,11 +196,26 @@ function softwareName(): string {
   return `${name}/${version}`
 }
 
+/** Nobody waits for this: what fails is logged. */
+function closeOnSignal(node: Node, log: Logger = silentLogger): void {
+  node.close().catch((error: unknown) => log.error({ err: toEngineError(error) }, 'node did not close'))
+}
+
+/** Closes all of it, whatever of it fails. */
 async function closeParts({ core, relay, ledger, lock }: Parts): Promise<void> {
-  await core.close()
-  await relay.close()
-  await ledger.close()
-  lock.release()
+  try {
+    await core.close()
+  } finally {
+    try {
+      await relay.close()
+    } finally {
+      try {
+        await ledger.close()
+      } finally {
+        lock.release()
+      }
+    }
+  }
 }
 
 async function makeDirectory(path: string): Promise<void> {

@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promis
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { ControlServer } from '../../src/control/server.js'
 import { Coordinator } from '../../src/coordinator.js'
 import { FakeNode } from '../support/fake-node.js'
 import { until } from '../support/until.js'
@@ -125,6 +126,26 @@ t.test('a guard refuses mass deletion and an empty directory, and nothing change
   await t.rejects(coordinator.publish(staging, to), { code: 'ENGINE_ERR_SOURCE_MISSING' })
   t.match(await coordinator.sites(), [{ targetRelease: 1, nodesLive: 1, releases: [1] }])
   t.equal(node.messages('stage').length, 1)
+})
+
+t.test('a server that fails to close keeps nothing else open', async (t) => {
+  const { dataDir } = await place()
+  const coordinator = await Coordinator.open({ dataDir })
+  const { close } = ControlServer.prototype
+  let failures = 0
+  ControlServer.prototype.close = async function closeBadly(this: ControlServer): Promise<void> {
+    await close.call(this)
+    failures += 1
+    throw new Error('it did not close')
+  }
+  t.teardown(() => {
+    ControlServer.prototype.close = close
+  })
+  await coordinator.close()
+  ControlServer.prototype.close = close
+  t.ok(failures > 0)
+  await using again = await Coordinator.open({ dataDir })
+  t.equal(again.id, coordinator.id)
 })
 
 t.test('a group without nodes, or without one that answers, is told at once', async (t) => {

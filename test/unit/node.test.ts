@@ -230,3 +230,19 @@ t.test('a signal closes the node', async (t) => {
   await until('it is gone', () => joined.closed === 1)
   await t.rejects(open({ signal: controller.signal }))
 })
+
+t.test('what fails to close keeps nothing else open', async (t) => {
+  const closed: string[] = []
+  const failing = (name: string) => async () => {
+    closed.push(name)
+    throw new Error(`${name} did not close`)
+  }
+  const node = Node.of('a'.repeat(32), 'ams-1', {
+    core: { close: failing('core') },
+    relay: { close: failing('relay') },
+    ledger: { close: failing('ledger') },
+    lock: { release: () => closed.push('lock') },
+  } as unknown as Parameters<typeof Node.of>[2])
+  await t.rejects(node.close())
+  t.same(closed, ['core', 'relay', 'ledger', 'lock'])
+})
