@@ -1,4 +1,5 @@
 import { EngineError, errorTable, isErrorCode, toEngineError } from '../base/errors.js'
+import { REPORTS_KEPT_MAX } from '../base/limits.js'
 import type { NodeLink, NodeSession } from '../control/door.js'
 import { CHANNEL_VERSION, type FromNode, type Hello, type Progress, type Report } from '../control/schema/channel.js'
 import { isFinal } from '../jobs/job.js'
@@ -8,6 +9,9 @@ import { isSame } from '../track/reconcile.js'
 import type { Member } from './members.js'
 import { note, steer } from './steering.js'
 import { isStopping, type World } from './world.js'
+
+/** Messages of a node that wait: all that it may owe, twice, since what an earlier connection brought may wait too. */
+const INBOX_MAX = 2 * REPORTS_KEPT_MAX
 
 /** Failures of a difference that bringing the whole release may mend. */
 const mendedByWhole = new Set([
@@ -60,10 +64,23 @@ function inGroupOf(world: World, member: Member, site: string): boolean {
 
 /** Effects of one node's messages happen one after the other; one that fails is logged and the next is taken. */
 function enqueue(world: World, member: Member, what: string, effect: () => Promise<void>): void {
-  member.inbox = member.inbox.then(effect).catch((caught: unknown) => {
-    const err = toEngineError(caught)
-    if (!isStopping(world, err)) world.log.error({ err, node: member.identity.name, what }, 'a message was not taken')
-  })
+  member.inboxCount += 1
+  member.inbox = member.inbox
+    .then(effect)
+    .catch((caught: unknown) => {
+      const err = toEngineError(caught)
+      if (!isStopping(world, err)) world.log.error({ err, node: member.identity.name, what }, 'a message was not taken')
+    })
+    .finally(() => {
+      member.inboxCount -= 1
+    })
+}
+
+/** A node that says more than can be taken is let go: it tells again what was not acknowledged. */
+function refuseFlood(world: World, member: Member, link: NodeLink): void {
+  const error = new EngineError('ENGINE_ERR_OVERLOADED', { what: 'messages of a node' })
+  world.log.warn({ err: error, node: member.identity.name, waiting: member.inboxCount }, 'node says too much')
+  link.close(error.code, error.message)
 }
 
 /** Has a node drop what it staged for jobs that came to nothing while it was away. */
@@ -100,6 +117,10 @@ function welcomeToJobs(world: World, member: Member): void {
 function take(world: World, member: Member, link: NodeLink, message: FromNode): void {
   if (member.link !== link) return
   member.heard(world.clock)
+  if (message.type !== 'progress' && member.inboxCount >= INBOX_MAX) {
+    refuseFlood(world, member, link)
+    return
+  }
   switch (message.type) {
     case 'progress':
       takeProgress(world, member, message)

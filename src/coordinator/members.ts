@@ -56,6 +56,8 @@ export class Member {
   lastSeenMs: number
   /** Effects of its messages, one after the other. */
   inbox: Promise<void> = Promise.resolve()
+  /** Effects in the inbox that are not over. */
+  inboxCount = 0
   readonly #tasks = new Map<string, SiteTask>()
 
   constructor(identity: NodeIdentity, sites: readonly NodeSite[], lastSeenMs: number) {
