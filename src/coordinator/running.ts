@@ -1,6 +1,6 @@
 import type { EngineError } from '../base/errors.js'
 import { toEngineError } from '../base/errors.js'
-import { RETRY_FIRST_MS } from '../base/limits.js'
+import { RETRY_FIRST_MS, RETRY_MS_MAX } from '../base/limits.js'
 import { isFinal } from '../jobs/job.js'
 import { nextToStart } from '../jobs/queue.js'
 import { decide, settle } from './committing.js'
@@ -75,18 +75,32 @@ async function bringAssignment(world: World, job: LiveJob): Promise<'packed' | '
   return packJob(world, job)
 }
 
-/** A job that has decided cannot fail any more: it is settled again until that works. */
+/**
+ * Ends a job that did not go well. One that has decided cannot fail any more: it is settled again. What
+ * cannot be written is written again: until then the job holds its site.
+ */
 async function endBadly(world: World, job: LiveJob, error: EngineError): Promise<void> {
+  const isDecided = job.record.state === 'committing'
   let last = error
-  while (job.record.state === 'committing') {
-    if (isStopping(world, last)) return
-    world.log.error({ err: last, jobId: job.id }, 'a decided job is settled again')
-    await world.clock.sleep(RETRY_FIRST_MS, world.closing)
+  for (let attempts = isDecided ? 1 : 0; !isFinal(job.record.state); attempts++) {
+    if (attempts > 0 && !(await mayTryAgain(world, job, last, attempts))) return
     try {
-      await settle(world, job)
+      await (isDecided ? settle(world, job) : endInVain(world, job, error))
     } catch (caught) {
       last = toEngineError(caught)
     }
   }
-  if (!isFinal(job.record.state)) await endInVain(world, job, last)
+}
+
+/** Waits before the next attempt; false: the coordinator closes, and its next life takes the job up. */
+async function mayTryAgain(world: World, job: LiveJob, why: EngineError, attempts: number): Promise<boolean> {
+  if (isStopping(world, why)) return false
+  world.log.error({ err: why, jobId: job.id, state: job.record.state }, 'a job could not be ended and is ended again')
+  const waitMs = Math.min(RETRY_FIRST_MS * 2 ** (attempts - 1), RETRY_MS_MAX)
+  try {
+    await world.clock.sleep(waitMs, world.closing)
+  } catch {
+    return false
+  }
+  return true
 }
