@@ -15,13 +15,15 @@ pub(crate) const READ_TRIES_MAX: u32 = 3;
 /// Buffer for reading files: BLAKE3 has its full speed from 64 KiB, reads theirs from 256 KiB.
 pub(crate) const READ_BUFFER_BYTES: usize = 256 * 1024;
 
-/// Chunk size of small content: a publish of a few files is spread in more than one piece.
-pub(crate) const CHUNK_BYTES_SMALL: u32 = 64 * 1024;
-/// Chunk size otherwise: relays are 20 % faster than with 64 KiB, and no faster with 1 MiB.
+/// Chunk size of most content. A chunk is verified whole before it goes on, so each hop lags by one:
+/// at 100 Mbit/s to 8 receivers 128 MiB took 13.2 s with 256 KiB, 12.7 with 64 KiB, 12.3 with 32.
+pub(crate) const CHUNK_BYTES_SMALL: u32 = 32 * 1024;
+/// Chunk size of large content: relays on fast links are 20 % faster than with 64 KiB, and no
+/// faster with 1 MiB; the lag of a hop is nothing beside the whole.
 pub(crate) const CHUNK_BYTES_LARGE: u32 = 256 * 1024;
 /// Content from which on chunks are large.
-pub(crate) const CHUNK_LARGE_FROM_BYTES: u64 = 16 * 1024 * 1024;
-/// Chunks after which a vouch is signed: 64 MiB at 256 KiB a chunk.
+pub(crate) const CHUNK_LARGE_FROM_BYTES: u64 = 512 * 1024 * 1024;
+/// Chunks after which a vouch is signed: 8 MiB at 32 KiB a chunk.
 pub(crate) const VOUCH_CHUNKS_MAX: usize = 256;
 /// Age at which a vouch is signed though it has fewer chunks: receivers wait for nothing longer.
 pub(crate) const VOUCH_AGE_MAX: Duration = Duration::from_millis(100);
