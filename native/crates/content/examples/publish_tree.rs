@@ -1,5 +1,6 @@
 //! Measures scan, pack and apply of a directory: `publish_tree DIRECTORY WORK [NEXT]`. With NEXT
 //! the difference from DIRECTORY to it is measured too. Prints one line a phase.
+// A program for people at a terminal: it prints, and a failure may end it loudly.
 #![allow(clippy::print_stdout, clippy::unwrap_used)]
 
 use content::{
@@ -89,6 +90,7 @@ fn publish(source: &Path, work: &Path, release: u64) {
     );
 }
 
+// Figures for people: 52 bits are more than they read.
 #[allow(clippy::cast_precision_loss)]
 fn report(phase: &str, start: (Instant, f64), bytes: u64) {
     let seconds = start.0.elapsed().as_secs_f64();
@@ -106,6 +108,7 @@ fn now() -> (Instant, f64) {
 }
 
 /// CPU time of all threads of this process, user and system.
+// Figures for people: 52 bits are more than they read.
 #[allow(clippy::cast_precision_loss)]
 fn cpu_seconds() -> f64 {
     let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);

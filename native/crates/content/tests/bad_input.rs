@@ -1,5 +1,6 @@
 //! Goal: no stream, base or disk leads to anything but a typed error, with nothing left behind and
 //! nothing outside the target touched. Method: real streams, bent; and forged ones.
+// In a test a panic is the finding.
 #![allow(clippy::unwrap_used)]
 
 mod trees;

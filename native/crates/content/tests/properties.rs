@@ -1,5 +1,6 @@
 //! Goal: whatever tree, whatever edits: what arrives equals what was published, by whole releases
 //! and by differences. Method: random small trees, random edits, the whole path each time.
+// In a test a panic is the finding.
 #![allow(clippy::unwrap_used)]
 
 mod trees;

@@ -1,5 +1,6 @@
 //! Goal: what is published stands on the node exactly, and nothing that failed leaves a trace.
 //! Method: trees made and compared by the standard library, real files, the whole path each time.
+// In a test a panic is the finding.
 #![allow(clippy::unwrap_used)]
 
 mod trees;

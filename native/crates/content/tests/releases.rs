@@ -1,4 +1,5 @@
 //! Goal: `live` is switched in one step and only to what is there; pruning knows what is its own.
+// In a test a panic is the finding.
 #![allow(clippy::unwrap_used)]
 
 mod trees;

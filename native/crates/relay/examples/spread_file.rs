@@ -199,6 +199,7 @@ fn cpu_seconds() -> f64 {
         libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
         usage.assume_init()
     };
+    // Figures for people: 52 bits are more than they read.
     #[allow(clippy::cast_precision_loss)]
     let seconds = |time: libc::timeval| time.tv_sec as f64 + time.tv_usec as f64 / 1e6;
     seconds(usage.ru_utime) + seconds(usage.ru_stime)

@@ -1,4 +1,5 @@
 //! A process without free descriptors. It is alone in its process: the limit is everybody's.
+// In a test a panic is the finding.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;

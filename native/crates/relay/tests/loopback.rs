@@ -1,5 +1,6 @@
 //! The relay over real sockets and files. Several relays live in this process; what must come is
 //! waited for, never timed.
+// In a test a panic is the finding.
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod support;

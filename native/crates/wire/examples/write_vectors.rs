@@ -1,6 +1,7 @@
 //! Writes the golden vectors and the seeds of the fuzz targets anew: `cargo run -p wire --example
 //! write_vectors`. What changes then is a change of the protocol.
 
+// A program for people at a terminal: it prints, and a failure may end it loudly.
 #![allow(clippy::expect_used, clippy::panic)]
 
 #[path = "../tests/vector_set/mod.rs"]

@@ -2,6 +2,7 @@
 //! the fuzz targets, on the corpus, on every beginning of each seed and on seeds with one bit
 //! turned.
 
+// In a test a panic is the finding.
 #![allow(clippy::expect_used)]
 
 #[path = "../../../fuzz/src/lib.rs"]

@@ -1,6 +1,7 @@
 //! Goal: each rule of peer messages refuses by its own name.
 //! Method: one broken value for each rule.
 
+// In a test a panic is the finding.
 #![allow(clippy::expect_used)]
 
 use wire::peer::{Message, MessageHeader, MessageType, PeerRole, Refusal};

@@ -2,6 +2,7 @@
 //! contents, so that changes of type, renames and swaps are frequent; random messages, headers
 //! and vouches; random bytes.
 
+// In a test a panic is the finding.
 #![allow(clippy::expect_used)]
 
 use std::collections::{BTreeMap, HashSet};

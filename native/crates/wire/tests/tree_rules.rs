@@ -1,6 +1,7 @@
 //! Goal: each rule of trees and steps refuses by its own name.
 //! Method: one broken value for each rule.
 
+// In a test a panic is the finding.
 #![allow(clippy::expect_used)]
 
 use wire::path::{check_path, parent_of};

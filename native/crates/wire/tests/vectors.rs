@@ -1,6 +1,7 @@
 //! Goal: the formats stay what they are, byte by byte. Method: every golden vector is read,
 //! its fields are compared with its JSON, and the values it was made of are encoded again.
 
+// In a test a panic is the finding.
 #![allow(clippy::expect_used)]
 
 mod vector_set;
