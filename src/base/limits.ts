@@ -153,6 +153,12 @@ export const REPORTS_KEPT_MAX = 4096
 /** Worker threads at most: a scan or a packing keeps two native threads busy itself, and the relay needs the rest. */
 export const POOL_THREADS_MAX = 2
 
+/**
+ * Scans and packing yield the processor to the relay by this niceness, as staging does: work that runs ahead
+ * can wait, a chunk that is passed on late holds up every node below (`docs/decisions/0005-work-yields-to-relays.md`).
+ */
+export const WORK_NICENESS = 10
+
 /** An idle worker thread ends after this long: tasks of one job follow each other within it. */
 export const POOL_IDLE_MS = 10 * SECOND_MS
 

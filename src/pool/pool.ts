@@ -4,7 +4,7 @@ import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
 import type { TaskName, TaskOutcome, TaskRequest, Tasks } from '../../workers/tasks.js'
 import { EngineError, toEngineError } from '../base/errors.js'
-import { POOL_IDLE_MS, POOL_THREADS_MAX } from '../base/limits.js'
+import { POOL_IDLE_MS, POOL_THREADS_MAX, WORK_NICENESS } from '../base/limits.js'
 import type { PackBatch, PackOptions, PackResult, ScanOptions, ScanProgress, ScanResult } from '../native/content.js'
 
 /** How one task is followed. A listener that throws stops the task, which then fails with what it threw. */
@@ -27,7 +27,11 @@ export class WorkerPool {
   constructor(workers = new URL('../../workers/', import.meta.url)) {
     this.#workers = workers
     const sizes = { minThreads: 0, maxThreads: POOL_THREADS_MAX, idleTimeout: POOL_IDLE_MS }
-    this.#piscina = new Piscina({ ...sizes, execArgv: process.execArgv.filter((flag) => !isOfProgram(flag)) })
+    this.#piscina = new Piscina({
+      ...sizes,
+      niceIncrement: WORK_NICENESS,
+      execArgv: process.execArgv.filter((flag) => !isOfProgram(flag)),
+    })
     // A thread that dies outside of a task: the next task gets a new one, and this process goes on.
     this.#piscina.on('error', () => {})
   }

@@ -15,6 +15,9 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 
+/// Niceness of a thread that stages; `WORK_NICENESS` of the limits is the same for scans and packing.
+const STAGING_NICENESS: i32 = 10;
+
 #[napi(object, use_nullable = true)]
 pub struct ApplyOptions {
     pub stream_path: String,
@@ -69,6 +72,7 @@ impl Applying {
         };
         let settled = Arc::clone(&outcome);
         let run = move || {
+            yield_to_relays();
             let done = catch_unwind(AssertUnwindSafe(work));
             settled.settle(done.unwrap_or_else(|payload| Err(Fault::panicked(&*payload))));
             teardown.done();
@@ -93,6 +97,13 @@ impl Applying {
     pub fn cancel(&self) {
         self.cancel.cancel();
     }
+}
+
+/// Staging may run behind; a chunk that is passed on late holds up every node below. On Linux this
+/// is the priority of the calling thread alone, and lowering it needs no right.
+fn yield_to_relays() {
+    // Where it is refused, staging is only less polite.
+    let _ = rustix::process::setpriority_process(None, STAGING_NICENESS);
 }
 
 fn find_source(
