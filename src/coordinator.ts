@@ -243,7 +243,7 @@ function handleOf(door: Door, id: string, onEnd: () => void): Job {
 async function quiet(world: World): Promise<void> {
   const running = [...world.jobs.values()].flatMap((job) => (job.running === null ? [] : [job.running]))
   await Promise.allSettled(running)
-  await Promise.allSettled(world.members.all.map((member) => member.inbox))
+  await Promise.allSettled(world.roster.all.map((known) => known.inbox))
   while (world.background.size > 0) await Promise.allSettled([...world.background])
 }
 

@@ -1,7 +1,7 @@
 // In: where the coordinator is, where data is kept, who this node is. Out: releases under <data>/sites/<site>/live.
 // It opens the parts of src/node/, puts them together with the native side and closes them.
 // Never: a decision of its own, content outside its data directory, state outside its object.
-import { mkdir } from 'node:fs/promises'
+import { makeDataDirectory } from './base/directories.js'
 import { type Clock, systemClock } from './base/clock.js'
 import { EngineError, toEngineError } from './base/errors.js'
 import { type Logger, silentLogger } from './base/log.js'
@@ -9,10 +9,12 @@ import { systemRandom } from './base/random.js'
 import { readSoftware } from './base/software.js'
 import { requireLoopback } from './config/listen.js'
 import type { Config, DataListen } from './config/schema.js'
-import type { NodeSite, PeerAddress } from './model/node.js'
+import { NAME_PATTERN, NAME_RULE } from './model/name.js'
+import type { NodeSite } from './model/node.js'
 import { Relay } from './native/relay.js'
 import { Applying, switchLive } from './native/sites.js'
 import { type DirectoryLock, lockDirectory } from './native/storage.js'
+import { announced } from './node/addresses.js'
 import { NodeCore } from './node/core.js'
 import { openIdentity } from './node/identity.js'
 import { Ledger } from './node/ledger.js'
@@ -57,8 +59,6 @@ interface Parts {
   readonly core: NodeCore
 }
 
-const nameRule = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
-
 /** A node in this process: fetches what its coordinator tells it to, serves it on, switches to it when told. */
 export class Node {
   /** 32 hexadecimal digits; stays the same for a data directory. */
@@ -82,7 +82,7 @@ export class Node {
   static async open(options: NodeOptions): Promise<Node> {
     const settings = settingsOf(options)
     options.signal?.throwIfAborted()
-    await makeDirectory(settings.dataDir)
+    await makeDataDirectory(settings.dataDir)
     const lock = lockDirectory(settings.dataDir)
     try {
       const node = await openLocked(options, settings, lock)
@@ -153,11 +153,11 @@ async function openLocked(options: NodeOptions, settings: Settings, lock: Direct
     const releases = new Releases({ paths, ledger, clock, log: roomLog })
     await releases.recover()
     relay = new Relay({ host: data.host, port: data.port, nodeId: id, name, role: 'node' })
-    const listening = { host: data.host, port: relay.port }
+    const { port } = relay
     const core = new NodeCore({
       ...{ paths, ledger, releases, clock, switchLive },
       identity: { id, name, groups, segment },
-      dataAddress: (localAddress) => announced(data, listening, localAddress),
+      dataAddress: (localAddress) => announced(data, port, localAddress),
       join: settings.join,
       software: softwareName(),
       plane: dataPlane(relay),
@@ -165,20 +165,13 @@ async function openLocked(options: NodeOptions, settings: Settings, lock: Direct
       log: roomLog,
     })
     core.start()
-    roomLog.info({ nodeId: id, relay: listening.port, join: settings.join }, 'node open')
+    roomLog.info({ nodeId: id, relay: port, join: settings.join }, 'node open')
     return Node.of(id, name, { lock, ledger, relay, core })
   } catch (error) {
     await relay?.close()
     await ledger.close()
     throw error
   }
-}
-
-/** Peers are told an address that leads here: a wildcard is nobody's. */
-function announced(data: DataListen, listening: PeerAddress, localAddress: string): PeerAddress {
-  const isWildcard = data.host === '0.0.0.0' || data.host === '::'
-  const own = isWildcard && localAddress !== '' ? localAddress.replace(/^::ffff:/, '') : listening.host
-  return { host: data.announceHost ?? own, port: listening.port }
 }
 
 function dataPlane(relay: Relay): DataPlane {
@@ -218,23 +211,14 @@ async function closeParts({ core, relay, ledger, lock }: Parts): Promise<void> {
   }
 }
 
-async function makeDirectory(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true, mode: 0o755 })
-  } catch (error) {
-    const why = toEngineError(error).message
-    throw new EngineError('ENGINE_ERR_DATA_DIR_UNWRITABLE', { path, why }, { cause: error })
-  }
-}
-
 function needed<T>(what: string, value: T | null | undefined): T {
   if (value !== undefined && value !== null) return value
   throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what, why: 'it is needed to open a node' })
 }
 
 function checkName(what: string, value: string): void {
-  if (nameRule.test(value)) return
-  const why = `"${value}" must be letters, digits, ".", "_" or "-", starting with a letter or digit`
+  if (NAME_PATTERN.test(value)) return
+  const why = `"${value}" must be ${NAME_RULE}`
   throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what, why })
 }
 

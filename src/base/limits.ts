@@ -48,6 +48,9 @@ export const NODE_SILENT_MS = 10 * SECOND_MS
  */
 export const HEARTBEAT_MS = 3 * SECOND_MS
 
+/** So many go unanswered before a peer is gone. Counted, not timed: a stalled loop of ours is no silence. */
+export const PINGS_UNANSWERED_MAX = Math.ceil(NODE_SILENT_MS / HEARTBEAT_MS)
+
 /** First wait before a node calls its coordinator again; doubled each time, with jitter. */
 export const RECONNECT_FIRST_MS = 250
 

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { type LogFormat, type LogLevel, logLevels } from '../base/log.js'
+import { NAME_PATTERN, NAME_RULE } from '../model/name.js'
 import type { PeerAddress } from '../model/node.js'
 
 /** What the reference page and the JSON Schema say of a field, beside its type and default. */
@@ -22,10 +23,10 @@ function field<T extends z.ZodType>(schema: T, meta: FieldMeta): T {
   return schema
 }
 
-const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]*$/
-const name = () =>
-  z.string().max(64).regex(NAME, 'must be letters, digits, ".", "_" or "-", starting with a letter or digit')
+const name = () => z.string().regex(NAME_PATTERN, `must be ${NAME_RULE}`)
 const host = () => z.string().min(1).max(255)
+/** Peers are told it as it stands: no name that each of them would resolve in its own way. */
+const address = () => z.union([z.ipv4(), z.ipv6()], 'must be a numeric address, such as 10.0.0.5')
 const directory = () => z.string().min(1).max(4000)
 
 const url = () =>
@@ -38,7 +39,7 @@ const url = () =>
 
 const dataPlane = (who: string) =>
   z.strictObject({
-    host: field(host().default('127.0.0.1'), {
+    host: field(address().default('127.0.0.1'), {
       effect: `Address where ${who} serves peers of the data plane.`,
       worstCase: 'Beyond loopback anybody who reaches it can fetch content: needs insecure: true.',
     }),
@@ -47,9 +48,10 @@ const dataPlane = (who: string) =>
       effect: 'Port of the same; 0 takes any free one.',
       worstCase: 'A fixed port that is taken stops the start; a free one must be let through firewalls anew each time.',
     }),
-    announceHost: field(host().nullable().default(null), {
+    announceHost: field(address().nullable().default(null), {
       effect:
-        'Address that peers are told; null tells the one above. Needed behind address translation or with 0.0.0.0.',
+        'Address that peers are told; null tells the one above, or for 0.0.0.0 the one by which node and coordinator ' +
+        'reach each other. Needed behind address translation.',
       worstCase: 'An address that peers do not reach: they fetch from others, this process helps nobody.',
       advanced: true,
     }),

@@ -53,7 +53,7 @@ export class Door implements CoordinatorDoor {
       const why = `site ${site} belongs to group ${known.group}`
       throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the group', why })
     }
-    const parts = world.members.inGroup(group).map((member) => newPart(member.identity))
+    const parts = world.roster.inGroup(group).map((known) => newPart(known.identity))
     const job = new LiveJob(this.#newRecord(request), parts, world.clock.monotonicMs())
     await world.watching.begin(job.id, true)
     const atMs = job.record.createdAtMs

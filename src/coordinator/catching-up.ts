@@ -80,11 +80,11 @@ async function packWhole(world: World, site: string, release: ReleaseRef, jobId:
 
 /** Nodes that wait for a whole copy which will not come are told apart from those that are at work. */
 function failNodes(world: World, site: string, error: EngineError): void {
-  for (const member of world.members.all) {
-    const next = nextFor(world, member, site)
+  for (const known of world.roster.all) {
+    const next = nextFor(world, known, site)
     if (next?.action.do !== 'replicate') continue
     const report = error.toReport()
-    member.task(site).fail(next.goal.release, report, false, world.clock.monotonicMs())
-    note(world, next.goal, member, { type: 'failed', command: 'publish', error: report })
+    known.task(site).fail(next.goal.release, report, false, world.clock.monotonicMs())
+    note(world, next.goal, known, { type: 'failed', command: 'publish', error: report })
   }
 }

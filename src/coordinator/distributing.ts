@@ -8,7 +8,7 @@ import { holds } from '../track/reconcile.js'
 import { silenceOf } from '../track/silence.js'
 import type { Transfer } from '../transfer/index.js'
 import type { LiveJob } from './live-job.js'
-import type { Member } from './members.js'
+import type { KnownNode } from './roster.js'
 import { openTransfer, toTransferNode } from './sending.js'
 import { steerSite } from './steering.js'
 import { advance, type World } from './world.js'
@@ -22,7 +22,7 @@ export function openForJob(
 ): Transfer {
   job.assignment = record
   job.waitingSinceMs = world.clock.monotonicMs()
-  const nodes = world.members.inGroup(job.record.group).filter((member) => takesPart(job, member))
+  const nodes = world.roster.inGroup(job.record.group).filter((known) => takesPart(job, known))
   const { strategy } = job.record.policy
   const transfer = openTransfer(world, record, { strategy, nodes: nodes.map(toTransferNode), whole })
   steerSite(world, job.record.site)
@@ -30,12 +30,12 @@ export function openForJob(
 }
 
 /** Who is there, or was when the coordinator was killed, and holds what the assignment builds on. */
-function takesPart(job: LiveJob, member: Member): boolean {
-  const part = job.part(member.identity.id)
-  if (part === undefined || (member.link === null && (part.state === 'new' || part.state === 'behind'))) return false
+function takesPart(job: LiveJob, known: KnownNode): boolean {
+  const part = job.part(known.identity.id)
+  if (part === undefined || (known.link === null && (part.state === 'new' || part.state === 'behind'))) return false
   const { baseRelease, site } = job.record
   if (baseRelease === null) return true
-  return holds(member.holdings(site), { release: baseRelease, treeHash: job.baseTreeHash ?? '' })
+  return holds(known.holdings(site), { release: baseRelease, treeHash: job.baseTreeHash ?? '' })
 }
 
 /**
@@ -98,7 +98,7 @@ export function giveUpSilent(world: World, job: LiveJob, parts: readonly NodePar
 function silenceOfPart(world: World, job: LiveJob, part: NodePart, nowMs: number): string | null {
   // What is staged is durable: before the decision a node that holds the release may be away.
   if (part.state === 'staged' && job.record.state !== 'committing') return null
-  const presence = world.members.get(part.nodeId)?.presence ?? { online: false, lastHeardMs: null }
+  const presence = world.roster.get(part.nodeId)?.presence ?? { online: false, lastHeardMs: null }
   return silenceOf(presence, job.waitingSinceMs, nowMs)
 }
 

@@ -41,11 +41,11 @@ function forget(world: World, stale: World['stale'][number]): void {
   world.transfers.close(stale.assignmentId)
   world.stale.push(stale)
   if (world.stale.length > STALE_ASSIGNMENTS_MAX) world.stale.shift()
-  for (const member of world.members.all) {
-    if (member.link === null) continue
-    const task = member.task(stale.site)
+  for (const known of world.roster.all) {
+    if (known.link === null) continue
+    const task = known.task(stale.site)
     if (task.underWay?.assignmentId === stale.assignmentId) task.underWay = null
-    member.link.send({ type: 'discard', ...stale })
+    known.link.send({ type: 'discard', ...stale })
   }
 }
 

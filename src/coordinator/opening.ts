@@ -1,14 +1,12 @@
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../base/clock.js'
+import { makeDataDirectory } from '../base/directories.js'
 import { EngineError, toEngineError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
-import { isLoopback } from '../base/loopback.js'
 import type { Metrics } from '../base/metrics.js'
 import { newIdentity, systemRandom } from '../base/random.js'
 import type { DataListen } from '../config/schema.js'
 import { Content } from '../content/index.js'
-import type { PeerAddress } from '../model/node.js'
 import { generateKey, publicKeyOf } from '../native/keys.js'
 import { Relay } from '../native/relay.js'
 import { lockDirectory } from '../native/storage.js'
@@ -16,7 +14,7 @@ import { WorkerPool } from '../pool/pool.js'
 import { Store } from '../store/store.js'
 import { Transfers } from '../transfer/index.js'
 import { WholePacking } from './catching-up.js'
-import { Members } from './members.js'
+import { Roster } from './roster.js'
 import { ReceiptBook } from './receipt-book.js'
 import { Watching } from './watching.js'
 import type { World } from './world.js'
@@ -26,7 +24,6 @@ const DATABASE = 'engine.db'
 
 export interface OpeningOptions {
   readonly dataDir: string
-  readonly listen: PeerAddress
   readonly data: DataListen
   readonly log: Logger
   readonly clock: Clock
@@ -64,7 +61,7 @@ export class OpenedWorld {
  */
 export async function openWorld(options: OpeningOptions, opened: OpenedWorld): Promise<World> {
   const { dataDir, data, log, clock, metrics, closing } = options
-  await makeDirectory(dataDir)
+  await makeDataDirectory(dataDir)
   opened.keep('lock', lockDirectory(dataDir), (lock) => lock.release())
   const store = opened.keep('database', await Store.open(join(dataDir, DATABASE)), (it) => it.close())
   const { coordinatorId, keySeed } = await identityOf(store)
@@ -74,7 +71,7 @@ export async function openWorld(options: OpeningOptions, opened: OpenedWorld): P
   const { host, port } = data
   const own = { nodeId: coordinatorId, name: 'coordinator', role: 'coordinator' } as const
   const relay = opened.keep('relay', new Relay({ host, port, ...own }), (it) => it.close())
-  const source = { nodeId: coordinatorId, host: announcedHost(options), port: relay.port }
+  const source = { nodeId: coordinatorId, host: data.announceHost ?? data.host, port: relay.port }
   const transferLog = log.child({ room: 'transfer' })
   const transfers = new Transfers({ relay, source, publicKey, log: transferLog })
   opened.keep('transfers', transfers, (it) => it.closeAll())
@@ -82,7 +79,7 @@ export async function openWorld(options: OpeningOptions, opened: OpenedWorld): P
     ...{ store, content, transfers, clock, log, metrics, coordinatorId, source, closing },
     openedAtMs: clock.monotonicMs(),
     publicKey: publicKey.toString('hex'),
-    members: new Members(),
+    roster: new Roster(),
     watching: new Watching(store.events),
     receiptBook: new ReceiptBook(store),
     wholes: new WholePacking(() => world),
@@ -95,15 +92,6 @@ export async function openWorld(options: OpeningOptions, opened: OpenedWorld): P
   return world
 }
 
-async function makeDirectory(path: string): Promise<void> {
-  try {
-    await mkdir(path, { recursive: true })
-  } catch (error) {
-    const why = toEngineError(error).message
-    throw new EngineError('ENGINE_ERR_DATA_DIR_UNWRITABLE', { path, why }, { cause: error })
-  }
-}
-
 /** Made once and kept: nodes know a coordinator by its key. */
 async function identityOf(store: Store): Promise<{ coordinatorId: string; keySeed: Buffer }> {
   if ((await store.meta.read()) === null) {
@@ -113,11 +101,4 @@ async function identityOf(store: Store): Promise<{ coordinatorId: string; keySee
   const meta = await store.meta.read()
   if (meta === null) throw new EngineError('ENGINE_ERR_INTERNAL', { why: 'the database has no identity' })
   return meta
-}
-
-/** Where nodes are told to find the relay: a wildcard is nobody's address. */
-function announcedHost({ data, listen }: OpeningOptions): string {
-  if (data.announceHost !== null) return data.announceHost
-  const isWildcard = data.host === '0.0.0.0' || data.host === '::'
-  return isWildcard && !isLoopback(listen.host) ? listen.host : data.host
 }

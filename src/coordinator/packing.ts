@@ -1,7 +1,7 @@
 import { assert } from '../base/assert.js'
 import { EngineError, toEngineError } from '../base/errors.js'
 import { checkGuards } from '../jobs/guard.js'
-import { judgeQuorum, quorumError } from '../jobs/quorum.js'
+import { nobodyReady } from '../jobs/quorum.js'
 import type { ReleaseRef } from '../model/node.js'
 import type { PackBatch, PackResult, ScanResult } from '../native/content.js'
 import type { AssignmentRecord } from '../store/assignments.js'
@@ -44,16 +44,11 @@ export async function packJob(world: World, job: LiveJob): Promise<'packed' | 'i
 /** Nothing is packed for a group of which nobody answers. */
 function requireAudience(world: World, job: LiveJob): void {
   const { group, policy } = job.record
-  const members = world.members.inGroup(group)
-  if (members.length === 0) throw new EngineError('ENGINE_ERR_GROUP_EMPTY', { group })
+  const nodes = world.roster.inGroup(group)
+  if (nodes.length === 0) throw new EngineError('ENGINE_ERR_GROUP_EMPTY', { group })
   const nowMs = world.clock.monotonicMs()
-  if (members.some((member) => silenceOf(member.presence, world.openedAtMs, nowMs) === null)) return
-  throw quorumError(
-    judgeQuorum(
-      members.map(() => 'behind' as const),
-      policy.quorum,
-    ),
-  )
+  if (nodes.some((known) => silenceOf(known.presence, world.openedAtMs, nowMs) === null)) return
+  throw nobodyReady(nodes.length, policy.quorum)
 }
 
 const noChanges = { filesAdded: 0, filesChanged: 0, filesDeleted: 0, fileCount: 0, totalBytes: 0 }

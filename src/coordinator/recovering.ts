@@ -4,7 +4,7 @@ import type { JobRecord } from '../store/jobs.js'
 import { toPart } from '../track/fold.js'
 import { openForJob, stageShadow } from './distributing.js'
 import { LiveJob } from './live-job.js'
-import { Member } from './members.js'
+import { KnownNode } from './roster.js'
 import { advance, ownRelease, refreshSite, type World } from './world.js'
 
 /**
@@ -13,7 +13,7 @@ import { advance, ownRelease, refreshSite, type World } from './world.js'
  */
 export async function recover(world: World): Promise<void> {
   for (const node of await world.store.nodes.list()) {
-    world.members.add(new Member(node, node.sites, node.lastSeenMs))
+    world.roster.add(new KnownNode(node, node.sites, node.lastSeenMs))
   }
   for (const { site } of await world.store.sites.list()) await refreshSite(world, site)
   for (const record of await world.store.jobs.unfinished()) await takeUp(world, record)

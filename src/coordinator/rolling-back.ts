@@ -1,6 +1,6 @@
 import { EngineError } from '../base/errors.js'
 import type { ReleaseRef } from '../model/node.js'
-import { judgeQuorum, quorumError } from '../jobs/quorum.js'
+import { nobodyReady } from '../jobs/quorum.js'
 import { foldPart } from '../track/fold.js'
 import { holds } from '../track/reconcile.js'
 import type { LiveJob } from './live-job.js'
@@ -14,23 +14,18 @@ import { advance, type World } from './world.js'
  */
 export async function prepareRollback(world: World, job: LiveJob): Promise<void> {
   const { site, group } = job.record
-  const members = world.members.inGroup(group)
-  if (members.length === 0) throw new EngineError('ENGINE_ERR_GROUP_EMPTY', { group })
+  const nodes = world.roster.inGroup(group)
+  if (nodes.length === 0) throw new EngineError('ENGINE_ERR_GROUP_EMPTY', { group })
   const release = await releaseToGoBackTo(world, job)
-  if (!members.some((member) => member.link !== null)) {
-    throw quorumError(
-      judgeQuorum(
-        members.map(() => 'behind' as const),
-        job.record.policy.quorum,
-      ),
-    )
+  if (!nodes.some((known) => known.link !== null)) {
+    throw nobodyReady(nodes.length, job.record.policy.quorum)
   }
   const { treeHash } = release
   const happening = { type: 'numbered', release: release.release, baseRelease: null } as const
   await advance(world, job, happening, { patch: { treeHash } })
-  for (const member of members) {
-    const part = job.part(member.identity.id)
-    if (part === undefined || !holds(member.holdings(site), release)) continue
+  for (const known of nodes) {
+    const part = job.part(known.identity.id)
+    if (part === undefined || !holds(known.holdings(site), release)) continue
     job.setPart(foldPart(part, { type: 'staged' }), world.clock.monotonicMs())
   }
 }

@@ -5,14 +5,14 @@ import type { NodePlan, Plan } from '../model/plan.js'
 import { joinPlan, makePlan } from '../plan/index.js'
 import { seedOf } from '../plan/order.js'
 import type { PlanPart, Planner, Transfer, TransferNode } from '../transfer/index.js'
-import type { Member } from './members.js'
+import type { KnownNode } from './roster.js'
 import type { SendableAssignment, World } from './world.js'
 
 /** All uplinks count alike until senders measure them. */
 const EQUAL_WEIGHT = 1
 
 /** A node as plans name it. */
-export function toTransferNode({ identity }: Member): TransferNode {
+export function toTransferNode({ identity }: KnownNode): TransferNode {
   const { id: nodeId, dataAddress, segment } = identity
   return { nodeId, ...dataAddress, segment, weight: EQUAL_WEIGHT }
 }
@@ -56,7 +56,7 @@ export function planToWire({ strandCount, parents, peers }: NodePlan): Stage['pl
 /** Tells nodes that are there their new parts; the others get theirs when they come. */
 export function tellPlans(world: World, assignmentId: string, parts: readonly PlanPart[]): void {
   for (const { nodeId, plan } of parts) {
-    world.members.get(nodeId)?.link?.send({ type: 'plan', assignmentId, plan: planToWire(plan) })
+    world.roster.get(nodeId)?.link?.send({ type: 'plan', assignmentId, plan: planToWire(plan) })
   }
 }
 
@@ -64,6 +64,6 @@ export function tellPlans(world: World, assignmentId: string, parts: readonly Pl
 export function closeIdleTransfers(world: World): void {
   const needed = new Set<string>()
   for (const job of world.jobs.values()) if (job.assignment !== null) needed.add(job.assignment.id)
-  for (const member of world.members.all) for (const id of member.assignmentsUnderWay) needed.add(id)
+  for (const known of world.roster.all) for (const id of known.assignmentsUnderWay) needed.add(id)
   for (const id of world.transfers.openIds) if (!needed.has(id)) world.transfers.close(id)
 }

@@ -6,7 +6,7 @@ import { isSame, type ReconcileAction, reconcile } from '../track/reconcile.js'
 import type { ReleaseRef } from '../model/node.js'
 import type { Transfer } from '../transfer/index.js'
 import type { LiveJob } from './live-job.js'
-import type { Member } from './members.js'
+import type { KnownNode } from './roster.js'
 import { openTransfer, planToWire, tellPlans, toTransferNode } from './sending.js'
 import { activeJob, type SendableAssignment, type World } from './world.js'
 
@@ -44,16 +44,16 @@ export function goalOf(world: World, site: string): Goal | null {
 }
 
 /** What a node should do next for a site; null when it has nothing to do with it. */
-export function nextFor(world: World, member: Member, site: string): { goal: Goal; action: ReconcileAction } | null {
+export function nextFor(world: World, known: KnownNode, site: string): { goal: Goal; action: ReconcileAction } | null {
   const group = world.sites.get(site)?.record.group
-  if (group === undefined || !member.identity.groups.includes(group)) return null
+  if (group === undefined || !known.identity.groups.includes(group)) return null
   const goal = goalOf(world, site)
   if (goal === null) return null
-  const { underWay, failure, wholeOnly } = member.task(site)
+  const { underWay, failure, wholeOnly } = known.task(site)
   const action = reconcile(
     {
       target: goal.release,
-      holdings: member.holdings(site),
+      holdings: known.holdings(site),
       assignments: goal.assignments,
       switchNow: goal.switchNow,
       wholeOnly,
@@ -69,24 +69,24 @@ export function nextFor(world: World, member: Member, site: string): { goal: Goa
  * Brings one node one step nearer to what it should serve of a site. What it is told depends on
  * nothing but the state, so it may be called at any time and any number of times.
  */
-export function steer(world: World, member: Member, site: string): void {
-  if (member.link === null || world.closing.aborted || awaitsReport(world, member, site)) return
-  const next = nextFor(world, member, site)
+export function steer(world: World, known: KnownNode, site: string): void {
+  if (known.link === null || world.closing.aborted || awaitsReport(world, known, site)) return
+  const next = nextFor(world, known, site)
   if (next === null) return
   const { goal, action } = next
   switch (action.do) {
     case 'nothing':
-      note(world, goal, member, { type: 'live' })
+      note(world, goal, known, { type: 'live' })
       break
     case 'hold':
-      note(world, goal, member, { type: 'staged' })
+      note(world, goal, known, { type: 'staged' })
       break
     case 'commit':
-      note(world, goal, member, { type: 'staged' })
-      sendCommit(world, member, site, goal)
+      note(world, goal, known, { type: 'staged' })
+      sendCommit(world, known, site, goal)
       break
     case 'stage':
-      sendStage(world, member, goal, action.assignmentId)
+      sendStage(world, known, goal, action.assignmentId)
       break
     case 'replicate':
       if (goal.canReplicate) world.wholes.ask(site, goal.release, goal.jobId)
@@ -97,8 +97,8 @@ export function steer(world: World, member: Member, site: string): void {
 }
 
 /** What a node holds counts when it has reported it, so that its receipt is on record before its part is. */
-function awaitsReport(world: World, member: Member, site: string): boolean {
-  const { underWay } = member.task(site)
+function awaitsReport(world: World, known: KnownNode, site: string): boolean {
+  const { underWay } = known.task(site)
   return underWay !== null && world.clock.monotonicMs() - underWay.toldAtMs < REPORT_GRACE_MS
 }
 
@@ -106,22 +106,22 @@ function awaitsReport(world: World, member: Member, site: string): boolean {
 export function steerSite(world: World, site: string): void {
   const group = world.sites.get(site)?.record.group
   if (group === undefined) return
-  for (const member of world.members.inGroup(group)) steer(world, member, site)
+  for (const known of world.roster.inGroup(group)) steer(world, known, site)
 }
 
 /** Folds what is known of a node into its part of the job at work, if it is about that job's release. */
-export function note(world: World, about: { release: ReleaseRef }, member: Member, event: PartEvent): void {
+export function note(world: World, about: { release: ReleaseRef }, known: KnownNode, event: PartEvent): void {
   for (const job of world.jobs.values()) {
     if (job.record.state === 'queued' || job.release === null || !isSame(job.release, about.release)) continue
-    const part: NodePart | undefined = job.part(member.identity.id)
+    const part: NodePart | undefined = job.part(known.identity.id)
     if (part !== undefined) job.setPart(foldPart(part, event), world.clock.monotonicMs())
   }
 }
 
 /** Opens the transfer of a whole assignment from its files, woven for the nodes that need it now. */
 function reopen(world: World, { id, record }: SendableAssignment): Transfer {
-  const needy = world.members.all.filter((member) => {
-    const action = member.link === null ? null : nextFor(world, member, record.site)?.action
+  const needy = world.roster.all.filter((known) => {
+    const action = known.link === null ? null : nextFor(world, known, record.site)?.action
     return action?.do === 'stage' && action.assignmentId === id
   })
   const strategy = activeJob(world, record.site)?.record.policy.strategy ?? 'strands'
@@ -134,13 +134,13 @@ function toSendable(job: LiveJob, record: SendableAssignment['record'], release:
   return { id: record.id, release, base, record }
 }
 
-function sendCommit(world: World, member: Member, site: string, goal: Goal): void {
-  const task = member.task(site)
+function sendCommit(world: World, known: KnownNode, site: string, goal: Goal): void {
+  const task = known.task(site)
   task.attempts += 1
   const commandId = `${goal.jobId}.${goal.command}.${task.attempts}`
   const toldAtMs = world.clock.monotonicMs()
   task.underWay = { kind: 'commit', commandId, release: goal.release, assignmentId: null, isDelta: false, toldAtMs }
-  member.link?.send({
+  known.link?.send({
     type: 'commit',
     commandId,
     jobId: goal.jobId,
@@ -150,14 +150,14 @@ function sendCommit(world: World, member: Member, site: string, goal: Goal): voi
   })
 }
 
-function sendStage(world: World, member: Member, goal: Goal, assignmentId: string): void {
+function sendStage(world: World, known: KnownNode, goal: Goal, assignmentId: string): void {
   const assignment = goal.assignments.find((each) => each.id === assignmentId)
   if (assignment === undefined) return
   const { record, base } = assignment
-  const task = member.task(record.site)
+  const task = known.task(record.site)
   try {
     const transfer = world.transfers.get(record.id) ?? reopen(world, assignment)
-    const { plan, changed } = transfer.partOf(toTransferNode(member))
+    const { plan, changed } = transfer.partOf(toTransferNode(known))
     tellPlans(world, transfer.assignmentId, changed)
     task.attempts += 1
     const commandId = `${record.id}.${task.attempts}`
@@ -170,8 +170,8 @@ function sendStage(world: World, member: Member, goal: Goal, assignmentId: strin
       isDelta: base !== null,
       toldAtMs,
     }
-    note(world, goal, member, { type: 'progress', bytesHave: 0, rateBps: 0 })
-    member.link?.send({
+    note(world, goal, known, { type: 'progress', bytesHave: 0, rateBps: 0 })
+    known.link?.send({
       type: 'stage',
       commandId,
       jobId: goal.jobId,
@@ -185,6 +185,6 @@ function sendStage(world: World, member: Member, goal: Goal, assignmentId: strin
     const error = toEngineError(cause)
     world.log.warn({ err: error, assignmentId: record.id }, 'an assignment cannot be sent')
     task.fail(goal.release, error.toReport(), error.retryable, world.clock.monotonicMs())
-    note(world, goal, member, { type: 'failed', command: 'publish', error: error.toReport() })
+    note(world, goal, known, { type: 'failed', command: 'publish', error: error.toReport() })
   }
 }

@@ -28,7 +28,7 @@ export class Ticking {
       for (const status of world.transfers.poll()) this.#look(status)
       for (const job of world.jobs.values()) this.#tell(job)
       if (this.#round % ROUNDS_PER_STEER !== 0) return
-      for (const member of world.members.all) for (const site of world.sites.keys()) steer(world, member, site)
+      for (const known of world.roster.all) for (const site of world.sites.keys()) steer(world, known, site)
       closeIdleTransfers(world)
       this.#count()
     } catch (error) {
@@ -67,16 +67,17 @@ export class Ticking {
     const error = new EngineError(code, { why: failure.message }, { message: failure.message })
     world.log.error({ err: error, assignmentId }, 'a transfer failed')
     world.transfers.close(assignmentId)
-    for (const member of world.members.all) member.dropUnderWay(assignmentId)
+    const nowMs = world.clock.monotonicMs()
+    for (const known of world.roster.all) known.failUnderWay(assignmentId, error, nowMs)
     for (const job of world.jobs.values()) {
       if (job.assignment?.id === assignmentId && job.record.state !== 'committing') job.controller.abort(error)
     }
   }
 
   #count(): void {
-    const { members, metrics, jobs, sites } = this.#world
+    const { roster, metrics, jobs, sites } = this.#world
     const nodes = new Map<string, { online: number; offline: number }>()
-    for (const { identity, link } of members.all) {
+    for (const { identity, link } of roster.all) {
       const counts = nodes.get(identity.segment) ?? { online: 0, offline: 0 }
       counts[link === null ? 'offline' : 'online'] += 1
       nodes.set(identity.segment, counts)
@@ -87,8 +88,8 @@ export class Ticking {
     }
     for (const { record } of sites.values()) {
       const group = record.group
-      const all = members.inGroup(group)
-      const live = all.filter((member) => member.holdings(record.site).live?.release === record.target?.release)
+      const all = roster.inGroup(group)
+      const live = all.filter((known) => known.holdings(record.site).live?.release === record.target?.release)
       const ratio = all.length === 0 || record.target === null ? 1 : live.length / all.length
       metrics.set('engine_up_to_date_ratio', { site: record.site, group }, ratio)
       const queued = [...jobs.values()].filter((job) => job.record.group === group && job.record.state === 'queued')

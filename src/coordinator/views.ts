@@ -2,41 +2,41 @@ import { formatDuration } from '../base/quantities.js'
 import type { NodeView } from '../model/node.js'
 import type { SiteView } from '../model/site.js'
 import { isSame } from '../track/reconcile.js'
-import type { Member } from './members.js'
+import type { KnownNode } from './roster.js'
 import { nextFor } from './steering.js'
 import type { World } from './world.js'
 
 /** Every node that ever joined, by name. */
 export function nodeViews(world: World): readonly NodeView[] {
-  return world.members.all.map((member) => {
-    const { identity, link, lastSeenMs } = member
-    const sites = [...member.sites.values()]
-    return { ...identity, online: link !== null, lastSeenMs, sites, reason: reasonOf(world, member) }
+  return world.roster.all.map((known) => {
+    const { identity, link, lastSeenMs } = known
+    const sites = [...known.sites.values()]
+    return { ...identity, online: link !== null, lastSeenMs, sites, reason: reasonOf(world, known) }
   })
 }
 
 /** Why a node does not serve what it should; null when it does. */
-function reasonOf(world: World, member: Member): string | null {
+function reasonOf(world: World, known: KnownNode): string | null {
   const behind = [...world.sites.keys()].flatMap((site) => {
-    const why = whyBehind(world, member, site)
+    const why = whyBehind(world, known, site)
     return why === null ? [] : [why]
   })
-  if (member.link === null) {
-    const awayMs = Math.max(0, world.clock.nowMs() - member.lastSeenMs)
+  if (known.link === null) {
+    const awayMs = Math.max(0, world.clock.nowMs() - known.lastSeenMs)
     return [`it has not answered for ${formatDuration(awayMs)}`, ...behind].join('; ')
   }
   return behind.length === 0 ? null : behind.join('; ')
 }
 
-function whyBehind(world: World, member: Member, site: string): string | null {
+function whyBehind(world: World, known: KnownNode, site: string): string | null {
   const target = world.sites.get(site)?.record.target ?? null
-  const next = nextFor(world, member, site)
-  if (target === null || next === null || isSame(member.holdings(site).live, target)) return null
+  const next = nextFor(world, known, site)
+  if (target === null || next === null || isSame(known.holdings(site).live, target)) return null
   const { action } = next
-  const { failure } = member.task(site)
+  const { failure } = known.task(site)
   const release = `${site}@${target.release}`
   if (failure !== null) return `${release} is missing: ${failure.message}`
-  if (member.link === null) return `${release} is missing`
+  if (known.link === null) return `${release} is missing`
   return action.do === 'wait' ? `${release} is missing: ${action.reason}` : `${release} is on its way`
 }
 
@@ -45,8 +45,8 @@ export async function siteViews(world: World): Promise<readonly SiteView[]> {
   const views = [...world.sites.values()].map(async ({ record }): Promise<SiteView> => {
     const { site, group, target, holdReason } = record
     const releases = (await world.store.releases.list(site, { heldOnly: true })).map((each) => each.release)
-    const members = world.members.inGroup(group)
-    const live = target === null ? [] : members.filter((member) => isSame(member.holdings(site).live, target))
+    const nodes = world.roster.inGroup(group)
+    const live = target === null ? [] : nodes.filter((known) => isSame(known.holdings(site).live, target))
     return {
       site,
       group,
@@ -54,7 +54,7 @@ export async function siteViews(world: World): Promise<readonly SiteView[]> {
       targetTreeHash: target?.treeHash ?? null,
       holdReason,
       nodesLive: live.length,
-      nodeCount: members.length,
+      nodeCount: nodes.length,
       releases,
     }
   })

@@ -17,7 +17,7 @@ import type { KeptAssignment } from '../track/reconcile.js'
 import type { Transfers } from '../transfer/index.js'
 import type { LiveJob } from './live-job.js'
 import { toView } from './live-job.js'
-import type { Members } from './members.js'
+import type { Roster } from './roster.js'
 import type { ReceiptBook } from './receipt-book.js'
 import type { Watching } from './watching.js'
 import type { Wholes } from './wholes.js'
@@ -55,7 +55,7 @@ export interface World {
   readonly publicKey: string
   /** The relay as nodes reach it. */
   readonly source: PeerRef
-  readonly members: Members
+  readonly roster: Roster
   readonly watching: Watching
   readonly receiptBook: ReceiptBook
   readonly wholes: Wholes

@@ -32,3 +32,12 @@ export function judgeQuorum(states: readonly JobNodeState[], quorum: number): Qu
 export function quorumError({ ready: count, needed, total }: QuorumCount): EngineError {
   return new EngineError('ENGINE_ERR_QUORUM', { ready: count, needed, total })
 }
+
+/** What a group of which nobody answers is told as. */
+export const nobodyReady = (total: number, quorum: number): EngineError =>
+  quorumError(
+    judgeQuorum(
+      Array.from({ length: total }, () => 'behind' as const),
+      quorum,
+    ),
+  )

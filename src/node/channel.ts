@@ -10,7 +10,7 @@ import {
   CHANNEL_QUEUE_BYTES_MAX,
   HEARTBEAT_MS,
   HELLO_MS,
-  NODE_SILENT_MS,
+  PINGS_UNANSWERED_MAX,
   RECONNECT_FIRST_MS,
   RECONNECT_MAX_MS,
 } from '../base/limits.js'
@@ -23,6 +23,7 @@ import {
   fromCoordinator,
   type Hello,
 } from '../control/schema/channel.js'
+import { reachable } from './addresses.js'
 
 export type Welcome = Extract<FromCoordinator, { type: 'welcome' }>
 /** What a coordinator asks of a node once it has welcomed it. */
@@ -43,7 +44,6 @@ export interface ChannelOptions {
   readonly onRefused: (error: EngineError) => void
 }
 
-const PINGS_UNANSWERED_MAX = Math.ceil(NODE_SILENT_MS / HEARTBEAT_MS)
 /** A wait is half of its limit to all of it, so that a thousand nodes do not call in the same instant. */
 const JITTER = { middle: 0.75, share: 1 / 3 } as const
 
@@ -81,6 +81,7 @@ export class Channel {
   readonly #options: ChannelOptions
   readonly #url: string
   #socket: WebSocket | null = null
+  #remoteAddress = ''
   #isWelcome = false
   #unanswered = 0
   #waitMs = RECONNECT_FIRST_MS
@@ -131,6 +132,7 @@ export class Channel {
   #connect(): void {
     const { clock, log } = this.#options
     let localAddress = ''
+    this.#remoteAddress = ''
     const socket = new WebSocket(this.#url, { maxPayload: CHANNEL_MESSAGE_BYTES_MAX, perMessageDeflate: false })
     this.#socket = socket
     this.#unanswered = 0
@@ -142,6 +144,7 @@ export class Channel {
     }
     socket.on('upgrade', ({ socket: raw }: { socket: Socket }) => {
       localAddress = raw.localAddress ?? ''
+      this.#remoteAddress = raw.remoteAddress ?? ''
     })
     socket.on(
       'open',
@@ -195,7 +198,8 @@ export class Channel {
     if (!this.#isWelcome) {
       throw new EngineError('ENGINE_ERR_CHANNEL_PROTOCOL', { why: `${message.type} before welcome` })
     }
-    this.#options.onOrder(message)
+    const order = 'plan' in message ? { ...message, plan: reachable(message.plan, this.#remoteAddress) } : message
+    this.#options.onOrder(order)
   }
 
   #checkVersion({ version }: Welcome): void {

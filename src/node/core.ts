@@ -53,7 +53,6 @@ export class NodeCore {
   #publicKey: Uint8Array = new Uint8Array()
   #told = ''
   #busy = 0
-  #refusal: EngineError | null = null
   readonly #joining = new Set<Joining>()
 
   constructor(options: NodeCoreOptions) {
@@ -87,11 +86,6 @@ export class NodeCore {
 
   get isConnected(): boolean {
     return this.#channel?.isUp ?? false
-  }
-
-  /** Why the coordinator does not take this node; null when it does, or is not there. */
-  get refusal(): EngineError | null {
-    return this.#refusal
   }
 
   get holdings(): readonly NodeSite[] {
@@ -151,7 +145,6 @@ export class NodeCore {
       throw new EngineError('ENGINE_ERR_COORDINATOR_CHANGED', { ours, theirs: coordinatorId, url })
     }
     this.#publicKey = Buffer.from(publicKey, 'hex')
-    this.#refusal = null
     if (ours === null) this.#inBackground(ledger.record({ type: 'joined', coordinatorId }))
     log.info({ coordinatorId, url, reportsOwed: this.#reports.owed }, 'coordinator joined')
     for (const { resolve } of [...this.#joining]) resolve()
@@ -163,7 +156,6 @@ export class NodeCore {
   }
 
   #onRefused(error: EngineError): void {
-    this.#refusal = error
     if (error.retryable) return
     this.#options.log.error({ err: error }, 'the coordinator does not take this node')
     for (const { reject } of [...this.#joining]) reject(error)

@@ -2,7 +2,7 @@ import { open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { EngineError, toEngineError } from '../base/errors.js'
 import { newIdentity, type Random } from '../base/random.js'
-import { syncDirectory } from './journal.js'
+import { syncDirectory } from '../base/directories.js'
 
 /**
  * Reads who this node is from its data directory, or makes it once. It is never made anew beside a

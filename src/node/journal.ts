@@ -2,6 +2,7 @@ import { constants } from 'node:fs'
 import { type FileHandle, open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import xxhash from 'xxhash-wasm'
+import { syncDirectory } from '../base/directories.js'
 import { EngineError, toEngineError } from '../base/errors.js'
 import { JOURNAL_RECORD_BYTES_MAX } from '../base/limits.js'
 
@@ -80,16 +81,6 @@ export function readJournal(bytes: Buffer): JournalContents {
     if (next === null) return { records, doubtful, damagedAt, endBytes: offset }
     damagedAt ??= offset
     offset = next
-  }
-}
-
-/** Makes the names in a directory durable. */
-export async function syncDirectory(path: string): Promise<void> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
-  try {
-    await handle.sync()
-  } finally {
-    await handle.close()
   }
 }
 

@@ -4,10 +4,11 @@ import type { Clock } from '../base/clock.js'
 import { EngineError, toEngineError } from '../base/errors.js'
 import { RELEASES_KEPT } from '../base/limits.js'
 import type { Logger } from '../base/log.js'
+import { NAME_PATTERN } from '../model/name.js'
 import type { ReleaseRef } from '../model/node.js'
 import { treeHash } from '../native/content.js'
 import { pruneReleases, readLive } from '../native/sites.js'
-import { syncDirectory } from './journal.js'
+import { syncDirectory } from '../base/directories.js'
 import type { Ledger } from './ledger.js'
 import { assignmentOf, type NodePaths, releaseOf } from './paths.js'
 import { isHeld, isLive, type JournalRecord, type SiteState } from './state.js'
@@ -18,8 +19,6 @@ export interface ReleasesOptions {
   readonly clock: Clock
   readonly log: Logger
 }
-
-const siteName = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/
 
 async function namesIn(directory: string): Promise<readonly string[]> {
   return readdir(directory).catch((error: NodeJS.ErrnoException) => {
@@ -70,7 +69,7 @@ export class Releases {
    */
   async recover(): Promise<void> {
     const { ledger, paths } = this.#options
-    const onDisk = (await namesIn(paths.sites)).filter((site) => siteName.test(site))
+    const onDisk = (await namesIn(paths.sites)).filter((site) => NAME_PATTERN.test(site))
     for (const site of new Set([...ledger.state.sites.keys(), ...onDisk])) {
       await ledger.record(...(await this.#differences(site)))
       if (!ledger.isDamaged) await this.#removeStagings(site)

@@ -23,8 +23,6 @@ export interface JobFilter {
   readonly state?: JobState
   /** 1–JOB_PAGE_MAX. */
   readonly limit?: number
-  /** Only jobs older than this one: the next page. */
-  readonly beforeId?: string
 }
 
 export class Jobs {
@@ -56,7 +54,6 @@ export class Jobs {
     let query = this.#db().selectFrom('jobs').selectAll().orderBy('id', 'desc').limit(limit)
     if (filter.site !== undefined) query = query.where('site', '=', filter.site)
     if (filter.state !== undefined) query = query.where('state', '=', filter.state)
-    if (filter.beforeId !== undefined) query = query.where('id', '<', filter.beforeId)
     return (await query.execute()).map(fromRow)
   }
 

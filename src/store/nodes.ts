@@ -6,7 +6,6 @@ import { fromJson, type Queries, type Row, toJson } from './schema.js'
 export interface NodeRecord extends NodeIdentity {
   readonly sites: readonly NodeSite[]
   /** Why it is behind or does not answer; null when all is well. */
-  readonly reason: string | null
   readonly joinedAtMs: number
   readonly lastSeenMs: number
 }
@@ -59,14 +58,9 @@ export class Nodes {
       .execute()
   }
 
-  /** Notes when a node was last heard and why it is not well. */
-  async setSeen(id: string, lastSeenMs: number, reason: string | null): Promise<void> {
-    await this.#db().updateTable('nodes').set({ last_seen_ms: lastSeenMs, reason }).where('id', '=', id).execute()
-  }
-
-  /** Forgets a node; its receipts stay with their jobs. */
-  async remove(id: string): Promise<void> {
-    await this.#db().deleteFrom('nodes').where('id', '=', id).execute()
+  /** Notes when a node was last heard. */
+  async setSeen(id: string, lastSeenMs: number): Promise<void> {
+    await this.#db().updateTable('nodes').set({ last_seen_ms: lastSeenMs }).where('id', '=', id).execute()
   }
 }
 
@@ -89,7 +83,6 @@ function fromRow(row: Row<'nodes'>): NodeRecord {
     segment: row.segment,
     dataAddress: { host: row.data_host, port: row.data_port },
     sites: fromJson<NodeSite[]>(row.sites),
-    reason: row.reason,
     joinedAtMs: row.joined_at_ms,
     lastSeenMs: row.last_seen_ms,
   }

@@ -40,13 +40,6 @@ export class Receipts {
     const rows = await query.orderBy('recorded_at_ms').orderBy('node_name').orderBy('command').execute()
     return rows.map(fromRow)
   }
-
-  /** Ids of the nodes that have done a command of a job. */
-  async completedBy(jobId: string, command: CommandType): Promise<ReadonlySet<string>> {
-    const query = this.#db().selectFrom('receipts').select('node_id').where('job_id', '=', jobId)
-    const rows = await query.where('command', '=', command).where('kind', '=', 'completion').execute()
-    return new Set(rows.map((row) => row.node_id))
-  }
 }
 
 function toRow(receipt: Receipt): NewRow<'receipts'> {

@@ -87,7 +87,6 @@ interface NodesTable {
   data_host: string
   data_port: number
   sites: string
-  reason: string | null
   joined_at_ms: number
   last_seen_ms: number
 }

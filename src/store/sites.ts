@@ -88,10 +88,6 @@ export class Sites {
       .executeTakeFirst()
     if (result.numUpdatedRows === 0n) throw new EngineError('ENGINE_ERR_SITE_UNKNOWN', { site })
   }
-
-  async setHoldReason(site: string, holdReason: string | null): Promise<void> {
-    await this.#db().updateTable('sites').set({ hold_reason: holdReason }).where('site', '=', site).execute()
-  }
 }
 
 function fromRow(row: Row<'sites'>): SiteRecord {

@@ -57,15 +57,6 @@ export class Snapshots {
     const row = await this.#db().selectFrom('snapshots').selectAll().where('serial', '=', serial).executeTakeFirst()
     return row === undefined ? null : fromRow(row)
   }
-
-  /**
-   * The assignments of a site after a serial number, in order.
-   * @throws {EngineError} ENGINE_ERR_DATABASE_DAMAGED when a record cannot be unpacked.
-   */
-  async since(site: string, serial: number, limit = 1000): Promise<Snapshot[]> {
-    const query = this.#db().selectFrom('snapshots').selectAll().where('site', '=', site).where('serial', '>', serial)
-    return Promise.all((await query.orderBy('serial').limit(limit).execute()).map(fromRow))
-  }
 }
 
 async function fromRow(row: Row<'snapshots'>): Promise<Snapshot> {

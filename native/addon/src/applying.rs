@@ -15,7 +15,7 @@ use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 
-/// Niceness of a thread that stages; `WORK_NICENESS` of the limits is the same for scans and packing.
+/// Niceness of a thread that stages; `WORK_NICENESS` in the limits is that of scans and packing.
 const STAGING_NICENESS: i32 = 10;
 
 #[napi(object, use_nullable = true)]

@@ -1,22 +1,17 @@
 // The node channel: one WebSocket a node at /v1/channel, one JSON object a text message.
 // In: what a node or the coordinator received. Out: the same, checked. Never: a decision.
 import { z } from 'zod'
+import { releaseRef } from './node.js'
+import { count, identity, name, release, timeMs, treeHash } from './registry.js'
 
 export const CHANNEL_VERSION = 1
 
-const hex16 = z.string().regex(/^[0-9a-f]{32}$/)
-const hex32 = z.string().regex(/^[0-9a-f]{64}$/)
-const name = z
-  .string()
-  .min(1)
-  .max(64)
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/)
-const release = z.number().int().min(1).max(Number.MAX_SAFE_INTEGER)
-const bytes = z.number().int().min(0)
+/** An ed25519 key, 64 hexadecimal digits. */
+const publicKey = z.string().regex(/^[0-9a-f]{64}$/)
 
-export const releaseRef = z.object({ release, treeHash: hex32 })
-export const peerAddress = z.object({ host: z.string().min(1).max(255), port: z.number().int().min(1).max(65535) })
-export const peerRef = peerAddress.extend({ nodeId: hex16 })
+/** Numeric. In a plan a wildcard stands for the coordinator, at the address where the node found it. */
+export const peerAddress = z.object({ host: z.union([z.ipv4(), z.ipv6()]), port: z.number().int().min(1).max(65535) })
+export const peerRef = peerAddress.extend({ nodeId: identity })
 export const nodePlan = z.object({
   strandCount: z.number().int().min(1).max(16),
   parents: z.array(z.array(peerRef).max(64)).min(1).max(16),
@@ -36,7 +31,7 @@ export const hello = z.object({
   role: z.literal('node'),
   ticket: z.string().max(4096).optional(),
   software: z.string().max(64),
-  node: z.object({ id: hex16, name, groups: z.array(name).max(64), segment: name, dataAddress: peerAddress }),
+  node: z.object({ id: identity, name, groups: z.array(name).max(64), segment: name, dataAddress: peerAddress }),
   sites: z.array(nodeSite).max(1024),
 })
 /** What a node has (receipt), has done (completion) or could not do (failure); sent until acknowledged. */
@@ -49,18 +44,18 @@ export const report = z.object({
   kind: z.enum(['receipt', 'completion', 'failure']),
   site: name,
   release,
-  treeHash: hex32,
-  atMs: z.number().int().min(0),
-  bytesFetched: bytes,
+  treeHash,
+  atMs: timeMs,
+  bytesFetched: count,
   error: channelError.nullable(),
 })
 /** How far a transfer is, at most four times a second. */
 export const progress = z.object({
   type: z.literal('progress'),
   jobId: z.string().max(64),
-  assignmentId: hex16,
-  bytesHave: bytes,
-  rateBps: bytes,
+  assignmentId: identity,
+  bytesHave: count,
+  rateBps: count,
   parents: z.array(z.string().max(64)).max(16),
 })
 /** All that a node holds of its sites, sent when it changed. */
@@ -72,8 +67,8 @@ export const welcome = z.object({
   type: z.literal('welcome'),
   version: z.number().int(),
   role: z.literal('coordinator'),
-  coordinatorId: hex16,
-  publicKey: hex32,
+  coordinatorId: identity,
+  publicKey,
   ticket: z.string().max(4096).optional(),
 })
 export const refuse = z.object({ type: z.literal('refuse'), code: z.string().max(80), message: z.string().max(2000) })
@@ -84,10 +79,10 @@ export const stage = z.object({
   jobId: z.string().max(64),
   site: name,
   release,
-  treeHash: hex32,
+  treeHash,
   base: releaseRef.nullable(),
   assignment: z.object({
-    id: hex16,
+    id: identity,
     serial: z.number().int().min(1),
     chunkBytes: z
       .number()
@@ -97,7 +92,7 @@ export const stage = z.object({
   }),
   plan: nodePlan,
 })
-export const replan = z.object({ type: z.literal('plan'), assignmentId: hex16, plan: nodePlan })
+export const replan = z.object({ type: z.literal('plan'), assignmentId: identity, plan: nodePlan })
 /** Make a held release live. `command` says why: the second half of a publish, or a rollback. */
 export const commit = z.object({
   type: z.literal('commit'),
@@ -106,10 +101,10 @@ export const commit = z.object({
   command: z.enum(['commit', 'rollback']),
   site: name,
   release,
-  treeHash: hex32,
+  treeHash,
 })
 /** Drop what was fetched or staged for this assignment; what is live stays. */
-export const discard = z.object({ type: z.literal('discard'), assignmentId: hex16, site: name, release })
+export const discard = z.object({ type: z.literal('discard'), assignmentId: identity, site: name, release })
 export const ack = z.object({ type: z.literal('ack'), reportId: z.number().int().min(1) })
 
 export const fromCoordinator = z.discriminatedUnion('type', [welcome, refuse, stage, replan, commit, discard, ack])

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import type { NodeSite, NodeView, ReleaseRef } from '../../model/node.js'
 import { identity, name, named, release, timeMs, treeHash } from './registry.js'
 
-const releaseRef: z.ZodType<ReleaseRef> = named('ReleaseRef', z.object({ release, treeHash }))
+export const releaseRef: z.ZodType<ReleaseRef> = named('ReleaseRef', z.object({ release, treeHash }))
 
 const nodeSite: z.ZodType<NodeSite> = named(
   'NodeSite',

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { NAME_PATTERN, NAME_RULE } from '../../model/name.js'
 
 /**
  * Names of the schemas as OpenAPI shows them. A registry of our own: an embedding program that uses
@@ -12,12 +13,8 @@ export function named<T extends z.ZodType>(id: string, schema: T): T {
   return schema
 }
 
-/** What people name sites, groups, nodes and segments with: no separator of paths, no leading dot. */
-export const name: z.ZodString = z
-  .string()
-  .min(1)
-  .max(64)
-  .regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, 'letters, digits, ".", "_" and "-", beginning with a letter or digit')
+/** What people name sites, groups, nodes and segments with. */
+export const name: z.ZodString = z.string().regex(NAME_PATTERN, NAME_RULE)
 
 /** Identity of a process: 32 hexadecimal digits. */
 export const identity: z.ZodString = z.string().regex(/^[0-9a-f]{32}$/, '32 lower-case hexadecimal digits')

@@ -40,7 +40,7 @@ const statements = [
   ) strict, without rowid`,
   `create table nodes (
     id text primary key, name text not null unique, group_names text not null, segment text not null,
-    data_host text not null, data_port integer not null, sites text not null, reason text,
+    data_host text not null, data_port integer not null, sites text not null,
     joined_at_ms integer not null, last_seen_ms integer not null
   ) strict`,
   `create table assignments (

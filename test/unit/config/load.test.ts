@@ -81,12 +81,15 @@ t.test('a key that resembles nothing is told what is known there', async (t) => 
 
 t.test('all bad fields are named at once, each with what may stand there', async (t) => {
   const files = {
-    'engine.yaml': 'role: boss\ncoordinator:\n  listen:\n    port: 70000\nnode:\n  groups: [ok, "not ok"]\n',
+    'engine.yaml':
+      'role: boss\ncoordinator:\n  listen:\n    port: 70000\nnode:\n  groups: [ok, "not ok"]\n' +
+      '  data:\n    host: example.org\n',
   }
   const message = await problem(load(t, files))
   t.match(message, /:1:1: role must be coordinator \| node \| both, not "boss"/)
   t.match(message, /:4:5: coordinator\.listen\.port must be 0–65535, not 70000/)
-  t.match(message, /:6:3: node\.groups\.1 must be letters/)
+  t.match(message, /:6:3: node\.groups\.1 must be 1 to 64 letters/)
+  t.match(message, /:8:5: node\.data\.host must be a numeric address/)
 })
 
 t.test('what is no YAML is refused with its line', async (t) => {

@@ -3,7 +3,7 @@ import t from 'tap'
 import { NODE_STALLED_MS } from '../../../src/base/limits.js'
 import { giveUpSilent } from '../../../src/coordinator/distributing.js'
 import { LiveJob } from '../../../src/coordinator/live-job.js'
-import { Members } from '../../../src/coordinator/members.js'
+import { Roster } from '../../../src/coordinator/roster.js'
 import type { World } from '../../../src/coordinator/world.js'
 import type { JobState } from '../../../src/model/job.js'
 import { foldPart, newPart } from '../../../src/track/fold.js'
@@ -17,10 +17,10 @@ const identity = {
 /** A job in `state` whose one node is connected and has staged the release. */
 function place(state: JobState): { world: World; job: LiveJob; clock: ManualClock } {
   const clock = new ManualClock()
-  const members = new Members()
-  const member = members.admit(identity, [], 1)
-  member.link = { send: () => {}, close: () => {} }
-  member.heard(clock)
+  const roster = new Roster()
+  const known = roster.admit(identity, [], 1)
+  known.link = { send: () => {}, close: () => {} }
+  known.heard(clock)
   const policy = { stageOnly: false, maxDeleteRatio: 1, allowEmpty: true, quorum: 0.5, strategy: 'strands' } as const
   const record = {
     ...({ id: 'j', type: 'publish', site: 'www', group: 'edge', state, release: 1 } as const),
@@ -28,7 +28,7 @@ function place(state: JobState): { world: World; job: LiveJob; clock: ManualCloc
     ...{ error: null, createdAtMs: 1, finishedAtMs: null },
   }
   const job = new LiveJob(record, [foldPart(newPart(identity), { type: 'staged' })], 0)
-  return { world: { clock, members } as unknown as World, job, clock }
+  return { world: { clock, roster } as unknown as World, job, clock }
 }
 
 t.test('a node that is there and does not answer its commit is left behind in the end', async (t) => {

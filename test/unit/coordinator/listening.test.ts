@@ -4,7 +4,7 @@ import t from 'tap'
 import { HEARTBEAT_MS, REPORTS_KEPT_MAX } from '../../../src/base/limits.js'
 import { silentLogger } from '../../../src/base/log.js'
 import { nodeConnected } from '../../../src/coordinator/listening.js'
-import { Members } from '../../../src/coordinator/members.js'
+import { Roster } from '../../../src/coordinator/roster.js'
 import type { World } from '../../../src/coordinator/world.js'
 import { Coordinator } from '../../../src/coordinator.js'
 import { FakeNode } from '../../support/fake-node.js'
@@ -31,7 +31,7 @@ t.test('a node that says more than can be taken is let go, one that tells all th
     goOn = resolve
   })
   const world = {
-    ...{ members: new Members(), clock: new ManualClock(), log: silentLogger, stale: [] },
+    ...{ roster: new Roster(), clock: new ManualClock(), log: silentLogger, stale: [] },
     ...{ sites: new Map(), jobs: new Map(), closing: new AbortController().signal },
     store: { nodes: { put: () => stalled, setSites: async () => {} } },
   } as unknown as World
@@ -48,8 +48,8 @@ t.test('a node that says more than can be taken is let go, one that tells all th
   t.same(closed, [])
   say(REPORTS_KEPT_MAX)
   t.same([...new Set(closed)], ['ENGINE_ERR_OVERLOADED'])
-  const [member] = world.members.all
+  const [known] = world.roster.all
   goOn()
-  await member?.inbox
-  t.equal(member?.inboxCount, 0)
+  await known?.inbox
+  t.equal(known?.inboxCount, 0)
 })

@@ -7,7 +7,7 @@ import { RETRY_FIRST_MS } from '../../../src/base/limits.js'
 import { silentLogger } from '../../../src/base/log.js'
 import { createMetrics } from '../../../src/control/metrics.js'
 import { LiveJob } from '../../../src/coordinator/live-job.js'
-import { Members } from '../../../src/coordinator/members.js'
+import { Roster } from '../../../src/coordinator/roster.js'
 import { launch } from '../../../src/coordinator/running.js'
 import { Watching } from '../../../src/coordinator/watching.js'
 import type { World } from '../../../src/coordinator/world.js'
@@ -41,7 +41,7 @@ async function place(t: Place, refusals: number) {
     return left < 0 ? transaction(work) : Promise.reject(new EngineError('ENGINE_ERR_DATABASE_BUSY', { path: 'db' }))
   }
   const world = {
-    ...{ store, watching, members: new Members(), clock, log: silentLogger, metrics: createMetrics(), stale: [] },
+    ...{ store, watching, roster: new Roster(), clock, log: silentLogger, metrics: createMetrics(), stale: [] },
     ...{ jobs: new Map([[job.id, job]]), sites: new Map(), background: new Set(), closing: closing.signal },
     content: { dropScan: async () => {} },
   } as unknown as World

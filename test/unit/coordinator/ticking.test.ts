@@ -5,7 +5,7 @@ import t from 'tap'
 import { silentLogger } from '../../../src/base/log.js'
 import { createMetrics } from '../../../src/control/metrics.js'
 import { LiveJob } from '../../../src/coordinator/live-job.js'
-import { Members } from '../../../src/coordinator/members.js'
+import { Roster } from '../../../src/coordinator/roster.js'
 import { Ticking } from '../../../src/coordinator/ticking.js'
 import { Watching } from '../../../src/coordinator/watching.js'
 import { advance, type World } from '../../../src/coordinator/world.js'
@@ -39,7 +39,7 @@ async function place(t: Place): Promise<{ world: World; job: LiveJob; statuses: 
   await watching.begin(job.id, true)
   const statuses: SessionStatus[] = []
   const world = {
-    ...{ store, watching, members: new Members(), clock: new ManualClock(), log: silentLogger },
+    ...{ store, watching, roster: new Roster(), clock: new ManualClock(), log: silentLogger },
     ...{ metrics: createMetrics(), jobs: new Map([[job.id, job]]), sites: new Map(), background: new Set() },
     ...{ transfers: { poll: () => statuses, close: () => {} }, closing: new AbortController().signal },
   } as unknown as World
@@ -82,15 +82,17 @@ t.test('a round within the writing of an event tells nothing that hides it', asy
   )
 })
 
-t.test('a node whose source failed is not waited for: it can be told anew', async (t) => {
+t.test('a node whose source failed is not waited for: it is told anew, later each time', async (t) => {
   const { world, statuses } = await place(t)
-  const member = world.members.admit(identity, [], 1)
+  const known = world.roster.admit(identity, [], 1)
   const about = { kind: 'stage', release: { release: 1, treeHash: 'b' }, isDelta: false, toldAtMs: 0 } as const
   for (const site of ['www', 'docs']) {
-    member.task(site).underWay = { ...about, commandId: site, assignmentId: `of-${site}` }
+    known.task(site).underWay = { ...about, commandId: site, assignmentId: `of-${site}` }
   }
   const failure = { code: 'ENGINE_ERR_IO', message: 'the disk is gone' }
   statuses.push({ session: 1, assignmentId: 'of-www', bytesSent: 0, failure } as unknown as SessionStatus)
   new Ticking(world).tick()
-  t.same(member.assignmentsUnderWay, ['of-docs'])
+  t.same(known.assignmentsUnderWay, ['of-docs'])
+  t.match(known.task('www').failure, { message: 'the disk is gone', retryable: true, attempts: 1 })
+  t.ok((known.task('www').failure?.retryAtMs ?? 0) > world.clock.monotonicMs())
 })

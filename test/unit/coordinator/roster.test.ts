@@ -1,7 +1,7 @@
 // Goal: the coordinator knows each node once, and backs off from what fails. Method: by hand.
 import t from 'tap'
 import { RETRY_FIRST_MS, RETRY_MS_MAX } from '../../../src/base/limits.js'
-import { Member, Members, SiteTask } from '../../../src/coordinator/members.js'
+import { KnownNode, Roster, SiteTask } from '../../../src/coordinator/roster.js'
 import type { NodeIdentity } from '../../../src/model/node.js'
 import { ManualClock } from '../../support/manual-clock.js'
 
@@ -15,42 +15,42 @@ const identity = (name: string, id = name.repeat(32)): NodeIdentity => ({
 const release = { release: 1, treeHash: 'a'.repeat(64) }
 const error = { code: 'ENGINE_ERR_NO_SPACE', message: 'full', hint: '' }
 
-t.test('a node that comes again is the same member with what it says now', async (t) => {
-  const members = new Members()
-  const first = members.admit(identity('a'), [], 1)
+t.test('a node that comes again is the same known with what it says now', async (t) => {
+  const roster = new Roster()
+  const first = roster.admit(identity('a'), [], 1)
   const sites = [{ site: 'www', live: release, held: [] }]
-  t.equal(members.admit({ ...identity('a'), segment: 'other' }, sites, 2), first)
+  t.equal(roster.admit({ ...identity('a'), segment: 'other' }, sites, 2), first)
   t.equal(first.identity.segment, 'other')
   t.equal(first.holdings('www').live, release)
   t.same(first.holdings('docs'), { site: 'docs', live: null, held: [] })
 })
 
 t.test('a name belongs to the node that had it first', async (t) => {
-  const members = new Members()
-  members.admit(identity('a'), [], 1)
-  t.throws(() => members.admit(identity('a', 'b'.repeat(32)), [], 1), { code: 'ENGINE_ERR_NODE_NAME_TAKEN' })
+  const roster = new Roster()
+  roster.admit(identity('a'), [], 1)
+  t.throws(() => roster.admit(identity('a', 'b'.repeat(32)), [], 1), { code: 'ENGINE_ERR_NODE_NAME_TAKEN' })
 })
 
 t.test('groups are found, in the order of names', async (t) => {
-  const members = new Members()
-  for (const name of ['b', 'a']) members.admit(identity(name), [], 1)
-  members.admit({ ...identity('c'), groups: ['core'] }, [], 1)
+  const roster = new Roster()
+  for (const name of ['b', 'a']) roster.admit(identity(name), [], 1)
+  roster.admit({ ...identity('c'), groups: ['core'] }, [], 1)
   t.same(
-    members.inGroup('edge').map((member) => member.identity.name),
+    roster.inGroup('edge').map((known) => known.identity.name),
     ['a', 'b'],
   )
 })
 
 t.test('what was told is forgotten when the connection is lost', async (t) => {
-  const member = new Member(identity('a'), [], 1)
-  const task = member.task('www')
+  const known = new KnownNode(identity('a'), [], 1)
+  const task = known.task('www')
   task.underWay = { kind: 'stage', commandId: 'x', release, assignmentId: 'y', isDelta: false, toldAtMs: 0 }
-  t.same(member.assignmentsUnderWay, ['y'])
-  member.heard(new ManualClock())
-  t.same(member.presence, { online: false, lastHeardMs: 0 })
-  member.lost()
-  t.same(member.assignmentsUnderWay, [])
-  t.equal(member.task('www'), task)
+  t.same(known.assignmentsUnderWay, ['y'])
+  known.heard(new ManualClock())
+  t.same(known.presence, { online: false, lastHeardMs: 0 })
+  known.lost()
+  t.same(known.assignmentsUnderWay, [])
+  t.equal(known.task('www'), task)
 })
 
 t.test('each failure in a row doubles the wait up to a bound, a success ends it', async (t) => {

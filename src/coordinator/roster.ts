@@ -47,7 +47,7 @@ export class SiteTask {
 }
 
 /** A node as the running coordinator knows it. */
-export class Member {
+export class KnownNode {
   identity: NodeIdentity
   sites: ReadonlyMap<string, NodeSite>
   link: NodeLink | null = null
@@ -96,9 +96,12 @@ export class Member {
     this.lastSeenMs = clock.nowMs()
   }
 
-  /** An assignment is not sent any more: whoever fetched it is told anew. */
-  dropUnderWay(assignmentId: string): void {
-    for (const task of this.#tasks.values()) if (task.underWay?.assignmentId === assignmentId) task.underWay = null
+  /** An assignment is not sent any more: whoever fetched it is told anew, later each time. */
+  failUnderWay(assignmentId: string, error: EngineError, nowMs: number): void {
+    for (const task of this.#tasks.values()) {
+      if (task.underWay?.assignmentId !== assignmentId) continue
+      task.fail(task.underWay.release, error.toReport(), true, nowMs)
+    }
   }
 
   /** It is gone: what it was told may not have arrived. */
@@ -109,43 +112,43 @@ export class Member {
 }
 
 /** All nodes that ever joined. */
-export class Members {
-  readonly #byId = new Map<string, Member>()
+export class Roster {
+  readonly #byId = new Map<string, KnownNode>()
 
-  add(member: Member): void {
-    this.#byId.set(member.identity.id, member)
+  add(known: KnownNode): void {
+    this.#byId.set(known.identity.id, known)
   }
 
-  get(nodeId: string): Member | undefined {
+  get(nodeId: string): KnownNode | undefined {
     return this.#byId.get(nodeId)
   }
 
   /** By name. */
-  get all(): readonly Member[] {
+  get all(): readonly KnownNode[] {
     return [...this.#byId.values()].sort((a, b) => (a.identity.name < b.identity.name ? -1 : 1))
   }
 
-  inGroup(group: string): readonly Member[] {
-    return this.all.filter((member) => member.identity.groups.includes(group))
+  inGroup(group: string): readonly KnownNode[] {
+    return this.all.filter((known) => known.identity.groups.includes(group))
   }
 
   /**
-   * The member that says it is this node, new or known.
+   * The node that says it is this one, new or met before.
    * @throws {EngineError} ENGINE_ERR_NODE_NAME_TAKEN, ENGINE_ERR_OVERLOADED.
    */
-  admit(identity: NodeIdentity, sites: readonly NodeSite[], nowMs: number): Member {
-    const owner = this.all.find((member) => member.identity.name === identity.name)
+  admit(identity: NodeIdentity, sites: readonly NodeSite[], nowMs: number): KnownNode {
+    const owner = this.all.find((known) => known.identity.name === identity.name)
     if (owner !== undefined && owner.identity.id !== identity.id) {
       throw new EngineError('ENGINE_ERR_NODE_NAME_TAKEN', { name: identity.name, nodeId: owner.identity.id })
     }
-    const known = this.#byId.get(identity.id)
-    if (known === undefined && this.#byId.size >= NODES_MAX) {
+    const before = this.#byId.get(identity.id)
+    if (before === undefined && this.#byId.size >= NODES_MAX) {
       throw new EngineError('ENGINE_ERR_OVERLOADED', { what: 'nodes' })
     }
-    const member = known ?? new Member(identity, sites, nowMs)
-    member.identity = identity
-    member.sites = new Map(sites.map((site) => [site.site, site]))
-    this.add(member)
-    return member
+    const known = before ?? new KnownNode(identity, sites, nowMs)
+    known.identity = identity
+    known.sites = new Map(sites.map((site) => [site.site, site]))
+    this.add(known)
+    return known
   }
 }

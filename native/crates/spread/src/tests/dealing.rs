@@ -1,0 +1,120 @@
+//! Which chunk the source gives to which strand, and what it waits for.
+
+use wire::peer::Message;
+
+use super::{CHUNKS, child, core, id, source, status, take};
+use crate::limits::{AHEAD_MAX, BACKLOG_MAX, LAG_ALONE_MS};
+use crate::{Action, Role};
+
+#[test]
+fn the_source_waits_until_a_strand_has_a_child() {
+    let mut core = source(2);
+    assert_eq!(core.next_ready(), None);
+    child(&mut core, 1, 1, 1, &[]);
+    assert_eq!(core.next_ready(), Some(1));
+    assert_eq!(core.next_for(1, 0), Some((0, 1)));
+}
+
+#[test]
+fn each_chunk_goes_to_one_strand_and_neither_runs_ahead() {
+    let mut core = source(2);
+    child(&mut core, 1, 1, 0, &[]);
+    child(&mut core, 2, 2, 1, &[]);
+    let ahead = take(&mut core, 1, 50);
+    assert_eq!(ahead.len(), AHEAD_MAX as usize);
+    let mut given = [ahead, Vec::new()];
+    while given[0].len() + given[1].len() < CHUNKS as usize {
+        let link = core.next_ready().unwrap();
+        given[link as usize - 1].extend(take(&mut core, link, 50));
+    }
+    let mut all = given.concat();
+    all.sort_unstable();
+    assert_eq!(all, (0..CHUNKS).collect::<Vec<_>>());
+    assert!(given[0].len().abs_diff(given[1].len()) <= AHEAD_MAX as usize);
+}
+
+#[test]
+fn a_strand_that_comes_alive_is_not_owed_what_others_had() {
+    let mut core = source(2);
+    child(&mut core, 1, 1, 0, &[]);
+    assert_eq!(take(&mut core, 1, 60).len(), 60);
+    child(&mut core, 2, 2, 1, &[]);
+    assert_eq!(take(&mut core, 2, 50).len(), AHEAD_MAX as usize);
+}
+
+#[test]
+fn a_strand_with_a_backlog_is_given_nothing_until_it_is_gone() {
+    let mut core = source(2);
+    child(&mut core, 1, 1, 0, &[]);
+    child(&mut core, 2, 2, 1, &[]);
+    core.on_message(1, &status(0, BACKLOG_MAX + 2, &[]), 1)
+        .unwrap();
+    assert_eq!(take(&mut core, 1, 50), Vec::<u32>::new());
+    assert_eq!(take(&mut core, 2, 50).len(), AHEAD_MAX as usize);
+    while core.next_ready().is_some() {}
+    core.on_message(1, &status(0, 0, &[]), 2).unwrap();
+    assert_eq!(core.ready_links(), vec![1, 2]);
+    assert!(!take(&mut core, 1, 50).is_empty());
+}
+
+#[test]
+fn a_backlog_is_reported_in_its_strand_alone_and_fades() {
+    let mut core = core(Role::Receiver, &[&[1], &[2]], &[]);
+    core.tick(0);
+    core.outgoing_up(1, id(1), 1);
+    core.outgoing_up(2, id(2), 1);
+    child(&mut core, 3, 3, 0, &[]);
+    core.on_message(3, &status(0, 10, &[]), 1).unwrap();
+    core.take_actions();
+    core.tick(100);
+    let mut told = Vec::new();
+    for action in core.take_actions() {
+        if let Action::Send {
+            link,
+            message: Message::Status { backlog, .. },
+        } = action
+        {
+            told.push((link, backlog));
+        }
+    }
+    assert_eq!(told, vec![(1, 9), (2, 0), (3, 0)]);
+}
+
+#[test]
+fn the_source_does_not_wait_for_ever_for_a_slow_strand() {
+    let mut core = source(2);
+    child(&mut core, 1, 1, 0, &[]);
+    child(&mut core, 2, 2, 1, &[]);
+    take(&mut core, 2, 1);
+    take(&mut core, 1, 2);
+    // The other child is given the rest of its log and takes nothing more.
+    child(&mut core, 3, 3, 0, &[]);
+    take(&mut core, 3, 2);
+    for now_ms in (0..LAG_ALONE_MS * 2).step_by(50) {
+        core.on_message(1, &status(0, 0, &[]), now_ms).unwrap();
+        core.on_message(2, &status(0, 0, &[]), now_ms).unwrap();
+        core.on_message(3, &status(0, 0, &[]), now_ms).unwrap();
+        core.tick(now_ms);
+        while core.next_for(2, now_ms).is_some() {}
+        while core.next_for(3, now_ms).is_some() {}
+    }
+    assert_eq!(core.next_dealt, CHUNKS);
+    assert_eq!(core.progress().lagging_children, 1);
+    let rest = take(&mut core, 1, 200).len() + 2;
+    assert_eq!(
+        rest,
+        core.strands[0].log.len(),
+        "a slow child gets all of its strand"
+    );
+}
+
+#[test]
+fn a_star_gives_everything_to_everybody() {
+    let mut core = source(1);
+    for node in 1..=3 {
+        child(&mut core, u32::from(node), node, 0, &[]);
+    }
+    for link in 1..=3 {
+        assert_eq!(take(&mut core, link, 200), (0..CHUNKS).collect::<Vec<_>>());
+    }
+}

@@ -1,0 +1,152 @@
+//! Towards parents: whom a node turns to, when it leaves them, what it pulls.
+
+use wire::limits::STRAND_PULLED;
+use wire::peer::{Message, Refusal};
+
+use super::{CHUNKS, connects, core, id, pass, peer, receiver, sends, status};
+use crate::limits::{
+    PULL_CHUNKS, SHUN_MS, SILENCE_MS, UNKNOWN_PATIENCE_MS, UNKNOWN_RETRY_MS, WITHHELD_MS,
+};
+use crate::{Action, Role};
+
+#[test]
+fn a_parent_that_is_reset_is_followed_by_the_next() {
+    let mut core = receiver();
+    core.tick(0);
+    assert_eq!(connects(&mut core), vec![id(1)]);
+    core.outgoing_up(10, id(1), 1);
+    assert!(matches!(
+        sends(&mut core, 10)[..],
+        [Message::Attach { strand: 0, .. }]
+    ));
+    core.on_chunk(10, 0, 4, 2);
+    core.link_down(10, 3);
+    assert_eq!(connects(&mut core), vec![id(2)]);
+    core.outgoing_up(11, id(2), 4);
+    match &sends(&mut core, 11)[..] {
+        [Message::Attach { have, .. }] => assert_eq!(*have, vec![4..5]),
+        other => panic!("{other:?}"),
+    }
+    assert_eq!(core.parents().collect::<Vec<_>>(), vec![Some(id(2))]);
+}
+
+#[test]
+fn when_all_candidates_fail_they_are_tried_again_later() {
+    let mut core = receiver();
+    core.tick(0);
+    core.connect_failed(id(1), 1);
+    core.connect_failed(id(2), 2);
+    assert_eq!(connects(&mut core), vec![id(1), id(2)]);
+    pass(&mut core, 50, SHUN_MS * 4);
+    let again = connects(&mut core);
+    assert!(again.contains(&id(1)), "{again:?}");
+}
+
+#[test]
+fn a_parent_that_does_not_know_the_assignment_yet_is_asked_again() {
+    let mut core = core(Role::Receiver, &[&[1, 2]], &[]);
+    core.tick(0);
+    let refusal = Message::Refuse {
+        reason: Refusal::UnknownAssignment,
+        strand: STRAND_PULLED,
+        text: String::new(),
+    };
+    let mut asked = 0;
+    for now_ms in (50..UNKNOWN_PATIENCE_MS - UNKNOWN_RETRY_MS).step_by(50) {
+        for node in connects(&mut core) {
+            assert_eq!(node, id(1));
+            asked += 1;
+            core.outgoing_up(asked, node, now_ms);
+            core.on_message(asked, &refusal, now_ms).unwrap();
+            core.link_down(asked, now_ms);
+        }
+        core.tick(now_ms);
+    }
+    assert!(asked > 5, "{asked}");
+    for now_ms in (UNKNOWN_PATIENCE_MS..UNKNOWN_PATIENCE_MS * 2).step_by(50) {
+        for node in connects(&mut core) {
+            asked += 1;
+            if node == id(2) {
+                return;
+            }
+            core.outgoing_up(asked, node, now_ms);
+            core.on_message(asked, &refusal, now_ms).unwrap();
+            core.link_down(asked, now_ms);
+        }
+        core.tick(now_ms);
+    }
+    panic!("never turned to the next candidate");
+}
+
+#[test]
+fn a_silent_parent_is_closed_and_a_withholding_one_is_left() {
+    for withholds in [false, true] {
+        let mut core = receiver();
+        core.tick(0);
+        core.outgoing_up(10, id(1), 0);
+        core.take_actions();
+        let limit_ms = SILENCE_MS.max(WITHHELD_MS) + 500;
+        for now_ms in (50..limit_ms).step_by(50) {
+            if withholds {
+                core.on_message(10, &status(50, 0, &[50]), now_ms).unwrap();
+            }
+            core.tick(now_ms);
+        }
+        let actions = core.take_actions();
+        let turned = Action::Connect { peer: peer(2) };
+        let closed = Action::Close {
+            link: 10,
+            reason: "silent parent",
+        };
+        let left = Action::Send {
+            link: 10,
+            message: Message::Detach { strand: 0 },
+        };
+        assert!(actions.contains(&turned), "{actions:?}");
+        assert_eq!(actions.contains(&closed), !withholds);
+        assert_eq!(actions.contains(&left), withholds);
+    }
+}
+
+#[test]
+fn who_sends_a_corrupt_chunk_is_left() {
+    let mut core = receiver();
+    core.tick(0);
+    core.outgoing_up(10, id(1), 1);
+    core.take_actions();
+    core.corrupt(10, 2);
+    let actions = core.take_actions();
+    assert!(matches!(actions[0], Action::Close { link: 10, .. }));
+    assert_eq!(actions[1], Action::Connect { peer: peer(2) });
+    core.connect_failed(id(2), 3);
+    pass(&mut core, 50, 20_000);
+    assert!(!connects(&mut core).contains(&id(1)));
+}
+
+#[test]
+fn without_parents_what_is_missing_is_pulled_and_nothing_is_asked_twice() {
+    let mut core = core(Role::Receiver, &[&[]], &[3, 4]);
+    core.vouched(CHUNKS, Some(CHUNKS), 0);
+    pass(&mut core, 0, 1_000);
+    let mut dialed = connects(&mut core);
+    dialed.sort_unstable();
+    assert_eq!(dialed, vec![id(3), id(4)]);
+    core.outgoing_up(10, id(3), 1_000);
+    core.outgoing_up(11, id(4), 1_000);
+    pass(&mut core, 1_050, 1_100);
+    let mut asked = Vec::new();
+    for action in core.take_actions() {
+        if let Action::Send {
+            message: Message::Pull { ranges },
+            ..
+        } = action
+        {
+            asked.extend(ranges.into_iter().flatten());
+        }
+    }
+    let count = asked.len();
+    assert_eq!(count, 2 * PULL_CHUNKS);
+    asked.sort_unstable();
+    asked.dedup();
+    assert_eq!(asked.len(), count);
+}
