@@ -150,12 +150,28 @@ function rustPart() {
     ],
     missing: missingForRust,
     build() {
-      const options = ['--release', '--platform', '--js', 'index.cjs', '--dts', 'index.d.ts']
-      const paths = ['--manifest-path', 'native/addon/Cargo.toml', '--package-json-path', 'package.json']
       const cli = join(root, 'node_modules', '.bin', 'napi')
-      run('the Rust addon', cli, ['build', ...options, ...paths, '--output-dir', 'native/addon'])
+      if (existsSync(cli)) buildWithNapi(cli)
+      else buildWithCargo()
     },
   })
+}
+
+/** In a clone: napi also writes the loader and the types, which are committed. */
+function buildWithNapi(cli) {
+  const options = ['--release', '--platform', '--js', 'index.cjs', '--dts', 'index.d.ts']
+  const paths = ['--manifest-path', 'native/addon/Cargo.toml', '--package-json-path', 'package.json']
+  run('the Rust addon', cli, ['build', ...options, ...paths, '--output-dir', 'native/addon'])
+}
+
+/** In a project that depends on the package: napi's hundred packages are not needed for what the loader looks for. */
+function buildWithCargo() {
+  const paths = ['--manifest-path', 'native/addon/Cargo.toml', '--target-dir', 'native/target']
+  run('the Rust addon', 'cargo', ['build', '--release', '--locked', ...paths])
+  const libc = process.report.getReport().header.glibcVersionRuntime ? 'gnu' : 'musl'
+  const built = join(root, 'native', 'target', 'release', 'libdistributary_native.so')
+  copyFileSync(built, join(root, 'native', 'addon', `distributary.linux-${process.arch}-${libc}.node`))
+  rmSync(join(root, 'native', 'target'), { recursive: true, force: true })
 }
 
 function nodeGyp(what, cwd) {

@@ -1,5 +1,6 @@
 // Goal: what users import is what is promised, and changes only on purpose.
 // Method: src/index.ts is read as syntax: it may only re-export, and only these names.
+import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
@@ -41,6 +42,28 @@ t.test('users get these values', async (t) => {
     exported.filter((name) => !values.includes(name) && !optional.includes(name)),
     [],
     'none is there by accident',
+  )
+})
+
+t.test('the package carries what builds its addons where it is installed', async (t) => {
+  const { stdout } = spawnSync('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+    cwd: root,
+    encoding: 'utf8',
+  })
+  const [{ files }] = JSON.parse(stdout) as [{ files: readonly { path: string }[] }]
+  const packed = new Set(files.map(({ path: file }) => file))
+  const { install } = (JSON.parse(read('package.json')) as { scripts: { install: string } }).scripts
+  const builder = install.split(' ')[1] ?? ''
+  const needed = ['native/Cargo.lock', 'native/addon/Cargo.toml', 'native/addon/index.cjs', 'binding.gyp', builder]
+  t.same(
+    needed.filter((file) => !packed.has(file)),
+    [],
+    'none is missing',
+  )
+  t.same(
+    [...packed].filter((file) => /\.node$|^native\/(target|build)\//.test(file)),
+    [],
+    'nothing built is in it',
   )
 })
 
