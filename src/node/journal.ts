@@ -139,7 +139,10 @@ export class Journal {
     return this.#endBytes
   }
 
-  /** A sync failed: what the file holds is not known, so it must be written anew (`rewrite`) before it is used. */
+  /**
+   * A sync failed: what a power cut would leave of the file, or under its name, is not known. It must be written
+   * anew (`rewrite`) before it is used.
+   */
   get isSuspect(): boolean {
     return this.#suspect
   }
@@ -163,7 +166,8 @@ export class Journal {
   /**
    * Replaces all records in one step: written beside, made durable, renamed over.
    * @param recordsNow  gives the new records, asked when everything appended before is durable.
-   * @throws {EngineError} ENGINE_ERR_NO_SPACE, ENGINE_ERR_IO; the old records stand then.
+   * @throws {EngineError} ENGINE_ERR_NO_SPACE, ENGINE_ERR_IO; the old records stand then, or, when only the
+   * directory could not be made durable, the new ones: the journal is suspect until it is written anew.
    */
   rewrite(recordsNow: () => readonly string[]): Promise<void> {
     return this.#exclusively(() => this.#rewrite(recordsNow()))
@@ -228,19 +232,27 @@ export class Journal {
         await writeAll(file, bytes, 0)
         await file.sync()
         await rename(temporary, this.path)
-        await syncDirectory(dirname(this.path))
       } catch (error) {
         await file.close()
         throw error
       }
-      await this.#file.close().catch(() => {})
-      this.#file = file
-      this.#endBytes = bytes.length
-      this.#hasRest = false
+      await this.#adopt(file, bytes.length)
+      await syncDirectory(dirname(this.path))
       this.#suspect = false
     } catch (error) {
       throw toEngineError(error, { what: this.path, path: this.path })
     }
+  }
+
+  /** The new file has the journal's name: whatever comes now, the old one is not found again. */
+  async #adopt(file: FileHandle, endBytes: number): Promise<void> {
+    const old = this.#file
+    this.#file = file
+    this.#endBytes = endBytes
+    this.#hasRest = false
+    // Until its name is durable, a power cut may bring the old one back.
+    this.#suspect = true
+    await old.close().catch(() => {})
   }
 }
 

@@ -5,6 +5,7 @@ import { appendFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import t from 'tap'
+import * as directories from '../../../src/base/directories.js'
 import { JOURNAL_RECORD_BYTES_MAX } from '../../../src/base/limits.js'
 import { encodeRecord, Journal, readJournal } from '../../../src/node/journal.js'
 
@@ -104,6 +105,34 @@ t.test('a rewriting that fails leaves the old records', async (t) => {
   await journal.append(['{"after":1}'])
   await journal.close()
   t.strictSame(readJournal(await readFile(path)).records, [...texts, '{"after":1}'])
+})
+
+t.test('a rewriting whose new name cannot be made durable: the new file is used, and written anew first', async (t) => {
+  let refusals = 0
+  const syncDirectory = async (path: string): Promise<void> => {
+    refusals -= 1
+    if (refusals >= 0) throw Object.assign(new Error('EMFILE'), { code: 'EMFILE' })
+    await directories.syncDirectory(path)
+  }
+  const mocked = await t.mockImport<{ Journal: typeof Journal }>('../../../src/node/journal.js', {
+    '../../../src/base/directories.js': { ...directories, syncDirectory },
+  })
+  const path = join(t.testdir(), 'journal')
+  const { journal } = await mocked.Journal.open(path)
+  await journal.append(texts)
+  refusals = 1
+  await t.rejects(
+    journal.rewrite(() => ['{"new":1}']),
+    { code: 'ENGINE_ERR_IO' },
+  )
+  t.ok(journal.isSuspect)
+  t.equal(journal.sizeBytes, encodeRecord('{"new":1}').length)
+  await t.rejects(journal.append(['{"lost":1}']), { code: 'ENGINE_ERR_IO' }, 'nothing counts as durable')
+  await journal.rewrite(() => ['{"new":1}'])
+  t.notOk(journal.isSuspect)
+  await journal.append(['{"after":1}'])
+  await journal.close()
+  t.strictSame(readJournal(await readFile(path)).records, ['{"new":1}', '{"after":1}'])
 })
 
 t.test('a leftover of a rewriting that a crash cut off is not read', async (t) => {
