@@ -30,7 +30,6 @@ export async function endInVain(world: World, job: LiveJob, error: EngineError):
   await refreshSite(world, site)
   for (const { id, release: made } of doomed) forget(world, { assignmentId: id, site, release: made })
   inBackground(world, 'removing the files of a job', async () => {
-    await world.content.dropScan(job.id)
     for (const { serial } of doomed) await world.content.dropAssignment(serial)
     if (release !== null) await world.content.shadow.drop(site, release)
   })
@@ -56,6 +55,8 @@ export function leave(world: World, job: LiveJob): void {
   world.watching.end(job.id)
   world.metrics.add('engine_jobs_total', { group, result: state }, 1)
   steerSite(world, site)
+  // Packed or not: of a hundred thousand files a scan leaves 10 MB.
+  inBackground(world, 'removing the scan of a job', () => world.content.dropScan(job.id))
   inBackground(world, 'pruning', async () => {
     if (activeJob(world, site) === undefined) await pruneSite(world, site)
     await world.store.prune(world.clock.nowMs())
