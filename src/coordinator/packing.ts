@@ -26,10 +26,9 @@ export async function packJob(world: World, job: LiveJob): Promise<'packed' | 'i
     world.content.scan({ jobId: job.id, site, directory, base: base?.release ?? null }, { signal: job.signal }),
   )
   await noteScan(world, job, scanned)
-  const refusal = checkGuards(
-    { directory, changes: job.record.changes ?? noChanges, liveFileCount: scanned.shadowFileCount },
-    job.record.policy,
-  )
+  const changes = job.record.changes ?? noChanges
+  const live = await liveFacts(world, site, base, scanned)
+  const refusal = checkGuards({ directory, changes, ...live }, job.record.policy)
   if (refusal !== null) throw refusal
   if (scanned.identical && base !== null) {
     const { release, treeHash } = base
@@ -61,6 +60,14 @@ function baseOf(world: World, site: string): ReleaseRef | null {
   if (world.content.holds(site, base)) return base
   world.log.warn({ site, release: base.release }, 'the shadow lacks what is live: everything travels whole')
   return null
+}
+
+/** What the guards compare with. A shadow that is lost is no licence to delete: the record still counts its files. */
+async function liveFacts(world: World, site: string, base: ReleaseRef | null, { shadowFileCount }: ScanResult) {
+  if (base !== null) return { liveFileCount: shadowFileCount, isCompared: true }
+  const target = world.sites.get(site)?.record.target ?? null
+  const live = target === null ? null : await world.store.releases.get(site, target.release)
+  return { liveFileCount: live?.fileCount ?? 0, isCompared: false }
 }
 
 async function noteScan(world: World, job: LiveJob, scanned: ScanResult): Promise<void> {

@@ -8,6 +8,8 @@ export interface GuardFacts {
   readonly changes: ChangeSummary
   /** Files of the release that is live now; 0 for the first publish. */
   readonly liveFileCount: number
+  /** The changes were counted against that release; false: its tree is lost, only numbers can be compared. */
+  readonly isCompared: boolean
 }
 
 /**
@@ -20,9 +22,10 @@ export function checkGuards(facts: GuardFacts, policy: JobPolicy): EngineError |
   if (changes.fileCount === 0) {
     return policy.allowEmpty ? null : new EngineError('ENGINE_ERR_EMPTY_SOURCE', { directory: facts.directory })
   }
-  if (changes.filesDeleted <= liveFileCount * policy.maxDeleteRatio) return null
+  const filesDeleted = facts.isCompared ? changes.filesDeleted : Math.max(0, liveFileCount - changes.fileCount)
+  if (filesDeleted <= liveFileCount * policy.maxDeleteRatio) return null
   return new EngineError('ENGINE_ERR_MASS_DELETE', {
-    filesDeleted: changes.filesDeleted,
+    filesDeleted,
     fileCount: liveFileCount,
     limit: formatRatio(policy.maxDeleteRatio),
   })

@@ -109,6 +109,7 @@ t.test('publishing what is live already sends nothing', async (t) => {
   t.match(again, { state: 'succeeded', release: 1, assignment: null, changes: { filesAdded: 0, filesDeleted: 0 } })
   t.equal(node.messages('stage').length, 1)
   t.equal(node.messages('commit').length, 1)
+  await until('its scan is gone', async () => (await filesBelow(join(dataDir, 'work'))).length === 0)
 })
 
 t.test('a guard refuses mass deletion and an empty directory, and nothing changes', async (t) => {
@@ -126,6 +127,23 @@ t.test('a guard refuses mass deletion and an empty directory, and nothing change
   await t.rejects(coordinator.publish(staging, to), { code: 'ENGINE_ERR_SOURCE_MISSING' })
   t.match(await coordinator.sites(), [{ targetRelease: 1, nodesLive: 1, releases: [1] }])
   t.equal(node.messages('stage').length, 1)
+})
+
+t.test('a guard refuses mass deletion also when the shadow of what is live is lost', async (t) => {
+  const { dataDir, staging } = await place(8)
+  await using coordinator = await Coordinator.open({ dataDir })
+  const node = new FakeNode({ name: 'one' })
+  await node.connect(coordinator.url)
+  await (await coordinator.publish(staging, to)).completed()
+  await rm(join(dataDir, 'sites/www/trees'), { recursive: true })
+  for (let at = 1; at < 8; at++) await rm(join(staging, `page-${at}.html`))
+  await t.rejects((await coordinator.publish(staging, to)).completed(), {
+    code: 'ENGINE_ERR_MASS_DELETE',
+    message: /7 of 8 files/,
+  })
+  t.match(await coordinator.sites(), [{ targetRelease: 1, nodesLive: 1 }])
+  const meant = await (await coordinator.publish(staging, { ...to, maxDeleteRatio: 1 })).completed()
+  t.match(meant, { state: 'succeeded', baseRelease: null, changes: { fileCount: 1 } })
 })
 
 t.test('a server that fails to close keeps nothing else open', async (t) => {

@@ -6,7 +6,7 @@ const policy = { stageOnly: false, maxDeleteRatio: 0.25, allowEmpty: false, quor
 
 function facts(filesDeleted: number, fileCount: number, liveFileCount: number) {
   const changes = { filesAdded: 0, filesChanged: 0, filesDeleted, fileCount, totalBytes: 0 }
-  return { directory: '/srv/www', changes, liveFileCount }
+  return { directory: '/srv/www', changes, liveFileCount, isCompared: true }
 }
 
 t.test('a quarter may go, one more may not', async (t) => {
@@ -24,6 +24,13 @@ t.test('a policy of all lets everything go', async (t) => {
 
 t.test('the first publish deletes nothing', async (t) => {
   t.equal(checkGuards(facts(0, 3, 0), policy), null)
+  t.equal(checkGuards({ ...facts(0, 3, 0), isCompared: false }, policy), null)
+})
+
+t.test('what could not be compared has lost at least as many files as there are fewer', async (t) => {
+  t.equal(checkGuards({ ...facts(0, 75, 100), isCompared: false }, policy), null)
+  t.match(checkGuards({ ...facts(0, 74, 100), isCompared: false }, policy), { message: /26 of 100 files/ })
+  t.equal(checkGuards({ ...facts(0, 101, 100), isCompared: false }, policy), null)
 })
 
 t.test('an empty directory needs to be meant, and then may delete all', async (t) => {
