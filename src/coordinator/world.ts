@@ -131,10 +131,11 @@ export async function ownRelease(world: World, { id, record }: LiveJob): Promise
 export async function refreshSite(world: World, site: string): Promise<void> {
   const record = await world.store.sites.get(site)
   if (record === null) return
-  const hashes = new Map((await world.store.releases.list(site)).map((each) => [each.release, each.treeHash]))
+  const all = (await world.store.assignments.list({ site })).filter((kept) => kept.packed !== null)
+  const bases = new Set(all.flatMap((kept) => (kept.baseRelease === null ? [] : [kept.baseRelease])))
+  const hashes = await world.store.releases.hashes(site, [...bases])
   const assignments: SendableAssignment[] = []
-  for (const kept of await world.store.assignments.list({ site })) {
-    if (kept.packed === null) continue
+  for (const kept of all) {
     const baseHash = kept.baseRelease === null ? null : hashes.get(kept.baseRelease)
     if (baseHash === undefined) continue
     const base =

@@ -18,6 +18,7 @@ export interface PruneReport {
   readonly jobsDropped: number
   readonly eventsDropped: number
   readonly snapshotsDropped: number
+  readonly releasesDropped: number
 }
 
 export const defaultPruneLimits: PruneLimits = {
@@ -29,7 +30,8 @@ export const defaultPruneLimits: PruneLimits = {
 
 /**
  * Drops what is beyond the limits: old finished jobs with their nodes, receipts and events, old
- * events, old snapshots. A job without an end is never dropped, nor one that decided a live release.
+ * events, old snapshots, releases that nothing speaks of any more. A job without an end is never
+ * dropped, nor one that decided a live release.
  */
 export async function prune(db: Kysely<Schema>, nowMs: number, limits: PruneLimits): Promise<PruneReport> {
   const jobs = await sql`
@@ -54,9 +56,24 @@ export async function prune(db: Kysely<Schema>, nowMs: number, limits: PruneLimi
         select serial, row_number() over (partition by site order by serial desc) as place from snapshots
       ) where place > ${limits.snapshotsPerSite}
     )`.execute(db)
+  const releases = await pruneReleases(db)
   return {
     jobsDropped: Number(jobs.numAffectedRows ?? 0n),
     eventsDropped: Number(events.numAffectedRows ?? 0n),
     snapshotsDropped: Number(snapshots.numAffectedRows ?? 0n),
+    releasesDropped: releases,
   }
+}
+
+/** Keeps what can be gone back to, what should be live, and what an assignment or a job that is kept names. */
+async function pruneReleases(db: Kysely<Schema>): Promise<number> {
+  const releases = await sql`
+    delete from releases where held = 0 and (site, release) not in (
+      select site, target_release from sites where target_release is not null
+      union select site, release from assignments
+      union select site, base_release from assignments where base_release is not null
+      union select site, release from jobs where release is not null
+      union select site, base_release from jobs where base_release is not null
+    )`.execute(db)
+  return Number(releases.numAffectedRows ?? 0n)
 }

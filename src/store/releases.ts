@@ -44,6 +44,14 @@ export class Releases {
     return (await query.orderBy('release', 'desc').execute()).map(fromRow)
   }
 
+  /** Hashes of some releases, by their numbers; what is not known has no entry. */
+  async hashes(site: string, releases: readonly number[]): Promise<ReadonlyMap<number, string>> {
+    if (releases.length === 0) return new Map()
+    const query = this.#db().selectFrom('releases').select(['release', 'tree_hash'])
+    const rows = await query.where('site', '=', site).where('release', 'in', releases).execute()
+    return new Map(rows.map((row) => [row.release, row.tree_hash]))
+  }
+
   /** Notes that the shadow now holds the tree, or no longer does. */
   async setHeld(site: string, release: number, held: boolean): Promise<void> {
     await this.#db()

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import t, { type Test } from 'tap'
 import type { PruneLimits } from '../../../src/store/prune.js'
 import { Store } from '../../../src/store/store.js'
-import { jobNode, jobRecord, receipt } from '../../support/records.js'
+import { assignmentRecord, jobNode, jobRecord, receipt } from '../../support/records.js'
 
 const limits: PruneLimits = { finishedJobsPerSite: 2, eventsPerJob: 3, eventsKeptMs: 100, snapshotsPerSite: 2 }
 
@@ -30,7 +30,8 @@ t.test('of finished jobs the newest of each site are kept, with all that belongs
   t.same(await idsOf(store, 'img'), ['E'])
   t.equal((await store.jobNodes.list('A')).length + (await store.receipts.list('A')).length, 0)
   t.equal((await store.jobNodes.list('D')).length + (await store.receipts.list('D')).length, 2)
-  t.same(await store.prune(0, limits), { jobsDropped: 0, eventsDropped: 0, snapshotsDropped: 0 }, 'once is enough')
+  const nothing = { jobsDropped: 0, eventsDropped: 0, snapshotsDropped: 0, releasesDropped: 0 }
+  t.same(await store.prune(0, limits), nothing, 'once is enough')
 })
 
 t.test('a job that decided what is live is kept, however old', async (t) => {
@@ -72,6 +73,26 @@ t.test('of snapshots the newest of each site are kept', async (t) => {
   t.match(await store.prune(0, limits), { snapshotsDropped: 1 })
   const kept = await Promise.all([1, 2, 3, 4].map(async (serial) => (await store.snapshots.get(serial)) !== null))
   t.same(kept, [true, false, true, true], 'the oldest of the site with three is gone')
+})
+
+t.test('of releases those stay that something still speaks of', async (t) => {
+  const store = await opened(t)
+  await store.sites.ensure('www', 'edge', 1)
+  const put = (release: number, held = false) =>
+    store.releases.put({
+      ...{ site: 'www', release, treeHash: String(release).repeat(64), baseRelease: null, jobId: 'A', held },
+      ...{ fileCount: 1, totalBytes: 1, createdAtMs: 1 },
+    })
+  for (const release of [1, 2, 3, 4, 5, 6, 7, 8]) await put(release, release === 2)
+  await store.sites.setTarget('www', { release: 3, treeHash: '3'.repeat(64), jobId: 'T', command: 'commit' }, null)
+  await store.assignments.create(assignmentRecord({ release: 5, baseRelease: 4 }))
+  await store.jobs.create(jobRecord({ id: 'A', release: 1, finishedAtMs: 1 }))
+  await store.jobs.create(jobRecord({ id: 'B', release: 7, baseRelease: 6, finishedAtMs: 1 }))
+  await store.jobs.create(jobRecord({ id: 'C', finishedAtMs: 1 }))
+  const kept = async () => (await store.releases.list('www')).map(({ release }) => release)
+  t.match(await store.prune(0, limits), { jobsDropped: 1, releasesDropped: 2 }, 'one went with its job, one had none')
+  t.same(await kept(), [7, 6, 5, 4, 3, 2])
+  t.same(await store.releases.hashes('www', [4, 1]), new Map([[4, '4'.repeat(64)]]))
 })
 
 t.test('whatever has ended, no job without an end is dropped', async (t) => {
