@@ -1,7 +1,7 @@
 import { toEngineError } from '../base/errors.js'
 import { REPORT_GRACE_MS } from '../base/limits.js'
 import type { NodePart, PartEvent } from '../track/fold.js'
-import { foldPart } from '../track/fold.js'
+import { foldPart, markAnew } from '../track/fold.js'
 import { isSame, type ReconcileAction, reconcile } from '../track/reconcile.js'
 import type { ReleaseRef } from '../model/node.js'
 import type { Transfer } from '../transfer/index.js'
@@ -57,7 +57,7 @@ export function nextFor(world: World, known: KnownNode, site: string): { goal: G
       assignments: goal.assignments,
       switchNow: goal.switchNow,
       wholeOnly,
-      underWay: underWay?.kind ?? null,
+      underWay,
       lastFailure: failure,
     },
     world.clock.monotonicMs(),
@@ -70,9 +70,9 @@ export function nextFor(world: World, known: KnownNode, site: string): { goal: G
  * nothing but the state, so it may be called at any time and any number of times.
  */
 export function steer(world: World, known: KnownNode, site: string): void {
-  if (known.link === null || world.closing.aborted || awaitsReport(world, known, site)) return
+  if (known.link === null || world.closing.aborted) return
   const next = nextFor(world, known, site)
-  if (next === null) return
+  if (next === null || awaitsReport(world, known, site, next.goal.release)) return
   const { goal, action } = next
   switch (action.do) {
     case 'nothing':
@@ -97,9 +97,10 @@ export function steer(world: World, known: KnownNode, site: string): void {
 }
 
 /** What a node holds counts when it has reported it, so that its receipt is on record before its part is. */
-function awaitsReport(world: World, known: KnownNode, site: string): boolean {
+function awaitsReport(world: World, known: KnownNode, site: string, release: ReleaseRef): boolean {
   const { underWay } = known.task(site)
-  return underWay !== null && world.clock.monotonicMs() - underWay.toldAtMs < REPORT_GRACE_MS
+  if (underWay === null || !isSame(underWay.release, release)) return false
+  return world.clock.monotonicMs() - underWay.toldAtMs < REPORT_GRACE_MS
 }
 
 /** Steers every node of a site's group. */
@@ -111,10 +112,24 @@ export function steerSite(world: World, site: string): void {
 
 /** Folds what is known of a node into its part of the job at work, if it is about that job's release. */
 export function note(world: World, about: { release: ReleaseRef }, known: KnownNode, event: PartEvent): void {
+  changePart(world, about, known, (part) => foldPart(part, event))
+}
+
+/** What a node had of a release is of no use: its part in the job at work begins anew. */
+export function noteAnew(world: World, about: { release: ReleaseRef }, known: KnownNode): void {
+  changePart(world, about, known, markAnew)
+}
+
+function changePart(
+  world: World,
+  about: { release: ReleaseRef },
+  known: KnownNode,
+  change: (part: NodePart) => NodePart,
+): void {
   for (const job of world.jobs.values()) {
     if (job.record.state === 'queued' || job.release === null || !isSame(job.release, about.release)) continue
-    const part: NodePart | undefined = job.part(known.identity.id)
-    if (part !== undefined) job.setPart(foldPart(part, event), world.clock.monotonicMs())
+    const part = job.part(known.identity.id)
+    if (part !== undefined) job.setPart(change(part), world.clock.monotonicMs())
   }
 }
 

@@ -58,6 +58,15 @@ export function markBehind(part: NodePart, reason: string): NodePart {
   return { ...part, state: 'behind', rateBps: 0, reason, rank: ranks.new }
 }
 
+/**
+ * A node's part when what it had is of no use and all of it is fetched again. Who is not waited for, or
+ * is live, stays so. Pure.
+ */
+export function markAnew(part: NodePart): NodePart {
+  if (part.state === 'live' || part.state === 'failed' || part.state === 'behind') return part
+  return { ...part, state: 'new', bytesHave: 0, rateBps: 0, reason: null, rank: ranks.new }
+}
+
 /** A node's part as the job shows it. Pure. */
 export function toJobNode(part: NodePart): JobNode {
   const { nodeId, name, segment, state, bytesHave, rateBps, reason } = part

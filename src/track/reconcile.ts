@@ -18,6 +18,12 @@ export interface LastFailure {
   readonly retryAtMs: number
 }
 
+/** What a node was told to do, and with which release. */
+export interface Order {
+  readonly kind: 'stage' | 'commit'
+  readonly release: ReleaseRef
+}
+
 /** One node and one site, as the coordinator sees them. */
 export interface Situation {
   /** What every node of the group should serve; null before the first commit. */
@@ -29,7 +35,7 @@ export interface Situation {
   /** A difference did not work here: only what brings everything is sent. */
   readonly wholeOnly: boolean
   /** Told to this node and not answered yet. */
-  readonly underWay: 'stage' | 'commit' | null
+  readonly underWay: Order | null
   readonly lastFailure: LastFailure | null
 }
 
@@ -48,13 +54,16 @@ export type ReconcileAction =
  * `nothing` ends in three steps, whatever the node held. Pure.
  */
 export function reconcile(of: Situation, nowMs: number): ReconcileAction {
-  const { target, holdings, lastFailure } = of
-  if (target === null || isSame(holdings.live, target)) return { do: 'nothing' }
-  if (holds(holdings, target) && !of.switchNow) return { do: 'hold' }
-  if (of.underWay !== null) return { do: 'wait', reason: `it was told to ${of.underWay}`, untilMs: null }
+  const { target, holdings, underWay, lastFailure } = of
+  if (target === null || isThere(of, target)) return { do: 'nothing' }
+  const isHeld = holds(holdings, target)
+  if (isHeld && !of.switchNow) return { do: 'hold' }
+  if (underWay !== null && isAwaited(underWay, target, isHeld)) {
+    return { do: 'wait', reason: `it was told to ${underWay.kind}`, untilMs: null }
+  }
   const postponed = lastFailure === null ? null : postponement(lastFailure, target, nowMs)
   if (postponed !== null) return postponed
-  if (holds(holdings, target)) return { do: 'commit', release: target }
+  if (isHeld) return { do: 'commit', release: target }
   const fitting = of.assignments.filter(
     (kept) => isSame(kept.release, target) && (kept.base === null || (!of.wholeOnly && holds(holdings, kept.base))),
   )
@@ -63,6 +72,17 @@ export function reconcile(of: Situation, nowMs: number): ReconcileAction {
   return best === undefined
     ? { do: 'replicate', release: target }
     : { do: 'stage', assignmentId: best.id, release: target }
+}
+
+/** It serves the target and was not told to switch away: that it may do at any time until it is told to switch back. */
+function isThere({ holdings, underWay }: Situation, target: ReleaseRef): boolean {
+  const isLeaving = underWay?.kind === 'commit' && !isSame(underWay.release, target)
+  return isSame(holdings.live, target) && !isLeaving
+}
+
+/** An order for another release may never be answered, and one to stage what is held need not be. */
+function isAwaited({ kind, release }: Order, target: ReleaseRef, isHeld: boolean): boolean {
+  return isSame(release, target) && !(isHeld && kind === 'stage')
 }
 
 /** What failed is not tried before its time, and never when it would fail again. */

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import {
   foldPart,
+  markAnew,
   markBehind,
   markReturned,
   newPart,
@@ -62,6 +63,16 @@ t.test('a node that was left behind can still catch up', async (t) => {
   t.match(foldPart(behind, { type: 'staged' }), { state: 'staged' })
   t.match(toJobNode(markReturned(behind)), { state: 'new', reason: null, bytesHave: 30 })
   t.match(toJobNode(markReturned(fold(events))), { state: 'live' })
+})
+
+t.test('a node that fetches all of it again is waited for from the start, one that is out stays so', async (t) => {
+  const staged = fold(events.slice(0, 5))
+  t.match(toJobNode(markAnew(staged)), { state: 'new', bytesHave: 0, rateBps: 0 })
+  t.match(fold([{ type: 'progress', bytesHave: 5, rateBps: 1 }], markAnew(staged)), {
+    state: 'receiving',
+    bytesHave: 5,
+  })
+  for (const out of [fold(events), fold(events.slice(0, 4)), markBehind(staged, 'gone')]) t.equal(markAnew(out), out)
 })
 
 t.test('a part comes back from its row as it was', async (t) => {

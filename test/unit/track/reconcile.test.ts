@@ -3,7 +3,14 @@
 import fc from 'fast-check'
 import t from 'tap'
 import type { NodeSite, ReleaseRef } from '../../../src/model/node.js'
-import { type KeptAssignment, reconcile, type Situation } from '../../../src/track/reconcile.js'
+import {
+  type KeptAssignment,
+  type LastFailure,
+  type Order,
+  reconcile,
+  type ReconcileAction,
+  type Situation,
+} from '../../../src/track/reconcile.js'
 
 const release = (number: number): ReleaseRef => ({ release: number, treeHash: String(number).repeat(64).slice(0, 64) })
 const held = (live: number | null, ...others: number[]): NodeSite => ({
@@ -54,8 +61,30 @@ t.test('the same number with another tree is another release', async (t) => {
 })
 
 t.test('a node is told one thing at a time', async (t) => {
-  t.match(reconcile(situation({ underWay: 'stage' }), 0), { do: 'wait', reason: /stage/ })
-  t.match(reconcile(situation({ underWay: 'commit', holdings: held(4, 5) }), 0), { do: 'wait', reason: /commit/ })
+  const told = (kind: Order['kind']): Order => ({ kind, release: release(5) })
+  t.match(reconcile(situation({ underWay: told('stage') }), 0), { do: 'wait', reason: /stage/ })
+  const holdings = held(4, 5)
+  t.match(reconcile(situation({ underWay: told('commit'), holdings }), 0), { do: 'wait', reason: /commit/ })
+})
+
+t.test('an order for another release that is never answered holds up nothing', async (t) => {
+  for (const kind of ['stage', 'commit'] as const) {
+    const underWay = { kind, release: release(6) }
+    t.match(reconcile(situation({ underWay, holdings: held(4, 5) }), 0), { do: 'commit', release: release(5) })
+    t.match(reconcile(situation({ underWay, assignments: [whole] }), 0), { do: 'stage', assignmentId: 'whole' })
+    t.equal(reconcile(situation({ underWay }), 0).do, 'replicate')
+  }
+})
+
+t.test('who was told to switch away from the target, and has not answered, is told to switch back', async (t) => {
+  const underWay = { kind: 'commit', release: release(6) } as const
+  t.equal(reconcile(situation({ underWay, holdings: held(5, 6) }), 0).do, 'commit')
+  t.equal(reconcile(situation({ underWay: { ...underWay, kind: 'stage' }, holdings: held(5) }), 0).do, 'nothing')
+})
+
+t.test('who holds the target is told to switch although it did not say that it has staged it', async (t) => {
+  const underWay = { kind: 'stage', release: release(5) } as const
+  t.equal(reconcile(situation({ underWay, holdings: held(4, 5) }), 0).do, 'commit')
 })
 
 t.test('before the decision a target is staged and held, not switched to', async (t) => {
@@ -80,32 +109,95 @@ t.test('a failure is tried again later, one that would repeat is not, and a new 
   t.equal(reconcile(situation({ lastFailure: { ...lastFailure, release: release(4) } }), 0).do, 'replicate')
 })
 
-t.test('a node that does what it is told arrives in three steps', async (t) => {
+t.test('a node that does what it is told arrives, whatever it is at and whatever failed', async (t) => {
   const numbers = fc.integer({ min: 1, max: 6 })
+  const order = fc.record({ kind: fc.constantFrom('stage' as const, 'commit' as const), release: numbers.map(release) })
+  const failure = fc.record({
+    release: numbers.map(release),
+    message: fc.constant('it failed'),
+    retryable: fc.boolean(),
+    retryAtMs: fc.integer({ min: 0, max: 100 }),
+  })
   const drawn = fc.record({
     target: numbers,
     live: fc.option(numbers),
     others: fc.uniqueArray(numbers, { maxLength: 3 }),
     kept: fc.array(fc.tuple(numbers, fc.option(numbers)), { maxLength: 4 }),
+    underWay: fc.option(order),
+    lastFailure: fc.option(failure),
+    wholeOnly: fc.boolean(),
   })
-  fc.assert(
-    fc.property(drawn, ({ target, live, others, kept }) => {
-      let holdings = held(live, ...others)
-      let assignments: KeptAssignment[] = kept.map(([made, base], at) => ({
-        id: String(at),
-        release: release(made),
-        base: base === null ? null : release(base),
-      }))
-      for (let step = 0; step < 4; step++) {
-        const action = reconcile(situation({ target: release(target), holdings, assignments }), 0)
-        if (action.do === 'nothing') return holdings.live?.release === target
-        if (action.do === 'commit') holdings = { ...holdings, live: action.release }
-        if (action.do === 'stage') holdings = { ...holdings, held: [...holdings.held, action.release] }
-        if (action.do === 'replicate')
-          assignments = [...assignments, { id: 'new', release: action.release, base: null }]
-      }
-      return false
-    }),
-  )
+  fc.assert(fc.property(drawn, arrives))
   t.pass()
 })
+
+interface Start extends Pick<Situation, 'underWay' | 'lastFailure' | 'wholeOnly'> {
+  readonly target: number
+  readonly live: number | null
+  readonly others: readonly number[]
+  readonly kept: readonly (readonly [number, number | null])[]
+}
+
+/** A node that does what it is told for its target, and answers nothing else. */
+class Told {
+  readonly #start: Start
+  readonly #target: ReleaseRef
+  #holdings: NodeSite
+  #assignments: readonly KeptAssignment[]
+  #underWay: Order | null
+  #nowMs = 0
+
+  constructor(start: Start) {
+    const { target, live, others, kept, underWay } = start
+    this.#start = start
+    this.#target = release(target)
+    this.#holdings = held(live, ...others)
+    this.#underWay = underWay
+    this.#assignments = kept.map(([made, base], at) => ({
+      ...{ id: String(at), release: release(made), base: base === null ? null : release(base) },
+    }))
+  }
+
+  next(): ReconcileAction {
+    const { lastFailure, wholeOnly } = this.#start
+    const facts = { target: this.#target, holdings: this.#holdings, assignments: this.#assignments }
+    return reconcile(situation({ ...facts, underWay: this.#underWay, lastFailure, wholeOnly }), this.#nowMs)
+  }
+
+  /** @returns whether it got further. */
+  follow(action: ReconcileAction): boolean {
+    if (action.do === 'wait') return this.#wait(action.untilMs)
+    if (action.do === 'stage' || action.do === 'commit') this.#perform({ kind: action.do, release: action.release })
+    if (action.do !== 'replicate') return true
+    this.#assignments = [...this.#assignments, { id: 'new', release: action.release, base: null }]
+    return true
+  }
+
+  #wait(untilMs: number | null): boolean {
+    if (untilMs !== null) this.#nowMs = untilMs
+    else if (this.#underWay?.release.release === this.#target.release) this.#perform(this.#underWay)
+    else return false
+    return true
+  }
+
+  #perform({ kind, release: ref }: Order): void {
+    const { site, live, held: others } = this.#holdings
+    this.#holdings = { site, live: kind === 'commit' ? ref : live, held: [...others, ref] }
+    this.#underWay = null
+  }
+}
+
+/** At most it waits twice, is packed for, told to stage, told to switch; a failure for good may hold it up. */
+function arrives(start: Start): boolean {
+  const node = new Told(start)
+  for (let step = 0; step < 6; step++) {
+    const action = node.next()
+    if (action.do === 'nothing') return true
+    if (!node.follow(action)) return start.lastFailure?.retryable === false && isAbout(start.lastFailure, start.target)
+  }
+  return false
+}
+
+function isAbout({ release: ref }: LastFailure, target: number): boolean {
+  return ref.release === target
+}

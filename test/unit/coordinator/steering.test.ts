@@ -1,0 +1,50 @@
+// Goal: an order for one release never keeps a node from another. Method: by hand, one connected node.
+import t from 'tap'
+import { NODE_STALLED_MS, REPORT_GRACE_MS } from '../../../src/base/limits.js'
+import { silentLogger } from '../../../src/base/log.js'
+import type { FromCoordinator } from '../../../src/control/schema/channel.js'
+import { type KnownNode, Roster } from '../../../src/coordinator/roster.js'
+import { steer } from '../../../src/coordinator/steering.js'
+import type { World } from '../../../src/coordinator/world.js'
+import type { ReleaseRef } from '../../../src/model/node.js'
+import { ManualClock } from '../../support/manual-clock.js'
+
+const release = (number: number): ReleaseRef => ({ release: number, treeHash: String(number).repeat(64) })
+
+/** A connected node that serves 4 and holds 3; the site should serve `target`. */
+function place(target: number): { world: World; known: KnownNode; heard: FromCoordinator[]; clock: ManualClock } {
+  const [clock, roster] = [new ManualClock(), new Roster()]
+  const sites = [{ site: 'www', live: release(4), held: [release(3), release(4)] }]
+  const node = { id: 'a'.repeat(32), name: 'one', groups: ['edge'], segment: 'lan' }
+  const known = roster.admit({ ...node, dataAddress: { host: '127.0.0.1', port: 1 } }, sites, 1)
+  const heard: FromCoordinator[] = []
+  known.link = { send: (message) => void heard.push(message), close: () => {} }
+  const record = { site: 'www', group: 'edge', target: { ...release(target), jobId: 'j', command: 'rollback' } }
+  const world = {
+    ...{ clock, roster, log: silentLogger, jobs: new Map(), closing: new AbortController().signal },
+    sites: new Map([['www', { record, assignments: [] }]]),
+  } as unknown as World
+  return { world, known, heard, clock }
+}
+
+t.test('a node that fetches another release is told at once to switch to what it holds', async (t) => {
+  const { world, known, heard, clock } = place(3)
+  const about = { kind: 'stage', commandId: 's.1', assignmentId: 's', isDelta: false } as const
+  known.task('www').underWay = { ...about, release: release(5), toldAtMs: clock.monotonicMs() }
+  steer(world, known, 'www')
+  t.match(heard, [{ type: 'commit', command: 'rollback', release: 3 }])
+  clock.advance(NODE_STALLED_MS)
+  steer(world, known, 'www')
+  t.equal(heard.length, 1, 'it is told once')
+})
+
+t.test('a node has time to report what it holds, then it is taken at its word', async (t) => {
+  const { world, known, heard, clock } = place(3)
+  const about = { kind: 'stage', commandId: 's.1', assignmentId: 's', isDelta: false } as const
+  known.task('www').underWay = { ...about, release: release(3), toldAtMs: clock.monotonicMs() }
+  steer(world, known, 'www')
+  t.same(heard, [])
+  clock.advance(REPORT_GRACE_MS)
+  steer(world, known, 'www')
+  t.match(heard, [{ type: 'commit', release: 3 }])
+})
