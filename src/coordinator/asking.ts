@@ -10,12 +10,13 @@ import type { JobRequest, JobView, Receipt } from '../model/job.js'
 import type { NodeView } from '../model/node.js'
 import type { SiteView } from '../model/site.js'
 import type { JobRecord } from '../store/jobs.js'
+import type { SiteRecord } from '../store/sites.js'
 import { newPart, toPart } from '../track/fold.js'
 import { nodeConnected } from './listening.js'
 import { LiveJob, toView } from './live-job.js'
 import { launch, startJobs } from './running.js'
 import { nodeViews, siteViews } from './views.js'
-import { refreshSite, type World } from './world.js'
+import type { World } from './world.js'
 
 export interface DoorOptions {
   readonly world: World
@@ -46,23 +47,17 @@ export class Door implements CoordinatorDoor {
     const waiting = [...world.jobs.values()].map(({ id, record }) => ({ id, site: record.site, state: record.state }))
     checkQueue(waiting, site)
     if (request.directory !== null) await requireDirectory(request.directory)
-    if (request.type === 'publish') await world.store.sites.ensure(site, group, world.clock.nowMs())
-    await refreshSite(world, site)
-    const known = await world.store.sites.require(site)
-    if (known.group !== group) {
-      const why = `site ${site} belongs to group ${known.group}`
-      throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the group', why })
-    }
     const parts = world.roster.inGroup(group).map((known) => newPart(known.identity))
     const job = new LiveJob(this.#newRecord(request), parts, world.clock.monotonicMs())
     await world.watching.begin(job.id, true)
     const atMs = job.record.createdAtMs
     const event: JobEvent = { type: 'phase', id: world.watching.nextId(job.id), atMs, job: job.view }
-    await world.store.transaction(async (tables) => {
-      await tables.jobs.create(job.record)
-      await tables.jobNodes.put(job.id, parts)
-      await tables.events.append(job.id, event)
+    const siteRecord = await keep(world, job, event).catch((error: unknown) => {
+      world.watching.end(job.id)
+      throw error
     })
+    // Only a site that no job holds is new or changes hands: nobody else writes about it meanwhile.
+    if (world.sites.get(site)?.record.group !== group) world.sites.set(site, { record: siteRecord, assignments: [] })
     world.jobs.set(job.id, job)
     world.watching.tell(job.id, event)
     world.log.info({ jobId: job.id, type: request.type, site, group, nodeCount: parts.length }, 'job accepted')
@@ -170,6 +165,22 @@ export class Door implements CoordinatorDoor {
       finishedAtMs: null,
     }
   }
+}
+
+/** Writes an accepted job, its first event and the site that it is for, in one step. */
+function keep(world: World, job: LiveJob, event: JobEvent): Promise<SiteRecord> {
+  const { site, group, type, createdAtMs } = job.record
+  return world.store.transaction(async ({ sites, ...tables }) => {
+    const known = await (type === 'publish' ? sites.ensure(site, group, createdAtMs) : sites.require(site))
+    if (known.group !== group) {
+      const why = `site ${site} belongs to group ${known.group}`
+      throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the group', why })
+    }
+    await tables.jobs.create(job.record)
+    await tables.jobNodes.put(job.id, job.parts)
+    await tables.events.append(job.id, event)
+    return known
+  })
 }
 
 /** What an embedding program asks for goes through the same check as what comes over HTTP. */

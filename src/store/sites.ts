@@ -28,12 +28,24 @@ export class Sites {
     this.#db = db
   }
 
-  /** Makes the site if it is not there; an existing one comes back as it is, with its own group. */
+  /**
+   * Makes the site if it is not there. An existing one takes the group over while nothing went live and no job
+   * without an end holds it (a slip in the name binds nobody); else it comes back with its own group.
+   */
   async ensure(site: string, group: string, nowMs: number): Promise<SiteRecord> {
     await this.#db()
       .insertInto('sites')
       .values({ site, group_name: group, last_release: 0, created_at_ms: nowMs })
-      .onConflict((conflict) => conflict.doNothing())
+      .onConflict((conflict) =>
+        conflict
+          .column('site')
+          .doUpdateSet({ group_name: group })
+          .where('sites.target_release', 'is', null)
+          .where(({ not, exists, selectFrom }) => {
+            const unfinished = selectFrom('jobs').where('jobs.site', '=', site).where('finished_at_ms', 'is', null)
+            return not(exists(unfinished.select('jobs.id')))
+          }),
+      )
       .execute()
     return this.require(site)
   }

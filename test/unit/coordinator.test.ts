@@ -344,10 +344,26 @@ t.test('what is asked wrongly is refused before a job is made', async (t) => {
     code: 'ENGINE_ERR_INSECURE_LISTEN',
   })
   t.same(await coordinator.jobs(), [])
-  await (await coordinator.publish(staging, to)).completed().catch(() => {})
-  await t.rejects(coordinator.publish(staging, { site: 'www', group: 'other' }), {
-    code: 'ENGINE_ERR_INVALID_ARGUMENT',
-  })
+  t.same(await coordinator.sites(), [])
+})
+
+t.test('a site belongs to the group of its jobs and of what is live, not to a slip in the name', async (t) => {
+  const { dataDir, staging } = await place()
+  await using coordinator = await Coordinator.open({ dataDir })
+  const [node, other] = [new FakeNode({ name: 'one' }), new FakeNode({ name: 'two', groups: ['other'] })]
+  await connected(coordinator.url, node, other)
+  const slip = await coordinator.publish(staging, { ...to, group: 'egde' })
+  await t.rejects(slip.completed(), { code: 'ENGINE_ERR_GROUP_EMPTY' })
+  const refused = { code: 'ENGINE_ERR_INVALID_ARGUMENT', message: /belongs to group edge/ }
+  const job = await coordinator.publish(staging, { ...to, stageOnly: true })
+  await t.rejects(coordinator.publish(staging, { ...to, group: 'other' }), refused, 'a job holds it')
+  await until('it is staged', async () => (await coordinator.job(job.id)).state === 'staged')
+  await coordinator.commit(job.id)
+  t.equal((await job.completed()).state, 'succeeded')
+  t.match(await coordinator.sites(), [{ site: 'www', group: 'edge', nodesLive: 1, nodeCount: 1 }])
+  await t.rejects(coordinator.publish(staging, { ...to, group: 'other' }), refused, 'something of it is live')
+  await t.rejects(coordinator.rollback({ ...to, group: 'other', reason: 'x' }), refused)
+  t.equal(other.messages('stage').length, 0)
 })
 
 t.test('the name of a node belongs to it, also while it is away', async (t) => {

@@ -27,17 +27,22 @@ t.test('the identity is set once; epochs and serials only grow', async (t) => {
   t.same([await store.meta.nextSerial(), await store.meta.nextSerial()], [1, 2])
 })
 
-t.test('a site keeps its group, numbers its releases, and stands where the decision put it', async (t) => {
+t.test('a site keeps its group once it counts, numbers its releases, stands where the decision put it', async (t) => {
   const store = await opened(t)
   const fresh = { site: 'www', group: 'edge', target: null, holdReason: null, lastRelease: 0, createdAtMs: 5 }
   t.same(await store.sites.ensure('www', 'edge', 5), fresh)
-  t.same(await store.sites.ensure('www', 'other', 6), fresh, 'the first word stands')
+  t.same(await store.sites.ensure('www', 'other', 6), { ...fresh, group: 'other' }, 'nothing binds it yet')
+  await store.jobs.create(jobRecord({ id: 'A' }))
+  t.match(await store.sites.ensure('www', 'edge', 7), { group: 'other' }, 'a job holds it')
+  await store.jobs.update('A', { finishedAtMs: 8 })
+  t.same(await store.sites.ensure('www', 'edge', 9), fresh, 'it came to nothing')
   t.same([await store.sites.nextRelease('www'), await store.sites.nextRelease('www')], [1, 2])
   const target = { release: 1, treeHash, jobId: 'A', command: 'rollback' } as const
   await store.sites.setTarget('www', target, 'typo')
   t.same(await store.sites.require('www'), { ...fresh, target, holdReason: 'typo', lastRelease: 2 })
   await store.sites.setTarget('www', target, null)
   t.equal((await store.sites.get('www'))?.holdReason, null)
+  t.match(await store.sites.ensure('www', 'other', 10), { group: 'edge' }, 'something of it is live')
   t.same(
     (await store.sites.list()).map(({ site }) => site),
     ['www'],
