@@ -41,9 +41,9 @@ export class Sites {
           .column('site')
           .doUpdateSet({ group_name: group })
           .where('sites.target_release', 'is', null)
-          .where(({ not, exists, selectFrom }) => {
-            const unfinished = selectFrom('jobs').where('jobs.site', '=', site).where('finished_at_ms', 'is', null)
-            return not(exists(unfinished.select('jobs.id')))
+          .where((is) => {
+            const unfinished = is.selectFrom('jobs').where('jobs.site', '=', site).where('finished_at_ms', 'is', null)
+            return is.not(is.exists(unfinished.select('jobs.id')))
           }),
       )
       .execute()
