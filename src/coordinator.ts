@@ -11,7 +11,7 @@ import { requireLoopback } from './config/listen.js'
 import type { Config, DataListen } from './config/schema.js'
 import { absoluteDirectory, policyOf } from './control/client.js'
 import type { Job, JobFilter, JobsApi, PublishOptions, RollbackOptions, VersionView } from './control/door.js'
-import { outcomeOf } from './control/job-outcome.js'
+import { abortedOf, outcomeOf } from './control/job-outcome.js'
 import { createMetrics } from './control/metrics.js'
 import { CHANNEL_VERSION } from './control/schema/channel.js'
 import { ControlServer } from './control/server.js'
@@ -88,7 +88,7 @@ export class Coordinator implements JobsApi {
         clock.setInterval(PROGRESS_INTERVAL_MS, () => ticking.tick()),
         (cancel) => cancel(),
       )
-      for (const job of world.jobs.values()) if (job.record.state !== 'queued') launch(world, job)
+      for (const job of world.jobs.values()) if (job.record.state !== 'queued' || job.signal.aborted) launch(world, job)
       startJobs(world)
       log.info({ url: server.url, relay: world.source.port, coordinatorId: world.coordinatorId }, 'coordinator open')
       return new Coordinator({ world, opened, door, server, closing })
@@ -138,14 +138,15 @@ export class Coordinator implements JobsApi {
     return this.#ask({ ...request, reason, policy: policyOf({}) }, signal)
   }
 
-  /** Switches a staged job live; answers when that is decided. */
+  /** Asks a staged job to switch live; answers when that is on record. Its events tell what comes of it. */
   commit(jobId: string): Promise<JobView> {
     return this.#parts.door.commitJob(jobId)
   }
 
-  /** Stops a job that has not switched anything yet. */
-  abort(jobId: string): Promise<JobView> {
-    return this.#parts.door.abortJob(jobId)
+  /** Stops a job that has not switched anything yet; answers when it has stopped. */
+  async abort(jobId: string): Promise<JobView> {
+    const { door, closing } = this.#parts
+    return abortedOf(await door.abortJob(jobId), door.watchJob(jobId, 0, closing.signal))
   }
 
   job(jobId: string): Promise<JobView> {

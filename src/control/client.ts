@@ -19,7 +19,7 @@ import type { SiteView } from '../model/site.js'
 import type { Job, JobFilter, JobsApi, PublishOptions, RollbackOptions, VersionView } from './door.js'
 import { readEvents } from './event-stream.js'
 import { type Ask, ask, type HttpOptions, readJson, whyOf } from './http.js'
-import { outcomeOf } from './job-outcome.js'
+import { abortedOf, outcomeOf } from './job-outcome.js'
 
 export interface ClientOptions {
   /** `http://host:7400`. */
@@ -116,14 +116,15 @@ export class Client implements JobsApi {
     return this.#createJob(request, signal)
   }
 
-  /** Switches a staged job live. */
+  /** Asks a staged job to switch live; answers when that is on record. Its events tell what comes of it. */
   commit(jobId: string): Promise<JobView> {
     return this.#post(`/v1/jobs/${encodeURIComponent(jobId)}/commit`)
   }
 
-  /** Stops a job that has not switched anything yet. */
-  abort(jobId: string): Promise<JobView> {
-    return this.#post(`/v1/jobs/${encodeURIComponent(jobId)}/abort`)
+  /** Stops a job that has not switched anything yet; answers when it has stopped. */
+  async abort(jobId: string): Promise<JobView> {
+    const asked = await this.#post<JobView>(`/v1/jobs/${encodeURIComponent(jobId)}/abort`)
+    return abortedOf(asked, this.watch(jobId))
   }
 
   job(jobId: string): Promise<JobView> {

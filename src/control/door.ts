@@ -32,6 +32,7 @@ export interface CoordinatorDoor {
   createJob(request: JobRequest): Promise<JobView>
   getJob(id: string): Promise<JobView>
   listJobs(filter: JobFilter): Promise<readonly JobView[]>
+  /** Answers when the wish is on record, as abortJob does; events tell what comes of it. */
   commitJob(id: string): Promise<JobView>
   abortJob(id: string): Promise<JobView>
   receipts(jobId: string): Promise<readonly Receipt[]>
@@ -113,7 +114,9 @@ export interface JobsApi {
   rollback(options: RollbackOptions): Promise<Job>
   /** Takes a job in hand that was asked for earlier, by whomever: to follow it. */
   attach(jobId: string): Promise<Job>
+  /** Asks a staged job to switch live; answers when that is on record. Its events tell what comes of it. */
   commit(jobId: string): Promise<JobView>
+  /** Stops a job that has not switched anything yet; answers when it has stopped. */
   abort(jobId: string): Promise<JobView>
   job(jobId: string): Promise<JobView>
   jobs(filter?: Partial<JobFilter>): Promise<readonly JobView[]>

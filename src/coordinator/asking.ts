@@ -3,13 +3,13 @@ import { EngineError } from '../base/errors.js'
 import { JOB_PAGE_DEFAULT } from '../base/limits.js'
 import type { CoordinatorDoor, JobFilter, VersionView } from '../control/door.js'
 import { jobRequest } from '../control/schema/job.js'
-import { checkAbort, checkCommit, isFinal } from '../jobs/job.js'
+import { checkAbort, checkCommit } from '../jobs/job.js'
 import { checkQueue } from '../jobs/queue.js'
 import type { JobEvent } from '../model/event.js'
 import type { JobRequest, JobView, Receipt } from '../model/job.js'
 import type { NodeView } from '../model/node.js'
 import type { SiteView } from '../model/site.js'
-import type { JobRecord } from '../store/jobs.js'
+import type { JobRecord, JobWish } from '../store/jobs.js'
 import type { SiteRecord } from '../store/sites.js'
 import { newPart, toPart } from '../track/fold.js'
 import { nodeConnected } from './listening.js'
@@ -83,30 +83,24 @@ export class Door implements CoordinatorDoor {
   }
 
   /**
-   * Asks a staged job to switch; answers when that is decided or has failed.
-   * @throws {EngineError} ENGINE_ERR_JOB_UNKNOWN, ENGINE_ERR_JOB_STATE.
+   * Asks a staged job to switch; answers when that is on record. Its events tell what comes of it.
+   * @throws {EngineError} ENGINE_ERR_JOB_UNKNOWN; ENGINE_ERR_JOB_STATE when it is not staged, or being aborted.
    */
   async commitJob(id: string): Promise<JobView> {
-    this.#requireOpen()
-    const job = await this.#requireLive(id, checkCommit)
+    const job = await this.#noteAsked(id, 'commit', checkCommit)
     job.commitAsked = true
     job.bell.ring()
-    while (job.record.state === 'staged') await job.bell.wait(this.#world.closing)
     return job.view
   }
 
   /**
-   * Stops a job before anything is switched; answers when that is done.
+   * Asks a job to stop before anything is switched; answers when that is on record. Its events tell when it has.
    * @throws {EngineError} ENGINE_ERR_JOB_UNKNOWN; ENGINE_ERR_JOB_STATE when it has decided or ended.
    */
   async abortJob(id: string): Promise<JobView> {
-    this.#requireOpen()
-    const world = this.#world
-    const job = await this.#requireLive(id, checkAbort)
+    const job = await this.#noteAsked(id, 'abort', checkAbort)
     job.controller.abort(new EngineError('ENGINE_ERR_JOB_ABORTED', { jobId: id }))
-    launch(world, job)
-    while (!isFinal(job.record.state) && job.record.state !== 'committing') await job.bell.wait(world.closing)
-    if (job.record.state !== 'aborted') checkAbort(job.record)
+    launch(this.#world, job)
     return job.view
   }
 
@@ -137,6 +131,17 @@ export class Door implements CoordinatorDoor {
 
   ready(): boolean {
     return !this.#world.closing.aborted
+  }
+
+  /** What is asked stands, also after a restart, before it is answered. */
+  async #noteAsked(id: string, wish: JobWish, check: (job: JobRecord) => void): Promise<LiveJob> {
+    this.#requireOpen()
+    const job = await this.#requireLive(id, check)
+    if (wish === 'commit' && job.signal.aborted) check({ ...job.record, state: 'aborted' })
+    await this.#world.store.jobs.setAsked(id, wish)
+    // It went on meanwhile.
+    check(job.record)
+    return job
   }
 
   async #requireLive(id: string, check: (job: JobRecord) => void): Promise<LiveJob> {

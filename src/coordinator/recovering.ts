@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.js'
+import { EngineError } from '../base/errors.js'
 import { existsSync } from 'node:fs'
 import type { JobRecord } from '../store/jobs.js'
 import { toPart } from '../track/fold.js'
@@ -28,11 +29,17 @@ async function takeUp(world: World, record: JobRecord): Promise<void> {
   world.jobs.set(job.id, job)
   const { assignment, state } = record
   if (state === 'committing') return
+  const asked = await world.store.jobs.asked(record.id)
+  if (asked === 'abort') {
+    job.controller.abort(new EngineError('ENGINE_ERR_JOB_ABORTED', { jobId: record.id }))
+    return
+  }
   if (state !== 'packing' && state !== 'distributing' && state !== 'staged') return
   const kept = assignment === null ? null : await world.store.assignments.get(assignment.id)
   if (kept !== null && kept.packed !== null && isOnDisk(world, kept.serial)) {
     job.assignment = kept
     job.baseTreeHash = await baseHash(world, record)
+    job.commitAsked = asked === 'commit'
     return
   }
   await startAnew(world, job)
@@ -53,6 +60,8 @@ async function startAnew(world: World, job: LiveJob): Promise<void> {
     {
       async write(tables) {
         if (assignment !== null) await tables.assignments.remove(assignment.id)
+        // Who asked for a commit meant what was staged, not what the directory holds by now.
+        await tables.jobs.setAsked(job.id, null)
         if (release !== null) await tables.releases.setHeld(site, release, false)
       },
     },

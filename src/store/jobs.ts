@@ -25,6 +25,9 @@ export interface JobFilter {
   readonly limit?: number
 }
 
+/** What may be asked of a job that is under way. */
+export type JobWish = 'commit' | 'abort'
+
 export class Jobs {
   readonly #db: Queries
 
@@ -61,6 +64,17 @@ export class Jobs {
   async unfinished(): Promise<JobRecord[]> {
     const query = this.#db().selectFrom('jobs').selectAll().where('finished_at_ms', 'is', null).orderBy('id')
     return (await query.execute()).map(fromRow)
+  }
+
+  /** Notes what was asked of a job, or that it no longer counts. An abort is the last word. */
+  async setAsked(id: string, wish: JobWish | null): Promise<void> {
+    const query = this.#db().updateTable('jobs').set({ asked: wish }).where('id', '=', id)
+    await query.where((is) => is.or([is('asked', 'is', null), is('asked', '!=', 'abort')])).execute()
+  }
+
+  async asked(id: string): Promise<JobWish | null> {
+    const row = await this.#db().selectFrom('jobs').select('asked').where('id', '=', id).executeTakeFirst()
+    return (row?.asked ?? null) as JobWish | null
   }
 
   /** @throws {EngineError} ENGINE_ERR_JOB_UNKNOWN */

@@ -50,6 +50,7 @@ interface JobsTable {
   changes: string | null
   assignment: string | null
   error: string | null
+  asked: string | null
   created_at_ms: number
   finished_at_ms: number | null
 }

@@ -69,8 +69,16 @@ export function jobRoutes(app: App, context: RouteContext): void {
 
 function jobActionRoutes(app: App, { door }: RouteContext): void {
   const actions = [
-    { name: 'commit', summary: 'Switch a staged job live', run: (id: string) => door.commitJob(id) },
-    { name: 'abort', summary: 'Stop a job that has not switched anything', run: (id: string) => door.abortJob(id) },
+    {
+      name: 'commit',
+      summary: 'Ask a staged job to switch live; its events tell what comes of it',
+      run: (id: string) => door.commitJob(id),
+    },
+    {
+      name: 'abort',
+      summary: 'Ask a job that has not switched anything to stop; its events tell when it has',
+      run: (id: string) => door.abortJob(id),
+    },
   ]
   for (const { name, summary, run } of actions) {
     app.route({
@@ -81,9 +89,9 @@ function jobActionRoutes(app: App, { door }: RouteContext): void {
         summary,
         tags,
         params: jobParams,
-        response: { 200: jobView, ...problemAnswer },
+        response: { 202: jobView, ...problemAnswer },
       },
-      handler: async (request, reply) => reply.send(await run(request.params.id)),
+      handler: async (request, reply) => reply.code(202).send(await run(request.params.id)),
     })
   }
 }

@@ -47,6 +47,24 @@ t.test('the queries are those of the coordinator', async (t) => {
   t.strictSame(door.calls, ['commit j1', 'abort j1'])
 })
 
+t.test('an abort waits until the job has stopped, or went on', async (t) => {
+  const { door, server } = await serve(t)
+  const client = new Client({ url: server.url })
+  for (const [id, end] of [
+    ['j1', 'aborted'],
+    ['j2', 'succeeded'],
+  ] as const) {
+    door.emit('phase', someJob(id, 'packing'))
+    door.abortJob = async () => {
+      setImmediate(() => door.emit('result', someJob(id, end)))
+      return door.getJob(id)
+    }
+    const abort = client.abort(id)
+    if (end === 'aborted') t.equal((await abort).state, end)
+    else await t.rejects(abort, { code: 'ENGINE_ERR_JOB_STATE' })
+  }
+})
+
 t.test('a rollback names its reason', async (t) => {
   const { door, server } = await serve(t)
   await new Client({ url: server.url }).rollback({ site: 'www', group: 'edge', reason: 'typo' })

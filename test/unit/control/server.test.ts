@@ -60,7 +60,7 @@ t.test('every query of the coordinator has its route', async (t) => {
   t.strictSame((await app.inject('/v1/nodes')).json().items, await door.nodes())
   t.strictSame((await app.inject('/v1/sites')).json().items, await door.sites())
   t.strictSame((await app.inject('/v1/version')).json(), door.version())
-  t.equal((await app.inject({ method: 'POST', url: '/v1/jobs/j1/commit' })).statusCode, 200)
+  t.equal((await app.inject({ method: 'POST', url: '/v1/jobs/j1/commit' })).statusCode, 202)
   t.equal((await app.inject({ method: 'POST', url: '/v1/jobs/j1/abort' })).json().state, 'aborted')
   t.strictSame(door.calls, ['commit j1', 'abort j1'])
 })

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { Coordinator } from '../../../src/coordinator.js'
-import type { JobRecord } from '../../../src/store/jobs.js'
+import type { JobRecord, JobWish } from '../../../src/store/jobs.js'
 import { Store } from '../../../src/store/store.js'
 import { newPart } from '../../../src/track/fold.js'
 import { FakeNode } from '../../support/fake-node.js'
@@ -63,6 +63,38 @@ t.test('closed while it waits for its commit: it still waits, and can be committ
   t.equal((await job.completed()).state, 'succeeded')
   t.equal(node.messages('stage').length, 1, 'nothing was sent again')
 })
+
+t.test('killed after a commit was asked for: it is not asked for again', async (t) => {
+  const { dataDir, staging, node } = await place()
+  const id = await stagedAndAsked(dataDir, staging, node, 'commit')
+  await using coordinator = await Coordinator.open({ dataDir })
+  await node.connect(coordinator.url)
+  t.equal((await (await coordinator.attach(id)).completed()).state, 'succeeded')
+  t.equal(node.live('www')?.release, 1)
+})
+
+t.test('killed after an abort was asked for: nothing goes live', async (t) => {
+  const { dataDir, staging, node } = await place()
+  const id = await stagedAndAsked(dataDir, staging, node, 'abort')
+  await using coordinator = await Coordinator.open({ dataDir })
+  await node.connect(coordinator.url)
+  await t.rejects((await coordinator.attach(id)).completed(), { code: 'ENGINE_ERR_JOB_ABORTED' })
+  await until('the node is told to drop it', () => node.messages('discard').length > 0)
+  t.match(await coordinator.sites(), [{ targetRelease: null, releases: [] }])
+})
+
+/** A staged job of which only the database knows what was asked. */
+async function stagedAndAsked(dataDir: string, staging: string, node: FakeNode, wish: JobWish): Promise<string> {
+  const coordinator = await Coordinator.open({ dataDir })
+  await node.connect(coordinator.url)
+  const { id } = await coordinator.publish(staging, { ...to, stageOnly: true })
+  await until('it is staged', async () => (await stateOf(coordinator, id)) === 'staged')
+  await coordinator.close()
+  const store = await Store.open(join(dataDir, 'engine.db'))
+  await store.jobs.setAsked(id, wish)
+  await store.close()
+  return id
+}
 
 t.test('closed after the decision: it stands, nodes are told again, the shadow follows', async (t) => {
   const { dataDir, staging, node } = await place()

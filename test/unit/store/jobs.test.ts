@@ -106,3 +106,15 @@ t.test('a part in a job that is not there is refused', async (t) => {
   const store = await opened(t)
   await t.rejects(store.jobNodes.put('A', [jobNode()]), { code: 'ENGINE_ERR_INTERNAL' })
 })
+
+t.test('what was asked of a job stands, and an abort is the last word', async (t) => {
+  const store = await opened(t)
+  await store.jobs.create(jobRecord({ id: 'A' }))
+  const asked = []
+  for (const wish of ['commit', null, 'commit', 'abort', 'commit', null] as const) {
+    await store.jobs.setAsked('A', wish)
+    asked.push(await store.jobs.asked('A'))
+  }
+  t.same(asked, ['commit', null, 'commit', 'abort', 'abort', 'abort'])
+  t.equal(await store.jobs.asked('B'), null)
+})

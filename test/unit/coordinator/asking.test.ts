@@ -1,0 +1,48 @@
+// Goal: what is asked of a job is answered when it is on record, however long it takes to be done.
+// Method: the door over a real database and a job that gets nowhere.
+import { join } from 'node:path'
+import t from 'tap'
+import { Door } from '../../../src/coordinator/asking.js'
+import { LiveJob } from '../../../src/coordinator/live-job.js'
+import type { World } from '../../../src/coordinator/world.js'
+import { Store } from '../../../src/store/store.js'
+import { jobRecord } from '../../support/records.js'
+
+interface Place {
+  testdir(): string
+  teardown(run: () => unknown): void
+}
+
+async function place(t: Place) {
+  const store = await Store.open(join(t.testdir(), 'engine.db'))
+  t.teardown(() => store.close())
+  const job = new LiveJob(jobRecord({ id: 'j', state: 'staged' }), [], 0)
+  job.running = new Promise(() => {})
+  await store.jobs.create(job.record)
+  const world = { store, jobs: new Map([[job.id, job]]), closing: new AbortController().signal } as unknown as World
+  const version = { name: '', version: '', apiVersion: 1, channelVersion: 1, coordinatorId: '' }
+  return { store, job, door: new Door({ world, newJobId: () => '', version }) }
+}
+
+t.test('a commit is answered before it is decided, and stands', async (t) => {
+  const { store, job, door } = await place(t)
+  t.match(await door.commitJob('j'), { state: 'staged' })
+  t.equal(job.commitAsked, true)
+  t.equal(await store.jobs.asked('j'), 'commit')
+})
+
+t.test('an abort is answered before the job has stopped, and no commit comes after it', async (t) => {
+  const { store, job, door } = await place(t)
+  t.match(await door.abortJob('j'), { state: 'staged' })
+  t.equal(job.signal.aborted, true)
+  await t.rejects(door.commitJob('j'), { code: 'ENGINE_ERR_JOB_STATE' })
+  t.equal(await store.jobs.asked('j'), 'abort')
+})
+
+t.test('a job that goes on while its abort is written is not said to stop', async (t) => {
+  const { job, door } = await place(t)
+  const abort = door.abortJob('j')
+  job.record = { ...job.record, state: 'committing' }
+  await t.rejects(abort, { code: 'ENGINE_ERR_JOB_STATE' })
+  t.equal(job.signal.aborted, false)
+})
