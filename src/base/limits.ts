@@ -166,8 +166,8 @@ export const WORK_NICENESS = 10
 export const POOL_IDLE_MS = 10 * SECOND_MS
 
 /**
- * A node that has everything to fetch but gets nothing for this long is not waited for: a link that stands still
- * as good as dead.
+ * A node that is connected but gets nowhere with its part of a job for this long, although all of it is packed, is
+ * not waited for: a link or a disk that stands still is as good as dead.
  */
 export const NODE_STALLED_MS = 2 * MINUTE_MS
 
@@ -177,7 +177,10 @@ export const RETRY_FIRST_MS = SECOND_MS
 /** Longest wait between two such attempts: a full disk that was cleared is used again within this time. */
 export const RETRY_MS_MAX = MINUTE_MS
 
-/** Attempts to pack a whole release for nodes that lack its base; then its error is shown until the next release. */
+/**
+ * Attempts to pack a whole release for nodes that lack its base; then its error is shown, and it is tried again
+ * every RETRY_MS_MAX.
+ */
 export const REPLICATE_ATTEMPTS_MAX = 4
 
 /**

@@ -10,7 +10,7 @@ import type { Transfer } from '../transfer/index.js'
 import type { LiveJob } from './live-job.js'
 import type { KnownNode } from './roster.js'
 import { openTransfer, toTransferNode } from './sending.js'
-import { steerSite } from './steering.js'
+import { nextFor, steerSite } from './steering.js'
 import { advance, type World } from './world.js'
 
 /** Opens the transfer of a job's assignment and has its nodes told. */
@@ -64,6 +64,7 @@ export async function stageShadow(
  * @throws {EngineError} ENGINE_ERR_QUORUM when too few are ready; the signal's reason when it is stopped.
  */
 export async function distribute(world: World, job: LiveJob): Promise<void> {
+  job.allPackedAtMs = world.clock.monotonicMs()
   if (job.record.state === 'distributing') {
     await enoughReady(world, job)
     if (!job.record.policy.stageOnly) return
@@ -85,12 +86,12 @@ async function enoughReady(world: World, job: LiveJob): Promise<void> {
   }
 }
 
-/** Stops waiting for nodes that do not answer, or that get nothing although all of it could be sent. */
+/** Stops waiting for nodes that do not answer, or that get nowhere although all of it could be sent. */
 export function giveUpSilent(world: World, job: LiveJob, parts: readonly NodePart[]): void {
   const nowMs = world.clock.monotonicMs()
   for (const part of parts) {
     if (part.state === 'live' || part.state === 'failed' || part.state === 'behind') continue
-    const reason = silenceOfPart(world, job, part, nowMs) ?? stallOfPart(job, part, nowMs)
+    const reason = silenceOfPart(world, job, part, nowMs) ?? stallOfPart(world, job, part, nowMs)
     if (reason !== null) job.setPart(markBehind(part, reason), nowMs)
   }
 }
@@ -102,12 +103,30 @@ function silenceOfPart(world: World, job: LiveJob, part: NodePart, nowMs: number
   return silenceOf(presence, job.waitingSinceMs, nowMs)
 }
 
-function stallOfPart(job: LiveJob, part: NodePart, nowMs: number): string | null {
+function stallOfPart(world: World, job: LiveJob, part: NodePart, nowMs: number): string | null {
   const quietMs = nowMs - job.movedAtMs(part.nodeId)
-  if (quietMs <= NODE_STALLED_MS) return null
-  if (part.state === 'staged' && job.record.state === 'committing') {
-    return `it has not answered the commit for ${formatDuration(quietMs)}`
+  if (quietMs <= NODE_STALLED_MS || isStillPacked(world, job, part)) return null
+  const quiet = formatDuration(quietMs)
+  switch (part.state) {
+    case 'new':
+      return `nothing could be sent to it for ${quiet}`
+    case 'receiving':
+      return `it has received nothing for ${quiet}`
+    case 'received':
+      return `it has all of it, but has staged nothing for ${quiet}`
+    case 'staged':
+      return job.record.state === 'committing' ? `it has not answered the commit for ${quiet}` : null
+    default:
+      return null
   }
-  const isPacked = job.assignment !== null && job.assignment.packed !== null
-  return part.state === 'receiving' && isPacked ? `it has received nothing for ${formatDuration(quietMs)}` : null
+}
+
+/** What a node waits for is not there to be sent: the job's own assignment, or a whole copy for it. */
+function isStillPacked(world: World, job: LiveJob, part: NodePart): boolean {
+  if (job.assignment !== null && job.assignment.packed === null) return true
+  const known = world.roster.get(part.nodeId)
+  if (known === undefined) return false
+  const { site } = job.record
+  const next = nextFor(world, known, site)
+  return next?.action.do === 'replicate' && world.wholes.isPacking(site, next.goal.release)
 }

@@ -22,6 +22,8 @@ export class LiveJob {
   changed = false
   /** By the clock that never goes back: from when silent nodes are given up. */
   waitingSinceMs: number
+  /** By the same clock: from when all of it could be sent, so that nodes which get nowhere are given up. */
+  allPackedAtMs = 0
   running: Promise<void> | null = null
   readonly controller = new AbortController()
   readonly bell = new Bell()
@@ -74,7 +76,7 @@ export class LiveJob {
 
   /** When a part last got anywhere. */
   movedAtMs(nodeId: string): number {
-    return Math.max(this.#movedAtMs.get(nodeId) ?? 0, this.waitingSinceMs)
+    return Math.max(this.#movedAtMs.get(nodeId) ?? 0, this.waitingSinceMs, this.allPackedAtMs)
   }
 
   /** Parts whose state is not in the database yet; asking takes them. */

@@ -7,4 +7,6 @@ export interface Wholes {
    * there, or told why it will not be.
    */
   ask(site: string, release: ReleaseRef, jobId: string): void
+  /** Whether it is being packed, or soon will be again. */
+  isPacking(site: string, release: ReleaseRef): boolean
 }

@@ -1,12 +1,13 @@
 // Goal: a job waits for no node for ever. Method: by hand, by a clock that stands still.
 import t from 'tap'
 import { NODE_STALLED_MS } from '../../../src/base/limits.js'
-import { giveUpSilent } from '../../../src/coordinator/distributing.js'
+import { distribute, giveUpSilent } from '../../../src/coordinator/distributing.js'
 import { LiveJob } from '../../../src/coordinator/live-job.js'
 import { Roster } from '../../../src/coordinator/roster.js'
 import type { World } from '../../../src/coordinator/world.js'
 import type { JobState } from '../../../src/model/job.js'
-import { foldPart, newPart } from '../../../src/track/fold.js'
+import type { AssignmentRecord } from '../../../src/store/assignments.js'
+import { foldPart, newPart, type PartEvent } from '../../../src/track/fold.js'
 import { ManualClock } from '../../support/manual-clock.js'
 
 const identity = {
@@ -14,25 +15,43 @@ const identity = {
   dataAddress: { host: '127.0.0.1', port: 1 },
 }
 
-/** A job in `state` whose one node is connected and has staged the release. */
-function place(state: JobState): { world: World; job: LiveJob; clock: ManualClock } {
-  const clock = new ManualClock()
-  const roster = new Roster()
+interface Place {
+  readonly world: World
+  readonly job: LiveJob
+  readonly clock: ManualClock
+  /** Whether a whole release is being packed. */
+  readonly packing: { whole: boolean }
+}
+
+/** A job in `state` whose one node is connected and has said `events`. */
+function place(state: JobState, ...events: readonly PartEvent[]): Place {
+  const [clock, roster, packing] = [new ManualClock(), new Roster(), { whole: false }]
   const known = roster.admit(identity, [], 1)
   known.link = { send: () => {}, close: () => {} }
   known.heard(clock)
   const policy = { stageOnly: false, maxDeleteRatio: 1, allowEmpty: true, quorum: 0.5, strategy: 'strands' } as const
   const record = {
     ...({ id: 'j', type: 'publish', site: 'www', group: 'edge', state, release: 1 } as const),
-    ...{ baseRelease: null, directory: null, treeHash: null, reason: null, policy, changes: null, assignment: null },
+    ...{ baseRelease: null, directory: null, treeHash: 'b', reason: null, policy, changes: null, assignment: null },
     ...{ error: null, createdAtMs: 1, finishedAtMs: null },
   }
-  const job = new LiveJob(record, [foldPart(newPart(identity), { type: 'staged' })], 0)
-  return { world: { clock, roster } as unknown as World, job, clock }
+  const job = new LiveJob(record, [events.reduce(foldPart, newPart(identity))], 0)
+  const site = { record: { site: 'www', group: 'edge', target: null }, assignments: [] }
+  const world = {
+    ...{ clock, roster, jobs: new Map([['j', job]]), sites: new Map([['www', site]]) },
+    wholes: { ask: () => {}, isPacking: () => packing.whole },
+  } as unknown as World
+  return { world, job, clock, packing }
 }
 
+const staged = { type: 'staged' } as const
+const fetching = { type: 'progress', bytesHave: 1, rateBps: 1 } as const
+
+/** An assignment of which only this counts: whether it is packed. */
+const assignmentOf = (packed: object | null): AssignmentRecord => ({ id: 'x', packed }) as unknown as AssignmentRecord
+
 t.test('a node that is there and does not answer its commit is left behind in the end', async (t) => {
-  const { world, job, clock } = place('committing')
+  const { world, job, clock } = place('committing', staged)
   clock.advance(NODE_STALLED_MS)
   giveUpSilent(world, job, job.parts)
   t.match(job.parts, [{ state: 'staged' }])
@@ -42,8 +61,58 @@ t.test('a node that is there and does not answer its commit is left behind in th
 })
 
 t.test('a node that has staged what is not decided yet may wait as long as that takes', async (t) => {
-  const { world, job, clock } = place('staged')
+  const { world, job, clock } = place('staged', staged)
   clock.advance(100 * NODE_STALLED_MS)
   giveUpSilent(world, job, job.parts)
   t.match(job.parts, [{ state: 'staged', reason: null }])
+})
+
+const hanging: readonly { readonly events: readonly PartEvent[]; readonly reason: RegExp }[] = [
+  { events: [], reason: /nothing could be sent to it for/ },
+  { events: [fetching], reason: /received nothing for/ },
+  { events: [fetching, { type: 'received' }], reason: /has all of it, but has staged nothing for/ },
+]
+
+for (const assignment of [null, assignmentOf({})]) {
+  const what = assignment === null ? 'a rollback or an identical publish' : 'a publish that is packed'
+  t.test(`in ${what} a node that is connected and gets nowhere is left behind`, async (t) => {
+    for (const { events, reason } of hanging) {
+      const { world, job, clock } = place(assignment === null ? 'committing' : 'distributing', ...events)
+      job.assignment = assignment
+      const [before] = job.parts
+      clock.advance(NODE_STALLED_MS)
+      giveUpSilent(world, job, job.parts)
+      t.same(job.parts, [before])
+      clock.advance(1)
+      giveUpSilent(world, job, job.parts)
+      t.match(job.parts, [{ state: 'behind', reason }])
+    }
+  })
+}
+
+t.test('while anything is still packed for it, a node that gets nothing is waited for', async (t) => {
+  const { world, job, clock, packing } = place('distributing')
+  const leftBehind = (): boolean => {
+    giveUpSilent(world, job, job.parts)
+    return job.parts[0]?.state === 'behind'
+  }
+  job.assignment = assignmentOf(null)
+  clock.advance(100 * NODE_STALLED_MS)
+  t.equal(leftBehind(), false)
+  job.assignment = assignmentOf({})
+  packing.whole = true
+  t.equal(leftBehind(), false)
+  packing.whole = false
+  t.equal(leftBehind(), true)
+})
+
+t.test('how long it was packed is held against no node', async (t) => {
+  const { world, job, clock } = place('distributing', fetching)
+  job.assignment = assignmentOf({})
+  clock.advance(100 * NODE_STALLED_MS)
+  const done = distribute(world, job)
+  t.match(job.parts, [{ state: 'receiving' }])
+  job.setPart(foldPart(newPart(identity), staged), clock.monotonicMs())
+  await done
+  t.match(job.parts, [{ state: 'staged' }])
 })
