@@ -3,11 +3,11 @@ import { REPORTS_KEPT_MAX } from '../base/limits.js'
 import type { NodeLink, NodeSession } from '../control/door.js'
 import { CHANNEL_VERSION, type FromNode, type Hello, type Progress, type Report } from '../control/schema/channel.js'
 import { isFinal } from '../jobs/job.js'
-import type { Receipt } from '../model/job.js'
+import type { JobError, Receipt } from '../model/job.js'
 import { markReturned, newPart } from '../track/fold.js'
 import { isSame } from '../track/reconcile.js'
 import type { KnownNode } from './roster.js'
-import { note, steer } from './steering.js'
+import { note, noteAnew, steer } from './steering.js'
 import { isStopping, type World } from './world.js'
 
 /** Messages of a node that wait: all that it may owe, twice, since what an earlier connection brought may wait too. */
@@ -43,7 +43,9 @@ export function nodeConnected(world: World, link: NodeLink, hello: Hello): NodeS
   for (const stale of world.stale) if (inGroupOf(world, known, stale.site)) link.send({ type: 'discard', ...stale })
   world.log.info({ nodeId: node.id, node: node.name, segment: node.segment }, 'node connected')
   enqueue(world, known, 'a hello', async () => {
-    await world.store.nodes.put(node, sites, world.clock.nowMs())
+    // What it said last: this may run when it has said hello again.
+    await world.store.nodes.put(known.identity, [...known.sites.values()], world.clock.nowMs())
+    if (known.link !== link) return
     await discardVain(world, known)
     welcomeToJobs(world, known)
     for (const site of world.sites.keys()) steer(world, known, site)
@@ -130,6 +132,8 @@ function take(world: World, known: KnownNode, link: NodeLink, message: FromNode)
       break
     case 'holdings':
       enqueue(world, known, 'holdings', async () => {
+        // What came by a connection that is gone must not undo what a newer hello says.
+        if (known.link !== link) return
         for (const holdings of message.sites) known.setHoldings(holdings)
         await world.store.nodes.setSites(known.identity.id, message.sites, world.clock.nowMs())
         for (const site of world.sites.keys()) steer(world, known, site)
@@ -154,16 +158,28 @@ function takeProgress(world: World, known: KnownNode, { jobId, assignmentId, byt
   if (release && isUnderWay) note(world, { release }, known, { type: 'progress', bytesHave, rateBps })
 }
 
-/** A report is on record before it is acknowledged, and acknowledged before it counts. */
+/**
+ * A report is on record before it is acknowledged, and acknowledged before it counts. One that cannot be
+ * recorded costs the connection: the node comes again and tells it again.
+ */
 async function takeReport(world: World, known: KnownNode, link: NodeLink, report: Report): Promise<void> {
-  await keepReceipt(world, known, report)
+  try {
+    await keepReceipt(world, known, report)
+  } catch (caught) {
+    const error = toEngineError(caught)
+    link.close(error.code, error.message)
+    throw error
+  }
   link.send({ type: 'ack', reportId: report.reportId })
+  // By a newer connection it is told again, after what that one's hello says.
+  if (known.link !== null && known.link !== link) return
   const { site, release, treeHash, command, kind, error } = report
   const about = { release: { release, treeHash } }
   if (kind === 'receipt') {
     note(world, about, known, { type: 'received' })
   } else if (kind === 'completion') {
-    noteCompletion(known, report)
+    // Once it is gone, its next hello says what it holds.
+    if (known.link === link) noteCompletion(known, report)
     note(world, about, known, { type: command === 'publish' ? 'staged' : 'live' })
   } else if (countsAsFailed(world, known, report)) {
     note(world, about, known, { type: 'failed', command, error: error ?? unexplained })
@@ -196,8 +212,9 @@ function noteCompletion(known: KnownNode, { site, release, treeHash, command }: 
   const others = held.filter((each) => each.release !== release)
   known.setHoldings({ site, live: command === 'publish' ? live : ref, held: [...others, ref] })
   const task = known.task(site)
-  const answered = task.underWay !== null && isSame(task.underWay.release, ref)
-  if (answered || task.underWay === null) task.succeed()
+  const kind = command === 'publish' ? 'stage' : 'commit'
+  const { underWay } = task
+  if (underWay === null || (underWay.kind === kind && isSame(underWay.release, ref))) task.succeed()
 }
 
 /**
@@ -215,10 +232,25 @@ function countsAsFailed(world: World, known: KnownNode, report: Report): boolean
   if (triesWhole) {
     task.wholeOnly = true
     task.underWay = null
+    noteAnew(world, { release: { release, treeHash } }, known)
+    return false
+  }
+  if (command !== 'publish' && error.code === 'ENGINE_ERR_RELEASE_UNKNOWN') {
+    loseRelease(world, known, report, error)
     return false
   }
   task.fail({ release, treeHash }, error, isRetryable(error.code), world.clock.monotonicMs())
   return true
+}
+
+/** A node lacks what it was told to switch to, whatever it said before: it is staged there anew, soon. */
+function loseRelease(world: World, known: KnownNode, { site, release, treeHash }: Report, error: JobError): void {
+  const lost = { release, treeHash }
+  const { live, held } = known.holdings(site)
+  const others = held.filter((each) => !isSame(each, lost))
+  known.setHoldings({ site, live: isSame(live, lost) ? null : live, held: others })
+  known.task(site).fail(lost, error, true, world.clock.monotonicMs())
+  noteAnew(world, { release: lost }, known)
 }
 
 /** An unknown code comes from another release of the software: it is tried again. */

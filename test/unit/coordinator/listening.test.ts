@@ -1,12 +1,19 @@
-// Goal: who is connected counts as there, whether it has anything to say or not.
-// Method: a real coordinator and a real socket, by a clock that is moved by hand; a flood over a database that stalls.
+// Goal: who is connected counts as there, and what it says counts once it is on record, in the order it was said.
+// Method: a real coordinator and a real socket, by a clock that is moved by hand; then links that are played, over a
+// database that stalls or refuses.
 import t from 'tap'
-import { HEARTBEAT_MS, REPORTS_KEPT_MAX } from '../../../src/base/limits.js'
+import { EngineError } from '../../../src/base/errors.js'
+import { HEARTBEAT_MS, REPORTS_KEPT_MAX, RETRY_FIRST_MS } from '../../../src/base/limits.js'
 import { silentLogger } from '../../../src/base/log.js'
+import type { FromCoordinator, Hello, Report } from '../../../src/control/schema/channel.js'
 import { nodeConnected } from '../../../src/coordinator/listening.js'
-import { Roster } from '../../../src/coordinator/roster.js'
+import { LiveJob } from '../../../src/coordinator/live-job.js'
+import { type KnownNode, Roster } from '../../../src/coordinator/roster.js'
+import { steer } from '../../../src/coordinator/steering.js'
 import type { World } from '../../../src/coordinator/world.js'
 import { Coordinator } from '../../../src/coordinator.js'
+import type { JobRecord } from '../../../src/store/jobs.js'
+import { newPart } from '../../../src/track/fold.js'
 import { FakeNode } from '../../support/fake-node.js'
 import { ManualClock } from '../../support/manual-clock.js'
 import { until } from '../../support/until.js'
@@ -52,4 +59,121 @@ t.test('a node that says more than can be taken is let go, one that tells all th
   goOn()
   await known?.inbox
   t.equal(known?.inboxCount, 0)
+})
+
+const release = { release: 1, treeHash: 'b'.repeat(64) }
+const holding = { site: 'www', live: null, held: [release] }
+
+/** A site whose release is in one whole assignment, and one node that is connected and says it holds it. */
+function place(record: () => Promise<void> = async () => {}) {
+  const [clock, roster] = [new ManualClock(), new Roster()]
+  const target = { ...release, jobId: 'j', command: 'commit' }
+  const assignment = { id: 'x', serial: 1, site: 'www', chunkBytes: 4096 }
+  const assignments = [{ id: 'x', release, base: null, record: assignment }]
+  const plan = { strandCount: 1, parents: [[]], peers: [] }
+  const transfer = { assignmentId: 'x', partOf: () => ({ plan, changed: [] }) }
+  const world = {
+    ...{ clock, roster, log: silentLogger, stale: [], jobs: new Map(), closing: new AbortController().signal },
+    sites: new Map([['www', { record: { site: 'www', group: 'edge', target }, assignments }]]),
+    transfers: { get: () => transfer },
+    receiptBook: { record },
+    store: {
+      nodes: { put: async () => {}, setSites: async () => {}, setSeen: async () => {} },
+      ...{ releases: { get: async () => null }, jobs: { get: async () => ({ state: 'succeeded' }) } },
+    },
+  } as unknown as World
+  const connect = (sites: Hello['sites'] = [holding]) => {
+    const [heard, closed]: [FromCoordinator[], string[]] = [[], []]
+    const node = { id: 'a'.repeat(32), name: 'one', groups: ['edge'], segment: 'lan' }
+    const hello = { type: 'hello', version: 1, role: 'node', software: 'test', sites } as const
+    const link = { send: (message: FromCoordinator) => void heard.push(message), close: (code: string) => end(code) }
+    const session = nodeConnected(world, link, {
+      ...hello,
+      node: { ...node, dataAddress: { host: '127.0.0.1', port: 1 } },
+    })
+    const end = (code: string): void => {
+      closed.push(code)
+      session.onClosed()
+    }
+    const [known] = roster.all
+    return { known: known as KnownNode, session, heard, closed }
+  }
+  return { world, clock, connect }
+}
+
+/** The answer to the last command of a kind that was heard. */
+function answer(
+  heard: readonly FromCoordinator[],
+  type: 'stage' | 'commit',
+  of: Pick<Report, 'kind' | 'error'>,
+): Report {
+  const told = heard.findLast((message) => message.type === type)
+  const commandId = told !== undefined && 'commandId' in told ? told.commandId : 'none'
+  const about = { commandId, jobId: 'j', site: 'www', ...release, atMs: 1, bytesFetched: 0 }
+  return { type: 'report', reportId: 1, command: type === 'stage' ? 'publish' : 'commit', ...about, ...of }
+}
+
+const done = { kind: 'completion', error: null } as const
+const types = (heard: readonly FromCoordinator[]): readonly string[] => heard.map(({ type }) => type)
+
+t.test('a report that cannot be recorded costs the connection, and is taken when it is told again', async (t) => {
+  let refusals = 1
+  const { connect } = place(async () => {
+    if (refusals-- > 0) throw new EngineError('ENGINE_ERR_NO_SPACE', { path: 'db' })
+  })
+  const { known, session, heard, closed } = connect()
+  await known.inbox
+  t.same(types(heard), ['welcome', 'commit'])
+  session.onMessage(answer(heard, 'commit', done))
+  await known.inbox
+  t.same(closed, ['ENGINE_ERR_NO_SPACE'])
+  t.same(types(heard), ['welcome', 'commit'], 'it is not acknowledged')
+  t.equal(known.task('www').underWay, null)
+  const again = connect()
+  again.session.onMessage(answer(heard, 'commit', done))
+  await known.inbox
+  t.ok(types(again.heard).includes('ack'))
+  t.same(known.holdings('www').live, release)
+})
+
+t.test('a node that lost what it staged is sent it again', async (t) => {
+  const { connect, clock, world } = place()
+  const { known, session, heard } = connect()
+  await known.inbox
+  const error = { code: 'ENGINE_ERR_RELEASE_UNKNOWN', message: 'it is not kept', hint: '' }
+  session.onMessage(answer(heard, 'commit', { kind: 'failure', error }))
+  await known.inbox
+  t.same(known.holdings('www').held, [])
+  clock.advance(RETRY_FIRST_MS)
+  steer(world, known, 'www')
+  t.match(heard.at(-1), { type: 'stage', release: 1, assignment: { id: 'x' } })
+  session.onMessage(answer(heard, 'stage', done))
+  await known.inbox
+  t.match(heard.at(-1), { type: 'commit', release: 1 })
+})
+
+t.test('what came by an earlier connection does not undo what a newer hello says', async (t) => {
+  let goOn = (): void => {}
+  const stalled = new Promise<void>((resolve) => {
+    goOn = resolve
+  })
+  const { connect, world } = place(() => stalled)
+  const first = connect([])
+  const { known } = first
+  const job = new LiveJob(
+    { id: 'j', state: 'committing', site: 'www', group: 'edge', ...release } as unknown as JobRecord,
+    [newPart(known.identity)],
+    0,
+  )
+  world.jobs.set('j', job)
+  await known.inbox
+  first.session.onMessage(answer(first.heard, 'stage', done))
+  first.session.onMessage({ type: 'holdings', sites: [holding] })
+  first.session.onClosed()
+  const newer = connect([])
+  goOn()
+  await known.inbox
+  t.same(known.holdings('www').held, [])
+  t.same(types(newer.heard), ['welcome', 'stage'])
+  t.match(job.parts, [{ state: 'receiving' }])
 })
