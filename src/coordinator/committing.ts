@@ -28,12 +28,15 @@ export async function decide(world: World, job: LiveJob): Promise<void> {
     { type: 'decided' },
     { write: (tables) => tables.sites.setTarget(site, target, holdReason) },
   )
-  await refreshSite(world, site)
 }
 
-/** Has everybody switch, waits for those that were ready, and ends the job. */
+/**
+ * Has everybody switch, waits for those that were ready, and ends the job. It reads the decision first,
+ * so that it may be called again after anything in it failed.
+ */
 export async function settle(world: World, job: LiveJob): Promise<void> {
   const { site } = job.record
+  await refreshSite(world, site)
   job.waitingSinceMs = world.clock.monotonicMs()
   const awaited = job.parts.filter((part) => part.state !== 'behind' && part.state !== 'failed')
   steerSite(world, site)
