@@ -25,7 +25,9 @@ export class Ticking {
     const world = this.#world
     this.#round += 1
     try {
-      for (const status of world.transfers.poll()) this.#look(status)
+      const statuses = world.transfers.poll()
+      for (const status of statuses) this.#look(status)
+      this.#forgetClosed(statuses)
       for (const job of world.jobs.values()) this.#tell(job)
       if (this.#round % ROUNDS_PER_STEER !== 0) return
       for (const known of world.roster.all) for (const site of world.sites.keys()) steer(world, known, site)
@@ -58,6 +60,11 @@ export class Ticking {
       world.metrics.add('engine_transfer_bytes_total', direction, status.bytesSent - before)
     this.#sentBefore.set(status.session, status.bytesSent)
     if (status.failure !== null) this.#failed(status.assignmentId, status.failure)
+  }
+
+  #forgetClosed(statuses: readonly SessionStatus[]): void {
+    const open = new Set(statuses.map(({ session }) => session))
+    for (const session of this.#sentBefore.keys()) if (!open.has(session)) this.#sentBefore.delete(session)
   }
 
   /** A source that stands still for ever is closed: the job ends, or the next node has it opened again. */

@@ -96,3 +96,19 @@ t.test('a node whose source failed is not waited for: it is told anew, later eac
   t.match(known.task('www').failure, { message: 'the disk is gone', retryable: true, attempts: 1 })
   t.ok((known.task('www').failure?.retryAtMs ?? 0) > world.clock.monotonicMs())
 })
+
+t.test('bytes that a session sent are counted once, and a session that is gone is forgotten', async (t) => {
+  const { world, statuses } = await place(t)
+  const counted: number[] = []
+  world.metrics.add = (name, _labels, bytes) => {
+    if (name === 'engine_transfer_bytes_total') counted.push(bytes)
+  }
+  const ticking = new Ticking(world)
+  const status = (bytesSent: number): SessionStatus =>
+    ({ session: 1, assignmentId: 'x', bytesSent, failure: null }) as unknown as SessionStatus
+  for (const polled of [[status(10)], [status(15)], [], [status(7)]]) {
+    statuses.splice(0, statuses.length, ...polled)
+    ticking.tick()
+  }
+  t.same(counted, [10, 5, 7])
+})
