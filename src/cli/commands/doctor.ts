@@ -95,7 +95,7 @@ async function datagrams(name: string, address: string): Promise<Finding[]> {
     ]
   } catch (error) {
     const known = toEngineError(error)
-    return [finding(check('multicast'), 'warn', known.message, known.hint)]
+    return ['multicast', 'GSO', 'GRO'].map((what) => finding(check(what), 'warn', known.message, known.hint))
   }
 }
 
