@@ -79,11 +79,20 @@ export class LiveJob {
     return Math.max(this.#movedAtMs.get(nodeId) ?? 0, this.waitingSinceMs, this.allPackedAtMs)
   }
 
-  /** Parts whose state is not in the database yet; asking takes them. */
-  takeUnsaved(): readonly NodePart[] {
+  get hasUnsaved(): boolean {
+    return this.#unsaved.size > 0
+  }
+
+  /** Has the parts written whose state is not in the database yet; what fails is written with the next. */
+  async saveParts(write: (unsaved: readonly NodePart[]) => Promise<void>): Promise<void> {
     const unsaved = this.parts.filter((part) => this.#unsaved.has(part.nodeId))
     this.#unsaved.clear()
-    return unsaved
+    try {
+      await write(unsaved)
+    } catch (error) {
+      for (const { nodeId } of unsaved) this.#unsaved.add(nodeId)
+      throw error
+    }
   }
 
   get view(): JobView {

@@ -42,8 +42,8 @@ export class Ticking {
   #tell(job: LiveJob): void {
     if (job.moving) return
     const world = this.#world
-    const unsaved = job.takeUnsaved()
-    if (unsaved.length > 0) inBackground(world, 'saving parts', () => world.store.jobNodes.put(job.id, unsaved))
+    const { jobNodes } = world.store
+    if (job.hasUnsaved) inBackground(world, 'saving parts', () => job.saveParts((them) => jobNodes.put(job.id, them)))
     if (job.changed) {
       job.changed = false
       const id = world.watching.nextId(job.id)

@@ -13,6 +13,7 @@ import type { AssignmentRecord } from '../store/assignments.js'
 import type { JobPatch } from '../store/jobs.js'
 import type { SiteRecord } from '../store/sites.js'
 import type { Store, Tables } from '../store/store.js'
+import type { NodePart } from '../track/fold.js'
 import type { KeptAssignment } from '../track/reconcile.js'
 import type { Transfers } from '../transfer/index.js'
 import type { LiveJob } from './live-job.js'
@@ -105,15 +106,16 @@ async function move(
   const { state, release, baseRelease, changes, assignment, error, finishedAtMs } = stepJob(job.record, happening, atMs)
   const patch: JobPatch = { state, release, baseRelease, changes, assignment, error, finishedAtMs, ...also.patch }
   const record = { ...job.record, ...patch }
-  const parts = isFinal(state) ? job.parts : job.takeUnsaved()
   const type = isFinal(state) ? 'result' : 'phase'
   const event: JobEvent = { type, id: world.watching.nextId(job.id), atMs, job: toView(record, job.parts) }
-  await world.store.transaction(async (tables) => {
-    await also.write?.(tables)
-    await tables.jobs.update(job.id, patch)
-    await tables.jobNodes.put(job.id, parts)
-    await tables.events.append(job.id, event)
-  })
+  const write = (parts: readonly NodePart[]): Promise<void> =>
+    world.store.transaction(async (tables) => {
+      await also.write?.(tables)
+      await tables.jobs.update(job.id, patch)
+      await tables.jobNodes.put(job.id, parts)
+      await tables.events.append(job.id, event)
+    })
+  await (isFinal(state) ? write(job.parts) : job.saveParts(write))
   job.record = record
   job.bell.ring()
   world.watching.tell(job.id, event)
