@@ -32,6 +32,8 @@ function answered({ commandId, jobId, command, site, release, treeHash }: Commit
 /** Makes held releases live. */
 export class Commits {
   readonly #options: CommitsOptions
+  /** By site: the newest command. */
+  readonly #newest = new Map<string, Commit>()
 
   constructor(options: CommitsOptions) {
     this.#options = options
@@ -43,7 +45,17 @@ export class Commits {
    * one that is not held is answered with ENGINE_ERR_RELEASE_UNKNOWN, so that it is sent again.
    */
   commit(command: Commit): Promise<void> {
+    this.#newest.set(command.site, command)
     return this.#options.turns.run(command.site, () => this.#commit(command))
+  }
+
+  /** Goes on with a command that waited for its release, unless the site was told to switch to another one since. */
+  async resume(command: Commit): Promise<void> {
+    const { site, release } = command
+    const newest = this.#newest.get(site) ?? command
+    if (newest.release === release) return this.#options.turns.run(site, () => this.#commit(command))
+    const what = `the switch to ${site}@${release}, overtaken by an order for release ${newest.release},`
+    await this.#fail(command, command, new EngineError('ENGINE_ERR_CANCELLED', { what }))
   }
 
   async #commit(command: Commit): Promise<void> {

@@ -6,7 +6,7 @@ import { EngineError, toEngineError } from '../base/errors.js'
 import { COMMANDS_WAITING_MAX } from '../base/limits.js'
 import type { Logger } from '../base/log.js'
 import type { Random } from '../base/random.js'
-import { CHANNEL_VERSION, type Hello } from '../control/schema/channel.js'
+import { CHANNEL_VERSION, type Commit, type Hello } from '../control/schema/channel.js'
 import type { NodeIdentity, NodeSite, PeerAddress } from '../model/node.js'
 import { Channel, type Order, type Welcome } from './channel.js'
 import { Commits, type CommitsOptions } from './committing.js'
@@ -35,6 +35,9 @@ export interface NodeCoreOptions {
   readonly random: Random
   readonly log: Logger
 }
+
+/** What is carried out, and takes its time. */
+type Command = Exclude<Order, { type: 'plan' | 'ack' }>
 
 /** What people are told of a node that cannot join: once, until it changes. */
 interface Joining {
@@ -66,7 +69,7 @@ export class NodeCore {
       ...{ ...shared, plane, clock, send, onHoldings },
       publicKey: () => this.#publicKey,
       onEnded: (commits) => {
-        for (const commit of commits) this.#carryOut(commit)
+        for (const commit of commits) this.#answering(commit, () => this.#resume(commit))
       },
     })
     this.#commits = new Commits({ ...shared, stagings: this.#stagings, switchLive, onHoldings })
@@ -174,8 +177,12 @@ export class NodeCore {
       this.#inBackground(this.#answerFailure(order, new EngineError('ENGINE_ERR_OVERLOADED', { what: 'commands' })))
       return
     }
+    this.#answering(order, () => this.#command(order))
+  }
+
+  #answering(order: Command, run: () => Promise<void>): void {
     this.#busy += 1
-    const work = this.#command(order).catch((error: unknown) => this.#answerFailure(order, toEngineError(error)))
+    const work = run().catch((error: unknown) => this.#answerFailure(order, toEngineError(error)))
     this.#inBackground(
       work.finally(() => {
         this.#busy -= 1
@@ -183,15 +190,21 @@ export class NodeCore {
     )
   }
 
-  async #command(order: Exclude<Order, { type: 'plan' | 'ack' }>): Promise<void> {
+  async #command(order: Command): Promise<void> {
     if (order.type === 'stage') return this.#stagings.stage(order)
     if (order.type === 'discard') return this.#stagings.discard(order)
+    this.#stagings.want(order)
     await this.#stagings.settled(order.site)
     return this.#commits.commit(order)
   }
 
+  async #resume(commit: Commit): Promise<void> {
+    await this.#stagings.settled(commit.site)
+    return this.#commits.resume(commit)
+  }
+
   /** What could not even be begun is answered too. */
-  async #answerFailure(order: Exclude<Order, { type: 'plan' | 'ack' }>, error: EngineError): Promise<void> {
+  async #answerFailure(order: Command, error: EngineError): Promise<void> {
     this.#options.log.error({ err: error, order: order.type, site: order.site }, 'a command was not carried out')
     if (order.type === 'discard') return
     const command = order.type === 'stage' ? 'publish' : order.command

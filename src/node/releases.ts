@@ -70,19 +70,21 @@ export class Releases {
   async recover(): Promise<void> {
     const { ledger, paths } = this.#options
     const onDisk = (await namesIn(paths.sites)).filter((site) => NAME_PATTERN.test(site))
-    for (const site of new Set([...ledger.state.sites.keys(), ...onDisk])) {
-      await ledger.record(...(await this.#differences(site)))
-      if (!ledger.isDamaged) await this.#removeStagings(site)
-    }
-    if (!ledger.isDamaged) await this.#removeAssignments()
+    const sites = new Set([...ledger.state.sites.keys(), ...onDisk])
+    for (const site of sites) await ledger.record(...(await this.#differences(site)))
+    if (ledger.isDamaged) return
+    await this.#endAssignments()
+    for (const site of sites) await this.#removeStagings(site)
+    await this.#removeAssignments()
   }
 
   /**
    * Makes way for a release that is to be staged. Another release under its number that was never
    * switched to is removed; a directory that nobody knows is moved aside, never removed.
+   * @param inUse  releases of the site that are being staged: what is there of them stays.
    * @throws {EngineError} ENGINE_ERR_RELEASE_CONFLICT when the number is live with other content.
    */
-  async makeWay(site: string, ref: ReleaseRef): Promise<void> {
+  async makeWay(site: string, ref: ReleaseRef, inUse: ReadonlySet<number>): Promise<void> {
     const { ledger, paths, clock, log } = this.#options
     const { release } = ref
     const known = ledger.state.sites.get(site)
@@ -90,7 +92,7 @@ export class Releases {
     await mkdir(paths.releases(site), { recursive: true })
     await mkdir(paths.trees(site), { recursive: true })
     const path = paths.release(site, release)
-    if (known?.held.has(release)) await this.drop(site, release)
+    if (known?.held.has(release)) await this.drop(site, release, inUse)
     else if ((await isDirectory(path)) && this.linked(site) !== release) {
       const aside = join(paths.releases(site), `.aside-${release}-${clock.nowMs()}`)
       await rename(path, aside)
@@ -99,17 +101,22 @@ export class Releases {
     }
   }
 
-  /** Removes one release that is not live. */
-  async drop(site: string, release: number): Promise<void> {
-    await this.#remove(site, [release], new Set())
+  /** Removes one release that is not live. What is being staged of the others `inUse` stays. */
+  async drop(site: string, release: number, inUse: ReadonlySet<number>): Promise<void> {
+    await this.#remove(site, [release], new Set([...inUse].filter((used) => used !== release)))
   }
 
-  /** Removes what a site no longer needs. `inUse` are releases that stagings build on or are building. */
+  /**
+   * Removes what a site no longer needs, stagings that nobody works on among it. `inUse` are releases that
+   * stagings build on or are building.
+   */
   async prune(site: string, inUse: ReadonlySet<number>): Promise<void> {
-    const state = this.#options.ledger.state.sites.get(site)
+    const { ledger } = this.#options
+    const state = ledger.state.sites.get(site)
     if (state === undefined) return
     const doomed = chooseDoomed(state, inUse)
     if (doomed.length > 0) await this.#remove(site, doomed, inUse)
+    else if (!ledger.isDamaged) await this.#pruneExcept(site, new Set(), inUse)
   }
 
   /** The release that readers see; null when there is none, or when `live` is not ours. */
@@ -181,12 +188,17 @@ export class Releases {
     }
   }
 
+  /** Assignments whose release stands, or that a live one has overtaken: their files serve nobody any more. */
+  async #endAssignments(): Promise<void> {
+    const { ledger } = this.#options
+    for (const { assignmentId, site, ...ref } of ledger.state.begun.values()) {
+      const live = ledger.state.sites.get(site)?.live?.release ?? 0
+      if (isHeld(ledger.state, site, ref) || ref.release <= live) await ledger.record({ type: 'ended', assignmentId })
+    }
+  }
+
   async #removeAssignments(): Promise<void> {
     const { ledger, paths } = this.#options
-    for (const { assignmentId, site, ...ref } of ledger.state.begun.values()) {
-      // Its release stands, and its session is not opened again: the files serve nobody.
-      if (isHeld(ledger.state, site, ref)) await ledger.record({ type: 'ended', assignmentId })
-    }
     for (const name of await namesIn(paths.assignments)) {
       const assignmentId = assignmentOf(name)
       if (assignmentId !== null && !ledger.state.begun.has(assignmentId)) await this.removeFiles(assignmentId)

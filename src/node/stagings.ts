@@ -1,13 +1,14 @@
 import { mkdir } from 'node:fs/promises'
 import type { Cancel, Clock } from '../base/clock.js'
 import { EngineError, type ErrorCode, toEngineError } from '../base/errors.js'
-import { PROGRESS_INTERVAL_MS, SESSION_LINGER_MS, STAGINGS_AT_ONCE_MAX } from '../base/limits.js'
+import { PROGRESS_INTERVAL_MS, STAGINGS_AT_ONCE_MAX } from '../base/limits.js'
 import type { Logger } from '../base/log.js'
 import type { Commit, Discard, FromNode, Report, Stage } from '../control/schema/channel.js'
 import type { ReleaseRef } from '../model/node.js'
 import type { NodePlan } from '../model/plan.js'
 import type { SessionStatus } from '../native/relay.js'
 import type { Ledger } from './ledger.js'
+import { Lingering } from './lingering.js'
 import type { NodePaths } from './paths.js'
 import type { Releases } from './releases.js'
 import { type Answered, failureOf, type Outcome, type Reports } from './reports.js'
@@ -32,14 +33,6 @@ export interface StagingsOptions {
   readonly onEnded: (commits: readonly Commit[]) => void
 }
 
-/** A finished session that still serves others. */
-interface Lingering {
-  readonly assignmentId: string
-  readonly site: string
-  readonly release: number
-  idleSinceMs: number
-}
-
 /** After these the fetched part is of no use, or takes the space that is missing. */
 const wasted: ReadonlySet<ErrorCode> = new Set([
   'ENGINE_ERR_NO_SPACE',
@@ -62,13 +55,19 @@ export class Stagings {
   readonly #options: StagingsOptions
   readonly #active = new Map<string, Staging>()
   readonly #ends = new Map<string, Promise<void>>()
-  readonly #lingering = new Map<number, Lingering>()
+  readonly #lingering: Lingering
   readonly #places = new Places(STAGINGS_AT_ONCE_MAX)
+  /** By site: the release that its newest order is about. */
+  readonly #wanted = new Map<string, ReleaseRef>()
   readonly #stopPolling: Cancel
   #closing = false
 
   constructor(options: StagingsOptions) {
     this.#options = options
+    this.#lingering = new Lingering({
+      closeSession: (session) => options.plane.closeSession(session),
+      forget: (assignmentId) => this.#forget(assignmentId),
+    })
     this.#stopPolling = options.clock.setInterval(PROGRESS_INTERVAL_MS, () => this.#poll())
   }
 
@@ -77,6 +76,30 @@ export class Stagings {
    * when the command is answered or taken up; failures are answers, not throws.
    */
   stage(command: Stage): Promise<void> {
+    this.want(command)
+    return this.#inTurn(command)
+  }
+
+  /** An order has come for a site: what is being staged of it for another release is no longer wanted, and stops. */
+  want({ site, release, treeHash }: Stage | Commit): void {
+    this.#wanted.set(site, { release, treeHash })
+    for (const staging of this.#active.values()) {
+      if (staging.site === site && !this.#isWanted(site, staging.ref)) staging.stop(this.#overtaken(site, staging.ref))
+    }
+  }
+
+  #isWanted(site: string, { release, treeHash }: ReleaseRef): boolean {
+    const wanted = this.#wanted.get(site)
+    return wanted === undefined || (wanted.release === release && wanted.treeHash === treeHash)
+  }
+
+  #overtaken(site: string, { release }: ReleaseRef): EngineError {
+    const by = this.#wanted.get(site)?.release
+    const what = `the staging of ${site}@${release}, overtaken by an order for release ${by},`
+    return new EngineError('ENGINE_ERR_CANCELLED', { what })
+  }
+
+  #inTurn(command: Stage): Promise<void> {
     // A turn of its own: what is staged takes the site's turn while this may wait for it to end.
     return this.#options.turns.run(`stage ${command.site}`, () => this.#take(command))
   }
@@ -85,11 +108,13 @@ export class Stagings {
     const { site, base } = command
     const ref = { release: command.release, treeHash: command.treeHash }
     const known = this.#active.get(command.assignment.id)
-    if (known !== undefined) {
+    if (known !== undefined && known.cause === null) {
       known.join(command)
       this.setPlan(known.assignmentId, command.plan)
       return
     }
+    // One that is stopping ends first, and is begun anew.
+    await this.#ends.get(command.assignment.id)
     if (await this.#standsAlready(command, ref)) return
     if (base !== null && !isHeld(this.#options.ledger.state, site, base)) {
       await this.#refuse(command, new EngineError('ENGINE_ERR_BASE_MISSING', { release: base.release }))
@@ -97,6 +122,11 @@ export class Stagings {
     }
     await this.#supersede(site, ref.release)
     if (this.#closing) return
+    // It waited for its turn: what was told since is what counts.
+    if (!this.#isWanted(site, ref)) {
+      await this.#refuse(command, this.#overtaken(site, ref))
+      return
+    }
     this.#begin(new Staging(command))
   }
 
@@ -109,8 +139,7 @@ export class Stagings {
   setPlan(assignmentId: string, plan: NodePlan): void {
     const staging = this.#active.get(assignmentId)
     staging?.setPlan(plan)
-    const lingering = [...this.#lingering].find(([, each]) => each.assignmentId === assignmentId)
-    const session = staging?.session ?? lingering?.[0] ?? null
+    const session = staging?.session ?? this.#lingering.sessionOf(assignmentId)
     if (session !== null) this.#options.plane.setPlan(session, plan)
   }
 
@@ -136,22 +165,32 @@ export class Stagings {
   /** Drops what was fetched or staged for an assignment; a release that is or was live stays. */
   async discard({ assignmentId, site, release }: Discard): Promise<void> {
     const what = `the staging of ${site}@${release}`
-    this.#active.get(assignmentId)?.stop(new EngineError('ENGINE_ERR_CANCELLED', { what }))
-    await this.#ends.get(assignmentId)
-    for (const [session, each] of this.#lingering) if (each.assignmentId === assignmentId) await this.#end(session)
-    if (!this.#active.has(assignmentId)) await this.#forget(assignmentId)
+    // Between stage commands: one that came before has begun, one that comes after begins with nothing.
+    await this.#options.turns.run(`stage ${site}`, async () => {
+      this.#active.get(assignmentId)?.stop(new EngineError('ENGINE_ERR_CANCELLED', { what }))
+      await this.#ends.get(assignmentId)
+      this.#lingering.close(assignmentId)
+      await this.#forget(assignmentId)
+    })
     await this.#options.turns.run(site, async () => {
       const held = this.#options.ledger.state.sites.get(site)?.held.get(release)
       if (held === undefined || held.wasLive || this.inUse(site).has(release)) return
-      await this.#options.releases.drop(site, release)
+      await this.#options.releases.drop(site, release, this.inUse(site))
       this.#options.onHoldings()
     })
   }
 
-  /** A release is live: what older ones of its site were served from is no longer needed. */
+  /**
+   * A release is live: what older ones of its site were served from is no longer needed, nor what was fetched of
+   * it or of them and never came to an end.
+   */
   async overtaken(site: string, release: number): Promise<void> {
-    for (const [session, each] of this.#lingering) {
-      if (each.site === site && each.release < release) await this.#end(session)
+    await this.#lingering.endOlder(site, release)
+    for (const begun of this.#options.ledger.state.begun.values()) {
+      if (begun.site !== site || begun.release > release) continue
+      const { assignmentId } = begun
+      if (this.#active.has(assignmentId) || this.#lingering.sessionOf(assignmentId) !== null) continue
+      await this.#forget(assignmentId)
     }
   }
 
@@ -193,7 +232,7 @@ export class Stagings {
       this.#ends.delete(assignmentId)
       if (this.#closing) return
       this.#options.onEnded(staging.commits)
-      for (const late of staging.unanswered) this.#inBackground(this.stage(late))
+      for (const late of staging.unanswered) this.#inBackground(this.#inTurn(late))
     })
     this.#ends.set(assignmentId, ended)
   }
@@ -224,11 +263,11 @@ export class Stagings {
   async #execute(staging: Staging): Promise<void> {
     const { ledger, paths, plane, releases, turns, publicKey } = this.#options
     const { assignmentId, site, ref, base, chunkBytes } = staging
-    await turns.run(site, () => releases.makeWay(site, ref))
+    await turns.run(site, () => releases.makeWay(site, ref, this.inUse(site)))
     await ledger.record({ type: 'begun', assignmentId, site, ...ref })
     await mkdir(paths.assignments, { recursive: true })
     staging.checkGoing()
-    this.#stopServing(assignmentId)
+    this.#lingering.close(assignmentId)
     const streamPath = paths.stream(assignmentId)
     const vouchPath = paths.vouches(assignmentId)
     const fetching = { assignmentId, path: streamPath, vouchPath, chunkBytes, publicKey: publicKey() }
@@ -249,17 +288,8 @@ export class Stagings {
     staging.follow(execution)
     const { treeHash } = await execution.result()
     if (treeHash === ref.treeHash) return
-    await releases.drop(site, ref.release)
+    await turns.run(site, () => releases.drop(site, ref.release, this.inUse(site)))
     throw new EngineError('ENGINE_ERR_TREE_MISMATCH', { why: `it is ${treeHash}, not ${ref.treeHash}` })
-  }
-
-  /** Its files are to be fetched into again. */
-  #stopServing(assignmentId: string): void {
-    for (const [session, each] of this.#lingering) {
-      if (each.assignmentId !== assignmentId) continue
-      this.#lingering.delete(session)
-      this.#options.plane.closeSession(session)
-    }
   }
 
   async #succeed(staging: Staging): Promise<void> {
@@ -274,8 +304,8 @@ export class Stagings {
     if (staging.session === null) return
     const { assignmentId, session } = staging
     const live = ledger.state.sites.get(site)?.live ?? null
-    this.#lingering.set(session, { assignmentId, site, release: ref.release, idleSinceMs: clock.monotonicMs() })
-    if (live !== null && live.release > ref.release) await this.#end(session)
+    this.#lingering.add(session, { assignmentId, site, release: ref.release }, clock.monotonicMs())
+    if (live !== null && live.release > ref.release) await this.#lingering.end(session)
   }
 
   async #fail(staging: Staging, error: EngineError): Promise<void> {
@@ -317,11 +347,7 @@ export class Stagings {
       const status = staging.session === null ? undefined : bySession.get(staging.session)
       if (status !== undefined) this.#observe(staging, status, nowMs)
     }
-    for (const [session, each] of this.#lingering) {
-      const status = bySession.get(session)
-      if (status !== undefined && status.children > 0) each.idleSinceMs = nowMs
-      else if (nowMs - each.idleSinceMs > SESSION_LINGER_MS) this.#inBackground(this.#end(session))
-    }
+    for (const session of this.#lingering.idle(bySession, nowMs)) this.#inBackground(this.#lingering.end(session))
   }
 
   #statuses(): ReadonlyMap<number, SessionStatus> {
@@ -339,15 +365,6 @@ export class Stagings {
     if (!status.complete || staging.receiptTold) return
     staging.receiptTold = true
     this.#inBackground(this.#options.reports.tell([], this.#reportsOf(staging, ['receipt'], staging.commands)))
-  }
-
-  /** Ends a lingering session and removes what it served from. */
-  async #end(session: number): Promise<void> {
-    const each = this.#lingering.get(session)
-    if (each === undefined) return
-    this.#lingering.delete(session)
-    this.#options.plane.closeSession(session)
-    await this.#forget(each.assignmentId)
   }
 
   async #forget(assignmentId: string): Promise<void> {

@@ -48,7 +48,7 @@ export class NodeParts {
       ...{ ...shared, plane, clock, send },
       publicKey: () => new Uint8Array(32),
       onEnded: (commits) => {
-        for (const commit of commits) void this.commits.commit(commit)
+        for (const commit of commits) void this.commits.resume(commit)
       },
     })
     const switching = async (directory: string, release: number): Promise<void> => {
@@ -86,7 +86,7 @@ export class NodeParts {
 
   /** Prepares what the execution of a release will bring; gives the command for it. */
   async command(release: number, options: Partial<Stage> = {}): Promise<Stage> {
-    const treeHash = await prepareRelease(this.paths.release('www', release), `release ${release}`)
+    const treeHash = await prepareRelease(this.paths.release(options.site ?? 'www', release), `release ${release}`)
     return stageOf(release, treeHash, options)
   }
 

@@ -1,6 +1,7 @@
 // A whole node against a real control plane and a real relay that decide nothing: content arrives byte
 // for byte, what was fetched is not fetched again after a restart, and what is owed is told until it is
 // acknowledged.
+import { existsSync } from 'node:fs'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -145,6 +146,29 @@ t.test('a commit for what it does not hold is answered, and it takes the next or
   coordinator.vouch(one)
   joined.link.send(coordinator.stageOf(one))
   await coordinator.reported(joined, 'completion', 'publish')
+})
+
+t.test('a commit of what it holds does not wait for what is being fetched, and stops it', async (t) => {
+  const { coordinator, open, live, options } = await setUp(t)
+  await open()
+  const joined = await coordinator.joined()
+  const one = await coordinator.pack(1, { 'index.html': 'one' })
+  coordinator.offer(one)
+  coordinator.vouch(one)
+  joined.link.send(coordinator.stageOf(one))
+  await coordinator.reported(joined, 'completion', 'publish')
+  // Nothing of it is vouched for: it could be fetched for ever.
+  const two = await coordinator.pack(2, { 'index.html': 'two' })
+  coordinator.offer(two)
+  joined.link.send(coordinator.stageOf(two))
+  const fetched = join(options.dataDir, 'assignments', `${two.assignmentId}.stream`)
+  await until('it is being fetched', () => existsSync(fetched))
+  joined.link.send(coordinator.commitOf(one))
+  await coordinator.reported(joined, 'completion', 'commit')
+  t.equal((await live('index.html')).toString(), 'one')
+  const stopped = await coordinator.reported(joined, 'failure', 'publish')
+  t.match(stopped, { release: 2, error: { code: 'ENGINE_ERR_CANCELLED' } })
+  t.notOk(existsSync(fetched))
 })
 
 t.test('a stream that is not what the header promises is refused, and nothing is staged', async (t) => {

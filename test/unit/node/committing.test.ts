@@ -1,12 +1,12 @@
 // Commits against real links on disk: the link, then the journal, then the report; twice is once; what
 // is not held is answered; old releases go and the live one never does.
-import { readdir, readlink, rm } from 'node:fs/promises'
+import { mkdir, readdir, readlink, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { EngineError } from '../../../src/base/errors.js'
 import { RELEASES_KEPT } from '../../../src/base/limits.js'
 import { isHeld, isLive } from '../../../src/node/state.js'
-import { commitOf, NodeParts } from '../../support/node-parts.js'
+import { assignmentId, commitOf, NodeParts } from '../../support/node-parts.js'
 
 const open = async (t: { testdir(): string; teardown(run: () => unknown): void }): Promise<NodeParts> => {
   const parts = await NodeParts.open(t.testdir())
@@ -111,4 +111,32 @@ t.test('what nobody knows is not removed with the old ones', async (t) => {
   const fifth = await parts.hold(5)
   await parts.commits.commit(commitOf(5, fifth))
   t.strictSame((await readdir(parts.paths.releases('www'))).sort(), ['3', '4', '5', '77'])
+})
+
+t.test('what was fetched of releases that the live one has overtaken goes, and only that', async (t) => {
+  const parts = await open(t)
+  const begin = async (number: number, release: number, site = 'www'): Promise<void> => {
+    await parts.ledger.record({
+      type: 'begun',
+      assignmentId: assignmentId(number),
+      site,
+      release,
+      treeHash: 'e'.repeat(64),
+    })
+    await mkdir(parts.paths.assignments, { recursive: true })
+    await writeFile(parts.paths.stream(assignmentId(number)), 'part')
+    await writeFile(parts.paths.vouches(assignmentId(number)), 'part')
+  }
+  await begin(5, 5)
+  await begin(6, 6)
+  await begin(7, 7)
+  await begin(8, 5, 'other')
+  const treeHash = await parts.hold(6)
+  const leftover = join(parts.paths.releases('www'), '.staging-5')
+  await mkdir(leftover)
+  await parts.commits.commit(commitOf(6, treeHash))
+  t.strictSame([...parts.ledger.state.begun.keys()].sort(), [assignmentId(7), assignmentId(8)])
+  const kept = [7, 8].flatMap((number) => [`${assignmentId(number)}.stream`, `${assignmentId(number)}.vouch`])
+  t.strictSame((await readdir(parts.paths.assignments)).sort(), kept)
+  t.strictSame(await readdir(parts.paths.releases('www')), ['6'], 'with what was staged of them')
 })

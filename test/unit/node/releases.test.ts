@@ -101,6 +101,26 @@ t.test('leftovers are removed if they are ours and needed by nothing', async (t)
   t.strictSame(names.sort(), ['.aside-3-1', '.staging-7', '.staging-x', '1', 'notes'])
 })
 
+t.test('what was fetched for a release that the live one has overtaken is given up', async (t) => {
+  const parts = await open(t)
+  const { paths, ledger } = parts
+  await parts.hold(6, { live: true })
+  await mkdir(join(paths.releases('www'), '.staging-5'))
+  await mkdir(paths.assignments)
+  await writeFile(paths.stream(assignmentId(5)), 'part')
+  await ledger.record({
+    type: 'begun',
+    assignmentId: assignmentId(5),
+    site: 'www',
+    release: 5,
+    treeHash: 'a'.repeat(64),
+  })
+  await parts.releases.recover()
+  t.strictSame([...ledger.state.begun], [])
+  t.strictSame(await readdir(paths.assignments), [])
+  t.strictSame(await readdir(paths.releases('www')), ['6'])
+})
+
 t.test('an empty data directory is fine', async (t) => {
   const parts = await open(t)
   await parts.releases.recover()

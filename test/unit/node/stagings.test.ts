@@ -1,6 +1,7 @@
 // Stage commands from arrival to answer, over a data plane the test drives: one thing is done however
 // often it is asked for, every command is answered, and what fails leaves nothing half-done.
-import { access, readdir } from 'node:fs/promises'
+import { access, mkdir, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import t from 'tap'
 import { EngineError } from '../../../src/base/errors.js'
 import { SESSION_LINGER_MS, STAGINGS_AT_ONCE_MAX } from '../../../src/base/limits.js'
@@ -184,6 +185,18 @@ t.test('two assignments for one release: the newer one counts, both are answered
   t.strictSame(parts.plane.closed, [1])
 })
 
+t.test('what is being staged of another release stays when one is dropped', async (t) => {
+  const parts = await open(t)
+  await parts.hold(5)
+  await parts.stagings.stage(await parts.command(6))
+  await parts.execution(0)
+  const underWay = join(parts.paths.releases('www'), '.staging-6')
+  await mkdir(underWay)
+  await parts.stagings.discard({ type: 'discard', assignmentId: assignmentId(5), site: 'www', release: 5 })
+  t.notOk(await exists(parts.paths.release('www', 5)))
+  t.ok(await exists(underWay))
+})
+
 t.test('what fails is answered with its code, and what takes space is removed', async (t) => {
   for (const [code, kept] of [
     ['ENGINE_ERR_NO_SPACE', false],
@@ -236,10 +249,11 @@ t.test('a tree that is not the one ordered is removed and refused', async (t) =>
 t.test('only so many run at once; the others wait and can be discarded while they do', async (t) => {
   const parts = await open(t)
   const releases = Array.from({ length: STAGINGS_AT_ONCE_MAX + 2 }, (_, index) => index + 1)
-  for (const release of releases) await parts.stagings.stage(await parts.command(release))
+  for (const release of releases) await parts.stagings.stage(await parts.command(release, { site: `site-${release}` }))
   await parts.execution(STAGINGS_AT_ONCE_MAX - 1)
   const last = releases.at(-1) ?? 0
-  await parts.stagings.discard({ type: 'discard', assignmentId: assignmentId(last), site: 'www', release: last })
+  const waiting = { assignmentId: assignmentId(last), site: `site-${last}`, release: last }
+  await parts.stagings.discard({ type: 'discard', ...waiting })
   t.match(await parts.reported('failure'), { release: last, error: { code: 'ENGINE_ERR_CANCELLED' } })
   t.equal(parts.plane.executions.length, STAGINGS_AT_ONCE_MAX)
   parts.plane.executions[0]?.fail(new EngineError('ENGINE_ERR_NO_SPACE'))
