@@ -1,7 +1,8 @@
 import { DAY_MS, KIB, MIB, MINUTE_MS, SECOND_MS } from './units.js'
 
 // Each limit is one exported constant with the unit in its name and the reason in its comment:
-// docs/reference/limits.md is made from them. Limits of the data plane are in native/crates/wire.
+// docs/reference/limits.md is made from them. Limits of the data plane are in native/crates/wire; those that both
+// planes name are the same, by a test.
 
 /**
  * A site keeps this many releases on each node and in the shadow: the live one, one to go back to, one being
@@ -60,7 +61,7 @@ export const RECONNECT_MAX_MS = 5 * SECOND_MS
 /** Progress leaves a node at most this often, and goes to watchers at most this often: the eye sees no more. */
 export const PROGRESS_INTERVAL_MS = 250
 
-/** A message of the node channel at most; the largest is `hello` with 1024 sites. */
+/** A message of the node channel at most; the largest is `hello` with NODE_SITES_MAX sites. */
 export const CHANNEL_MESSAGE_BYTES_MAX = 4 * MIB
 
 /** A body of an HTTP request at most; the largest is a job request. */
@@ -200,3 +201,63 @@ export const REPORT_GRACE_MS = 10 * SECOND_MS
  * weeks; older ones it drops itself.
  */
 export const STALE_ASSIGNMENTS_MAX = 64
+
+/** Smallest chunk, and the unit: one memory page. As in `native/crates/wire`. */
+export const CHUNK_BYTES_MIN = 4 * KIB
+
+/** Largest chunk: a relay holds one buffer of this size a link. As in `native/crates/wire`. */
+export const CHUNK_BYTES_MAX = MIB
+
+/** Strands of a plan at most: more than 8 won nothing in any simulation. As in `native/crates/wire`. */
+export const STRAND_COUNT_MAX = 16
+
+/** A node's list of ancestors in a strand ends after this many, the source included: more are never all gone. */
+export const ANCESTORS_MAX = 16
+
+/** Further nodes that a node may ask for exact ranges: enough that one of them holds what is missing. */
+export const PEERS_MAX = 16
+
+/** Ancestors of a strand, or peers, that a node accepts: room for a planner that names more than ours. */
+export const PLAN_LIST_MAX = 64
+
+/** Groups of one node: people name them by hand. */
+export const NODE_GROUPS_MAX = 64
+
+/** Sites that one node tells of: with the releases it keeps of each they fit CHANNEL_MESSAGE_BYTES_MAX ten times. */
+export const NODE_SITES_MAX = 1024
+
+/** Releases of one site that a node tells of: RELEASES_KEPT, and what earlier lives left until it is swept. */
+export const RELEASES_TOLD_MAX = 64
+
+/** Identities of jobs, commands and peers, and versions of software, in a message: ours stay below two thirds of it. */
+export const ID_CHARS_MAX = 64
+
+/** The code of an error in a message: the longest of ours has half of it. */
+export const ERROR_CODE_CHARS_MAX = 80
+
+/** The text of an error in a message: a path of 4,095 bytes is cut, and the rest still says what happened. */
+export const MESSAGE_CHARS_MAX = 2000
+
+/** The way out that comes with an error: two sentences. */
+export const HINT_CHARS_MAX = 500
+
+/** Why a job is wanted, in the words of a person: some lines of a log. */
+export const REASON_CHARS_MAX = 1000
+
+/** Proof of an identity in the first message of the node channel: room for a signed certificate. */
+export const TICKET_CHARS_MAX = 4096
+
+/** The reason in a close frame of the node channel: WebSocket takes 123 bytes; the whole of it is in `refuse`. */
+export const CLOSE_REASON_BYTES_MAX = 120
+
+/** Messages of a node that wait: all that it may owe, twice, since what an earlier connection brought may wait too. */
+export const NODE_INBOX_MAX = 2 * REPORTS_KEPT_MAX
+
+/** Receipts in one transaction at most: a disk that syncs slowly is asked rarely, none waits long. */
+export const RECEIPT_BATCH_MAX = 256
+
+/** A job's events in memory at most: what is older is read from the database. */
+export const RECENT_EVENTS_MAX = 64
+
+/** Names of nodes in one message: a line that is read at a glance; the job's nodes hold all of them. */
+export const NAMES_TOLD_MAX = 5

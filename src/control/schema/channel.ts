@@ -1,6 +1,20 @@
 // The node channel: one WebSocket a node at /v1/channel, one JSON object a text message.
 // In: what a node or the coordinator received. Out: the same, checked. Never: a decision.
 import { z } from 'zod'
+import {
+  ID_CHARS_MAX,
+  CHUNK_BYTES_MAX,
+  CHUNK_BYTES_MIN,
+  ERROR_CODE_CHARS_MAX,
+  HINT_CHARS_MAX,
+  MESSAGE_CHARS_MAX,
+  NODE_GROUPS_MAX,
+  NODE_SITES_MAX,
+  PLAN_LIST_MAX,
+  RELEASES_TOLD_MAX,
+  STRAND_COUNT_MAX,
+  TICKET_CHARS_MAX,
+} from '../../base/limits.js'
 import { releaseRef } from './node.js'
 import { count, identity, name, release, timeMs, treeHash } from './registry.js'
 
@@ -13,15 +27,19 @@ const publicKey = z.string().regex(/^[0-9a-f]{64}$/)
 export const peerAddress = z.object({ host: z.union([z.ipv4(), z.ipv6()]), port: z.number().int().min(1).max(65535) })
 export const peerRef = peerAddress.extend({ nodeId: identity })
 export const nodePlan = z.object({
-  strandCount: z.number().int().min(1).max(16),
-  parents: z.array(z.array(peerRef).max(64)).min(1).max(16),
-  peers: z.array(peerRef).max(64),
+  strandCount: z.number().int().min(1).max(STRAND_COUNT_MAX),
+  parents: z.array(z.array(peerRef).max(PLAN_LIST_MAX)).min(1).max(STRAND_COUNT_MAX),
+  peers: z.array(peerRef).max(PLAN_LIST_MAX),
 })
-export const nodeSite = z.object({ site: name, live: releaseRef.nullable(), held: z.array(releaseRef).max(64) })
+export const nodeSite = z.object({
+  site: name,
+  live: releaseRef.nullable(),
+  held: z.array(releaseRef).max(RELEASES_TOLD_MAX),
+})
 export const channelError = z.object({
-  code: z.string().max(80),
-  message: z.string().max(2000),
-  hint: z.string().max(500),
+  code: z.string().max(ERROR_CODE_CHARS_MAX),
+  message: z.string().max(MESSAGE_CHARS_MAX),
+  hint: z.string().max(HINT_CHARS_MAX),
 })
 
 /** First message of a node. `ticket` is room for an identity's proof; it is not read yet. */
@@ -29,17 +47,23 @@ export const hello = z.object({
   type: z.literal('hello'),
   version: z.number().int(),
   role: z.literal('node'),
-  ticket: z.string().max(4096).optional(),
-  software: z.string().max(64),
-  node: z.object({ id: identity, name, groups: z.array(name).max(64), segment: name, dataAddress: peerAddress }),
-  sites: z.array(nodeSite).max(1024),
+  ticket: z.string().max(TICKET_CHARS_MAX).optional(),
+  software: z.string().max(ID_CHARS_MAX),
+  node: z.object({
+    id: identity,
+    name,
+    groups: z.array(name).max(NODE_GROUPS_MAX),
+    segment: name,
+    dataAddress: peerAddress,
+  }),
+  sites: z.array(nodeSite).max(NODE_SITES_MAX),
 })
 /** What a node has (receipt), has done (completion) or could not do (failure); sent until acknowledged. */
 export const report = z.object({
   type: z.literal('report'),
   reportId: z.number().int().min(1),
-  commandId: z.string().max(64),
-  jobId: z.string().max(64),
+  commandId: z.string().max(ID_CHARS_MAX),
+  jobId: z.string().max(ID_CHARS_MAX),
   command: z.enum(['publish', 'commit', 'rollback']),
   kind: z.enum(['receipt', 'completion', 'failure']),
   site: name,
@@ -52,14 +76,14 @@ export const report = z.object({
 /** How far a transfer is, at most four times a second. */
 export const progress = z.object({
   type: z.literal('progress'),
-  jobId: z.string().max(64),
+  jobId: z.string().max(ID_CHARS_MAX),
   assignmentId: identity,
   bytesHave: count,
   rateBps: count,
-  parents: z.array(z.string().max(64)).max(16),
+  parents: z.array(z.string().max(ID_CHARS_MAX)).max(STRAND_COUNT_MAX),
 })
 /** All that a node holds of its sites, sent when it changed. */
-export const holdings = z.object({ type: z.literal('holdings'), sites: z.array(nodeSite).max(1024) })
+export const holdings = z.object({ type: z.literal('holdings'), sites: z.array(nodeSite).max(NODE_SITES_MAX) })
 
 export const fromNode = z.discriminatedUnion('type', [hello, report, progress, holdings])
 
@@ -69,14 +93,18 @@ export const welcome = z.object({
   role: z.literal('coordinator'),
   coordinatorId: identity,
   publicKey,
-  ticket: z.string().max(4096).optional(),
+  ticket: z.string().max(TICKET_CHARS_MAX).optional(),
 })
-export const refuse = z.object({ type: z.literal('refuse'), code: z.string().max(80), message: z.string().max(2000) })
+export const refuse = z.object({
+  type: z.literal('refuse'),
+  code: z.string().max(ERROR_CODE_CHARS_MAX),
+  message: z.string().max(MESSAGE_CHARS_MAX),
+})
 /** Fetch this assignment, carry it out beside the live release, report; then wait for a commit. */
 export const stage = z.object({
   type: z.literal('stage'),
-  commandId: z.string().max(64),
-  jobId: z.string().max(64),
+  commandId: z.string().max(ID_CHARS_MAX),
+  jobId: z.string().max(ID_CHARS_MAX),
   site: name,
   release,
   treeHash,
@@ -84,11 +112,7 @@ export const stage = z.object({
   assignment: z.object({
     id: identity,
     serial: z.number().int().min(1),
-    chunkBytes: z
-      .number()
-      .int()
-      .min(4096)
-      .max(1 << 24),
+    chunkBytes: z.number().int().min(CHUNK_BYTES_MIN).max(CHUNK_BYTES_MAX).multipleOf(CHUNK_BYTES_MIN),
   }),
   plan: nodePlan,
 })
@@ -96,8 +120,8 @@ export const replan = z.object({ type: z.literal('plan'), assignmentId: identity
 /** Make a held release live. `command` says why: the second half of a publish, or a rollback. */
 export const commit = z.object({
   type: z.literal('commit'),
-  commandId: z.string().max(64),
-  jobId: z.string().max(64),
+  commandId: z.string().max(ID_CHARS_MAX),
+  jobId: z.string().max(ID_CHARS_MAX),
   command: z.enum(['commit', 'rollback']),
   site: name,
   release,

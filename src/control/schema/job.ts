@@ -1,5 +1,13 @@
 import { z } from 'zod'
-import { JOB_PAGE_DEFAULT, JOB_PAGE_MAX, MAX_DELETE_RATIO_DEFAULT, QUORUM_DEFAULT } from '../../base/limits.js'
+import {
+  ERROR_CODE_CHARS_MAX,
+  ID_CHARS_MAX,
+  JOB_PAGE_DEFAULT,
+  JOB_PAGE_MAX,
+  MAX_DELETE_RATIO_DEFAULT,
+  QUORUM_DEFAULT,
+  REASON_CHARS_MAX,
+} from '../../base/limits.js'
 import type {
   AssignmentRef,
   ChangeSummary,
@@ -52,7 +60,7 @@ export const jobRequest: z.ZodType<JobRequest> = named(
       group: name,
       directory: absolutePath.nullable().default(null).describe("Staging directory on the coordinator's machine."),
       release: release.nullable().default(null).describe('Release to go back to; null: the one before the live one.'),
-      reason: z.string().max(1000).nullable().default(null),
+      reason: z.string().max(REASON_CHARS_MAX).nullable().default(null),
       policy: jobPolicy,
     })
     .superRefine((request, context) => {
@@ -72,7 +80,7 @@ export const jobRequest: z.ZodType<JobRequest> = named(
 
 export const jobError: z.ZodType<JobError> = named(
   'JobError',
-  z.object({ code: z.string().max(80), message: z.string(), hint: z.string() }),
+  z.object({ code: z.string().max(ERROR_CODE_CHARS_MAX), message: z.string(), hint: z.string() }),
 )
 
 const changeSummary: z.ZodType<ChangeSummary> = named(
@@ -149,4 +157,4 @@ export const jobQuery: z.ZodType<JobFilter> = z
   }))
 
 /** `{id}` in a path. */
-export const jobParams: z.ZodType<{ readonly id: string }> = z.strictObject({ id: z.string().min(1).max(64) })
+export const jobParams: z.ZodType<{ readonly id: string }> = z.strictObject({ id: z.string().min(1).max(ID_CHARS_MAX) })
