@@ -1,13 +1,10 @@
 import type { WebSocket } from 'ws'
 import type { Cancel } from '../base/clock.js'
 import { EngineError, toEngineError } from '../base/errors.js'
-import { CHANNEL_QUEUE_BYTES_MAX, PINGS_UNANSWERED_MAX } from '../base/limits.js'
+import { CHANNEL_QUEUE_BYTES_MAX, CLOSE_REASON_BYTES_MAX, PINGS_UNANSWERED_MAX } from '../base/limits.js'
 import type { Logger } from '../base/log.js'
 import type { NodeLink, NodeSession } from './door.js'
 import { CHANNEL_VERSION, type FromCoordinator, type FromNode, fromNode, type Hello } from './schema/channel.js'
-
-/** Longest reason that a close frame carries, bytes; the rest is in `refuse`. */
-const CLOSE_REASON_BYTES_MAX = 120
 
 const protocolError = (why: string): EngineError => new EngineError('ENGINE_ERR_CHANNEL_PROTOCOL', { why })
 

@@ -1,3 +1,4 @@
+import { RECEIPT_BATCH_MAX } from '../base/limits.js'
 import type { Receipt } from '../model/job.js'
 import type { Store } from '../store/store.js'
 
@@ -6,9 +7,6 @@ interface Entry {
   readonly done: () => void
   readonly failed: (error: unknown) => void
 }
-
-/** Receipts in one transaction at most: a disk that syncs slowly is asked rarely, none waits long. */
-const BATCH_MAX = 256
 
 /**
  * Records receipts, all that wait together in one durable step: hundreds of nodes that report in the
@@ -34,7 +32,7 @@ export class ReceiptBook {
   async #write(): Promise<void> {
     this.#isWriting = true
     while (this.#waiting.length > 0) {
-      const batch = this.#waiting.splice(0, BATCH_MAX)
+      const batch = this.#waiting.splice(0, RECEIPT_BATCH_MAX)
       try {
         await this.#store.transaction(async (tables) => {
           for (const { receipt } of batch) await tables.receipts.record(receipt)

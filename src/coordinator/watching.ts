@@ -1,4 +1,4 @@
-import { EVENT_ID_GAP } from '../base/limits.js'
+import { EVENT_ID_GAP, RECENT_EVENTS_MAX } from '../base/limits.js'
 import type { JobEvent } from '../model/event.js'
 import type { Events } from '../store/events.js'
 import { Bell } from './bell.js'
@@ -13,9 +13,6 @@ interface Stream {
   /** The job has ended: nothing more will be told. */
   isOver: boolean
 }
-
-/** A job's events in memory at most: what is older is read from the database. */
-const RECENT_MAX = 64
 
 /** Hands out event ids and tells watchers; what they missed is in the database. */
 export class Watching {
@@ -46,7 +43,7 @@ export class Watching {
     const stream = this.#streams.get(jobId)
     if (stream === undefined) return
     const kept = event.type === 'progress' ? stream.recent.filter((each) => each.type !== 'progress') : stream.recent
-    stream.recent = [...kept, event].slice(-RECENT_MAX)
+    stream.recent = [...kept, event].slice(-RECENT_EVENTS_MAX)
     stream.bell.ring()
   }
 

@@ -1,6 +1,7 @@
 // In: the source, the nodes with their segments and uplinks, and the policy's strategy.
 // Out: a plan: for every node its ancestors in each strand, and further peers it may ask.
 // Never: a socket, a clock, or chance that the seed does not decide.
+import { ANCESTORS_MAX, PEERS_MAX } from '../base/limits.js'
 import { seededRandom, shuffled } from '../base/random.js'
 import type { PeerRef } from '../model/node.js'
 import type { NodePlan, Plan, StrategyName } from '../model/plan.js'
@@ -15,11 +16,6 @@ import type { Strategy } from './strategies/strategy.js'
 import { tree } from './strategies/tree.js'
 
 export type { PlanNode } from './order.js'
-
-/** A node's list of ancestors ends after this many, the source included: more are never all gone. */
-export const ANCESTORS_MAX = 16
-/** Further nodes a node may ask for exact ranges: enough that one of them holds what is missing. */
-export const PEERS_MAX = 16
 
 const strategies: Readonly<Record<StrategyName, Strategy>> = { star, chain, tree, strands }
 

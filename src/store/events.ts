@@ -1,3 +1,4 @@
+import { JOB_EVENTS_KEPT } from '../base/limits.js'
 import type { JobEvent } from '../model/event.js'
 import type { JobView } from '../model/job.js'
 import { fromJson, type Queries, type Row, toJson } from './schema.js'
@@ -22,7 +23,7 @@ export class Events {
   }
 
   /** Events with an id greater than `sinceId`, in order, at most `limit`. */
-  async since(jobId: string, sinceId: number, limit = 1000): Promise<JobEvent[]> {
+  async since(jobId: string, sinceId: number, limit = JOB_EVENTS_KEPT): Promise<JobEvent[]> {
     const query = this.#db().selectFrom('events').selectAll().where('job_id', '=', jobId).where('id', '>', sinceId)
     return (await query.orderBy('id').limit(limit).execute()).map(fromRow)
   }
