@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { NODE_GROUPS_MAX } from '../base/limits.js'
 import { type LogFormat, type LogLevel, logLevels } from '../base/log.js'
 import { NAME_PATTERN, NAME_RULE } from '../model/name.js'
 import type { PeerAddress } from '../model/node.js'
@@ -104,7 +105,7 @@ const node = z.strictObject({
     effect: 'What people call this node, unique for its coordinator; null takes the host name.',
     worstCase: 'A name that another node has: the coordinator refuses this one.',
   }),
-  groups: field(z.array(name()).min(1).max(64).default(['default']), {
+  groups: field(z.array(name()).min(1).max(NODE_GROUPS_MAX).default(['default']), {
     effect: 'Groups whose sites this node receives.',
     worstCase: 'Each group adds its sites: disk for every one of them.',
   }),

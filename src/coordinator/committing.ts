@@ -1,14 +1,12 @@
 import { assert } from '../base/assert.js'
 import { EngineError, toEngineError } from '../base/errors.js'
+import { NAMES_TOLD_MAX } from '../base/limits.js'
 import type { JobError } from '../model/job.js'
 import type { NodePart } from '../track/fold.js'
 import { giveUpSilent } from './distributing.js'
 import type { LiveJob } from './live-job.js'
 import { steerSite } from './steering.js'
 import { advance, refreshSite, type World } from './world.js'
-
-/** Names in a message at most; the job's nodes hold all of them. */
-const NAMES_MAX = 5
 
 /**
  * Writes the decision that the job's release is what the site should serve. Once this settles it
@@ -68,8 +66,8 @@ export async function switchShadow(world: World, { record: { site, release } }: 
 function leftBehind(job: LiveJob): JobError | null {
   const behind = job.parts.filter((part) => part.state !== 'live')
   if (behind.length === 0) return null
-  const names = behind.slice(0, NAMES_MAX).map((part) => part.name)
-  const more = behind.length > NAMES_MAX ? ` and ${behind.length - NAMES_MAX} more` : ''
+  const names = behind.slice(0, NAMES_TOLD_MAX).map((part) => part.name)
+  const more = behind.length > NAMES_TOLD_MAX ? ` and ${behind.length - NAMES_TOLD_MAX} more` : ''
   const { site, release } = job.record
   const counts = { behind: behind.length, total: job.parts.length, site, release }
   return new EngineError('ENGINE_ERR_NODES_BEHIND', { ...counts, names: names.join(', ') + more }).toReport()

@@ -1,5 +1,5 @@
 import { EngineError, errorTable, isErrorCode, toEngineError } from '../base/errors.js'
-import { REPORTS_KEPT_MAX } from '../base/limits.js'
+import { NODE_INBOX_MAX } from '../base/limits.js'
 import type { NodeLink, NodeSession } from '../control/door.js'
 import { CHANNEL_VERSION, type FromNode, type Hello, type Progress, type Report } from '../control/schema/channel.js'
 import { isFinal } from '../jobs/job.js'
@@ -9,9 +9,6 @@ import { isSame } from '../track/reconcile.js'
 import type { KnownNode } from './roster.js'
 import { note, noteAnew, steer } from './steering.js'
 import { isStopping, type World } from './world.js'
-
-/** Messages of a node that wait: all that it may owe, twice, since what an earlier connection brought may wait too. */
-const INBOX_MAX = 2 * REPORTS_KEPT_MAX
 
 /** Failures of a difference that bringing the whole release may mend. */
 const mendedByWhole = new Set([
@@ -119,7 +116,7 @@ function welcomeToJobs(world: World, known: KnownNode): void {
 function take(world: World, known: KnownNode, link: NodeLink, message: FromNode): void {
   if (known.link !== link) return
   known.heard(world.clock)
-  if (message.type !== 'progress' && known.inboxCount >= INBOX_MAX) {
+  if (message.type !== 'progress' && known.inboxCount >= NODE_INBOX_MAX) {
     refuseFlood(world, known, link)
     return
   }

@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.js'
 import { toEngineError } from '../base/errors.js'
-import { REPORTS_KEPT_MAX } from '../base/limits.js'
+import { HINT_CHARS_MAX, MESSAGE_CHARS_MAX, REPORTS_KEPT_MAX } from '../base/limits.js'
 import type { Logger } from '../base/log.js'
 import type { FromNode, Report } from '../control/schema/channel.js'
 import type { JobError } from '../model/job.js'
@@ -30,10 +30,6 @@ export interface ReportsOptions {
   /** Gives a message to the channel. @returns false when no coordinator is there. */
   readonly send: (message: FromNode) => boolean
 }
-
-/** Lengths that the channel's schema allows. */
-const MESSAGE_CHARS_MAX = 2000
-const HINT_CHARS_MAX = 500
 
 /**
  * What the coordinator is owed. A report is durable before it is sent, sent again to each new
