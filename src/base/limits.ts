@@ -223,7 +223,7 @@ export const PLAN_LIST_MAX = 64
 /** Groups of one node: people name them by hand. */
 export const NODE_GROUPS_MAX = 64
 
-/** Sites that one node tells of: with the releases it keeps of each they fit CHANNEL_MESSAGE_BYTES_MAX ten times. */
+/** Sites that one node tells of: with the releases it keeps of each, a fraction of CHANNEL_MESSAGE_BYTES_MAX. */
 export const NODE_SITES_MAX = 1024
 
 /** Releases of one site that a node tells of: RELEASES_KEPT, and what earlier lives left until it is swept. */
