@@ -254,8 +254,8 @@ export interface StorageProbe {
 /** Points `<site>/live` at a release by one rename; durable when the promise settles. */
 export declare function switchLive(siteDirectory: string, release: number): Promise<void>
 
-/** Reads a manifest and says what its tree is. */
-export declare function treeHash(treePath: string): TreeSummary
+/** Reads a manifest, on a thread of its own, and says what its tree is. */
+export declare function treeHash(treePath: string): Promise<TreeSummary>
 
 /** What a manifest says of its tree. */
 export interface TreeSummary {

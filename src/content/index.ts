@@ -102,7 +102,7 @@ export class Content {
   }
 
   /** Whether a release can be a base or packed whole. */
-  holds(site: string, release: ReleaseRef): boolean {
+  holds(site: string, release: ReleaseRef): Promise<boolean> {
     return this.shadow.holds(site, release)
   }
 

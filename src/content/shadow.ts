@@ -29,11 +29,11 @@ export class Shadow {
   }
 
   /** Whether a release stands here whole, with the manifest it should have. */
-  holds(site: string, { release, treeHash: wanted }: ReleaseRef): boolean {
+  async holds(site: string, { release, treeHash: wanted }: ReleaseRef): Promise<boolean> {
     const treePath = this.#paths.tree(site, release)
     if (!existsSync(this.#paths.release(site, release)) || !existsSync(treePath)) return false
     try {
-      return treeHash(treePath).treeHash === wanted
+      return (await treeHash(treePath)).treeHash === wanted
     } catch (error) {
       if (error instanceof EngineError && error.code === 'ENGINE_ERR_TREE_CORRUPT') return false
       throw error
@@ -48,7 +48,7 @@ export class Shadow {
    */
   async stage(stage: ShadowStage, signal: AbortSignal): Promise<void> {
     const { site, release, baseRelease } = stage
-    if (this.holds(site, release)) return
+    if (await this.holds(site, release)) return
     await this.drop(site, release.release)
     signal.throwIfAborted()
     await mkdir(this.#paths.site(site), { recursive: true })

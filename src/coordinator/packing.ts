@@ -21,7 +21,7 @@ export async function packJob(world: World, job: LiveJob): Promise<'packed' | 'i
   const { site, directory } = job.record
   assert(directory !== null, 'a publish has a directory', { jobId: job.id })
   requireAudience(world, job)
-  const base = baseOf(world, site)
+  const base = await baseOf(world, site)
   const scanned = await timed(world, job, 'scan', () =>
     world.content.scan({ jobId: job.id, site, directory, base: base?.release ?? null }, { signal: job.signal }),
   )
@@ -53,11 +53,11 @@ function requireAudience(world: World, job: LiveJob): void {
 const noChanges = { filesAdded: 0, filesChanged: 0, filesDeleted: 0, fileCount: 0, totalBytes: 0 }
 
 /** The release that the nodes serve, as long as the shadow has it whole. */
-function baseOf(world: World, site: string): ReleaseRef | null {
+async function baseOf(world: World, site: string): Promise<ReleaseRef | null> {
   const target = world.sites.get(site)?.record.target ?? null
   if (target === null) return null
   const base = { release: target.release, treeHash: target.treeHash }
-  if (world.content.holds(site, base)) return base
+  if (await world.content.holds(site, base)) return base
   world.log.warn({ site, release: base.release }, 'the shadow lacks what is live: everything travels whole')
   return null
 }

@@ -36,7 +36,7 @@ async function releaseToGoBackTo(world: World, job: LiveJob): Promise<ReleaseRef
   const target = (await world.store.sites.require(site)).target
   const kept = await world.store.releases.list(site, { heldOnly: true })
   const found = kept.find((each) => (asked === null ? each.release < (target?.release ?? 0) : each.release === asked))
-  if (found === undefined || !world.content.holds(site, found)) {
+  if (found === undefined || !(await world.content.holds(site, found))) {
     throw new EngineError('ENGINE_ERR_RELEASE_UNKNOWN', { site, release: asked ?? 'before the live one' })
   }
   return { release: found.release, treeHash: found.treeHash }

@@ -1,6 +1,6 @@
 // In: directories, manifests of trees, where to write. Out: a scan's figures, an assignment packed in one pass.
-// Never: a call on the main thread for a tree of any size; scan and pack block until they are done (see src/pool).
-import { guarded } from './fault.js'
+// Never: work on the main thread that grows with a tree; scan and pack block until they are done (see src/pool).
+import { guarded, guardedAsync } from './fault.js'
 import { engine } from './load.js'
 
 /** How far a scan is; a callback that returns false stops it. */
@@ -106,9 +106,9 @@ export function pack(options: PackOptions, onBatch: (batch: PackBatch) => boolea
 }
 
 /**
- * Reads a manifest and says what its tree is.
- * @throws {EngineError} ENGINE_ERR_ASSIGNMENT_CORRUPT when the manifest's own digest does not hold.
+ * Reads a manifest, on a thread of its own, and says what its tree is.
+ * @throws {EngineError} ENGINE_ERR_TREE_CORRUPT when the manifest's own digest does not hold.
  */
-export function treeHash(treePath: string): TreeSummary {
-  return guarded(() => engine().treeHash(treePath))
+export function treeHash(treePath: string): Promise<TreeSummary> {
+  return guardedAsync(() => engine().treeHash(treePath))
 }

@@ -60,7 +60,7 @@ export class Releases {
   async stands(site: string, ref: ReleaseRef): Promise<boolean> {
     const { paths } = this.#options
     if (!(await isDirectory(paths.release(site, ref.release)))) return false
-    return this.#manifestHash(site, ref.release) === ref.treeHash
+    return (await this.#manifestHash(site, ref.release)) === ref.treeHash
   }
 
   /**
@@ -136,9 +136,9 @@ export class Releases {
     await rm(paths.vouches(assignmentId), { force: true })
   }
 
-  #manifestHash(site: string, release: number): string | null {
+  async #manifestHash(site: string, release: number): Promise<string | null> {
     try {
-      return treeHash(this.#options.paths.tree(site, release)).treeHash
+      return (await treeHash(this.#options.paths.tree(site, release))).treeHash
     } catch {
       return null
     }
@@ -160,7 +160,7 @@ export class Releases {
     const { ledger, log } = this.#options
     const known = ledger.state.sites.get(site)
     const release = this.linked(site)
-    const hash = release === null ? null : this.#manifestHash(site, release)
+    const hash = release === null ? null : await this.#manifestHash(site, release)
     if (release !== null && hash !== null) {
       const ref = { release, treeHash: hash }
       if (isLive(ledger.state, site, ref) && !gone.has(release)) return []

@@ -1,11 +1,12 @@
-//! Scanning and packing. Both block, and are called in a worker thread.
+//! Scanning and packing, which block and are called in a worker thread; what a manifest says.
 
-use crate::error::{Fault, Thrown, settle};
+use crate::error::{Fault, Thrown};
 use crate::keys::read_key;
 use crate::number::{from_js, to_js};
+use crate::promise::on_thread;
 use content::{Command, PackBase};
 use napi::Env;
-use napi::bindgen_prelude::{BigInt, Buffer, Function, Uint8Array};
+use napi::bindgen_prelude::{BigInt, Buffer, Function, PromiseRaw, Uint8Array};
 use napi_derive::napi;
 use std::path::Path;
 
@@ -203,14 +204,16 @@ pub struct TreeSummary {
     pub entry_count: i64,
 }
 
-/// Reads a manifest and says what its tree is.
-#[napi(catch_unwind)]
-pub fn tree_hash(env: &Env, tree_path: String) -> napi::Result<TreeSummary> {
-    let summary = content::read_tree(Path::new(&tree_path)).map(|tree| content::summary(&tree));
-    settle(env, summary.map_err(Fault::from)).map(|summary| TreeSummary {
-        tree_hash: hex::encode(summary.tree_hash),
-        file_count: to_js(summary.file_count),
-        total_bytes: to_js(summary.total_bytes),
-        entry_count: to_js(summary.entry_count),
+/// Reads a manifest, on a thread of its own, and says what its tree is.
+#[napi(catch_unwind, ts_return_type = "Promise<TreeSummary>")]
+pub fn tree_hash(env: &Env, tree_path: String) -> napi::Result<PromiseRaw<'_, TreeSummary>> {
+    on_thread(env, "engine-tree", move || {
+        let summary = content::summary(&content::read_tree(Path::new(&tree_path))?);
+        Ok(TreeSummary {
+            tree_hash: hex::encode(summary.tree_hash),
+            file_count: to_js(summary.file_count),
+            total_bytes: to_js(summary.total_bytes),
+            entry_count: to_js(summary.entry_count),
+        })
     })
 }

@@ -43,8 +43,8 @@ t.test('a release is staged, switched to, and built upon', async (t) => {
   const { content, staging } = await openContent()
   await writeFile(join(staging, 'a'), 'one')
   const first = await release(content, staging, 1, null)
-  t.ok(content.holds('www', { release: 1, treeHash: first }))
-  t.notOk(content.holds('www', { release: 1, treeHash: 'f'.repeat(64) }))
+  t.ok(await content.holds('www', { release: 1, treeHash: first }))
+  t.notOk(await content.holds('www', { release: 1, treeHash: 'f'.repeat(64) }))
   t.equal(content.shadow.live('www'), null)
   await content.shadow.switchTo('www', 1)
   await writeFile(join(staging, 'a'), 'two')
@@ -62,11 +62,11 @@ t.test('what is live is never dropped; what is dropped counts for nothing', asyn
   const treeHash = await release(content, staging, 1, null)
   await content.shadow.switchTo('www', 1)
   await content.shadow.drop('www', 1)
-  t.ok(content.holds('www', { release: 1, treeHash }))
+  t.ok(await content.holds('www', { release: 1, treeHash }))
   await writeFile(join(staging, 'a'), 'two')
   const next = await release(content, staging, 2, 1)
   await content.shadow.drop('www', 2)
-  t.notOk(content.holds('www', { release: 2, treeHash: next }))
+  t.notOk(await content.holds('www', { release: 2, treeHash: next }))
   t.notOk(existsSync(content.paths.release('www', 2)))
 })
 
@@ -80,7 +80,7 @@ t.test('a promise that is not kept leaves nothing that counts', async (t) => {
   const wrong = { release: 1, treeHash: 'f'.repeat(64) }
   const stage = { site: 'www', release: wrong, baseRelease: null, assignmentId, serial: 1 }
   await t.rejects(content.shadow.stage(stage, never), { code: 'ENGINE_ERR_TREE_MISMATCH' })
-  t.notOk(content.holds('www', wrong))
+  t.notOk(await content.holds('www', wrong))
   await writeFile(content.paths.stream(1), 'not an assignment')
   await t.rejects(content.shadow.stage(stage, never), { code: 'ENGINE_ERR_ASSIGNMENT_CORRUPT' })
   const stopped = AbortSignal.abort(new Error('stopped'))
@@ -92,7 +92,7 @@ t.test('a damaged manifest makes a release count for nothing', async (t) => {
   await writeFile(join(staging, 'a'), 'one')
   const treeHash = await release(content, staging, 1, null)
   await writeFile(content.paths.tree('www', 1), 'torn')
-  t.notOk(content.holds('www', { release: 1, treeHash }))
+  t.notOk(await content.holds('www', { release: 1, treeHash }))
 })
 
 t.test('a sweep removes our own leftovers and nothing else', async (t) => {

@@ -15,7 +15,7 @@ t.test('a scan counts what is there, and its manifest says the same', async (t) 
   const found = scan({ directory, outTreePath, shadowTreePath: null }, () => true)
   t.match(found, { fileCount: 3, filesAdded: 3, totalBytes: 5008, shadowFileCount: 0, identical: false })
   const { treeHash: hash, fileCount, entryCount, totalBytes } = found
-  t.strictSame(treeHash(outTreePath), { treeHash: hash, fileCount, totalBytes, entryCount })
+  t.strictSame(await treeHash(outTreePath), { treeHash: hash, fileCount, totalBytes, entryCount })
 })
 
 t.test('a scan tells how it differs from the shadow', async (t) => {
@@ -106,5 +106,5 @@ t.test('what cannot be an order to pack is refused', async (t) => {
 
 t.test('a damaged manifest is not believed', async (t) => {
   const path = join(t.testdir({ 'x.tree': 'not a manifest' }), 'x.tree')
-  t.throws(() => treeHash(path), { message: /damaged/ })
+  await t.rejects(treeHash(path), { code: 'ENGINE_ERR_TREE_CORRUPT', message: /damaged/ })
 })
