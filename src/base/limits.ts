@@ -97,7 +97,10 @@ export const REQUEST_TIMEOUT_MS = 30 * SECOND_MS
 /** Longest configuration file: a slip such as naming a content file must not fill memory. */
 export const CONFIG_FILE_BYTES_MAX = MIB
 
-/** Finished sessions are kept open for late joiners this long, then reopened from the file when asked for. */
+/**
+ * A node serves on from what it fetched until nobody has fetched from it for this long; then the session ends and
+ * the files go. Whoever comes later fetches from others.
+ */
 export const SESSION_LINGER_MS = MINUTE_MS
 
 /** A line and its headers of an HTTP request at most: no client of ours sends a tenth of it. */
@@ -198,7 +201,7 @@ export const REPORT_GRACE_MS = 10 * SECOND_MS
 
 /**
  * Assignments that came to nothing and that a node which comes is told to drop: those of the last
- * weeks; older ones it drops itself.
+ * weeks; older ones it drops itself when a newer release goes live.
  */
 export const STALE_ASSIGNMENTS_MAX = 64
 
