@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { NODE_GROUPS_MAX } from '../base/limits.js'
 import { type LogFormat, type LogLevel, logLevels } from '../base/log.js'
 import { NAME_PATTERN, NAME_RULE } from '../model/name.js'
-import type { PeerAddress } from '../model/node.js'
+import type { DataListen, PeerAddress } from '../model/node.js'
 
 /** What the reference page and the JSON Schema say of a field, beside its type and default. */
 export interface FieldMeta {
@@ -144,11 +144,6 @@ export type Settings = z.output<typeof settingsSchema>
 /** The same with everything optional: what a caller or a flag gives. */
 export type SettingsInput = z.input<typeof settingsSchema>
 export type Role = Settings['role']
-
-/** Where a process serves the data plane. */
-export interface DataListen extends PeerAddress {
-  readonly announceHost: string | null
-}
 
 /** The configuration as the process uses it: complete, checked, frozen. */
 export interface Config {

@@ -4,6 +4,12 @@ export interface PeerAddress {
   readonly port: number
 }
 
+/** Where a process serves the data plane. */
+export interface DataListen extends PeerAddress {
+  /** What it is called where others reach it; null: they reach it where it listens. */
+  readonly announceHost: string | null
+}
+
 /** One node as a plan names it: 32 hexadecimal digits of identity, and where it listens. */
 export interface PeerRef extends PeerAddress {
   readonly nodeId: string

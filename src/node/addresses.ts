@@ -1,6 +1,5 @@
-import type { DataListen } from '../config/schema.js'
 import type { Stage } from '../control/schema/channel.js'
-import type { PeerAddress, PeerRef } from '../model/node.js'
+import type { DataListen, PeerAddress, PeerRef } from '../model/node.js'
 
 /** Who listens on every address does not know by which of them another reaches it: that is seen at the other end. */
 const isWildcard = (host: string): boolean => host === '0.0.0.0' || host === '::'
