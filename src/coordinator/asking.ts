@@ -4,7 +4,7 @@ import { JOB_PAGE_DEFAULT } from '../base/limits.js'
 import type { CoordinatorDoor, JobFilter, VersionView } from '../control/door.js'
 import { jobRequest } from '../control/schema/job.js'
 import { checkAbort, checkCommit } from '../jobs/job.js'
-import { checkQueue } from '../jobs/queue.js'
+import { checkQueue, type QueueMember } from '../jobs/queue.js'
 import type { JobEvent } from '../model/event.js'
 import type { JobRequest, JobView, Receipt } from '../model/job.js'
 import type { NodeView } from '../model/node.js'
@@ -37,15 +37,14 @@ export class Door implements CoordinatorDoor {
   /**
    * Accepts a job; it is durable when this answers.
    * @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT, ENGINE_ERR_SITE_UNKNOWN, ENGINE_ERR_SOURCE_MISSING,
-   * ENGINE_ERR_OVERLOADED, ENGINE_ERR_CLOSING.
+   * ENGINE_ERR_CONFLICT, ENGINE_ERR_OVERLOADED, ENGINE_ERR_CLOSING.
    */
   async createJob(asked: JobRequest): Promise<JobView> {
     const world = this.#world
     this.#requireOpen()
     const request = checked(asked)
     const { site, group } = request
-    const waiting = [...world.jobs.values()].map(({ id, record }) => ({ id, site: record.site, state: record.state }))
-    checkQueue(waiting, site)
+    checkQueue([...world.jobs.values()].map(toMember), site)
     if (request.directory !== null) await requireDirectory(request.directory)
     const parts = world.roster.inGroup(group).map((known) => newPart(known.identity))
     const job = new LiveJob(this.#newRecord(request), parts, world.clock.monotonicMs())
@@ -170,6 +169,12 @@ export class Door implements CoordinatorDoor {
       finishedAtMs: null,
     }
   }
+}
+
+/** A job as the queue looks at it. */
+function toMember({ id, record, commitAsked, signal }: LiveJob): QueueMember {
+  const { site, state } = record
+  return { id, site, state, isUncalled: state === 'staged' && !commitAsked && !signal.aborted }
 }
 
 /** Writes an accepted job, its first event and the site that it is for, in one step. */

@@ -26,8 +26,25 @@ export function nextToStart(jobs: readonly QueuedJob[]): readonly string[] {
   return starting
 }
 
-/** @throws {EngineError} ENGINE_ERR_OVERLOADED when too many jobs wait for this site already. */
-export function checkQueue(jobs: readonly QueuedJob[], site: string): void {
+/** What it must know of a job before another may wait behind it. */
+export interface QueueMember extends QueuedJob {
+  /** It is staged and nobody has asked yet for its commit or its abort. */
+  readonly isUncalled: boolean
+}
+
+/**
+ * Says whether one more job may wait for a site. Nobody knows for how long a staged job waits: what would
+ * wait behind it would start by itself one day, and undo the commit that it waited for.
+ * @throws {EngineError} ENGINE_ERR_CONFLICT when a staged job holds the site; ENGINE_ERR_OVERLOADED when
+ * too many jobs wait for it already.
+ */
+export function checkQueue(jobs: readonly QueueMember[], site: string): void {
+  const staged = jobs.find((job) => job.site === site && job.isUncalled)
+  if (staged !== undefined) {
+    const facts = { what: `job ${staged.id}`, why: `it holds site ${site} and is staged`, jobId: staged.id }
+    const hint = `commit or abort it: engine commit ${staged.id}, engine abort ${staged.id}`
+    throw new EngineError('ENGINE_ERR_CONFLICT', facts, { hint })
+  }
   const waiting = jobs.filter((job) => job.site === site && job.state === 'queued').length
   if (waiting >= QUEUED_JOBS_PER_SITE_MAX) {
     throw new EngineError('ENGINE_ERR_OVERLOADED', { what: `jobs waiting for site ${site}` })

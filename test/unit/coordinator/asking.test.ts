@@ -46,3 +46,12 @@ t.test('a job that goes on while its abort is written is not said to stop', asyn
   await t.rejects(abort, { code: 'ENGINE_ERR_JOB_STATE' })
   t.equal(job.signal.aborted, false)
 })
+
+t.test('what would wait behind a staged job is refused, unless that was called already', async (t) => {
+  const { job, door } = await place(t)
+  const rollback = { type: 'rollback', site: job.record.site, group: 'edge', reason: 'x' } as never
+  await t.rejects(door.createJob(rollback), { code: 'ENGINE_ERR_CONFLICT', message: /job j/, hint: /engine commit j/ })
+  await door.commitJob('j')
+  const error: unknown = await door.createJob(rollback).catch((caught: unknown) => caught)
+  t.notMatch(error, { code: 'ENGINE_ERR_CONFLICT' }, 'it is let into the queue')
+})

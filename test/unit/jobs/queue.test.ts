@@ -5,6 +5,7 @@ import { checkQueue, nextToStart } from '../../../src/jobs/queue.js'
 import type { JobState } from '../../../src/model/job.js'
 
 const job = (id: string, site: string, state: JobState = 'queued') => ({ id, site, state })
+const member = (id: string, state: JobState, isUncalled = false) => ({ ...job(id, 'www', state), isUncalled })
 
 t.test('sites do not wait for each other', async (t) => {
   t.same(nextToStart([job('1', 'www'), job('2', 'docs'), job('3', 'www')]), ['1', '2'])
@@ -21,7 +22,15 @@ t.test('one that has ended holds nothing', async (t) => {
 })
 
 t.test('a queue that nobody looks at is refused', async (t) => {
-  const full = Array.from({ length: QUEUED_JOBS_PER_SITE_MAX }, (_, at) => job(String(at), 'www'))
+  const full = Array.from({ length: QUEUED_JOBS_PER_SITE_MAX }, (_, at) => member(String(at), 'queued'))
   t.throws(() => checkQueue(full, 'www'), { code: 'ENGINE_ERR_OVERLOADED' })
   t.doesNotThrow(() => checkQueue(full, 'docs'))
+})
+
+t.test('nothing waits behind a job that nobody has committed or aborted yet', async (t) => {
+  const expected = { code: 'ENGINE_ERR_CONFLICT', message: /job J1/, hint: /engine commit J1/ }
+  t.throws(() => checkQueue([member('J1', 'staged', true)], 'www'), expected)
+  t.doesNotThrow(() => checkQueue([member('J1', 'staged', true)], 'docs'))
+  t.doesNotThrow(() => checkQueue([member('J1', 'staged')], 'www'), 'asked for already: it ends by itself')
+  t.doesNotThrow(() => checkQueue([member('J1', 'distributing')], 'www'))
 })
