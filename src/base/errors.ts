@@ -92,6 +92,7 @@ export class EngineError extends Error {
 interface SystemError {
   readonly code?: unknown
   readonly message?: unknown
+  readonly path?: unknown
 }
 
 const systemCodes: Readonly<Record<string, ErrorCode>> = {
@@ -108,11 +109,13 @@ const systemCodes: Readonly<Record<string, ErrorCode>> = {
  */
 export function toEngineError(error: unknown, details: ErrorDetails = {}): EngineError {
   if (error instanceof EngineError) return error
-  const { code, message }: SystemError = typeof error === 'object' && error !== null ? error : {}
+  const { code, message, path }: SystemError = typeof error === 'object' && error !== null ? error : {}
   const text = typeof message === 'string' ? message : String(error)
   if (isErrorCode(code)) return new EngineError(code, details, { cause: error, message: text })
-  const facts = { what: 'the operation', why: text, ...details }
+  const facts = { what: 'the operation', path, why: text, ...details }
   if (typeof code !== 'string') return new EngineError('ENGINE_ERR_INTERNAL', facts, { cause: error })
   const mapped = systemCodes[code] ?? (/^E[A-Z0-9]+$/.test(code) ? 'ENGINE_ERR_IO' : 'ENGINE_ERR_INTERNAL')
-  return new EngineError(mapped, facts, { cause: error })
+  // Where nobody says what was tried, the system's reason is the whole text.
+  const alone = mapped === 'ENGINE_ERR_IO' && details['what'] === undefined ? { message: text } : {}
+  return new EngineError(mapped, facts, { cause: error, ...alone })
 }

@@ -77,3 +77,12 @@ t.test('anything that is caught becomes an EngineError', async (t) => {
   t.match(toEngineError('a text').message, /a text/)
   t.match(toEngineError(undefined), { code: 'ENGINE_ERR_INTERNAL' })
 })
+
+t.test('where nobody says what was tried, an error of the system is its reason alone', async (t) => {
+  const denied = Object.assign(new Error("EACCES: permission denied, mkdir '/data'"), { code: 'EACCES' })
+  t.equal(toEngineError(denied).message, denied.message)
+  t.equal(toEngineError(denied, { what: 'the journal' }).message, `the journal: ${denied.message}`)
+  const full = Object.assign(new Error('x'), { code: 'ENOSPC', path: '/data/a' })
+  t.equal(toEngineError(full).message, 'no space left for /data/a')
+  t.equal(toEngineError(full, { path: '/data' }).message, 'no space left for /data')
+})

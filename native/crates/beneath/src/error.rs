@@ -90,7 +90,12 @@ impl BeneathError {
 
 impl fmt::Display for BeneathError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} '{}': ", self.operation, escaped(&self.path))?;
         let what = match self.failure {
+            // The system's words say more: not permitted, or a file system that is mounted read-only.
+            Failure::Denied | Failure::Other if self.errno != 0 => {
+                return Errno::from_raw_os_error(self.errno).fmt(f);
+            }
             Failure::Escapes => "the path leads out of its root",
             Failure::NoSpace => "no space left",
             Failure::Missing => "there is nothing of that name",
@@ -101,16 +106,11 @@ impl fmt::Display for BeneathError {
             Failure::NoOpenat2 => "the kernel (5.6 or later) or the sandbox must allow openat2",
             Failure::Other => "the file system refused",
         };
-        write!(f, "{} '{}': {what}", self.operation, escaped(&self.path))?;
-        if self.errno != 0 {
-            write!(
-                f,
-                " (errno {}: {})",
-                self.errno,
-                Errno::from_raw_os_error(self.errno)
-            )?;
+        f.write_str(what)?;
+        match self.errno {
+            0 => Ok(()),
+            errno => write!(f, " (errno {errno})"),
         }
-        Ok(())
     }
 }
 

@@ -210,6 +210,24 @@ fn a_file_is_never_created_over_another_and_errors_name_their_kind() {
 }
 
 #[test]
+fn the_reason_of_a_failure_is_said_once() {
+    use rustix::io::Errno;
+    let said = |errno| BeneathError::new("open file", b"f", errno).to_string();
+    assert_eq!(
+        said(Errno::ACCESS),
+        "open file 'f': Permission denied (os error 13)"
+    );
+    assert_eq!(
+        said(Errno::NOTDIR),
+        "open file 'f': Not a directory (os error 20)"
+    );
+    assert_eq!(
+        said(Errno::NOSPC),
+        "open file 'f': no space left (errno 28)"
+    );
+}
+
+#[test]
 fn names_can_be_renamed_and_exchanged_and_directories_listed() {
     let (_outside, root) = root();
     root.create_file(b"one", 0o644)
