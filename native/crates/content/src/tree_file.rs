@@ -23,18 +23,19 @@ pub struct TreeSummary {
     pub total_bytes: u64,
 }
 
-/// How a tree differs from an earlier one; counts are of files and links, not of directories.
+/// How a tree differs from an earlier one. Counts are of regular files, as in [`TreeSummary`], so that they add up:
+/// links and directories only make trees differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Comparison {
     /// In the new tree only.
     pub files_added: u64,
-    /// In both, with other content, target, mode or time.
+    /// In both, with other content, mode or time.
     pub files_changed: u64,
     /// In the old tree only.
     pub files_deleted: u64,
-    /// Files and links of the old tree.
+    /// Files of the old tree.
     pub shadow_file_count: u64,
-    /// Nothing differs at all, directories included.
+    /// Nothing differs at all, links and directories included.
     pub identical: bool,
 }
 
@@ -50,14 +51,13 @@ pub fn summary(tree: &Tree) -> TreeSummary {
 
 /// Compares a tree with the one before; without one everything is added. O(n).
 pub fn compare(tree: &Tree, shadow: Option<&Tree>) -> Comparison {
-    let files = |entries: &'_ [Entry]| entries.iter().filter(|entry| is_file(entry)).count() as u64;
     let Some(shadow) = shadow else {
         return Comparison {
-            files_added: files(tree.entries()),
+            files_added: tree.file_count(),
             ..Comparison::default()
         };
     };
-    let shadow_file_count = files(shadow.entries());
+    let shadow_file_count = shadow.file_count();
     let mut result = Comparison {
         shadow_file_count,
         ..Comparison::default()
@@ -68,14 +68,14 @@ pub fn compare(tree: &Tree, shadow: Option<&Tree>) -> Comparison {
             _ => result.files_added += 1,
         }
     }
-    let kept = files(tree.entries()) - result.files_added;
+    let kept = tree.file_count() - result.files_added;
     result.files_deleted = shadow_file_count.saturating_sub(kept);
     result.identical = tree == shadow;
     result
 }
 
 fn is_file(entry: &Entry) -> bool {
-    !matches!(entry.kind, EntryKind::Directory)
+    matches!(entry.kind, EntryKind::File { .. })
 }
 
 /// Reads a manifest. `ENGINE_ERR_TREE_CORRUPT` when its own hash does not hold.

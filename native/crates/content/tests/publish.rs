@@ -6,7 +6,7 @@
 mod trees;
 
 use std::fs;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::{FileExt, MetadataExt, symlink};
 use std::path::Path;
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
@@ -164,6 +164,39 @@ fn a_scan_counts_what_was_added_changed_and_deleted() {
         second.files_deleted,
     );
     assert_eq!((counts, second.shadow_file_count), ((1, 1, 1), 3));
+}
+
+#[test]
+fn links_count_nowhere_and_yet_make_trees_differ() {
+    let scene = Scene::new();
+    write(&scene.source, b"a", b"a");
+    write(&scene.source, b"b", b"b");
+    symlink("a", scene.source.join("link")).unwrap();
+    let first = scene.scan(1).unwrap();
+    assert_eq!(
+        (first.summary.file_count, first.comparison.files_added),
+        (2, 2)
+    );
+    scene.publish(1, 0);
+
+    fs::remove_file(scene.source.join("link")).unwrap();
+    symlink("b", scene.source.join("link")).unwrap();
+    let turned = scene.scan(2).unwrap().comparison;
+    let expected = content::Comparison {
+        shadow_file_count: 2,
+        ..content::Comparison::default()
+    };
+    assert_eq!(turned, expected, "no file differs, but the trees do");
+
+    fs::remove_file(scene.source.join("link")).unwrap();
+    fs::remove_file(scene.source.join("b")).unwrap();
+    symlink("a", scene.source.join("b")).unwrap();
+    let replaced = scene.scan(2).unwrap().comparison;
+    assert_eq!(
+        (replaced.files_added, replaced.files_deleted),
+        (0, 1),
+        "a link in the place of a file is a file less"
+    );
 }
 
 #[test]
