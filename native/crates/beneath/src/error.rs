@@ -92,7 +92,7 @@ impl fmt::Display for BeneathError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} '{}': ", self.operation, escaped(&self.path))?;
         let what = match self.failure {
-            // The system's words say more: not permitted, or a file system that is mounted read-only.
+            // The system's words say more: not permitted, or mounted read-only.
             Failure::Denied | Failure::Other if self.errno != 0 => {
                 return Errno::from_raw_os_error(self.errno).fmt(f);
             }

@@ -23,8 +23,8 @@ pub struct TreeSummary {
     pub total_bytes: u64,
 }
 
-/// How a tree differs from an earlier one. Counts are of regular files, as in [`TreeSummary`], so that they add up:
-/// links and directories only make trees differ.
+/// How a tree differs from an earlier one. Counts are of regular files, as in [`TreeSummary`], so
+/// that they add up: links and directories only make trees differ.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Comparison {
     /// In the new tree only.
