@@ -71,8 +71,7 @@ function summary(job: JobView): string[] {
 function reportFailure(output: Output, job: JobView): void {
   const code = job.error !== null && isErrorCode(job.error.code) ? job.error.code : 'ENGINE_ERR_JOB_FAILED'
   const { message, hint } = job.error ?? { message: `the job was ${job.state}`, hint: errorTable[code].hint }
-  output.note(`${output.colors.red('error')} ${code}: ${message}`)
-  output.note(`  ${output.colors.dim(hint)}`)
+  output.complain({ code, message, hint })
 }
 
 function report(output: Output, job: JobView): void {

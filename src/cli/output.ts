@@ -8,7 +8,10 @@ export interface Output {
   readonly quiet: boolean
   /** Whether stderr is a terminal that may be redrawn. */
   readonly animated: boolean
+  /** Width of what is redrawn on stderr. */
   readonly columns: number
+  /** Width of the screen that data goes to; files and pipes have none. */
+  readonly dataColumns: number
   readonly colors: ReturnType<typeof createColors>
   /** One JSON document or event, on a line of its own. */
   data(value: object): void
@@ -16,10 +19,19 @@ export interface Output {
   print(line: string): void
   /** A line that is not data: progress, hints. Silent with `--quiet`. */
   note(line: string): void
-  /** An error with its code and the way out. */
+  /** The one error that ends a command, with its code and the way out; with `--json` its result, too. */
   error(error: EngineError): void
+  /** What went wrong, for people: on stderr, also with `--quiet`. */
+  complain(report: Complaint): void
   /** Replaces the lines drawn before by these; only on a terminal. */
   redraw(lines: readonly string[]): void
+}
+
+/** An error as it is told, here or by a coordinator. */
+export interface Complaint {
+  readonly code: string
+  readonly message: string
+  readonly hint: string
 }
 
 export interface OutputOptions {
@@ -68,11 +80,17 @@ export function createOutput(options: OutputOptions): Output {
     if (drawn > 0) stderr.write(`\u001b[${drawn}A\u001b[J`)
     drawn = 0
   }
+  const complain = ({ code, message, hint }: Complaint): void => {
+    clear()
+    stderr.write(`${colors.red('error')} ${code}: ${printable(message)}\n`)
+    stderr.write(`  ${colors.dim(printable(hint))}\n`)
+  }
   return {
     json,
     quiet,
     animated,
     columns: stderr.columns ?? 80,
+    dataColumns: stdout.columns ?? Number.POSITIVE_INFINITY,
     colors,
     data: (value) => void stdout.write(`${JSON.stringify(withTimes(value))}\n`),
     print: (line) => {
@@ -85,11 +103,10 @@ export function createOutput(options: OutputOptions): Output {
       stderr.write(`${line}\n`)
     },
     error: (error) => {
-      clear()
       if (json) stdout.write(`${JSON.stringify({ type: 'result', status: 'failed', error: error.toReport() })}\n`)
-      stderr.write(`${colors.red('error')} ${error.code}: ${printable(error.message)}\n`)
-      stderr.write(`  ${colors.dim(printable(error.hint))}\n`)
+      complain(error)
     },
+    complain,
     redraw: (lines) => {
       if (!animated) return
       clear()
@@ -99,15 +116,23 @@ export function createOutput(options: OutputOptions): Output {
   }
 }
 
-/** A table with its widths taken from what is in it; the last column is cut to the screen. */
+/**
+ * A table with its widths taken from what is in it. Nothing is cut: where a row is wider than the screen, its
+ * last cell (why something is as it is) goes on a line of its own below.
+ */
 export function table(head: readonly string[], rows: readonly (readonly string[])[], columns: number): string[] {
   const widths = head.map((title, i) => Math.max(title.length, ...rows.map((row) => printable(row[i] ?? '').length)))
   const line = (cells: readonly string[]): string =>
     cells
-      .map((cell, i) => (i === cells.length - 1 ? printable(cell) : printable(cell).padEnd(widths[i] ?? 0)))
+      .map((cell, i) => (i === head.length - 1 ? printable(cell) : printable(cell).padEnd(widths[i] ?? 0)))
       .join('  ')
       .trimEnd()
-  return [line(head), ...rows.map(line)].map((text) => (text.length > columns ? fit(text, columns) : text))
+  const fitted = (cells: readonly string[]): string[] => {
+    const whole = line(cells)
+    const last = printable(cells.at(-1) ?? '')
+    return whole.length <= columns || last === '' ? [whole] : [line(cells.slice(0, -1)), `  ${last}`]
+  }
+  return [line(head), ...rows.flatMap(fitted)]
 }
 
 /** Reports anything caught and gives the exit code for it. */

@@ -22,7 +22,7 @@ export async function status(context: Context, flags: { readonly group?: string 
     context.output.note('no site yet; publish one: engine publish DIR --site NAME --group NAME')
   else {
     const head = ['SITE', 'GROUP', 'TARGET', 'LIVE ON', 'KEPT', '']
-    for (const line of table(head, items.map(siteRow), context.output.columns)) context.output.print(line)
+    for (const line of table(head, items.map(siteRow), context.output.dataColumns)) context.output.print(line)
   }
   return 0
 }
@@ -45,7 +45,7 @@ export async function nodes(context: Context): Promise<number> {
   else {
     const head = ['NODE', 'GROUPS', 'SEGMENT', 'STATE', 'LIVE', 'ADDRESS', 'WHY']
     const rows = items.map((node) => nodeRow(node, context.clock.nowMs()))
-    for (const line of table(head, rows, context.output.columns)) context.output.print(line)
+    for (const line of table(head, rows, context.output.dataColumns)) context.output.print(line)
   }
   return 0
 }

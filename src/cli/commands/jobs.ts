@@ -88,7 +88,7 @@ export async function jobs(context: Context, flags: JobsFlags): Promise<number> 
   else if (items.length === 0) context.output.note('no jobs')
   else {
     const head = ['JOB', 'TYPE', 'RELEASE', 'GROUP', 'STATE', 'LIVE', 'SENT', 'TOOK', 'WHY']
-    for (const line of table(head, items.map(row), context.output.columns)) context.output.print(line)
+    for (const line of table(head, items.map(row), context.output.dataColumns)) context.output.print(line)
   }
   return 0
 }
@@ -110,7 +110,7 @@ export async function receipts(context: Context, jobId: string): Promise<number>
   else if (items.length === 0) context.output.note('no receipts yet')
   else {
     const head = ['NODE', 'COMMAND', 'KIND', 'RELEASE', 'RECORDED', 'FETCHED', 'TREE']
-    for (const line of table(head, items.map(receiptRow), context.output.columns)) context.output.print(line)
+    for (const line of table(head, items.map(receiptRow), context.output.dataColumns)) context.output.print(line)
   }
   return 0
 }

@@ -23,11 +23,11 @@ const jobOf = (views: readonly JobView[]): Job => ({
   completed: () => Promise.reject(new Error('not asked for here')),
 })
 
-const follow = async (views: readonly JobView[], interrupts = quietInterrupts, json = true) => {
+const follow = async (views: readonly JobView[], interrupts = quietInterrupts, json = true, quiet = false) => {
   const [stdout, stderr] = [new PassThrough(), new PassThrough()]
   const output = createOutput({
     json,
-    quiet: false,
+    quiet,
     color: false,
     progress: false,
     dumbTerminal: false,
@@ -83,9 +83,12 @@ t.test('a person is told the release, how many serve it and how to go back', asy
 
 t.test('a failure is told with its code and the way out', async (t) => {
   const error = { code: 'ENGINE_ERR_MASS_DELETE', message: 'deletes 5 of 10', hint: 'raise the guard' }
-  const { code, err } = await follow([jobView({ state: 'failed', error })])
-  t.equal(code, 10)
-  t.match(err, /ENGINE_ERR_MASS_DELETE: deletes 5 of 10\n {2}raise the guard/)
+  for (const quiet of [false, true]) {
+    const { code, err, out } = await follow([jobView({ state: 'failed', error })], quietInterrupts, true, quiet)
+    t.equal(code, 10)
+    t.match(err, /ENGINE_ERR_MASS_DELETE: deletes 5 of 10\n {2}raise the guard/)
+    t.equal(out.trim().split('\n').length, 1, 'one result')
+  }
 })
 
 t.test('the first interrupt asks for an abort, the second lets the job go on', async (t) => {

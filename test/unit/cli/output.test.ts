@@ -58,16 +58,25 @@ t.test('names with control or direction characters cannot drive a terminal', (t)
   t.end()
 })
 
-t.test('a table is as wide as its content and never wider than the screen', (t) => {
-  const lines = table(
-    ['NODE', 'WHY'],
-    [
-      ['n1', 'x'.repeat(100)],
-      ['node-22', ''],
-    ],
-    40,
-  )
-  t.same(lines, ['NODE     WHY', `n1       ${'x'.repeat(30)}…`, 'node-22'])
+t.test('quiet silences no error, and one that is only told makes no result', (t) => {
+  const { output, out, err } = capture({ quiet: true, json: true })
+  output.complain({ code: 'ENGINE_ERR_QUORUM', message: '1 of\u001b[2J 3', hint: 'look' })
+  t.equal(err(), 'error ENGINE_ERR_QUORUM: 1 of\\u{1b}[2J 3\n  look\n')
+  t.equal(out(), '')
+  t.end()
+})
+
+t.test('a table is as wide as its content, and what a screen has no room for goes below its row', (t) => {
+  const [head, long] = [['NODE', 'WHY'], 'x'.repeat(100)]
+  const rows = [
+    ['n1', long],
+    ['node-22', ''],
+    ['n3', 'short'],
+  ]
+  t.same(table(head, rows, 40), ['NODE     WHY', 'n1', `  ${long}`, 'node-22', 'n3       short'])
+  t.same(table(head, rows, capture().output.dataColumns)[1], `n1       ${long}`, 'a pipe has room for all')
+  const screen = Object.assign(new PassThrough(), { columns: 40 })
+  t.equal(capture({ stdout: screen }).output.dataColumns, 40)
   t.equal(fit('abc', 5), 'abc  ')
   t.end()
 })
