@@ -58,6 +58,12 @@ export const RECONNECT_FIRST_MS = 250
 /** Longest wait between two calls: a coordinator that comes back has its nodes within this time. */
 export const RECONNECT_MAX_MS = 5 * SECOND_MS
 
+/**
+ * A trouble with the coordinator that lasts is logged again this often, and at level debug between: seen by who looks
+ * a minute later, and no flood at night.
+ */
+export const TROUBLE_REPEAT_MS = MINUTE_MS
+
 /** Progress leaves a node at most this often, and goes to watchers at most this often: the eye sees no more. */
 export const PROGRESS_INTERVAL_MS = 250
 

@@ -24,6 +24,7 @@ import {
   type Hello,
 } from '../control/schema/channel.js'
 import { reachable } from './addresses.js'
+import { Troubles } from './troubles.js'
 
 export type Welcome = Extract<FromCoordinator, { type: 'welcome' }>
 /** What a coordinator asks of a node once it has welcomed it. */
@@ -76,6 +77,13 @@ function refusalOf({ code, message }: { readonly code: string; readonly message:
   return new EngineError('ENGINE_ERR_CHANNEL_PROTOCOL', { why: `refused with ${code}` }, { message })
 }
 
+/** Why a connection could not be made or broke: a word to tell reasons apart, and one for people. */
+function reasonOf(error: NodeJS.ErrnoException): { readonly reason: string; readonly why: string } {
+  const { code, message } = error
+  // Where a name has several addresses, only the code says why none of them answered.
+  return { reason: code ?? message, why: message === '' ? (code ?? 'not known') : message }
+}
+
 /** One connection at a time, made again for as long as the channel is open. */
 export class Channel {
   readonly #options: ChannelOptions
@@ -89,11 +97,15 @@ export class Channel {
   #cancelDeadline: Cancel | null = null
   readonly #stopBeating: Cancel
   #closed = false
+  readonly #unreachable: Troubles
+  readonly #refusals: Troubles
 
   /** Begins to call at once. */
   constructor(options: ChannelOptions) {
     this.#options = options
     this.#url = channelUrl(options.url)
+    this.#unreachable = new Troubles(options.clock)
+    this.#refusals = new Troubles(options.clock)
     this.#stopBeating = options.clock.setInterval(HEARTBEAT_MS, () => this.#beat())
     this.#connect()
   }
@@ -130,8 +142,9 @@ export class Channel {
   }
 
   #connect(): void {
-    const { clock, log } = this.#options
+    const { clock } = this.#options
     let localAddress = ''
+    let isTold = false
     this.#remoteAddress = ''
     const socket = new WebSocket(this.#url, { maxPayload: CHANNEL_MESSAGE_BYTES_MAX, perMessageDeflate: false })
     this.#socket = socket
@@ -161,10 +174,19 @@ export class Channel {
         }),
       )
     }
-    socket.on('error', (error) => log.debug({ err: error, url: this.#url }, 'no coordinator answers'))
+    // A listener also for what is no longer ours: without one an error would end the process.
+    socket.on('error', (error) => {
+      ours(() => {
+        isTold = true
+        this.#onUnreachable(error)
+      })()
+    })
     socket.on(
       'close',
-      ours(() => this.#onClose()),
+      ours(() => {
+        if (!isTold) this.#onUnreachable(new Error('it closed the connection and said nothing'))
+        this.#onClose()
+      }),
     )
   }
 
@@ -193,6 +215,7 @@ export class Channel {
         throw error
       }
       this.#waitMs = RECONNECT_FIRST_MS
+      this.#unreachable.clear()
       return
     }
     if (!this.#isWelcome) {
@@ -208,10 +231,27 @@ export class Channel {
     throw new EngineError('ENGINE_ERR_VERSION_MISMATCH', facts)
   }
 
+  /** Says that nobody was there; what breaks after a welcome is told as a coordinator that was lost. */
+  #onUnreachable(cause: Error): void {
+    const { log, url } = this.#options
+    if (this.#isWelcome) {
+      log.debug({ err: cause, url }, 'the connection broke')
+      return
+    }
+    const { reason, why } = reasonOf(cause)
+    const hint = 'start the coordinator, or say with --join where it is; this node calls until it answers'
+    const err = new EngineError('ENGINE_ERR_COORDINATOR_UNREACHABLE', { url, why }, { hint })
+    log[this.#unreachable.isDue(reason) ? 'warn' : 'debug']({ err, url }, 'no coordinator answers')
+  }
+
   /** Cuts a connection that is of no use, and says why. */
   #drop(error: EngineError): void {
-    this.#options.log.warn({ err: error, url: this.#url }, 'the channel was given up')
-    this.#options.onRefused(error)
+    const { log, url, onRefused } = this.#options
+    const [level, message] = error.retryable
+      ? (['warn', 'the channel was given up'] as const)
+      : (['error', 'the coordinator does not take this node'] as const)
+    log[this.#refusals.isDue(error.code) ? level : 'debug']({ err: error, url }, message)
+    onRefused(error)
     // A coordinator that refuses is not asked again in the next instant.
     this.#waitMs = RECONNECT_MAX_MS
     const socket = this.#socket

@@ -160,7 +160,6 @@ export class NodeCore {
 
   #onRefused(error: EngineError): void {
     if (error.retryable) return
-    this.#options.log.error({ err: error }, 'the coordinator does not take this node')
     for (const { reject } of [...this.#joining]) reject(error)
   }
 

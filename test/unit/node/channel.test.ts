@@ -2,11 +2,12 @@
 // hand: backoff, deadlines and silence are counted, never waited for.
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
+import { Writable } from 'node:stream'
 import t from 'tap'
 import { type WebSocket, WebSocketServer } from 'ws'
 import { EngineError } from '../../../src/base/errors.js'
-import { HELLO_MS, RECONNECT_FIRST_MS, RECONNECT_MAX_MS } from '../../../src/base/limits.js'
-import { silentLogger } from '../../../src/base/log.js'
+import { HELLO_MS, RECONNECT_FIRST_MS, RECONNECT_MAX_MS, TROUBLE_REPEAT_MS } from '../../../src/base/limits.js'
+import { createLogger } from '../../../src/base/log.js'
 import { seededRandom } from '../../../src/base/random.js'
 import type { Hello } from '../../../src/control/schema/channel.js'
 import { Channel, type Order, readFromCoordinator, type Welcome } from '../../../src/node/channel.js'
@@ -69,13 +70,28 @@ const listen = async (t: Place, answer: unknown = welcome, port = 0, autoPong = 
   return { sockets, heard, stop, port: bound, url: `http://127.0.0.1:${bound}`, pings }
 }
 
+interface Line {
+  readonly level: string
+  readonly msg: string
+  readonly err: { readonly code: string; readonly message: string; readonly hint: string }
+  readonly atMs: number
+}
+
 const call = (t: Place, url: string, onWelcome: (welcome: Welcome) => void = () => {}) => {
   const clock = new ManualClock()
   const welcomes: Welcome[] = []
   const orders: Order[] = []
   const refusals: EngineError[] = []
+  const lines: Line[] = []
+  const destination = new Writable({
+    write: (text: Buffer, _encoding, done) => {
+      lines.push({ ...(JSON.parse(text.toString()) as Line), atMs: clock.monotonicMs() })
+      done()
+    },
+  })
+  const log = createLogger({ level: 'debug', format: 'json', destination })
   const channel = new Channel({
-    ...{ url, clock, random: seededRandom(7), log: silentLogger, hello: helloAt },
+    ...{ url, clock, random: seededRandom(7), log, hello: helloAt },
     onWelcome: (message) => {
       welcomes.push(message)
       onWelcome(message)
@@ -84,8 +100,11 @@ const call = (t: Place, url: string, onWelcome: (welcome: Welcome) => void = () 
     onRefused: (error) => refusals.push(error),
   })
   t.teardown(() => channel.close())
-  return { channel, clock, welcomes, orders, refusals }
+  return { channel, clock, welcomes, orders, refusals, lines }
 }
+
+/** What people see when they ask for nothing more. */
+const shown = (lines: readonly Line[]): readonly Line[] => lines.filter(({ level }) => level !== 'debug')
 
 t.test('it says hello with the address it calls from, is welcomed, takes orders and tells', async (t) => {
   const server = await listen(t)
@@ -128,6 +147,46 @@ t.test('a coordinator that is not there is called again and again, and found whe
   t.equal(server.heard.length, 1)
 })
 
+t.test('a coordinator that cannot be reached is named with the reason: at once, then now and then', async (t) => {
+  const port = await stablePort()
+  const url = `http://127.0.0.1:${port}`
+  const { channel, clock, lines } = call(t, url)
+  await until('it is said', () => shown(lines).length === 1)
+  const line = { level: 'warn', msg: 'no coordinator answers', url, err: { hint: /--join/ } }
+  t.match(lines[0], line)
+  t.equal(lines[0]?.err.message, `no coordinator answers at ${url}: connect ECONNREFUSED 127.0.0.1:${port}`)
+  await until('it is said twice more', () => {
+    clock.advance(RECONNECT_MAX_MS)
+    return shown(lines).length === 3
+  })
+  const [first = 0, second = 0, third = 0] = shown(lines).map(({ atMs }) => atMs)
+  t.ok(second - first >= TROUBLE_REPEAT_MS && third - second >= TROUBLE_REPEAT_MS, 'not more often')
+  t.ok(lines.length > 9, 'and at level debug each time')
+
+  const server = await listen(t, welcome, port)
+  await until('it is welcomed', () => {
+    clock.advance(RECONNECT_FIRST_MS)
+    return channel.isUp
+  })
+  const before = lines.length
+  await server.stop()
+  const isUnreachable = ({ msg }: Line): boolean => msg === 'no coordinator answers'
+  const again = await until('it is away again', () => {
+    clock.advance(RECONNECT_FIRST_MS)
+    return lines.slice(before).find(isUnreachable)
+  })
+  t.match(again, line, 'what comes anew is said at once')
+})
+
+t.test('who closes the connection without a word is no coordinator either', async (t) => {
+  const server = await listen(t, null)
+  const { lines } = call(t, server.url)
+  await until('it said hello', () => server.heard.length === 1)
+  server.sockets[0]?.close()
+  await until('it is said', () => shown(lines).length === 1)
+  t.match(lines[0], { level: 'warn', err: { message: /closed the connection/ } })
+})
+
 t.test('a coordinator that goes away is called again', async (t) => {
   const server = await listen(t)
   const { channel, clock, welcomes } = call(t, server.url)
@@ -143,7 +202,7 @@ t.test('a coordinator that goes away is called again', async (t) => {
 
 t.test('a refusal is told with its code and tried again only slowly', async (t) => {
   const server = await listen(t, { type: 'refuse', code: 'ENGINE_ERR_NODE_NAME_TAKEN', message: 'taken by b' })
-  const { channel, clock, refusals } = call(t, server.url)
+  const { channel, clock, refusals, lines } = call(t, server.url)
   await until('it is refused', () => refusals.length === 1)
   t.match(refusals[0], { code: 'ENGINE_ERR_NODE_NAME_TAKEN', message: 'taken by b' })
   t.notOk(channel.isUp)
@@ -153,6 +212,8 @@ t.test('a refusal is told with its code and tried again only slowly', async (t) 
     clock.advance(RECONNECT_MAX_MS / 2 + 1)
     await until('it calls again, at the limit at the latest', () => refusals.length === count + 1)
   }
+  t.match(shown(lines), [{ level: 'error', err: { code: 'ENGINE_ERR_NODE_NAME_TAKEN' } }], 'said once, not each time')
+  t.equal(shown(lines).length, 1)
 })
 
 t.test('a coordinator that is not the one is left, by whoever knows', async (t) => {
