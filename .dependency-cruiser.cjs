@@ -89,10 +89,10 @@ module.exports = {
     },
     {
       name: 'index-is-a-door',
-      comment: 'src/index.ts is for users of the package: import the file that has the thing.',
+      comment: 'src/index.ts and src/client.ts are for users of the package: import the file that has the thing.',
       severity: 'error',
-      from: { path: '^(src|workers)/', pathNot: '^src/index\\.ts$' },
-      to: { path: '^src/index\\.ts$' },
+      from: { path: '^(src|workers)/' },
+      to: { path: '^src/(index|client)\\.ts$' },
     },
     {
       name: 'cli-over-api',

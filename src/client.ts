@@ -1,0 +1,12 @@
+// In: nothing. Out: what programs use that talk to a coordinator elsewhere (`distributary/client`), browsers too.
+// Never: code, native or of Node's own modules; nobody inside imports this file.
+export type { ErrorCode, ErrorDetails } from './base/errors.js'
+export { EngineError, errorCodes } from './base/errors.js'
+export type { ClientOptions } from './control/client.js'
+export { Client } from './control/client.js'
+export type { Job, JobFilter, JobsApi, PublishOptions, RollbackOptions, VersionView } from './control/door.js'
+export type { JobEvent } from './model/event.js'
+export type { AssignmentRef, ChangeSummary, JobNode, JobPolicy, JobState, JobView, Receipt } from './model/job.js'
+export type { NodeView, ReleaseRef } from './model/node.js'
+export type { StrategyName } from './model/plan.js'
+export type { SiteView } from './model/site.js'
