@@ -76,6 +76,12 @@ export function parseRatio(text: string): number {
   return ratio
 }
 
+/** Writes a number of things for people: `1 node`, `2 nodes`, and of some of them `1/2 nodes`. */
+export function formatCount(count: number, noun: string, of?: number): string {
+  const total = of ?? count
+  return `${of === undefined ? '' : `${count}/`}${total} ${noun}${total === 1 ? '' : 's'}`
+}
+
 /** Writes a share for people: `25%`, `99.5%`. */
 export function formatRatio(ratio: number): string {
   return `${Number((ratio * 100).toFixed(1))}%`

@@ -1,4 +1,4 @@
-import { formatBytes, formatRate } from '../base/quantities.js'
+import { formatBytes, formatCount, formatRate } from '../base/quantities.js'
 import type { ChangeSummary, JobNode, JobView } from '../model/job.js'
 import { fit, type Output } from './output.js'
 
@@ -10,7 +10,11 @@ const SLOWEST_SHOWN = 3
 const settled = (node: JobNode): boolean => node.state === 'staged' || node.state === 'live'
 
 const countsOf = ({ fileCount, totalBytes, filesAdded, filesChanged, filesDeleted }: ChangeSummary): string =>
-  `  ${fileCount} files  ${formatBytes(totalBytes)}  (+${filesAdded} ~${filesChanged} −${filesDeleted})`
+  `  ${formatCount(fileCount, 'file')}  ${formatBytes(totalBytes)}  (+${filesAdded} ~${filesChanged} −${filesDeleted})`
+
+/** A publish of what is live already: nothing was packed. Before the switch nobody knows that yet. */
+export const isNoop = (job: JobView): boolean =>
+  job.type === 'publish' && job.assignment === null && (job.state === 'committing' || job.state === 'succeeded')
 
 const title = (job: JobView): string => {
   const release = job.release === null ? job.site : `${job.site}@${job.release}`
@@ -63,6 +67,7 @@ export class JobProgress {
   readonly #output: Output
   #state = ''
   #plainAtMs = Number.NEGATIVE_INFINITY
+  #idleAtMs: number | null = null
 
   constructor(output: Output) {
     this.#output = output
@@ -70,6 +75,8 @@ export class JobProgress {
 
   show(job: JobView, nowMs: number): void {
     if (this.#output.json || this.#output.quiet) return
+    // There is nothing to switch: it is a phase only where a node that lags behind makes it last.
+    if (isNoop(job) && nowMs - (this.#idleAtMs ??= nowMs) < PLAIN_INTERVAL_MS) return
     if (this.#output.animated) {
       const lines = [title(job), ...segmentLines(job), ...slowestLines(job)]
       this.#output.redraw(lines.map((line) => fit(line, this.#output.columns - 1).trimEnd()))
@@ -79,6 +86,6 @@ export class JobProgress {
     this.#state = job.state
     this.#plainAtMs = nowMs
     const ready = job.nodes.filter(settled).length
-    this.#output.note(`${title(job)}  ${ready}/${job.nodes.length} nodes ready`)
+    this.#output.note(`${title(job)}  ${formatCount(ready, 'node', job.nodes.length)} ready`)
   }
 }

@@ -1,19 +1,27 @@
 import type { Lifetime } from './commands/serve.js'
 import type { Interrupts } from './follow.js'
 
-const ENDING: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP']
+/** Signals that ask a command to end, and the exit code of one that did: 128 and the signal's number. */
+const endings = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const
+type Ending = keyof typeof endings
+const ENDING = Object.keys(endings) as readonly Ending[]
 
-/** Ctrl-C while a job is followed. */
+/** @param reason  the signal that ended a command, as `lifetime` tells it. */
+export const exitCodeOfSignal = (reason: string): number => endings[reason as Ending] ?? endings.SIGINT
+
+/** Ctrl-C while a job is followed, a request to end, or a terminal that goes away. */
 export const interrupts: Interrupts = {
   listen(first, second) {
     let count = 0
-    const onSignal = (): void => {
+    const onSignal = (signal: string): void => {
       count += 1
-      if (count === 1) first()
-      else second()
+      if (count === 1) first(exitCodeOfSignal(signal))
+      else second(exitCodeOfSignal(signal))
     }
-    process.on('SIGINT', onSignal)
-    return () => process.off('SIGINT', onSignal)
+    for (const signal of ENDING) process.on(signal, onSignal)
+    return () => {
+      for (const signal of ENDING) process.off(signal, onSignal)
+    }
   },
 }
 

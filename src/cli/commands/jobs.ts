@@ -1,20 +1,24 @@
 import { EngineError } from '../../base/errors.js'
+import { JOB_PAGE_MAX } from '../../base/limits.js'
 import { formatBytes, formatDuration } from '../../base/quantities.js'
 import type { Job, JobsApi } from '../../control/door.js'
 import { type JobState, type JobView, jobStates, type Receipt } from '../../model/job.js'
 import type { Context } from '../context.js'
-import { followJob } from '../follow.js'
+import { followJob, waitsFor } from '../follow.js'
 import { table } from '../output.js'
 import { flag } from './publish.js'
 
-const follow = (context: Context, api: JobsApi, job: Job): Promise<number> =>
-  followJob(job, { ...context, abort: (id) => api.abort(id), exitCodeOnNoop: false, stageOnly: false })
+const follow = (context: Context, api: JobsApi, job: Job, commitAskedAtMs?: number): Promise<number> => {
+  const since = commitAskedAtMs === undefined ? {} : { commitAskedAtMs }
+  return followJob(job, { ...context, ...since, api, exitCodeOnNoop: false, stageOnly: false })
+}
 
 /** `engine commit JOB`: makes live what `publish --stage-only` prepared. */
 export async function commit(context: Context, jobId: string): Promise<number> {
   const api = await context.connect()
+  const askedAtMs = context.clock.monotonicMs()
   await api.commit(jobId)
-  return follow(context, api, await api.attach(jobId))
+  return follow(context, api, await api.attach(jobId), askedAtMs)
 }
 
 /** `engine abort JOB`: stops a job whose commit is not decided yet. */
@@ -48,12 +52,18 @@ export async function rollback(context: Context, flags: RollbackFlags): Promise<
   return follow(context, api, job)
 }
 
-const row = (job: JobView): string[] => {
+/** What holds up a queued job: the job of its site that waits for somebody to commit or abort it. */
+const holdUp = (job: JobView, staged: readonly JobView[]): string | null => {
+  const holder = job.state === 'queued' ? staged.find((other) => other.site === job.site) : undefined
+  return holder === undefined ? null : waitsFor(holder.id)
+}
+
+const row = (job: JobView, staged: readonly JobView[]): string[] => {
   const took = job.finishedAtMs === null ? '' : formatDuration(job.finishedAtMs - job.createdAtMs)
   const release = job.release === null ? job.site : `${job.site}@${job.release}`
   const live = job.nodes.filter((node) => node.state === 'live').length
   const length = job.assignment?.streamBytes ?? null
-  const why = job.error?.code ?? job.reason ?? ''
+  const why = holdUp(job, staged) ?? job.error?.code ?? job.reason ?? ''
   const size = length === null ? '' : formatBytes(length)
   return [job.id, job.type, release, job.group, job.state, `${live}/${job.nodes.length}`, size, took, why]
 }
@@ -83,12 +93,16 @@ export async function jobs(context: Context, flags: JobsFlags): Promise<number> 
     ...(flags.state === undefined ? {} : { state: flag('--state', flags.state, state) }),
     ...(flags.limit === undefined ? {} : { limit: flag('--limit', flags.limit, limit) }),
   }
-  const items = await (await context.connect()).jobs(filter)
+  const api = await context.connect()
+  const items = await api.jobs(filter)
   if (context.output.json) context.output.data({ items })
   else if (items.length === 0) context.output.note('no jobs')
   else {
     const head = ['JOB', 'TYPE', 'RELEASE', 'GROUP', 'STATE', 'LIVE', 'SENT', 'TOOK', 'WHY']
-    for (const line of table(head, items.map(row), context.output.dataColumns)) context.output.print(line)
+    const isAnyQueued = items.some((job) => job.state === 'queued')
+    const staged = isAnyQueued ? await api.jobs({ state: 'staged', limit: JOB_PAGE_MAX }) : []
+    const rows = items.map((job) => row(job, staged))
+    for (const line of table(head, rows, context.output.dataColumns)) context.output.print(line)
   }
   return 0
 }

@@ -56,7 +56,7 @@ export async function publish(context: Context, directory: string, flags: Publis
   }
   return followJob(job, {
     ...context,
-    abort: (id) => api.abort(id),
+    api,
     exitCodeOnNoop: flags.exitCodeOnNoop ?? false,
     stageOnly: flags.stageOnly ?? false,
   })

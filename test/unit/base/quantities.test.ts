@@ -6,6 +6,7 @@ import {
   formatBytes,
   formatDuration,
   formatRate,
+  formatCount,
   formatRatio,
   parseBytes,
   parseDurationMs,
@@ -91,4 +92,12 @@ t.test('rates are bytes a second unless they say bits', async (t) => {
   t.equal(parseRateBps('1gbit/s'), 1_000_000_000)
   t.throws(() => parseRateBps('fast'), refused)
   t.equal(formatRate(96 * 1024 * 1024 * 8), '96.0 MB/s')
+})
+
+t.test('one of a thing is told in the singular', (t) => {
+  t.equal(formatCount(1, 'node'), '1 node')
+  t.equal(formatCount(0, 'node'), '0 nodes')
+  t.equal(formatCount(0, 'node', 1), '0/1 node')
+  t.equal(formatCount(1, 'node', 2), '1/2 nodes')
+  t.end()
 })

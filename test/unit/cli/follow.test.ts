@@ -1,14 +1,18 @@
 // Goal: following a job ends with the exit code and the one result that stand for how it ended.
 import { PassThrough } from 'node:stream'
 import t from 'tap'
-import { systemClock } from '../../../src/base/clock.js'
+import { type Clock, systemClock } from '../../../src/base/clock.js'
 import { exitCodeOf, followJob, type Interrupts } from '../../../src/cli/follow.js'
 import { createOutput } from '../../../src/cli/output.js'
-import type { Job } from '../../../src/control/door.js'
+import { interrupts } from '../../../src/cli/signals.js'
+import type { Job, JobsApi } from '../../../src/control/door.js'
 import type { JobEvent } from '../../../src/model/event.js'
 import type { JobView } from '../../../src/model/job.js'
+import { ManualClock } from '../../support/manual-clock.js'
+import { until } from '../../support/until.js'
 import { jobNode, jobView } from './job.js'
 
+const listeners = new Map((['SIGINT', 'SIGTERM', 'SIGHUP'] as const).map((name) => [name, process.listenerCount(name)]))
 const quietInterrupts: Interrupts = { listen: () => () => undefined }
 
 const jobOf = (views: readonly JobView[]): Job => ({
@@ -23,39 +27,49 @@ const jobOf = (views: readonly JobView[]): Job => ({
   completed: () => Promise.reject(new Error('not asked for here')),
 })
 
-const follow = async (views: readonly JobView[], interrupts = quietInterrupts, json = true, quiet = false) => {
+interface Wanted {
+  readonly interrupts?: Interrupts
+  readonly json?: boolean
+  readonly quiet?: boolean
+  readonly commitAskedAtMs?: number
+  readonly clock?: Clock
+  readonly jobs?: JobsApi['jobs']
+}
+
+const start = (job: Job, wanted: Wanted) => {
+  const { interrupts = quietInterrupts, json = true, quiet = false, jobs = async () => [], ...more } = wanted
   const [stdout, stderr] = [new PassThrough(), new PassThrough()]
-  const output = createOutput({
-    json,
-    quiet,
-    color: false,
-    progress: false,
-    dumbTerminal: false,
-    stdout,
-    stderr,
-  })
+  const options = { json, quiet, color: false, progress: false, dumbTerminal: false, stdout, stderr }
+  const output = createOutput(options)
   const aborted: string[] = []
-  const code = await followJob(jobOf(views), {
-    ...{ output, clock: systemClock, interrupts, exitCodeOnNoop: false, stageOnly: false },
-    abort: async (id) => {
-      aborted.push(id)
-      return jobView({ state: 'aborted' })
-    },
+  const abort = async (id: string): Promise<JobView> => {
+    aborted.push(id)
+    return jobView({ state: 'aborted' })
+  }
+  const ended = followJob(job, {
+    ...{ output, clock: systemClock, interrupts, exitCodeOnNoop: false, stageOnly: false, api: { abort, jobs } },
+    ...more,
   })
+  return { ended, aborted, stdout, stderr }
+}
+
+const follow = async (views: readonly JobView[], wanted: Wanted = {}) => {
+  const { ended, aborted, stdout, stderr } = start(jobOf(views), wanted)
+  const code = await ended
   return { code, aborted, out: String(stdout.read() ?? ''), err: String(stderr.read() ?? '') }
 }
 
 t.test('each end has its exit code', async (t) => {
   const error = { code: 'ENGINE_ERR_QUORUM', message: '1 of 3', hint: '' }
-  t.equal(exitCodeOf(jobView(), false, false), 0)
-  t.equal(exitCodeOf(jobView({ assignment: null }), false, false), 0)
-  t.equal(exitCodeOf(jobView({ assignment: null }), true, false), 9)
-  t.equal(exitCodeOf(jobView({ state: 'staged' }), false, false), 0)
-  t.equal(exitCodeOf(jobView({ state: 'partial' }), false, false), 8)
-  t.equal(exitCodeOf(jobView({ state: 'failed', error }), false, false), 7)
-  t.equal(exitCodeOf(jobView({ state: 'failed', error: { ...error, code: 'NO_SUCH' } }), false, false), 1)
-  t.equal(exitCodeOf(jobView({ state: 'aborted' }), false, false), 1)
-  t.equal(exitCodeOf(jobView({ state: 'aborted' }), false, true), 130)
+  t.equal(exitCodeOf(jobView(), false, null), 0)
+  t.equal(exitCodeOf(jobView({ assignment: null }), false, null), 0)
+  t.equal(exitCodeOf(jobView({ assignment: null }), true, null), 9)
+  t.equal(exitCodeOf(jobView({ state: 'staged' }), false, null), 0)
+  t.equal(exitCodeOf(jobView({ state: 'partial' }), false, null), 8)
+  t.equal(exitCodeOf(jobView({ state: 'failed', error }), false, null), 7)
+  t.equal(exitCodeOf(jobView({ state: 'failed', error: { ...error, code: 'NO_SUCH' } }), false, null), 1)
+  t.equal(exitCodeOf(jobView({ state: 'aborted' }), false, null), 1)
+  t.equal(exitCodeOf(jobView({ state: 'aborted' }), false, 143), 143)
 })
 
 t.test('with --json there are events and exactly one last result', async (t) => {
@@ -74,17 +88,28 @@ t.test('with --json there are events and exactly one last result', async (t) => 
 
 t.test('a person is told the release, how many serve it and how to go back', async (t) => {
   const nodes = [jobNode(), jobNode({ name: 'n2', state: 'behind', reason: 'no answer for 12 s' })]
-  const { code, out } = await follow([jobView({ state: 'partial', nodes })], quietInterrupts, false)
+  const { code, out, err } = await follow([jobView({ state: 'partial', nodes })], { json: false })
   t.equal(code, 8)
   t.match(out, /www@2 live on 1\/2 nodes {2}1000 B a node {2}in 1\.5 s/)
   t.match(out, /n2 is behind: no answer for 12 s/)
-  t.match(out, /engine rollback --site www --group edge/)
+  t.match(err, /engine rollback --site www --group edge/)
+  t.notMatch(out, /rollback/, 'a hint is no data')
+})
+
+t.test('quiet leaves the data and takes the hints', async (t) => {
+  const nodes = [jobNode({ state: 'staged' })]
+  for (const view of [jobView(), jobView({ state: 'staged', nodes })]) {
+    const { out, err } = await follow([view], { json: false, quiet: true })
+    t.match(out, /^✔ www@2 (live on 1\/1 node |is staged on 1 node\n)/)
+    t.notMatch(out, /engine/)
+    t.equal(err, '')
+  }
 })
 
 t.test('a failure is told with its code and the way out', async (t) => {
   const error = { code: 'ENGINE_ERR_MASS_DELETE', message: 'deletes 5 of 10', hint: 'raise the guard' }
   for (const quiet of [false, true]) {
-    const { code, err, out } = await follow([jobView({ state: 'failed', error })], quietInterrupts, true, quiet)
+    const { code, err, out } = await follow([jobView({ state: 'failed', error })], { quiet })
     t.equal(code, 10)
     t.match(err, /ENGINE_ERR_MASS_DELETE: deletes 5 of 10\n {2}raise the guard/)
     t.equal(out.trim().split('\n').length, 1, 'one result')
@@ -94,21 +119,81 @@ t.test('a failure is told with its code and the way out', async (t) => {
 t.test('the first interrupt asks for an abort, the second lets the job go on', async (t) => {
   const first: Interrupts = {
     listen: (ask) => {
-      ask()
+      ask(143)
       return () => undefined
     },
   }
-  const once = await follow([jobView({ state: 'aborted' })], first)
+  const once = await follow([jobView({ state: 'aborted' })], { interrupts: first })
   t.same(once.aborted, ['J1'])
-  t.equal(once.code, 130)
+  t.equal(once.code, 143)
   const both: Interrupts = {
     listen: (ask, leave) => {
-      ask()
-      leave()
+      ask(143)
+      leave(143)
       return () => undefined
     },
   }
-  const twice = await follow([jobView({ state: 'distributing' })], both)
-  t.equal(twice.code, 130)
+  const twice = await follow([jobView({ state: 'distributing' })], { interrupts: both })
+  t.equal(twice.code, 143)
   t.match(twice.err, /goes on/)
 })
+
+t.test('a queued job says which staged one it waits for, once, also when that becomes staged later', async (t) => {
+  const clock = new ManualClock()
+  let asked = 0
+  const staged = [[], [jobView({ id: 'J0', state: 'staged' })], [jobView({ id: 'J0', state: 'staged' })]]
+  let goOn = (): void => {}
+  const gate = new Promise<void>((resolve) => (goOn = resolve))
+  const job: Job = {
+    ...jobOf([]),
+    progress: async function* () {
+      yield { type: 'phase', id: 1, atMs: 0, job: jobView({ state: 'queued' }) }
+      await gate
+      yield { type: 'phase', id: 2, atMs: 0, job: jobView({ state: 'packing' }) }
+      yield { type: 'result', id: 3, atMs: 0, job: jobView() }
+    },
+  }
+  const { ended, stderr } = start(job, { clock, json: false, jobs: async () => staged[asked++] ?? [] })
+  for (const looks of [1, 2, 3]) {
+    await until('it has looked', () => asked === looks && clock.waiting === 1)
+    clock.advance(2_000)
+  }
+  goOn()
+  t.equal(await ended, 0)
+  t.equal(clock.waiting, 0, 'nobody looks any more')
+  const said = String(stderr.read()).split('\n')
+  t.equal(said.filter((line) => line === 'waits for staged job J0: commit or abort it').length, 1)
+})
+
+t.test('a commit is followed from the switch on, and its time is its own', async (t) => {
+  const clock = new ManualClock()
+  clock.advance(1_000_000)
+  const asked = { json: false, clock, commitAskedAtMs: clock.monotonicMs() - 250 }
+  const views = [jobView({ state: 'packing' }), jobView({ state: 'staged' }), jobView({ state: 'committing' })]
+  const { out, err } = await follow([...views, jobView({ finishedAtMs: 592_000 })], asked)
+  t.notMatch(err, /packing|staged/)
+  t.match(err, /committing/)
+  t.match(out, /in 250 ms/)
+})
+
+for (const [signal, code] of [
+  ['SIGINT', 130],
+  ['SIGTERM', 143],
+  ['SIGHUP', 129],
+] as const) {
+  t.test(`${signal} asks for the abort, and again lets go`, async (t) => {
+    const told: unknown[] = []
+    const stop = interrupts.listen(
+      (exitCode) => told.push(['first', exitCode]),
+      (exitCode) => told.push(['second', exitCode]),
+    )
+    process.emit(signal, signal)
+    process.emit(signal, signal)
+    stop()
+    t.same(told, [
+      ['first', code],
+      ['second', code],
+    ])
+    t.equal(process.listenerCount(signal), listeners.get(signal), 'nothing listens afterwards')
+  })
+}

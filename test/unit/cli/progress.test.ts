@@ -42,3 +42,15 @@ t.test('without a terminal there is one line a phase and one every 10 s', (t) =>
   t.match(lines[0], /www@1 → www@2.*sends 1000 B.*distributing.*1\/4 nodes ready/)
   t.end()
 })
+
+t.test('a publish of what is live already has no switch to wait for, unless that takes its time', (t) => {
+  const stderr = new PassThrough()
+  const options = { json: false, quiet: false, color: false, progress: true, dumbTerminal: false }
+  const progress = new JobProgress(createOutput({ ...options, stdout: new PassThrough(), stderr }))
+  const noop = jobView({ state: 'committing', assignment: null, nodes: [jobNode({ state: 'new' })] })
+  for (const nowMs of [0, 9_999]) progress.show(noop, nowMs)
+  t.equal(stderr.read(), null)
+  progress.show(noop, 10_000)
+  t.match(String(stderr.read()), /committing {2}0\/1 node ready/)
+  t.end()
+})
