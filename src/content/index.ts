@@ -3,7 +3,7 @@
 // Never: a decision whether to publish (src/jobs), a byte to a node (src/transfer), a file it did not name itself.
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { EngineError, toEngineError } from '../base/errors.js'
+import { EngineError, type ErrorCode, toEngineError } from '../base/errors.js'
 import type { ReleaseRef } from '../model/node.js'
 import type { PackBatch, PackResult, ScanProgress, ScanResult } from '../native/content.js'
 import type { TaskRun, WorkerPool } from '../pool/pool.js'
@@ -29,6 +29,21 @@ export interface PackOrder {
   readonly baseRelease: number | null
   readonly serial: number
   readonly nowMs: number
+}
+
+/** What is wrong with one entry of a directory; native code names it from there. */
+const ofEntries: ReadonlySet<ErrorCode> = new Set([
+  'ENGINE_ERR_FILE_CHANGING',
+  'ENGINE_ERR_SOURCE_UNREADABLE',
+  'ENGINE_ERR_SPECIAL_FILE',
+])
+
+/** The same error with the whole path in its words: who reads it may not know which directory was read. */
+function located(error: unknown, directory: string): unknown {
+  if (!(error instanceof EngineError) || !ofEntries.has(error.code)) return error
+  const { path } = error.details
+  if (typeof path !== 'string') return error
+  return new EngineError(error.code, { ...error.details, directory, path: join(directory, path) }, { cause: error })
 }
 
 export class Content {
@@ -61,24 +76,31 @@ export class Content {
   /**
    * Reads a staging directory and compares it with a release of the shadow.
    * @param base null: there is none; everything counts as added.
+   * @throws {EngineError} ENGINE_ERR_SPECIAL_FILE, ENGINE_ERR_SOURCE_UNREADABLE, ENGINE_ERR_FILE_CHANGING with the whole
+   * path of what is meant, and what else the scan refuses.
    */
-  scan(
+  async scan(
     order: { readonly jobId: string; readonly site: string; readonly directory: string; readonly base: number | null },
     run: TaskRun<ScanProgress>,
   ): Promise<ScanResult> {
     const { jobId, site, directory, base } = order
     const shadowTreePath = base === null ? null : this.paths.tree(site, base)
-    return this.#pool.scan({ directory, outTreePath: this.paths.scannedTree(jobId), shadowTreePath }, run)
+    try {
+      return await this.#pool.scan({ directory, outTreePath: this.paths.scannedTree(jobId), shadowTreePath }, run)
+    } catch (error) {
+      throw located(error, directory)
+    }
   }
 
   /** Packs an assignment into its files; those of a pack that fails are removed. */
   async pack(order: PackOrder, run: TaskRun<PackBatch>): Promise<PackResult> {
     const { source, site, release, baseRelease, serial } = order
     const own = source === 'shadow'
+    const directory = own ? this.paths.release(site, release) : source.directory
     try {
       return await this.#pool.pack(
         {
-          directory: own ? this.paths.release(site, release) : source.directory,
+          directory,
           treePath: own ? this.paths.tree(site, release) : this.paths.scannedTree(source.jobId),
           baseDirectory: baseRelease === null ? null : this.paths.release(site, baseRelease),
           baseTreePath: baseRelease === null ? null : this.paths.tree(site, baseRelease),
@@ -97,7 +119,7 @@ export class Content {
       )
     } catch (error) {
       await this.dropAssignment(serial)
-      throw error
+      throw located(error, directory)
     }
   }
 

@@ -1,4 +1,5 @@
 // Goal: the shadow is an exact copy that is whole or not there. Method: the real addon on small trees.
+import { execFileSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -38,6 +39,29 @@ async function release(content: Content, staging: string, number: number, base: 
   await content.shadow.stage(stage, never)
   return treeHash
 }
+
+t.test('what cannot be published is named with the directory it is in', async (t) => {
+  const { content, staging } = await openContent()
+  await mkdir(join(staging, 'img'))
+  execFileSync('mkfifo', [join(staging, 'img', 'pipe')])
+  const scan = content.scan({ jobId: 'j', site: 'www', directory: staging, base: null }, {})
+  await t.rejects(scan, {
+    code: 'ENGINE_ERR_SPECIAL_FILE',
+    message: `${staging}/img/pipe is a named pipe; only files, directories and links are published`,
+    details: { directory: staging, kind: 'named pipe' },
+  })
+
+  await rm(join(staging, 'img'), { recursive: true })
+  await writeFile(join(staging, 'a'), 'one')
+  await content.scan({ jobId: 'j', site: 'www', directory: staging, base: null }, {})
+  await writeFile(join(staging, 'a'), 'changed since it was scanned')
+  const source = { jobId: 'j', directory: staging }
+  const order = { source, site: 'www', release: 1, baseRelease: null, serial: 1, nowMs: 1 }
+  await t.rejects(content.pack(order, {}), {
+    code: 'ENGINE_ERR_FILE_CHANGING',
+    message: `${staging}/a changed each time it was read`,
+  })
+})
 
 t.test('a release is staged, switched to, and built upon', async (t) => {
   const { content, staging } = await openContent()
