@@ -153,7 +153,12 @@ export class ControlServer {
   get url(): string {
     const { host, port } = this.address
     const reachable = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
-    return `http://${reachable.includes(':') ? `[${reachable}]` : reachable}:${port}`
+    return `http://${hostPort({ host: reachable, port })}`
+  }
+
+  /** Where it listens, as it was told: a wildcard address stays one. */
+  get listen(): string {
+    return hostPort(this.address)
   }
 
   /** Nodes that are connected now. */
@@ -167,6 +172,8 @@ export class ControlServer {
     return this.#closing
   }
 }
+
+const hostPort = ({ host, port }: PeerAddress): string => `${host.includes(':') ? `[${host}]` : host}:${port}`
 
 function boundPort(server: Server, asked: number): number {
   const bound = server.address()

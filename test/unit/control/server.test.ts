@@ -220,4 +220,9 @@ t.test('a port in use and an address of another machine are told apart', async (
   t.equal((await fetch(`${server.url}/healthz/live`)).status, 200)
   await Promise.all([server.close(), server.close()])
   await t.rejects(fetch(`${server.url}/healthz/live`))
+
+  const everywhere = await open('0.0.0.0', 0)
+  t.teardown(() => everywhere.close())
+  t.match(everywhere.url, /^http:\/\/127\.0\.0\.1:\d+$/, 'this is for callers of this machine')
+  t.match(everywhere.listen, /^0\.0\.0\.0:[1-9]\d*$/, 'this says what it listens on')
 })
