@@ -90,7 +90,10 @@ export class Coordinator implements JobsApi {
       )
       for (const job of world.jobs.values()) if (job.record.state !== 'queued' || job.signal.aborted) launch(world, job)
       startJobs(world)
-      log.info({ listen: server.listen, relay: world.source.port, coordinatorId: world.coordinatorId }, 'coordinator open')
+      log.info(
+        { listen: server.listen, relay: world.source.port, coordinatorId: world.coordinatorId },
+        'coordinator open',
+      )
       return new Coordinator({ world, opened, door, server, closing })
     } catch (error) {
       closing.abort(new EngineError('ENGINE_ERR_CLOSING'))
