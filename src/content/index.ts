@@ -76,8 +76,8 @@ export class Content {
   /**
    * Reads a staging directory and compares it with a release of the shadow.
    * @param base null: there is none; everything counts as added.
-   * @throws {EngineError} ENGINE_ERR_SPECIAL_FILE, ENGINE_ERR_SOURCE_UNREADABLE, ENGINE_ERR_FILE_CHANGING with the whole
-   * path of what is meant, and what else the scan refuses.
+   * @throws {EngineError} ENGINE_ERR_SPECIAL_FILE, ENGINE_ERR_SOURCE_UNREADABLE, ENGINE_ERR_FILE_CHANGING with the
+   * whole path of what is meant, and what else the scan refuses.
    */
   async scan(
     order: { readonly jobId: string; readonly site: string; readonly directory: string; readonly base: number | null },
