@@ -22,7 +22,7 @@ export interface FollowOptions {
   readonly exitCodeOnNoop: boolean
   /** Ends following when a job waits for its commit. */
   readonly stageOnly: boolean
-  /** Only the switch is followed, asked for at this time of the monotonic clock: the rest was told when it was staged. */
+  /** Only the switch is followed, asked for at this time of the monotonic clock: the rest was told before. */
   readonly commitAskedAtMs?: number
 }
 

@@ -14,7 +14,7 @@ const version = (): string => {
   return '0.0.0'
 }
 
-// A terminal that went away, or a reader that has enough, must not end what is under way: an abort may have to be asked.
+// A terminal that went away, or a reader that has enough, must not end what is under way: an abort is still asked for.
 for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
 
 process.exitCode = await runProgram(process.argv.slice(2), version())

@@ -175,7 +175,7 @@ function addProcesses(program: Command, run: Run): void {
     .command('demo')
     .description('a coordinator and nodes on this machine: publish, change, commit, roll back')
     .option('--nodes <count>', 'how many nodes', '12')
-    .option('--segments <count>', 'in how many segments', '3')
+    .option('--segments <count>', 'in how many segments (default: 3, or as many as there are nodes)')
     .option('--seed <number>', 'seed of the sample site', '1')
     .option('--keep', 'stay up afterwards, for commands of your own')
     .action(

@@ -37,7 +37,8 @@ async function releaseToGoBackTo(world: World, job: LiveJob): Promise<ReleaseRef
   const kept = await world.store.releases.list(site, { heldOnly: true })
   const found = kept.find((each) => (asked === null ? each.release < (target?.release ?? 0) : each.release === asked))
   if (found === undefined || !(await world.content.holds(site, found))) {
-    throw new EngineError('ENGINE_ERR_RELEASE_UNKNOWN', { site, release: asked ?? 'before the live one' })
+    const said = asked === null ? { message: `there is no older release of ${site} to go back to` } : {}
+    throw new EngineError('ENGINE_ERR_RELEASE_UNKNOWN', { site, release: asked }, said)
   }
   return { release: found.release, treeHash: found.treeHash }
 }

@@ -45,7 +45,7 @@ t.test('the demo publishes, sends a delta, commits and rolls back, and leaves no
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   t.test(`${signal} in the middle leaves neither processes nor files`, async (t) => {
     const { directory, env } = await place(t as Tap)
-    const demo = startEngine(['demo', '--nodes', '3', '--segments', '1', '--keep'], { env })
+    const demo = startEngine(['demo', '--nodes', '2', '--keep'], { env })
     await until(
       'its processes are there',
       async () => (await processesWith(directory)).length > 1,
@@ -56,6 +56,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
       outcome.code === 0 || outcome.code === 130 || outcome.code === 143,
       `ended with ${outcome.code}: ${outcome.stderr}`,
     )
+    t.match(outcome.stderr, /^stopping$/m)
     t.same(await readdir(directory), [])
     t.same(await processesWith(directory), [])
   })

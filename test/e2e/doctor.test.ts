@@ -61,3 +61,13 @@ t.test('a port that is taken is a warning, a directory that cannot be written a 
   t.equal(verdictOf('port'), 'warn')
   t.equal(verdictOf('data directory'), 'fail')
 })
+
+t.test('the way out of a bad address or directory is another one', async (t) => {
+  const outcome = await runEngine(['doctor', '--data', `${directory}/none`, '--listen', '192.0.2.1:7400', '--json'])
+  const { items } = lastLine(outcome) as { items: readonly Finding[] }
+  const hintOf = (check: string) => items.find((item) => item.check === check)?.hint
+  t.match(hintOf('port'), /--listen/)
+  t.notMatch(hintOf('port'), /stop what listens/)
+  t.match(hintOf('data directory'), /--data/)
+  t.notMatch(hintOf('data directory'), /engine doctor/)
+})

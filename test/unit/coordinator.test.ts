@@ -288,6 +288,9 @@ t.test(
     t.match(await readFile(join(dataDir, 'sites/www/live/page-0.html'), 'utf8'), /^one 0/)
     const unknown = await coordinator.rollback({ ...to, reason: 'further', release: 9 })
     await t.rejects(unknown.completed(), { code: 'ENGINE_ERR_RELEASE_UNKNOWN' })
+    const oldest = await coordinator.rollback({ ...to, reason: 'further' })
+    const message = 'there is no older release of www to go back to'
+    await t.rejects(oldest.completed(), { code: 'ENGINE_ERR_RELEASE_UNKNOWN', message })
     await fill(staging, 4, 'three')
     t.match(await (await coordinator.publish(staging, to)).completed(), {
       state: 'succeeded',

@@ -2,19 +2,19 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { EngineError } from '../../base/errors.js'
-import { formatBytes, formatDuration } from '../../base/quantities.js'
+import { formatBytes, formatCount, formatDuration } from '../../base/quantities.js'
 import type { Job, JobsApi } from '../../control/door.js'
 import type { JobView } from '../../model/job.js'
 import type { Context } from '../context.js'
 import { JobProgress } from '../progress.js'
-import { lifetime } from '../signals.js'
+import { exitCodeOfSignal, lifetime } from '../signals.js'
 import { DemoFleet } from './demo-fleet.js'
 import { changeSite, writeSite } from './demo-site.js'
 import { flag } from './publish.js'
 
 export interface DemoFlags {
   readonly nodes: string
-  readonly segments: string
+  readonly segments?: string
   readonly seed: string
   readonly keep?: boolean
 }
@@ -22,6 +22,7 @@ export interface DemoFlags {
 const SITE = 'demo'
 const GROUP = 'edge'
 const NODES_MAX = 100
+const SEGMENTS_DEFAULT = 3
 const DEFAULT_PORT = 7400
 
 const count =
@@ -84,7 +85,7 @@ class Play {
     const { clock, output } = this.#context
     for (;;) {
       const online = (await this.#api.nodes()).filter((node) => node.online).length
-      output.redraw([`${online}/${this.#nodeCount} nodes have joined`])
+      output.redraw([`joined: ${formatCount(online, 'node', this.#nodeCount)}`])
       if (online >= this.#nodeCount) return
       await clock.sleep(100, this.#stop)
     }
@@ -127,7 +128,7 @@ class Play {
     const sent = sentBytes === 0 ? 'nothing sent' : `${formatBytes(sentBytes)} to each node`
     const release = `${job.site}@${job.release ?? '?'}`
     output.print(
-      `${output.colors.green('✔')} ${name.padEnd(14)} ${release}  ${ready}/${job.nodes.length} nodes  ` +
+      `${output.colors.green('✔')} ${name.padEnd(14)} ${release}  ${formatCount(ready, 'node', job.nodes.length)}  ` +
         `${sent}  in ${formatDuration(tookMs)}`,
     )
   }
@@ -137,25 +138,31 @@ class Play {
 export async function demo(context: Context, flags: DemoFlags): Promise<number> {
   const { output, clock } = context
   const nodeCount = flag('--nodes', flags.nodes, count(NODES_MAX))
-  const segmentCount = flag('--segments', flags.segments, count(nodeCount))
+  const segmentCount =
+    flags.segments === undefined
+      ? Math.min(SEGMENTS_DEFAULT, nodeCount)
+      : flag('--segments', flags.segments, count(nodeCount))
   const seed = flag('--seed', flags.seed, count(2 ** 31))
   const life = lifetime(false)
   const stop = new AbortController()
   const beganMs = clock.monotonicMs()
   const directory = await mkdtemp(`${tmpdir()}/distributary-demo-`)
   const starting = listenAddress().then((listen) => DemoFleet.start({ directory, nodeCount, segmentCount, listen }))
+  let isPlayed = false
   const play = async (): Promise<null> => {
     const fleet = await starting
     stop.signal.throwIfAborted()
     const { Client } = await import('../../control/client.js')
     const staging = `${directory}/staging`
     const steps = new Play(context, new Client({ url: fleet.url }), { staging, nodeCount, stop: stop.signal })
-    output.note(`coordinator  ${fleet.url}   ${nodeCount} nodes in ${segmentCount} segments`)
+    const size = `${formatCount(nodeCount, 'node')} in ${formatCount(segmentCount, 'segment')}`
+    output.note(`coordinator  ${fleet.url}   ${size}`)
     await steps.gather()
     await steps.run(seed)
     const tookMs = Math.round(clock.monotonicMs() - beganMs)
     if (output.json) output.data({ type: 'result', status: 'success', url: fleet.url, tookMs })
     else output.print(`all of it took ${formatDuration(tookMs)}`)
+    isPlayed = true
     if (flags.keep === true) {
       output.note(`still up; try:  engine status --url ${fleet.url}`)
       output.note(`                engine publish ${staging} --site ${SITE} --group ${GROUP} --url ${fleet.url}`)
@@ -167,9 +174,9 @@ export async function demo(context: Context, flags: DemoFlags): Promise<number> 
   const playing = play()
   try {
     const stopped = await Promise.race([playing, life.ended])
-    if (stopped === null || flags.keep === true) return 0
+    if (stopped === null) return 0
     output.note('stopping')
-    return stopped === 'SIGTERM' ? 143 : 130
+    return isPlayed ? 0 : exitCodeOfSignal(stopped)
   } finally {
     // The play must not write into the directory that is removed, nor ask a coordinator that is gone.
     stop.abort()

@@ -60,15 +60,22 @@ async function storage(directory: string): Promise<Finding[]> {
     ]
   } catch (error) {
     const known = toEngineError(error, { path: directory })
-    return [finding('data directory', 'fail', known.message, known.hint)]
+    const hint = 'create it and let the engine’s user write it, or name another with --data'
+    return [finding('data directory', 'fail', known.message, hint)]
   }
+}
+
+const portHints: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'stop what listens there, or choose another address with --listen',
+  EADDRNOTAVAIL: 'this machine does not have that address: choose one of its own with --listen',
+  EACCES: 'choose a port above 1023 with --listen',
 }
 
 function port(host: string, number: number): Promise<Finding> {
   return new Promise((resolve) => {
     const server = createServer()
     server.once('error', (error: NodeJS.ErrnoException) => {
-      const hint = 'stop what listens there, or choose another address with --listen'
+      const hint = portHints[error.code ?? ''] ?? 'choose another address with --listen'
       resolve(finding('port', 'warn', `${host}:${number} ${error.code ?? error.message}`, hint))
     })
     server.listen(number, host, () => server.close(() => resolve(finding('port', 'ok', `${host}:${number} is free`))))

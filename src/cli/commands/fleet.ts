@@ -13,13 +13,19 @@ const siteRow = (site: SiteView): string[] => [
   site.holdReason === null ? '' : `held: ${site.holdReason}`,
 ]
 
+const whyNone = (all: readonly SiteView[], group: string | undefined): string => {
+  if (group === undefined || all.length === 0)
+    return 'no site yet; publish one: engine publish DIR --site NAME --group NAME'
+  const groups = [...new Set(all.map((site) => site.group))].toSorted()
+  return `no site in group ${group} (groups: ${groups.join(', ')})`
+}
+
 /** `engine status`: each site, what should be live and on how many nodes it is. */
 export async function status(context: Context, flags: { readonly group?: string }): Promise<number> {
   const all = await (await context.connect()).sites()
   const items = flags.group === undefined ? all : all.filter((site) => site.group === flags.group)
   if (context.output.json) context.output.data({ items })
-  else if (items.length === 0)
-    context.output.note('no site yet; publish one: engine publish DIR --site NAME --group NAME')
+  else if (items.length === 0) context.output.note(whyNone(all, flags.group))
   else {
     const head = ['SITE', 'GROUP', 'TARGET', 'LIVE ON', 'KEPT', '']
     for (const line of table(head, items.map(siteRow), context.output.dataColumns)) context.output.print(line)

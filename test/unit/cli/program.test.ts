@@ -21,3 +21,29 @@ t.test('wrong usage ends with 2, help and version with 0', async (t) => {
     /1\.2\.3/,
   )
 })
+
+t.test('an error about a flag says once what is not valid, and why', async (t) => {
+  const place = ['--site', 'www', '--group', 'edge', '--url', 'http://127.0.0.1:1']
+  const cases: readonly (readonly [readonly string[], string])[] = [
+    [['demo', '--nodes', '0'], '--nodes "0" is not valid: write a number from 1 to 100'],
+    [['demo', '--nodes', '2', '--segments', '3'], '--segments "3" is not valid: write a number from 1 to 2'],
+    [['publish', '.', ...place, '--quorum', 'x'], '--quorum "x" is not valid: write it like 25% or 0.25'],
+    [
+      ['rollback', ...place, '--reason', 'r', '--release', 'x'],
+      '--release "x" is not valid: write it like 42 or www@42',
+    ],
+    [
+      ['jobs', '--limit', '-1', '--url', 'http://127.0.0.1:1'],
+      '--limit "-1" is not valid: write a whole number above 0',
+    ],
+  ]
+  for (const [args, says] of cases) {
+    const errors = t.capture(process.stderr, 'write', () => true)
+    t.equal(await runProgram(['--no-color', ...args], '1.2.3'), 2, args.join(' '))
+    t.equal(
+      errors().map((call) => String(call.args[0]).split('\n')[0])[0],
+      `error ENGINE_ERR_INVALID_ARGUMENT: ${says}`,
+    )
+    errors.restore()
+  }
+})
