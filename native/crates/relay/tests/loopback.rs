@@ -58,10 +58,10 @@ fn a_chain_passes_on_what_it_receives() {
 }
 
 #[test]
-fn two_strands_share_the_work() {
+fn two_strands_share_the_work_and_who_has_all_leaves() {
     let content = Content::new("strands", 4 * MIB, 16);
     let relays = [1, 2, 3, 4, 5].map(open_relay);
-    let _source = content.open_source(&relays[0], 2);
+    let source = content.open_source(&relays[0], 2);
     let at = |place: usize| peer(u8::try_from(place + 1).unwrap(), relays[place].address());
     // Strand 0: source, 1, then the others below it; strand 1: source, 2, then the others.
     let receivers = ["b", "c", "d", "e"].map(|name| {
@@ -81,6 +81,12 @@ fn two_strands_share_the_work() {
     for (name, receiver) in &receivers {
         content.completes(receiver, name);
     }
+    // Two of them are each other's parents: a child that has all must not keep its parent serving.
+    until("nobody has a child any more", || {
+        let sessions = receivers.iter().map(|(_, receiver)| receiver);
+        let mut all = sessions.chain([&source]);
+        all.all(|session| session.status().children == 0)
+    });
 }
 
 #[test]

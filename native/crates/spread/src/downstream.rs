@@ -65,8 +65,8 @@ impl Core {
     /// See [`Core::next_for`].
     pub(crate) fn pick(&mut self, id: LinkId, now_ms: u64) -> Option<(u32, u8)> {
         let link = self.links.get_mut(id)?;
-        link.used_ms = now_ms;
         if let Some(index) = link.pull_queue.pop_front() {
+            link.used_ms = now_ms;
             link.peer_has.insert(index);
             return Some((index, STRAND_PULLED));
         }
@@ -76,6 +76,7 @@ impl Core {
         loop {
             let link = self.links.get_mut(id)?;
             if let Some(next) = next_of_feeds(link, &self.strands) {
+                link.used_ms = now_ms;
                 self.count_given(id, now_ms);
                 return Some(next);
             }

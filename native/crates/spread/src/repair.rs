@@ -316,14 +316,13 @@ impl Core {
         }
     }
 
-    /// A link that is there to pull, and not used to.
+    /// A link that brings nothing: it is there to pull and not used to, or both ends have all.
+    /// While one of them lacks something, it may still be asked by the other.
     fn is_spare(&self, id: LinkId, link: &Link) -> bool {
-        link.feeds.is_empty()
-            && self
-                .strands
-                .iter()
-                .all(|strand| strand.parent() != Some(id))
-            && self.asked.iter().all(|asked| asked.link != id)
+        let mut strands = self.strands.iter();
+        let brings_nothing = (self.complete && link.said.complete)
+            || strands.all(|strand| strand.parent() != Some(id));
+        brings_nothing && link.feeds.is_empty() && self.asked.iter().all(|asked| asked.link != id)
     }
 
     fn tell_news(&mut self) {
