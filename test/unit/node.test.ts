@@ -5,7 +5,9 @@ import { existsSync } from 'node:fs'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
+import { Writable } from 'node:stream'
 import t from 'tap'
+import { createLogger } from '../../src/base/log.js'
 import { seededRandom } from '../../src/base/random.js'
 import { Node, type NodeOptions } from '../../src/node.js'
 import { FakeCoordinator } from '../support/fake-coordinator.js'
@@ -198,12 +200,22 @@ t.test('another coordinator at the old address is not obeyed', async (t) => {
   t.notOk(second.isConnected)
 })
 
-t.test('a name that is taken is said to who waits', async (t) => {
+t.test('a name that is taken is said to who waits, and once in the log', async (t) => {
   const { coordinator, open, options } = await setUp(t)
   await (await open()).ready()
   await coordinator.joined()
-  const second = await open({ dataDir: `${options.dataDir}-2` })
+  const lines: { readonly err?: { readonly code: string } }[] = []
+  const destination = new Writable({
+    write: (text: Buffer, _encoding, done) => {
+      lines.push(JSON.parse(text.toString()) as { err?: { code: string } })
+      done()
+    },
+  })
+  const log = createLogger({ level: 'warn', format: 'json', destination })
+  const second = await open({ dataDir: `${options.dataDir}-2`, log })
   await t.rejects(second.ready(), { code: 'ENGINE_ERR_NODE_NAME_TAKEN' })
+  t.match(lines, [{ level: 'error', err: { code: 'ENGINE_ERR_NODE_NAME_TAKEN' } }])
+  t.equal(lines.length, 1)
 })
 
 t.test('a node opens without its coordinator and waits for it as long as it is asked to', async (t) => {
