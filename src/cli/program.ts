@@ -23,6 +23,8 @@ const EXIT_USAGE = 2
 /** What `engine` was run with, and the code it ends with. */
 class Run {
   exitCode = 0
+  /** Whose arguments commander could not read. */
+  #misused = 'engine'
 
   /** Makes an action of commander: gives it a context, turns what it throws into an exit code. */
   command(action: Action): (...args: unknown[]) => Promise<void> {
@@ -37,6 +39,21 @@ class Run {
         this.exitCode = fail(output, error)
       }
     }
+  }
+
+  /** Has wrong arguments of a command told by `refuse`, which knows how the run speaks. */
+  watch(command: Command): void {
+    command.configureOutput({ outputError: () => {} }).exitOverride((error) => {
+      this.#misused = [command.parent?.name(), command.name()].filter((name) => name !== undefined).join(' ')
+      throw error
+    })
+  }
+
+  /** Tells what commander refused, with the way out. */
+  refuse({ message }: CommanderError, flags: GlobalFlags): void {
+    const said = message.replace(/^error: /, '').replaceAll('\n', ' ')
+    const hint = `see ${this.#misused} --help`
+    this.#output(flags).error(new EngineError('ENGINE_ERR_INVALID_ARGUMENT', {}, { message: said, hint }))
   }
 
   #output(flags: GlobalFlags): Output {
@@ -59,11 +76,14 @@ class Run {
       interrupts,
       connect: async () => {
         const { Client } = await import('../control/client.js')
-        return new Client({ url: flags.url ?? terminalSettings().url })
+        return new Client({ url: flags.url ?? terminalSettings().url ?? (await urlOfFile()) })
       },
     }
   }
 }
+
+/** Read only where nothing stronger says it: a broken file is no trouble of a command that names its coordinator. */
+const urlOfFile = async (): Promise<string> => (await import('../config/load.js')).loadUrl()
 
 const collect = (value: string, all: string[] = []): string[] => [...all, value]
 
@@ -187,17 +207,17 @@ function build(run: Run, version: string): Command {
   const program = new Command('engine')
     .description('Brings a directory to many servers, proves that it arrived, switches them all live at once.')
     .version(version)
-    .option('--url <url>', 'coordinator to ask (ENGINE_URL; default http://127.0.0.1:7400)')
+    .option('--url <url>', 'coordinator to ask (ENGINE_URL, url in engine.yaml; default http://127.0.0.1:7400)')
     .option('--json', 'JSON on standard output')
     .option('-q, --quiet', 'nothing but data and errors')
     .option('--no-color', 'no colours (NO_COLOR)')
     .option('--no-progress', 'plain lines instead of bars')
     .showSuggestionAfterError()
-    .exitOverride()
+  run.watch(program)
   addPublishing(program, run)
   addQueries(program, run)
   addProcesses(program, run)
-  for (const command of program.commands) command.exitOverride()
+  for (const command of program.commands) run.watch(command)
   return program
 }
 
@@ -208,12 +228,16 @@ function build(run: Run, version: string): Command {
  */
 export async function runProgram(args: readonly string[], version: string): Promise<number> {
   const run = new Run()
+  const program = build(run, version)
   try {
-    await build(run, version).parseAsync([...args], { from: 'user' })
+    await program.parseAsync([...args], { from: 'user' })
     return run.exitCode
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE
-    if (error instanceof EngineError) return error.exitCode
-    throw error
+    if (!(error instanceof CommanderError)) throw error
+    if (error.exitCode === 0) return 0
+    // Without a command its help was printed: there is nothing to add.
+    // What comes after the argument that could not be read was not read either.
+    if (error.code !== 'commander.help') run.refuse(error, { ...program.opts(), json: args.includes('--json') })
+    return EXIT_USAGE
   }
 }

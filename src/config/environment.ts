@@ -13,7 +13,8 @@ export interface TerminalSettings {
   readonly animate: boolean
   /** True when the terminal cannot be redrawn. */
   readonly dumb: boolean
-  readonly url: string
+  /** Null: a configuration file may say it. */
+  readonly url: string | null
 }
 
 const isSet = (value: string | undefined): boolean =>
@@ -29,7 +30,7 @@ export function terminalSettings(environment: Environment = processEnvironment):
     color,
     animate: !isSet(environment['CI']),
     dumb,
-    url: url === undefined || url === '' ? 'http://127.0.0.1:7400' : url,
+    url: url === undefined || url === '' ? null : url,
   }
 }
 

@@ -39,6 +39,26 @@ export async function loadConfig(options: LoadOptions = {}): Promise<Config> {
   return deepFreeze(config)
 }
 
+/**
+ * The coordinator that commands ask, where neither a flag nor ENGINE_URL says it: from the file that
+ * `engine serve` would read here, else the default. All of the file is checked: a slip of the pen in a key
+ * must not lead to another fleet.
+ * @throws {EngineError} ENGINE_ERR_CONFIG_INVALID as `loadConfig` does, of the file alone.
+ */
+export async function loadUrl(options: Pick<LoadOptions, 'surroundings'> = {}): Promise<string> {
+  try {
+    const file = await findFile(undefined, { ...surroundings(), ...options.surroundings })
+    const values = file[0]?.values ?? {}
+    const parsed = settingsSchema.safeParse(values)
+    if (!parsed.success) throw refused(parsed.error.issues, file, values)
+    return parsed.data.url
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error
+    const hint = `${error.hint}; or say which coordinator to ask with --url or ENGINE_URL`
+    throw new EngineError(error.code, error.details, { cause: error, hint })
+  }
+}
+
 async function findFile(named: string | undefined, around: Surroundings): Promise<Source[]> {
   const { environment, workingDirectory } = around
   const variable = environment['ENGINE_CONFIG']

@@ -47,3 +47,45 @@ t.test('an error about a flag says once what is not valid, and why', async (t) =
     errors.restore()
   }
 })
+
+t.test('wrong usage is one result with --json, and names the help that says how', async (t) => {
+  const cases: readonly (readonly [readonly string[], RegExp, string])[] = [
+    [['status', '--json', '--bogus'], /unknown option '--bogus'/, 'see engine status --help'],
+    [['jobs', '--sit', 'x', '--json'], /unknown option '--sit' \(Did you mean --site\?\)/, 'see engine jobs --help'],
+    [['nope', '--json'], /unknown command 'nope'/, 'see engine --help'],
+    [['commit', '--json'], /missing required argument 'job'/, 'see engine commit --help'],
+  ]
+  // No assertion while the streams are captured: they carry what tap says, too.
+  const complained = t.capture(process.stderr, 'write', () => true)
+  const told = t.capture(process.stdout, 'write', () => true)
+  const codes: number[] = []
+  for (const [args] of cases) codes.push(await runProgram(args, '1.2.3'))
+  const [out = [], errors = []] = [told, complained].map((stream) => stream().map((call) => String(call.args[0])))
+  told.restore()
+  complained.restore()
+  t.same(codes, [2, 2, 2, 2])
+  const results = out.filter((line) => line.startsWith('{'))
+  t.equal(results.length, cases.length, 'one each')
+  for (const [at, [, message, hint]] of cases.entries()) {
+    const error = { code: 'ENGINE_ERR_INVALID_ARGUMENT', message, hint }
+    t.match(JSON.parse(results[at] ?? ''), { type: 'result', status: 'failed', error })
+    t.match(errors.join(''), hint)
+  }
+})
+
+t.test('without a command the help is told, and no error', async (t) => {
+  const complained = t.capture(process.stderr, 'write', () => true)
+  t.equal(await runProgram([], '1.2.3'), 2)
+  t.match(
+    complained()
+      .map((call) => String(call.args[0]))
+      .join(''),
+    /Usage: engine/,
+  )
+  t.notMatch(
+    complained()
+      .map((call) => String(call.args[0]))
+      .join(''),
+    /ENGINE_ERR/,
+  )
+})

@@ -2,7 +2,7 @@
 // Method: real files in a test directory; surroundings are given, never the machine's.
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { type LoadOptions, loadConfig } from '../../../src/config/load.js'
+import { type LoadOptions, loadConfig, loadUrl } from '../../../src/config/load.js'
 
 const around = (workingDirectory: string, environment: Record<string, string> = {}) => ({
   environment: { HOME: join(workingDirectory, 'home'), ...environment },
@@ -198,3 +198,24 @@ t.test('the result is frozen to its depth', async (t) => {
 t.test('a file beyond the limit is refused before it is read', async (t) => {
   t.match(await problem(load(t, { 'engine.yaml': `# ${'x'.repeat(2 ** 20)}\n` })), /larger than/)
 })
+
+t.test(
+  'commands ask the coordinator of the file that serve would read, and a broken one is told with its line',
+  async (t) => {
+    const ask = (files: Record<string, string>, environment: Record<string, string> = {}): Promise<string> =>
+      loadUrl({ surroundings: around(t.testdir(files), environment) })
+    t.equal(await ask({}), 'http://127.0.0.1:7400')
+    t.equal(await ask({ 'engine.yaml': 'url: http://c:1\ncoordinator:\n  listen:\n    host: 0.0.0.0\n' }), 'http://c:1')
+    t.equal(
+      await ask({ 'own.yaml': 'url: http://c:2\n', 'engine.yaml': 'role:' }, { ENGINE_CONFIG: 'own.yaml' }),
+      'http://c:2',
+    )
+    t.match(await problem(ask({}, { ENGINE_CONFIG: 'none.yaml' })), /none\.yaml/)
+    t.match(
+      await problem(ask({ 'engine.yaml': 'role: node\nulr: http://c:1\n' })),
+      /engine\.yaml:2:1: ulr .*did you mean url/,
+    )
+    t.match(await problem(ask({ 'engine.yaml': 'role: node\nurl: c\n' })), /engine\.yaml:2:1: url must be a URL/)
+    await t.rejects(ask({ 'engine.yaml': 'a: [\n' }), { message: /engine\.yaml:2:1/, hint: /--url or ENGINE_URL/ })
+  },
+)

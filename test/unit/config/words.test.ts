@@ -41,15 +41,14 @@ t.test('listening where others reach has to be said aloud', async (t) => {
 })
 
 t.test('the terminal’s wishes are read from its variables', async (t) => {
-  const url = 'http://127.0.0.1:7400'
-  t.same(terminalSettings({}), { color: undefined, animate: true, dumb: false, url })
+  t.same(terminalSettings({}), { color: undefined, animate: true, dumb: false, url: null })
   t.match(terminalSettings({ NO_COLOR: '1', FORCE_COLOR: '1' }), { color: false })
   t.match(terminalSettings({ NO_COLOR: '', FORCE_COLOR: '1' }), { color: true })
   t.match(terminalSettings({ TERM: 'dumb' }), { color: false, dumb: true })
   t.match(terminalSettings({ CI: 'true' }), { animate: false })
   t.match(terminalSettings({ CI: 'false' }), { animate: true })
   t.match(terminalSettings({ ENGINE_URL: 'http://c:1' }), { url: 'http://c:1' })
-  t.match(terminalSettings({ ENGINE_URL: '' }), { url })
+  t.match(terminalSettings({ ENGINE_URL: '' }), { url: null })
 })
 
 t.test('the user’s directories are where XDG says, when it says something whole', async (t) => {
