@@ -6,6 +6,7 @@ interface Served {
   readonly assignmentId: string
   readonly site: string
   readonly release: number
+  bytesSent: number
   idleSinceMs: number
 }
 
@@ -28,8 +29,8 @@ export class Lingering {
     return this.#bySession.size
   }
 
-  add(session: number, of: Omit<Served, 'idleSinceMs'>, nowMs: number): void {
-    this.#bySession.set(session, { ...of, idleSinceMs: nowMs })
+  add(session: number, of: Pick<Served, 'assignmentId' | 'site' | 'release'>, nowMs: number): void {
+    this.#bySession.set(session, { ...of, bytesSent: 0, idleSinceMs: nowMs })
   }
 
   /** The session that serves an assignment; null when none does. */
@@ -61,10 +62,15 @@ export class Lingering {
     }
   }
 
-  /** Takes in how the sessions stand; gives those that nobody has fetched from for long enough. */
+  /**
+   * Takes in how the sessions stand; gives those that nobody has fetched from for long enough. A child that is
+   * connected is no reason to stay: two nodes that serve each other would never part.
+   */
   idle(statuses: ReadonlyMap<number, SessionStatus>, nowMs: number): readonly number[] {
     for (const [session, each] of this.#bySession) {
-      if ((statuses.get(session)?.children ?? 0) > 0) each.idleSinceMs = nowMs
+      const bytesSent = statuses.get(session)?.bytesSent ?? each.bytesSent
+      if (bytesSent !== each.bytesSent) each.idleSinceMs = nowMs
+      each.bytesSent = bytesSent
     }
     return [...this.#bySession]
       .filter(([, { idleSinceMs }]) => nowMs - idleSinceMs > SESSION_LINGER_MS)

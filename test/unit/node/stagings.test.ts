@@ -282,19 +282,21 @@ t.test('a discard stops what runs, drops what was staged, and leaves what was li
   await parts.stagings.discard({ ...discard, assignmentId: assignmentId(77), site: 'none', release: 7 })
 })
 
-t.test('a finished session serves on while it has children, then its files go', async (t) => {
+t.test('a finished session serves on while somebody fetches from it, then its files go', async (t) => {
   const parts = await open(t)
   const command = await parts.command(1)
   await parts.stagings.stage(command)
   const execution = await parts.execution(0)
   await execution.finish(command.treeHash)
   await parts.reported('completion')
-  parts.plane.stand(1, { children: 2 })
-  parts.clock.advance(3 * SESSION_LINGER_MS)
+  for (let count = 1; count <= 6; count++) {
+    parts.plane.stand(1, { children: 2, bytesSent: 100 * count })
+    parts.clock.advance(SESSION_LINGER_MS / 2)
+  }
   t.strictSame(parts.plane.closed, [])
   parts.stagings.setPlan(assignmentId(1), somePlan)
   t.strictSame(parts.plane.plans.at(-1), { session: 1, plan: somePlan }, 'its plan still changes')
-  parts.plane.stand(1, { children: 0 })
+  // A node that fetched from here and serves us stays connected as long as we do.
   parts.clock.advance(2 * SESSION_LINGER_MS)
   t.strictSame(parts.plane.closed, [1])
   await until('the files are gone', async () => !(await exists(parts.paths.stream(assignmentId(1)))))
