@@ -4,7 +4,7 @@ import { mkdir, mkdtemp, readFile, readlink, rm, writeFile } from 'node:fs/promi
 import { tmpdir } from 'node:os'
 import t from 'tap'
 import { Fleet, lastLine } from '../support/fleet.js'
-import { runEngine } from '../support/process.js'
+import { runEngine, startEngine } from '../support/process.js'
 import { until } from '../support/until.js'
 
 const directory = await mkdtemp(`${tmpdir()}/distributary-e2e-`)
@@ -47,6 +47,9 @@ t.test('--stage-only changes nothing that is served until commit', async (t) => 
   t.match(lastLine(staged), { status: 'staged' })
   t.match(await served('n1'), /^one 0/)
   const { job } = lastLine(staged) as { job: { id: string } }
+  const behind = await fleet.engine('rollback', '-s', 'www', '-g', 'edge', '--reason', 'would wait for it')
+  t.equal(behind.code, 6)
+  t.match(behind.stderr, new RegExp(`job ${job.id} .*\\n.*engine commit ${job.id}`))
   const committed = await fleet.engine('commit', job.id, '--json')
   t.equal(committed.code, 0, committed.stderr)
   for (const node of ['n1', 'n2']) t.match(await served(node), /^two 0/)
@@ -95,6 +98,12 @@ t.test('each kind of mistake has its exit code and says what to do', async (t) =
   const cases: readonly (readonly [string, number, readonly string[], RegExp])[] = [
     ['a missing directory', 3, ['publish', '/nowhere/at/all', '-s', 'www', '-g', 'edge'], /nowhere/],
     ['a group that nobody is in', 7, ['publish', staging, '-s', 'other', '-g', 'nobody'], /nobody/],
+    [
+      'the same, quietly',
+      7,
+      ['publish', staging, '-s', 'other', '-g', 'nobody', '-q'],
+      /ENGINE_ERR_GROUP_EMPTY.*nobody/,
+    ],
     ['an unknown site', 3, ['rollback', '-s', 'nope', '-g', 'edge', '--reason', 'x'], /nope/],
     ['an unknown job', 3, ['receipts', '01ARZ3NDEKTSV4RRFFQ69G5FAV'], /01ARZ3NDEKTSV4RRFFQ69G5FAV/],
     ['a misspelt flag', 2, ['publish', staging, '--sit', 'www'], /--site/],
@@ -110,6 +119,34 @@ t.test('each kind of mistake has its exit code and says what to do', async (t) =
   const gone = await runEngine(['status', '--url', 'http://127.0.0.1:1'])
   t.equal(gone.code, 5)
   t.match(gone.stderr, /ENGINE_ERR_COORDINATOR_UNREACHABLE/)
+})
+
+t.test('a request to end asks for the abort, as Ctrl-C does', async (t) => {
+  await write(pages('unwanted', 5))
+  const { pid } = fleet.process('n2')
+  process.kill(pid, 'SIGSTOP')
+  try {
+    const publishing = startEngine(['publish', staging, '-s', 'www', '-g', 'edge', '--url', fleet.url])
+    await until('the job waits for the node that stands still', () => publishing.output.includes('distributing'))
+    const outcome = await publishing.stop('SIGTERM')
+    t.equal(outcome.code, 143, outcome.stderr)
+    t.match(outcome.stderr, /asking for an abort[^]*ENGINE_ERR_JOB_ABORTED/)
+  } finally {
+    process.kill(pid, 'SIGCONT')
+  }
+  t.match(await served('n1'), /^three 0/)
+})
+
+t.test('commands ask the coordinator of engine.yaml, unless they are told another', async (t) => {
+  const file = `${directory}/asked.yaml`
+  const place = { env: { ENGINE_CONFIG: file } }
+  await writeFile(file, `url: ${fleet.url}\n`)
+  t.match((await runEngine(['status'], place)).stdout, /www@/)
+  await writeFile(file, `role: node\nulr: ${fleet.url}\n`)
+  const slip = await runEngine(['status'], place)
+  t.equal(slip.code, 2)
+  t.match(slip.stderr, /asked\.yaml:2:1: ulr is not known; did you mean url/)
+  t.equal((await runEngine(['status', '--url', fleet.url], place)).code, 0)
 })
 
 t.test('a node that was away gets what it missed, and meanwhile has a reason', async (t) => {
