@@ -42,6 +42,7 @@ class TranslatedDatabase implements SqliteDatabase {
   }
 
   prepare(text: string): SqliteStatement {
+    if (text === 'rollback') return this.#rollback
     const statement = this.#tell(() => this.#connection.prepare<unknown[]>(text))
     return {
       reader: statement.reader,
@@ -49,6 +50,18 @@ class TranslatedDatabase implements SqliteDatabase {
       run: (parameters) => this.#tell(() => statement.run(...parameters)),
       iterate: (parameters) => this.#tell(() => statement.iterate(...parameters)),
     }
+  }
+
+  /**
+   * A full disk or a failed write makes SQLite roll back by itself; to do it again is an error, which would be
+   * told in place of the first.
+   */
+  get #rollback(): SqliteStatement {
+    const run = (): { changes: number; lastInsertRowid: number } => {
+      if (this.#connection.inTransaction) this.#tell(() => this.#connection.exec('rollback'))
+      return { changes: 0, lastInsertRowid: 0 }
+    }
+    return { reader: false, run, all: () => [], iterate: () => [][Symbol.iterator]() }
   }
 
   #tell<T>(work: () => T): T {

@@ -57,6 +57,31 @@ t.test('damage in a page that opening does not read is found all the same', asyn
   t.same(readFileSync(path), bytes, 'it is left as it is')
 })
 
+t.test('a full disk in a transaction is told as such, undoes it, and what follows works again', async (t) => {
+  const path = join(t.testdir(), 'engine.db')
+  const db = await openDatabase(path)
+  await sql`pragma max_page_count = 40`.execute(db)
+  const values = (index: number) => ({
+    site: `site-${index}`,
+    group_name: 'x'.repeat(2000),
+    last_release: 0,
+    created_at_ms: 1,
+  })
+  const filling = db.transaction().execute(async (inside) => {
+    for (let at = 0; at < 100; at++) await inside.insertInto('sites').values(values(at)).execute()
+  })
+  await t.rejects(filling, { code: 'ENGINE_ERR_NO_SPACE', details: { path } })
+  t.same(await db.selectFrom('sites').select('site').execute(), [])
+  await db.transaction().execute((inside) => inside.insertInto('sites').values(values(1)).execute())
+  const vain = db.transaction().execute(async (inside) => {
+    await inside.insertInto('sites').values(values(2)).execute()
+    throw new Error('not this one')
+  })
+  await t.rejects(vain, { message: 'not this one' })
+  t.same(await db.selectFrom('sites').select('site').execute(), [{ site: 'site-1' }])
+  await db.destroy()
+})
+
 t.test('a directory in place of the file is an error that names where', async (t) => {
   const path = join(t.testdir(), 'engine.db')
   mkdirSync(path)
