@@ -1,4 +1,5 @@
-import { stat } from 'node:fs/promises'
+import { realpath, stat } from 'node:fs/promises'
+import { isAbsolute, relative, sep } from 'node:path'
 import { EngineError } from '../base/errors.js'
 import { JOB_PAGE_DEFAULT } from '../base/limits.js'
 import type { CoordinatorDoor, JobFilter, VersionView } from '../control/door.js'
@@ -45,7 +46,7 @@ export class Door implements CoordinatorDoor {
     const request = checked(asked)
     const { site, group } = request
     checkQueue([...world.jobs.values()].map(toMember), site)
-    if (request.directory !== null) await requireDirectory(request.directory)
+    if (request.directory !== null) await requireDirectory(request.directory, world.content.paths.directory)
     const parts = world.roster.inGroup(group).map((known) => newPart(known.identity))
     const job = new LiveJob(this.#newRecord(request), parts, world.clock.monotonicMs())
     await world.watching.begin(job.id, true)
@@ -202,8 +203,23 @@ function checked(asked: JobRequest): JobRequest {
   throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what, why: issue?.message ?? 'it does not fit the schema' })
 }
 
-/** A slip in the name is told at once, before a job or a site is made of it. */
-async function requireDirectory(path: string): Promise<void> {
+/**
+ * A slip in the name is told at once, before a job or a site is made of it; so is a directory that would bring
+ * the coordinator's signing key to every node.
+ */
+async function requireDirectory(path: string, dataDir: string): Promise<void> {
   const found = await stat(path).catch(() => null)
   if (found?.isDirectory() !== true) throw new EngineError('ENGINE_ERR_SOURCE_MISSING', { path })
+  const [asked, own] = await Promise.all([realpath(path), realpath(dataDir)])
+  if (!isWithin(own, asked) && !isWithin(asked, own)) return
+  const relation = isWithin(own, asked) ? 'lies in' : 'contains'
+  const why = `${path} ${relation} the coordinator's data directory ${own}, which holds its signing key`
+  const hint = `publish a directory outside of ${own} that does not contain it, or move the data directory`
+  throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the directory', why }, { hint })
+}
+
+/** Both as realpath gives them; a directory is within itself. Pure. */
+function isWithin(parent: string, path: string): boolean {
+  const way = relative(parent, path)
+  return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way)
 }

@@ -1,6 +1,7 @@
 // Goal: what is asked of a job is answered when it is on record, however long it takes to be done.
 // Method: the door over a real database and a job that gets nowhere.
-import { join } from 'node:path'
+import { mkdirSync, symlinkSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import t from 'tap'
 import { Door } from '../../../src/coordinator/asking.js'
 import { LiveJob } from '../../../src/coordinator/live-job.js'
@@ -9,19 +10,23 @@ import { Store } from '../../../src/store/store.js'
 import { jobRecord } from '../../support/records.js'
 
 interface Place {
-  testdir(): string
+  testdir(content: { data: Record<string, never> }): string
   teardown(run: () => unknown): void
 }
 
 async function place(t: Place) {
-  const store = await Store.open(join(t.testdir(), 'engine.db'))
+  const dataDir = join(t.testdir({ data: {} }), 'data')
+  const store = await Store.open(join(dataDir, 'engine.db'))
   t.teardown(() => store.close())
   const job = new LiveJob(jobRecord({ id: 'j', state: 'staged' }), [], 0)
   job.running = new Promise(() => {})
   await store.jobs.create(job.record)
-  const world = { store, jobs: new Map([[job.id, job]]), closing: new AbortController().signal } as unknown as World
+  const world = {
+    ...{ store, jobs: new Map([[job.id, job]]), closing: new AbortController().signal },
+    content: { paths: { directory: dataDir } },
+  } as unknown as World
   const version = { name: '', version: '', apiVersion: 1, channelVersion: 1, coordinatorId: '' }
-  return { store, job, door: new Door({ world, newJobId: () => '', version }) }
+  return { dataDir, store, job, door: new Door({ world, newJobId: () => '', version }) }
 }
 
 t.test('a commit is answered before it is decided, and stands', async (t) => {
@@ -54,4 +59,20 @@ t.test('what would wait behind a staged job is refused, unless that was called a
   await door.commitJob('j')
   const error: unknown = await door.createJob(rollback).catch((caught: unknown) => caught)
   t.notMatch(error, { code: 'ENGINE_ERR_CONFLICT' }, 'it is let into the queue')
+})
+
+t.test('the data directory is not published, by no name and with nothing around it', async (t) => {
+  const { dataDir, door } = await place(t)
+  const around = dirname(dataDir)
+  const [below, alias, beside] = [join(dataDir, 'sites'), join(around, 'alias'), join(around, 'data-of-the-site')]
+  for (const directory of [below, beside]) mkdirSync(directory)
+  symlinkSync(dataDir, alias)
+  const publish = (directory: string): Promise<unknown> =>
+    door.createJob({ type: 'publish', site: 'other', group: 'edge', directory } as never)
+  for (const directory of [dataDir, below, alias, around, '/']) {
+    const refusal = { code: 'ENGINE_ERR_INVALID_ARGUMENT', message: /signing key/, hint: /outside/ }
+    await t.rejects(publish(directory), refusal, directory)
+  }
+  const error: unknown = await publish(beside).catch((caught: unknown) => caught)
+  t.notMatch(error, { code: 'ENGINE_ERR_INVALID_ARGUMENT' }, 'a neighbour with a name that begins alike may be')
 })
