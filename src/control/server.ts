@@ -2,6 +2,7 @@
 // In: requests. Out: what the coordinator's door answers, checked by the schemas; problem documents.
 // Never: a decision, a look into the database, a payload byte; an answer to a web page of another origin.
 import type { Server } from 'node:http'
+import type { Socket } from 'node:net'
 import swagger from '@fastify/swagger'
 import { type FastifyError, type FastifyReply, fastify } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
@@ -9,6 +10,7 @@ import { type Clock, systemClock } from '../base/clock.js'
 import { EngineError, toEngineError } from '../base/errors.js'
 import {
   HTTP_BODY_BYTES_MAX,
+  HTTP_CHECK_MS,
   HTTP_CONNECTIONS_MAX,
   HTTP_HEADER_BYTES_MAX,
   HTTP_HEADERS_MS,
@@ -45,17 +47,31 @@ interface Parts {
   readonly channel: NodeChannel
 }
 
-/** What is not HTTP at all is answered shortly and cut. */
-function onClientError(error: NodeJS.ErrnoException, socket: NodeJS.WritableStream & { destroy(): void }): void {
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+/** The status line and the reason for what could not be read as a request. */
+function refusalOf(code: string | undefined): { readonly status: string; readonly why: string } {
+  switch (code) {
+    case 'HPE_HEADER_OVERFLOW':
+      return { status: '431 Headers Too Large', why: 'its headers are too large' }
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return { status: '408 Request Timeout', why: 'it was not complete in time' }
+    default:
+      return { status: '400 Bad Request', why: 'it is not HTTP' }
+  }
+}
+
+/**
+ * What is not HTTP at all is answered shortly and cut, whether or not the caller hangs up as well: until the socket
+ * is gone it counts against HTTP_CONNECTIONS_MAX. Who has not even taken earlier answers gets none.
+ */
+function onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable || socket.writableLength > 0) {
     socket.destroy()
     return
   }
-  const status = error.code === 'HPE_HEADER_OVERFLOW' ? '431 Headers Too Large' : '400 Bad Request'
-  const why = error.code === 'HPE_HEADER_OVERFLOW' ? 'its headers are too large' : 'it is not HTTP'
+  const { status, why } = refusalOf(error.code)
   const body = JSON.stringify(toProblem(new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the request', why })))
   const head = `HTTP/1.1 ${status}\r\nconnection: close\r\ncontent-type: ${PROBLEM_TYPE}\r\n`
-  socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`)
+  socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`, () => socket.destroy())
 }
 
 function createApp(): App {
@@ -65,7 +81,11 @@ function createApp(): App {
     forceCloseConnections: true,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 128 },
-    http: { maxHeaderSize: HTTP_HEADER_BYTES_MAX, headersTimeout: HTTP_HEADERS_MS },
+    http: {
+      maxHeaderSize: HTTP_HEADER_BYTES_MAX,
+      headersTimeout: HTTP_HEADERS_MS,
+      connectionsCheckingInterval: HTTP_CHECK_MS,
+    },
     clientErrorHandler: onClientError,
     frameworkErrors: (error, request, reply: FastifyReply) => {
       const answer = problemOf(error, request.headers['content-type'])

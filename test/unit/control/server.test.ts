@@ -1,6 +1,6 @@
 // The HTTP API as clients see it: every route over injected requests against a coordinator that only
 // remembers; then what the server refuses, and that a listening one says why it cannot listen.
-import { createServer } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import t from 'tap'
 import { systemClock } from '../../../src/base/clock.js'
 import { EngineError } from '../../../src/base/errors.js'
@@ -9,6 +9,7 @@ import { createMetrics } from '../../../src/control/metrics.js'
 import type { Problem } from '../../../src/control/schema/problem.js'
 import { buildServer, ControlServer, openApiDocument } from '../../../src/control/server.js'
 import { FakeDoor, someJob, someNodeId } from '../../support/fake-door.js'
+import { until } from '../../support/until.js'
 
 const build = async (t: { teardown(run: () => unknown): void }, host = '127.0.0.1') => {
   const door = new FakeDoor()
@@ -196,6 +197,36 @@ t.test('metrics count requests by route, and two servers do not share them', asy
   t.match(text, /process_resident_memory_bytes \d+/)
   t.notOk((await other.app.inject('/metrics')).body.includes(counted))
 })
+
+t.test('callers that send nothing, half a request or no HTTP are cut although they never hang up', async (t) => {
+  const { app } = await build(t)
+  app.server.headersTimeout = 1
+  const port = Number(new URL(await app.listen({ host: '127.0.0.1', port: 0 })).port)
+  const heard: Promise<string>[] = []
+  for (const said of ['', 'GET /v1/version HTTP/1.1\r\nhost: 127', 'ssh?\r\n\r\n']) {
+    const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true }).setEncoding('utf8')
+    t.teardown(() => socket.destroy())
+    socket.write(said)
+    heard.push(answerTo(socket))
+  }
+  const [silent, half, garbage] = await Promise.all(heard)
+  t.match(silent, /^HTTP\/1\.1 408 .*not complete in time/s)
+  t.match(half, /^HTTP\/1\.1 408 .*not complete in time/s)
+  t.match(garbage, /^HTTP\/1\.1 400 .*not HTTP/s)
+  const connections = (): Promise<number> =>
+    new Promise((resolve) => app.server.getConnections((_, count) => resolve(count)))
+  await until('no connection is left', async () => (await connections()) === 0)
+})
+
+/** All that a socket hears before the other side is done. */
+async function answerTo(socket: Socket): Promise<string> {
+  let text = ''
+  socket.on('data', (part) => {
+    text += String(part)
+  })
+  await new Promise<void>((resolve, reject) => socket.on('end', resolve).on('error', reject))
+  return text
+}
 
 t.test('a port in use and an address of another machine are told apart', async (t) => {
   const taken = createServer()
