@@ -100,7 +100,7 @@ function silenceOfPart(world: World, job: LiveJob, part: NodePart, nowMs: number
   // What is staged is durable: before the decision a node that holds the release may be away.
   if (part.state === 'staged' && job.record.state !== 'committing') return null
   const presence = world.roster.get(part.nodeId)?.presence ?? { online: false, lastHeardMs: null }
-  return silenceOf(presence, job.waitingSinceMs, nowMs)
+  return silenceOf(presence, world.openedAtMs, nowMs)
 }
 
 function stallOfPart(world: World, job: LiveJob, part: NodePart, nowMs: number): string | null {

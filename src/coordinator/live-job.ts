@@ -20,7 +20,7 @@ export class LiveJob {
   moving = false
   /** A part changed since watchers were told. */
   changed = false
-  /** By the clock that never goes back: from when silent nodes are given up. */
+  /** By the clock that never goes back: from when nodes that get nowhere are given up. */
   waitingSinceMs: number
   /** By the same clock: from when all of it could be sent, so that nodes which get nowhere are given up. */
   allPackedAtMs = 0

@@ -50,7 +50,7 @@ export interface World {
   readonly log: Logger
   readonly metrics: Metrics
   /** By the clock that never goes back: from when nodes could have connected. */
-  readonly openedAtMs: number
+  openedAtMs: number
   readonly coordinatorId: string
   /** 64 hexadecimal digits. */
   readonly publicKey: string

@@ -9,12 +9,12 @@ export interface Presence {
 
 /**
  * Why nobody should wait for a node any longer, or null while it is connected or may still be on its
- * way back. Pure.
- * @param sinceMs from when it was waited for, by the same clock.
+ * way back. Who has been away for longer than that keeps no job waiting anew. Pure.
+ * @param sinceMs from when it could have connected, by the same clock: counts for who was not heard of since.
  */
 export function silenceOf(presence: Presence, sinceMs: number, nowMs: number): string | null {
   if (presence.online) return null
-  const quietMs = nowMs - Math.max(presence.lastHeardMs ?? sinceMs, sinceMs)
+  const quietMs = nowMs - (presence.lastHeardMs ?? sinceMs)
   if (quietMs <= NODE_SILENT_MS) return null
   return presence.lastHeardMs === null
     ? 'it has not connected since the coordinator started'

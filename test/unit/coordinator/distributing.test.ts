@@ -1,6 +1,6 @@
 // Goal: a job waits for no node for ever. Method: by hand, by a clock that stands still.
 import t from 'tap'
-import { NODE_STALLED_MS } from '../../../src/base/limits.js'
+import { NODE_SILENT_MS, NODE_STALLED_MS } from '../../../src/base/limits.js'
 import { distribute, giveUpSilent } from '../../../src/coordinator/distributing.js'
 import { LiveJob } from '../../../src/coordinator/live-job.js'
 import { Roster } from '../../../src/coordinator/roster.js'
@@ -38,7 +38,7 @@ function place(state: JobState, ...events: readonly PartEvent[]): Place {
   const job = new LiveJob(record, [events.reduce(foldPart, newPart(identity))], 0)
   const site = { record: { site: 'www', group: 'edge', target: null }, assignments: [] }
   const world = {
-    ...{ clock, roster, jobs: new Map([['j', job]]), sites: new Map([['www', site]]) },
+    ...{ clock, roster, openedAtMs: 0, jobs: new Map([['j', job]]), sites: new Map([['www', site]]) },
     wholes: { ask: () => {}, isPacking: () => packing.whole },
   } as unknown as World
   return { world, job, clock, packing }
@@ -65,6 +65,34 @@ t.test('a node that has staged what is not decided yet may wait as long as that 
   clock.advance(100 * NODE_STALLED_MS)
   giveUpSilent(world, job, job.parts)
   t.match(job.parts, [{ state: 'staged', reason: null }])
+})
+
+t.test('a node that went away long before the job is not waited for anew, one that left just now is', async (t) => {
+  for (const state of ['distributing', 'committing'] as const) {
+    const { world, job, clock } = place(state)
+    world.roster.get(identity.id)?.lost()
+    clock.advance(NODE_SILENT_MS)
+    job.waitingSinceMs = clock.monotonicMs()
+    giveUpSilent(world, job, job.parts)
+    t.match(job.parts, [{ state: 'new' }], state)
+    clock.advance(1)
+    giveUpSilent(world, job, job.parts)
+    t.match(job.parts, [{ state: 'behind', reason: /has not answered for/ }], state)
+  }
+})
+
+t.test('a node that was not met since the coordinator opened is waited for once, not by each job', async (t) => {
+  const { world, job, clock } = place('distributing')
+  const known = world.roster.get(identity.id)
+  known?.lost()
+  if (known !== undefined) known.lastHeardMs = null
+  clock.advance(NODE_SILENT_MS)
+  giveUpSilent(world, job, job.parts)
+  t.match(job.parts, [{ state: 'new' }])
+  clock.advance(1)
+  job.waitingSinceMs = clock.monotonicMs()
+  giveUpSilent(world, job, job.parts)
+  t.match(job.parts, [{ state: 'behind', reason: /not connected since the coordinator started/ }])
 })
 
 const hanging: readonly { readonly events: readonly PartEvent[]; readonly reason: RegExp }[] = [
