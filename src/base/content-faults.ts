@@ -99,6 +99,13 @@ export const contentFaults = {
     'the base release {release} is not held here',
     'the coordinator sends a whole copy by itself; nothing is to be done',
   ),
+  ENGINE_ERR_SHADOW_DAMAGED: row(
+    422,
+    1,
+    false,
+    "the coordinator's own copy of {site}@{release} is damaged: {why}",
+    'check its disk, then publish the content again: all of it travels whole, and the copy is made anew',
+  ),
   ENGINE_ERR_NO_SPACE: row(
     507,
     1,

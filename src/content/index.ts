@@ -1,6 +1,7 @@
 // In: a staging directory and the number of the live release. Out: what differs, an assignment that carries it,
 // and the shadow: the coordinator's own copy, staged from that assignment and switched when told.
 // Never: a decision whether to publish (src/jobs), a byte to a node (src/transfer), a file it did not name itself.
+import { existsSync } from 'node:fs'
 import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EngineError, type ErrorCode, toEngineError } from '../base/errors.js'
@@ -44,6 +45,17 @@ function located(error: unknown, directory: string): unknown {
   const { path } = error.details
   if (typeof path !== 'string') return error
   return new EngineError(error.code, { ...error.details, directory, path: join(directory, path) }, { cause: error })
+}
+
+/** What packing found of the shadow that is not what was staged there. */
+const ofDamage: ReadonlySet<ErrorCode> = new Set(['ENGINE_ERR_FILE_CHANGING', 'ENGINE_ERR_TREE_CORRUPT'])
+
+/** Nothing writes to the shadow: a file that is not what its manifest says is damage, and stays it. */
+function damaged(error: unknown, { site, release }: PackOrder): unknown {
+  if (!(error instanceof EngineError) || !ofDamage.has(error.code)) return error
+  const { path } = error.details
+  const why = error.code === 'ENGINE_ERR_TREE_CORRUPT' ? error.message : `'${String(path)}' is not what was staged`
+  return new EngineError('ENGINE_ERR_SHADOW_DAMAGED', { site, release, path, why }, { cause: error })
 }
 
 export class Content {
@@ -92,11 +104,18 @@ export class Content {
     }
   }
 
-  /** Packs an assignment into its files; those of a pack that fails are removed. */
+  /**
+   * Packs an assignment into its files; those of a pack that fails are removed.
+   * @throws {EngineError} ENGINE_ERR_SHADOW_DAMAGED when a release of the shadow is not what was staged there, and
+   * what packing refuses.
+   */
   async pack(order: PackOrder, run: TaskRun<PackBatch>): Promise<PackResult> {
     const { source, site, release, baseRelease, serial } = order
     const own = source === 'shadow'
     const directory = own ? this.paths.release(site, release) : source.directory
+    if (own && !existsSync(this.paths.tree(site, release))) {
+      throw new EngineError('ENGINE_ERR_SHADOW_DAMAGED', { site, release, why: 'its list of files is gone' })
+    }
     try {
       return await this.#pool.pack(
         {
@@ -119,7 +138,7 @@ export class Content {
       )
     } catch (error) {
       await this.dropAssignment(serial)
-      throw located(error, directory)
+      throw own ? damaged(error, order) : located(error, directory)
     }
   }
 

@@ -44,7 +44,8 @@ export class Shadow {
    * Carries out an assignment beside the live release. Durable and checked when it settles; a release
    * that stands here already is left as it is.
    * @throws {EngineError} ENGINE_ERR_CANCELLED when `signal` fires, ENGINE_ERR_TREE_MISMATCH when it came out
-   * otherwise than promised, ENGINE_ERR_NO_SPACE and what else applying meets.
+   * otherwise than promised, ENGINE_ERR_SHADOW_DAMAGED when its base is not what was staged, ENGINE_ERR_NO_SPACE and
+   * what else applying meets.
    */
   async stage(stage: ShadowStage, signal: AbortSignal): Promise<void> {
     const { site, release, baseRelease } = stage
@@ -69,6 +70,8 @@ export class Shadow {
         const why = `release ${release.release} has the hash ${found}, not ${release.treeHash}`
         throw new EngineError('ENGINE_ERR_TREE_MISMATCH', { why })
       }
+    } catch (error) {
+      throw baseRelease === null ? error : damagedBase(error, site, baseRelease)
     } finally {
       signal.removeEventListener('abort', cancel)
     }
@@ -83,6 +86,17 @@ export class Shadow {
   async switchTo(site: string, release: number): Promise<void> {
     if (this.live(site) === release) return
     await switchLive(this.#paths.site(site), release)
+  }
+
+  /** A release counts for nothing any more, live or not: it is no base, and is not packed. Its tree stays. */
+  async disown(site: string, release: number): Promise<void> {
+    await rm(this.#paths.tree(site, release), { force: true })
+  }
+
+  /** Numbers of the releases whose trees are on the disk, whole or not. */
+  async standing(site: string): Promise<readonly number[]> {
+    const names = await namesIn(dirname(this.#paths.release(site, 0)))
+    return names.filter((name) => ownNumber.test(name)).map(Number)
   }
 
   /** Removes a release that is not live. Its manifest goes first: without it a tree counts for nothing. */
@@ -106,6 +120,13 @@ export class Shadow {
       if (release !== undefined && !kept.has(Number(release))) await this.drop(site, Number(release))
     }
   }
+}
+
+/** Nobody sends the shadow another copy of its base: what is wrong with it is to be said to people. */
+function damagedBase(error: unknown, site: string, release: number): unknown {
+  if (!(error instanceof EngineError) || error.code !== 'ENGINE_ERR_BASE_MISSING') return error
+  const why = error.details['why'] ?? error.message
+  return new EngineError('ENGINE_ERR_SHADOW_DAMAGED', { site, release, why }, { cause: error })
 }
 
 const ownNumber = /^[1-9]\d{0,15}$/

@@ -2,9 +2,10 @@ import { type EngineError, toEngineError } from '../base/errors.js'
 import { REPLICATE_ATTEMPTS_MAX, RETRY_FIRST_MS, RETRY_MS_MAX } from '../base/limits.js'
 import type { ReleaseRef } from '../model/node.js'
 import { isSame } from '../track/reconcile.js'
+import { disown } from './disowning.js'
 import { goalOf, nextFor, note, steerSite } from './steering.js'
 import type { Wholes } from './wholes.js'
-import { inBackground, isStopping, refreshSite, type World } from './world.js'
+import { activeJob, inBackground, isStopping, refreshSite, type World } from './world.js'
 
 interface Attempt {
   readonly site: string
@@ -48,7 +49,11 @@ export class WholePacking implements Wholes {
         await refreshSite(world, site)
         this.#attempts.delete(key)
       } catch (caught) {
-        this.#failed(attempt, site, toEngineError(caught))
+        const error = toEngineError(caught)
+        this.#failed(attempt, site, error)
+        // A job that builds on it just now is let be; the next attempt comes to this again.
+        const isUsed = activeJob(world, site)?.record.state === 'packing'
+        if (error.code === 'ENGINE_ERR_SHADOW_DAMAGED' && !isUsed) await disown(world, site, release.release)
       } finally {
         attempt.running = false
       }
@@ -74,12 +79,13 @@ export class WholePacking implements Wholes {
     const world = this.#world()
     if (isStopping(world, error)) return
     attempt.count = error.retryable ? attempt.count + 1 : REPLICATE_ATTEMPTS_MAX
-    attempt.error = error
+    // The first of a kind says most: once a damaged release is disowned, only that is told of it.
+    if (attempt.error?.code !== error.code) attempt.error = error
     const givenUp = isGivenUp(attempt)
     const waitMs = givenUp ? RETRY_MS_MAX : Math.min(RETRY_FIRST_MS * 2 ** attempt.count, RETRY_MS_MAX)
     attempt.retryAtMs = world.clock.monotonicMs() + waitMs
     world.log.error({ err: error, site, givenUp }, 'a whole release cannot be packed')
-    if (givenUp) failNodes(world, site, error)
+    if (givenUp) failNodes(world, site, attempt.error ?? error)
   }
 }
 

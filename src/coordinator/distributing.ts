@@ -1,4 +1,5 @@
 import { assert } from '../base/assert.js'
+import { EngineError } from '../base/errors.js'
 import { NODE_STALLED_MS } from '../base/limits.js'
 import { formatDuration } from '../base/quantities.js'
 import { judgeQuorum, quorumError } from '../jobs/quorum.js'
@@ -7,6 +8,7 @@ import { markBehind, type NodePart } from '../track/fold.js'
 import { holds } from '../track/reconcile.js'
 import { silenceOf } from '../track/silence.js'
 import type { Transfer } from '../transfer/index.js'
+import { disown } from './disowning.js'
 import type { LiveJob } from './live-job.js'
 import type { KnownNode } from './roster.js'
 import { openTransfer, toTransferNode } from './sending.js'
@@ -53,7 +55,13 @@ export async function stageShadow(
   const { site, baseRelease } = job.record
   const following = transfer === null ? {} : { following: { relay: transfer.relay, session: transfer.session } }
   const { id: assignmentId, serial } = assignment
-  await world.content.shadow.stage({ site, release, baseRelease, assignmentId, serial, ...following }, signal)
+  try {
+    await world.content.shadow.stage({ site, release, baseRelease, assignmentId, serial, ...following }, signal)
+  } catch (error) {
+    const isDamaged = error instanceof EngineError && error.code === 'ENGINE_ERR_SHADOW_DAMAGED'
+    if (isDamaged && baseRelease !== null) await disown(world, site, baseRelease)
+    throw error
+  }
   await world.store.releases.setHeld(site, release.release, true)
   job.shadowStaged = true
   steerSite(world, site)

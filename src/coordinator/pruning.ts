@@ -9,19 +9,7 @@ import { activeJob, refreshSite, type World } from './world.js'
 export async function pruneSite(world: World, site: string): Promise<void> {
   // Read first: what a job that starts meanwhile makes is not in it.
   const assignments = await world.store.assignments.list({ site })
-  const target = world.sites.get(site)?.record.target?.release ?? null
-  const job = activeJob(world, site)
-  const pinned = [target, job?.record.release ?? null, job?.record.baseRelease ?? null].filter((each) => each !== null)
-  const held = (await world.store.releases.list(site, { heldOnly: true })).map((each) => each.release)
-  const newest = held
-    .filter((release) => !pinned.includes(release))
-    .slice(0, Math.max(0, RELEASES_KEPT - pinned.length))
-  const kept = new Set([...pinned, ...newest])
-  for (const release of held.filter((each) => !kept.has(each))) {
-    await world.store.releases.setHeld(site, release, false)
-    await world.content.shadow.drop(site, release)
-    world.log.info({ site, release }, 'old release dropped')
-  }
+  const kept = await pruneReleases(world, site)
   // A transfer that nobody needs any more would hold its files until the next job ends.
   closeIdleTransfers(world)
   const open = new Set(world.transfers.openIds)
@@ -31,4 +19,26 @@ export async function pruneSite(world: World, site: string): Promise<void> {
     await world.content.dropAssignment(serial)
   }
   await refreshSite(world, site)
+}
+
+/** Gives the releases that are kept. */
+async function pruneReleases(world: World, site: string): Promise<ReadonlySet<number>> {
+  const { store, content, log } = world
+  const target = world.sites.get(site)?.record.target?.release ?? null
+  const job = activeJob(world, site)
+  const pinned = [target, job?.record.release ?? null, job?.record.baseRelease ?? null].filter((each) => each !== null)
+  const held = (await store.releases.list(site, { heldOnly: true })).map((each) => each.release)
+  const newest = held
+    .filter((release) => !pinned.includes(release))
+    .slice(0, Math.max(0, RELEASES_KEPT - pinned.length))
+  const kept = new Set([...pinned, ...newest])
+  for (const release of held.filter((each) => !kept.has(each))) {
+    await store.releases.setHeld(site, release, false)
+    await content.shadow.drop(site, release)
+    log.info({ site, release }, 'old release dropped')
+  }
+  // What was damaged is not on record as held; a job that starts meanwhile makes newer ones than what is live.
+  const lost = (await content.shadow.standing(site)).filter((each) => !kept.has(each) && each < (target ?? 0))
+  for (const release of lost) await content.shadow.drop(site, release)
+  return kept
 }

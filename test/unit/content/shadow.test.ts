@@ -119,6 +119,26 @@ t.test('a damaged manifest makes a release count for nothing', async (t) => {
   t.notOk(await content.holds('www', { release: 1, treeHash }))
 })
 
+t.test('a release that cannot be packed from the shadow is damaged: no writer is blamed for it', async (t) => {
+  const { content, staging } = await openContent()
+  await writeFile(join(staging, 'a'), 'one')
+  const treeHash = await release(content, staging, 1, null)
+  const order = { source: 'shadow', site: 'www', release: 1, baseRelease: null, serial: 2, nowMs: 1 } as const
+  const why = async (): Promise<unknown> => {
+    const error: unknown = await content.pack(order, {}).catch((caught: unknown) => caught)
+    t.match(error, { code: 'ENGINE_ERR_SHADOW_DAMAGED', details: { site: 'www', release: 1 }, hint: /publish/ })
+    return error instanceof Error ? error.message : null
+  }
+  await writeFile(join(content.paths.release('www', 1), 'a'), 'two')
+  t.equal(await why(), "the coordinator's own copy of www@1 is damaged: 'a' is not what was staged")
+  await writeFile(content.paths.tree('www', 1), 'torn')
+  t.match(await why(), /list of what a release holds|manifest/)
+  await content.shadow.disown('www', 1)
+  t.match(await why(), /its list of files is gone/)
+  t.notOk(await content.holds('www', { release: 1, treeHash }))
+  t.strictSame(await content.shadow.standing('www'), [1], 'its tree stays')
+})
+
 t.test('a sweep removes our own leftovers and nothing else', async (t) => {
   const { content, staging } = await openContent()
   await writeFile(join(staging, 'a'), 'one')
