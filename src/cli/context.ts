@@ -8,6 +8,6 @@ export interface Context {
   readonly output: Output
   readonly clock: Clock
   readonly interrupts: Interrupts
-  /** The coordinator named by --url, ENGINE_URL or the default. */
+  /** The coordinator named by --url, ENGINE_URL, the configuration file or the default. */
   connect(): Promise<JobsApi>
 }

@@ -18,16 +18,19 @@ export interface ServeFlags {
   readonly logFormat?: string
 }
 
-const address = (flag: string, text: string | undefined): PeerAddress | undefined => {
-  if (text === undefined) return undefined
+/** Reads `host:port`; no host is every address of this machine. */
+export const readAddress = (flag: string, text: string): PeerAddress => {
   const found = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text)
-  const host = found?.[1] ?? found?.[2]
-  if (host !== undefined) return { host: host === '' ? '0.0.0.0' : host, port: Number(found?.[3]) }
+  const [host, port] = [found?.[1] ?? found?.[2], Number(found?.[3])]
+  if (host !== undefined && port <= 65_535) return { host: host === '' ? '0.0.0.0' : host, port }
   throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', {
     what: `${flag} "${text}"`,
     why: 'write it like 10.0.0.1:7400',
   })
 }
+
+const address = (flag: string, text: string | undefined): PeerAddress | undefined =>
+  text === undefined ? undefined : readAddress(flag, text)
 
 /** Leaves out what no flag said, so that files and the environment may say it. */
 const said = (values: Readonly<Record<string, unknown>>): Record<string, unknown> =>

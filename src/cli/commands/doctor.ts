@@ -7,6 +7,7 @@ import { MIB } from '../../base/units.js'
 import { probeDatagrams } from '../../native/datagrams.js'
 import { probeStorage } from '../../native/storage.js'
 import type { Context } from '../context.js'
+import { readAddress } from '../serve-flags.js'
 
 type Verdict = 'ok' | 'warn' | 'fail'
 
@@ -113,12 +114,11 @@ const addresses = (): [string, string][] =>
 
 /** `engine doctor`: tries what the engine needs of this machine. Exit 1 when something needed is missing. */
 export async function doctor({ output }: Context, flags: DoctorFlags): Promise<number> {
-  const at = flags.listen.lastIndexOf(':')
-  const [host, number] = [flags.listen.slice(0, at), Number(flags.listen.slice(at + 1))]
+  const address = readAddress('--listen', flags.listen)
   const findings = [
     finding('Node.js', 'ok', process.versions.node),
     ...(await storage(flags.data)),
-    await port(host, number),
+    await port(address.host, address.port),
     await buffers(),
   ]
   for (const [name, address] of addresses()) findings.push(...(await datagrams(name, address)))

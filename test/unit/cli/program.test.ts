@@ -27,6 +27,7 @@ t.test('an error about a flag says once what is not valid, and why', async (t) =
   const cases: readonly (readonly [readonly string[], string])[] = [
     [['demo', '--nodes', '0'], '--nodes "0" is not valid: write a number from 1 to 100'],
     [['demo', '--nodes', '2', '--segments', '3'], '--segments "3" is not valid: write a number from 1 to 2'],
+    [['doctor', '--listen', 'x'], '--listen "x" is not valid: write it like 10.0.0.1:7400'],
     [['publish', '.', ...place, '--quorum', 'x'], '--quorum "x" is not valid: write it like 25% or 0.25'],
     [
       ['rollback', ...place, '--reason', 'r', '--release', 'x'],

@@ -13,7 +13,10 @@ t.test('addresses become host and port', (t) => {
     coordinator: { listen: { host: '10.0.0.1', port: 7400 }, data: { host: '::1', port: 0 } },
     node: { data: { host: '::1', port: 0 } },
   })
-  t.throws(() => serveFlags({ listen: 'here' }), { code: 'ENGINE_ERR_INVALID_ARGUMENT', message: /--listen "here"/ })
+  for (const listen of ['here', '10.0.0.1:65536', '10.0.0.1:']) {
+    const message = new RegExp(`--listen "${listen}" is not valid: write it like`)
+    t.throws(() => serveFlags({ listen }), { code: 'ENGINE_ERR_INVALID_ARGUMENT', message })
+  }
   t.end()
 })
 
