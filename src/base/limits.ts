@@ -118,7 +118,7 @@ export const HTTP_HEADERS_MS = 10 * SECOND_MS
 /** A whole request must be there within this time: 256 KiB at a modem's pace. */
 export const HTTP_REQUEST_MS = 30 * SECOND_MS
 
-/** How often both are looked at; Node's own 30 s would let a silent connection stay four times as long as it may. */
+/** How often late headers and requests are looked for. Node's own 30 s would be three times HTTP_HEADERS_MS. */
 export const HTTP_CHECK_MS = SECOND_MS
 
 /** HTTP connections at once, nodes included; further ones are closed at once and come again. */
