@@ -127,8 +127,11 @@ class Packing {
     } catch (error) {
       this.#fail(error)
     }
-    await Promise.allSettled([packing, this.#opening, this.#shadow])
+    const [packed] = await Promise.allSettled([packing, this.#opening, this.#shadow])
     this.#job.signal.throwIfAborted()
+    // A pack that fails removes its files: the opening or the shadow may have missed them before it could say why.
+    const own = packed.status === 'rejected' ? toEngineError(packed.reason) : null
+    if (own !== null && own.code !== 'ENGINE_ERR_CANCELLED') throw own
     if (this.#failure !== null) throw this.#failure
   }
 
