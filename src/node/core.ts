@@ -16,7 +16,7 @@ import type { Releases } from './releases.js'
 import { failureOf, Reports } from './reports.js'
 import type { DataPlane } from './staging.js'
 import { Stagings } from './stagings.js'
-import { holdingsOf } from './state.js'
+import { holdingsOf, type NodeState } from './state.js'
 import { Turns } from './turns.js'
 
 export interface NodeCoreOptions {
@@ -43,6 +43,18 @@ type Command = Exclude<Order, { type: 'plan' | 'ack' }>
 interface Joining {
   readonly resolve: () => void
   readonly reject: (error: EngineError) => void
+}
+
+/** Identities are public, so it is the key that tells. @throws {EngineError} ENGINE_ERR_COORDINATOR_CHANGED. */
+function checkCoordinator(
+  { coordinatorId: ours, publicKey: key }: NodeState,
+  { coordinatorId: theirs, publicKey }: Pick<Welcome, 'coordinatorId' | 'publicKey'>,
+  url: string,
+): void {
+  if (ours !== null && ours !== theirs) throw new EngineError('ENGINE_ERR_COORDINATOR_CHANGED', { ours, theirs, url })
+  if (ours === null || key === null || key === publicKey) return
+  const message = `this node belongs to coordinator ${ours}, and another answered at ${url} under its name: its key differs`
+  throw new EngineError('ENGINE_ERR_COORDINATOR_CHANGED', { ours, theirs, url }, { message })
 }
 
 /** A node at work: takes orders from its channel to the parts that carry them out, one answer to each. */
@@ -143,12 +155,11 @@ export class NodeCore {
 
   #onWelcome({ coordinatorId, publicKey }: Welcome): void {
     const { ledger, log, join: url } = this.#options
-    const ours = ledger.state.coordinatorId
-    if (ours !== null && ours !== coordinatorId) {
-      throw new EngineError('ENGINE_ERR_COORDINATOR_CHANGED', { ours, theirs: coordinatorId, url })
-    }
+    checkCoordinator(ledger.state, { coordinatorId, publicKey }, url)
     this.#publicKey = Buffer.from(publicKey, 'hex')
-    if (ours === null) this.#inBackground(ledger.record({ type: 'joined', coordinatorId }))
+    if (ledger.state.publicKey === null) {
+      this.#inBackground(ledger.record({ type: 'joined', coordinatorId, publicKey }))
+    }
     log.info({ coordinatorId, url, reportsOwed: this.#reports.owed }, 'coordinator joined')
     for (const { resolve } of [...this.#joining]) resolve()
     // The channel takes messages from here on; what changed since the hello is told anew.

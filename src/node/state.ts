@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { type Hello, report as reportSchema, type Report } from '../control/schema/channel.js'
+import { type Hello, publicKey, report as reportSchema, type Report } from '../control/schema/channel.js'
 import { identity, name, release, treeHash } from '../control/schema/registry.js'
 import type { ReleaseRef } from '../model/node.js'
 
@@ -12,8 +12,11 @@ const assignmentId = identity
 /** What a node writes down, each before it acts on it or tells anybody. */
 export const journalRecord = z.discriminatedUnion('type', [
   z.object({ type: z.literal('opened'), version: z.number().int() }),
-  /** The first coordinator that welcomed it: the only one it takes orders from. */
-  z.object({ type: z.literal('joined'), coordinatorId: z.string().max(64) }),
+  /**
+   * The first coordinator that welcomed it: the only one it takes orders from, known by its key. Early journals
+   * have no key: the first that is seen counts then.
+   */
+  z.object({ type: z.literal('joined'), coordinatorId: z.string().max(64), publicKey: publicKey.optional() }),
   /** It was told to fetch an assignment: what lies in its files is worth keeping. */
   z.object({ type: z.literal('begun'), assignmentId, ...place, treeHash }),
   /** Nothing of an assignment's files is needed any more. */
@@ -49,6 +52,8 @@ export interface BegunAssignment extends ReleaseRef {
 /** What a journal adds up to. */
 export interface NodeState {
   readonly coordinatorId: string | null
+  /** Of that coordinator; null when it was not recorded. */
+  readonly publicKey: string | null
   readonly sites: ReadonlyMap<string, SiteState>
   readonly begun: ReadonlyMap<string, BegunAssignment>
   readonly unacked: ReadonlyMap<number, Report>
@@ -57,6 +62,7 @@ export interface NodeState {
 
 export const emptyState: NodeState = {
   coordinatorId: null,
+  publicKey: null,
   sites: new Map(),
   begun: new Map(),
   unacked: new Map(),
@@ -102,7 +108,7 @@ export function fold(state: NodeState, record: JournalRecord): NodeState {
     case 'opened':
       return state
     case 'joined':
-      return { ...state, coordinatorId: record.coordinatorId }
+      return { ...state, coordinatorId: record.coordinatorId, publicKey: record.publicKey ?? null }
     case 'begun': {
       const { assignmentId, site, release, treeHash } = record
       return { ...state, begun: withKey(state.begun, assignmentId, { assignmentId, site, release, treeHash }) }
@@ -128,7 +134,10 @@ export function fold(state: NodeState, record: JournalRecord): NodeState {
 /** The fewest records that add up to `state`. Pure. */
 export function snapshotOf(state: NodeState): readonly JournalRecord[] {
   const records: JournalRecord[] = [{ type: 'opened', version: JOURNAL_VERSION }]
-  if (state.coordinatorId !== null) records.push({ type: 'joined', coordinatorId: state.coordinatorId })
+  const { coordinatorId, publicKey: key } = state
+  if (coordinatorId !== null) {
+    records.push({ type: 'joined', coordinatorId, ...(key === null ? {} : { publicKey: key }) })
+  }
   for (const begun of state.begun.values()) records.push({ type: 'begun', ...begun })
   for (const [site, { live, held }] of state.sites) {
     for (const { release, treeHash, wasLive } of held.values()) {

@@ -2,7 +2,7 @@
 // for byte, what was fetched is not fetched again after a restart, and what is owed is told until it is
 // acknowledged.
 import { existsSync } from 'node:fs'
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
@@ -10,6 +10,7 @@ import t from 'tap'
 import { createLogger } from '../../src/base/log.js'
 import { seededRandom } from '../../src/base/random.js'
 import { Node, type NodeOptions } from '../../src/node.js'
+import { encodeRecord } from '../../src/node/journal.js'
 import { FakeCoordinator } from '../support/fake-coordinator.js'
 import { until } from '../support/until.js'
 
@@ -198,6 +199,34 @@ t.test('another coordinator at the old address is not obeyed', async (t) => {
   const second = await open({ join: other.server.url })
   await t.rejects(second.ready(), { code: 'ENGINE_ERR_COORDINATOR_CHANGED' })
   t.notOk(second.isConnected)
+})
+
+const hasKey = (dataDir: string): Promise<true> =>
+  until('the key is written down', async () => (await readFile(join(dataDir, 'journal'))).includes('publicKey'))
+
+t.test('who has the name of its coordinator but not its key is not obeyed', async (t) => {
+  const { coordinator, open, options } = await setUp(t)
+  const first = await open()
+  await first.ready()
+  await hasKey(options.dataDir)
+  await first.close()
+  const other = await FakeCoordinator.open(`${options.dataDir}-other`)
+  t.teardown(() => other.close())
+  t.equal(other.door.coordinatorId, coordinator.door.coordinatorId)
+  const second = await open({ join: other.server.url })
+  await t.rejects(second.ready(), { code: 'ENGINE_ERR_COORDINATOR_CHANGED', message: /its key differs/ })
+  t.notOk(second.isConnected)
+  await second.close()
+  await (await open()).ready()
+})
+
+t.test('a journal without the key of its coordinator takes the first that is seen', async (t) => {
+  const { coordinator, open, options } = await setUp(t)
+  await mkdir(options.dataDir)
+  const joined = { type: 'joined', coordinatorId: coordinator.door.coordinatorId }
+  await writeFile(join(options.dataDir, 'journal'), encodeRecord(JSON.stringify(joined)))
+  await (await open()).ready()
+  await hasKey(options.dataDir)
 })
 
 t.test('a name that is taken is said to who waits, and once in the log', async (t) => {

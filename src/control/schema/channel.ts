@@ -21,7 +21,7 @@ import { count, identity, name, release, timeMs, treeHash } from './registry.js'
 export const CHANNEL_VERSION = 1
 
 /** An ed25519 key, 64 hexadecimal digits. */
-const publicKey = z.string().regex(/^[0-9a-f]{64}$/)
+export const publicKey = z.string().regex(/^[0-9a-f]{64}$/)
 
 /** Numeric. In a plan a wildcard stands for the coordinator, at the address where the node found it. */
 export const peerAddress = z.object({ host: z.union([z.ipv4(), z.ipv6()]), port: z.number().int().min(1).max(65535) })

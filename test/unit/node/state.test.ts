@@ -40,6 +40,7 @@ const assignmentId = fc.constantFrom(id('1'), id('2'), id('3'))
 const reportId = fc.integer({ min: 1, max: 20 })
 const anyRecord: fc.Arbitrary<JournalRecord> = fc.oneof(
   fc.record({ type: fc.constant('joined' as const), coordinatorId: fc.constantFrom(id('c'), id('d')) }),
+  fc.constant({ type: 'joined' as const, coordinatorId: id('c'), publicKey: hash('e') }),
   fc.record({ type: fc.constant('begun' as const), assignmentId, site, release, treeHash }),
   fc.record({ type: fc.constant('ended' as const), assignmentId }),
   fc.record({ type: fc.constant('staged' as const), site, release, treeHash }),
@@ -55,6 +56,7 @@ const foldAll = (records: readonly JournalRecord[]): NodeState => records.reduce
 /** Comparable: maps in the order of their keys, sites that hold nothing left out. */
 const plain = (state: NodeState): unknown => ({
   coordinatorId: state.coordinatorId,
+  publicKey: state.publicKey,
   lastReportId: state.lastReportId,
   begun: [...state.begun].sort(),
   unacked: [...state.unacked].sort(([a], [b]) => a - b),
