@@ -29,7 +29,7 @@ export function goalOf(world: World, site: string): Goal | null {
   const state = world.sites.get(site)
   if (state === undefined) return null
   const job = activeJob(world, site)
-  if (job?.release && (job.record.state === 'distributing' || job.record.state === 'staged')) {
+  if (job?.release && isBefore(job, state.record.target)) {
     const { release, assignment } = job
     const own = assignment === null ? [] : [toSendable(job, assignment, release)]
     const others = state.assignments.filter((kept) => kept.id !== assignment?.id)
@@ -41,6 +41,15 @@ export function goalOf(world: World, site: string): Goal | null {
   const release = { release: target.release, treeHash: target.treeHash }
   const { jobId, command } = target
   return { release, jobId, command, switchNow: true, assignments: state.assignments, canReplicate: true }
+}
+
+/**
+ * Whether a job's decision is still to come, or was written but not yet read: until then a node that is told
+ * what the site served before would lose what it fetches.
+ */
+function isBefore({ record, release }: LiveJob, target: ReleaseRef | null): boolean {
+  if (record.state === 'distributing' || record.state === 'staged') return true
+  return record.state === 'committing' && release !== null && !isSame(target, release)
 }
 
 /** What a node should do next for a site; null when it has nothing to do with it. */

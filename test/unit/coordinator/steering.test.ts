@@ -48,3 +48,12 @@ t.test('a node has time to report what it holds, then it is taken at its word', 
   steer(world, known, 'www')
   t.match(heard, [{ type: 'commit', release: 3 }])
 })
+
+t.test('between a decision and its reading nobody is told what was served before', async (t) => {
+  const { world, known, heard } = place(3)
+  const record = { id: 'j5', site: 'www', state: 'committing', baseRelease: null, policy: {} }
+  const job = { id: 'j5', record, release: release(5), assignment: null, shadowStaged: false, part: () => undefined }
+  world.jobs.set('j5', job as never)
+  steer(world, known, 'www')
+  t.same(heard, [], 'the site still shows 3, which the node holds; the job has decided for 5')
+})
