@@ -154,6 +154,9 @@ export const STREAM_SILENT_MS = 45 * SECOND_MS
 /** Assignments that a node carries out at once: each costs a thread and a session. */
 export const STAGINGS_AT_ONCE_MAX = 4
 
+/** A node looks this often whether `live` of each site still shows what it switched to: one system call a site. */
+export const LINK_CHECK_MS = MINUTE_MS
+
 /** Commands that wait on a node at most; more means that somebody floods it. */
 export const COMMANDS_WAITING_MAX = 1024
 

@@ -1,9 +1,9 @@
 // A node at work, between its channel and the parts that carry orders out.
 // In: a coordinator's orders. Out: one answer to each, durable before it is told; what this node holds.
 // Never: an order of another coordinator, a decision about other nodes, a payload byte.
-import type { Clock } from '../base/clock.js'
+import type { Cancel, Clock } from '../base/clock.js'
 import { EngineError, toEngineError } from '../base/errors.js'
-import { COMMANDS_WAITING_MAX } from '../base/limits.js'
+import { COMMANDS_WAITING_MAX, LINK_CHECK_MS } from '../base/limits.js'
 import type { Logger } from '../base/log.js'
 import type { Random } from '../base/random.js'
 import { CHANNEL_VERSION, type Commit, type Hello } from '../control/schema/channel.js'
@@ -53,7 +53,7 @@ function checkCoordinator(
 ): void {
   if (ours !== null && ours !== theirs) throw new EngineError('ENGINE_ERR_COORDINATOR_CHANGED', { ours, theirs, url })
   if (ours === null || key === null || key === publicKey) return
-  const message = `this node belongs to coordinator ${ours}, and another answered at ${url} under its name: its key differs`
+  const message = `this node belongs to coordinator ${ours}, and who answered at ${url} has its name, but another key`
   throw new EngineError('ENGINE_ERR_COORDINATOR_CHANGED', { ours, theirs, url }, { message })
 }
 
@@ -65,6 +65,7 @@ export class NodeCore {
   readonly #stagings: Stagings
   readonly #commits: Commits
   #channel: Channel | null = null
+  #stopLooking: Cancel | null = null
   #publicKey: Uint8Array = new Uint8Array()
   #told = ''
   #busy = 0
@@ -97,6 +98,7 @@ export class NodeCore {
       onOrder: (order) => this.#carryOut(order),
       onRefused: (error) => this.#onRefused(error),
     })
+    this.#stopLooking = clock.setInterval(LINK_CHECK_MS, () => this.#look())
   }
 
   get isConnected(): boolean {
@@ -138,6 +140,7 @@ export class NodeCore {
 
   /** Stops calling, stops what is under way where it stands, waits for what is being written. */
   async close(): Promise<void> {
+    this.#stopLooking?.()
     this.#channel?.close()
     for (const { reject } of [...this.#joining]) reject(new EngineError('ENGINE_ERR_CLOSING'))
     await this.#stagings.close()
@@ -166,6 +169,7 @@ export class NodeCore {
     queueMicrotask(() => {
       this.#reports.resend()
       this.#tellHoldings()
+      this.#look()
     })
   }
 
@@ -227,6 +231,15 @@ export class NodeCore {
     const text = JSON.stringify(sites)
     if (text === this.#told) return
     if (this.#channel?.send({ type: 'holdings', sites })) this.#told = text
+  }
+
+  /** A link that somebody removed or moved is told of, so that it is switched again. */
+  #look(): void {
+    const { ledger, releases } = this.#options
+    for (const site of ledger.state.sites.keys()) {
+      const looked = this.#turns.run(site, () => releases.look(site))
+      this.#inBackground(looked.then(() => this.#tellHoldings()))
+    }
   }
 
   #attempt(run: () => void): void {

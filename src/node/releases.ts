@@ -129,6 +129,17 @@ export class Releases {
     }
   }
 
+  /**
+   * Writes down what `live` shows by now, where somebody moved it: nothing is touched, and the coordinator has the
+   * node switch again. What is being switched meanwhile must not be looked at.
+   */
+  async look(site: string): Promise<void> {
+    const { ledger } = this.#options
+    const live = ledger.state.sites.get(site)?.live ?? null
+    if (live === null || this.linked(site) === live.release) return
+    await ledger.record(...(await this.#liveDifference(site, new Set())))
+  }
+
   /** Removes an assignment's files. */
   async removeFiles(assignmentId: string): Promise<void> {
     const { paths } = this.#options
@@ -164,7 +175,7 @@ export class Releases {
     if (release !== null && hash !== null) {
       const ref = { release, treeHash: hash }
       if (isLive(ledger.state, site, ref) && !gone.has(release)) return []
-      return (await this.stands(site, ref)) ? [{ type: 'live', site, ...ref }] : []
+      if (await this.stands(site, ref)) return [{ type: 'live', site, ...ref }]
     }
     const live = known?.live ?? null
     if (live === null || gone.has(live.release)) return []

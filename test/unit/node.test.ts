@@ -2,11 +2,13 @@
 // for byte, what was fetched is not fetched again after a restart, and what is owed is told until it is
 // acknowledged.
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, readdir, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { Writable } from 'node:stream'
 import t from 'tap'
+import { systemClock } from '../../src/base/clock.js'
+import { LINK_CHECK_MS } from '../../src/base/limits.js'
 import { createLogger } from '../../src/base/log.js'
 import { seededRandom } from '../../src/base/random.js'
 import { Node, type NodeOptions } from '../../src/node.js'
@@ -187,6 +189,38 @@ t.test('a stream that is not what the header promises is refused, and nothing is
   t.strictSame(await readdir(join(options.dataDir, 'sites/www/releases')), [])
 })
 
+t.test('a live link that vanishes while a node runs is missed and made again, with nothing removed', async (t) => {
+  const { coordinator, open, live, options } = await setUp(t)
+  const often = (ms: number): number => (ms === LINK_CHECK_MS ? 20 : ms)
+  const clock = {
+    ...systemClock,
+    setInterval: (ms: number, run: () => void) => systemClock.setInterval(often(ms), run),
+  }
+  const node = await open({ clock })
+  const joined = await coordinator.joined()
+  const one = await coordinator.pack(1, { 'index.html': 'one' })
+  coordinator.offer(one)
+  coordinator.vouch(one)
+  joined.link.send(coordinator.stageOf(one))
+  joined.link.send(coordinator.commitOf(one))
+  await until('it is live', () => node.sites[0]?.live?.release === 1)
+  const [link, releases] = [join(options.dataDir, 'sites/www/live'), join(options.dataDir, 'sites/www/releases')]
+  const isMissed = (): boolean => {
+    const told = joined.messages.filter((message) => message.type === 'holdings').at(-1)
+    return told?.sites[0]?.live === null && told.sites[0].held[0]?.release === 1
+  }
+  await rm(link)
+  await until('it is told', isMissed)
+  joined.link.send(coordinator.commitOf(one))
+  await until('it is live again', () => node.sites[0]?.live?.release === 1)
+  t.equal((await live('index.html')).toString(), 'one')
+
+  await rm(link)
+  await mkdir(join(link, 'precious'), { recursive: true })
+  await until('it is told too', isMissed)
+  t.strictSame([await readdir(link), await readdir(releases)], [['precious'], ['1']], 'nothing is removed')
+})
+
 t.test('another coordinator at the old address is not obeyed', async (t) => {
   const { coordinator, open, options } = await setUp(t)
   const first = await open()
@@ -214,7 +248,7 @@ t.test('who has the name of its coordinator but not its key is not obeyed', asyn
   t.teardown(() => other.close())
   t.equal(other.door.coordinatorId, coordinator.door.coordinatorId)
   const second = await open({ join: other.server.url })
-  await t.rejects(second.ready(), { code: 'ENGINE_ERR_COORDINATOR_CHANGED', message: /its key differs/ })
+  await t.rejects(second.ready(), { code: 'ENGINE_ERR_COORDINATOR_CHANGED', message: /but another key/ })
   t.notOk(second.isConnected)
   await second.close()
   await (await open()).ready()
