@@ -166,6 +166,9 @@ export const JOURNAL_RECORD_BYTES_MAX = 64 * KIB
 /** A node's journal is compacted when it has grown to this, or to four times what counts in it: some hundred jobs. */
 export const JOURNAL_COMPACT_BYTES = MIB
 
+/** Copies of a node's damaged journals that are kept, newest first: enough to see what happens to its disk. */
+export const DAMAGED_JOURNALS_KEPT = 3
+
 /** Reports that a node keeps while its coordinator is away; beyond it the oldest receipts go first. */
 export const REPORTS_KEPT_MAX = 4096
 

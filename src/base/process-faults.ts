@@ -66,6 +66,13 @@ export const processFaults = {
     'this kernel lacks {what}',
     'run Linux 5.6 or newer; `engine doctor` shows what is missing',
   ),
+  ENGINE_ERR_LIVE_TAKEN: row(
+    409,
+    1,
+    true,
+    '{path} is no link that the engine made',
+    'move {path} away; the engine does not delete what it did not make',
+  ),
   ENGINE_ERR_IO: row(
     500,
     1,

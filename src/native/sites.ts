@@ -59,7 +59,8 @@ export class Applying {
 
 /**
  * Points `<site>/live` at `releases/<release>` by one rename, durable when the promise settles.
- * @throws {EngineError} ENGINE_ERR_RELEASE_UNKNOWN when it is not held; nothing is changed then.
+ * @throws {EngineError} ENGINE_ERR_RELEASE_UNKNOWN when it is not held, ENGINE_ERR_LIVE_TAKEN when a file or a
+ * directory stands in place of the link; nothing is changed then.
  */
 export function switchLive(siteDirectory: string, release: number): Promise<void> {
   return guardedAsync(() => engine().switchLive(siteDirectory, release))

@@ -1,7 +1,8 @@
-import { copyFile } from 'node:fs/promises'
+import { copyFile, readdir, rm } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
 import type { Clock } from '../base/clock.js'
 import { EngineError } from '../base/errors.js'
-import { JOURNAL_COMPACT_BYTES } from '../base/limits.js'
+import { DAMAGED_JOURNALS_KEPT, JOURNAL_COMPACT_BYTES } from '../base/limits.js'
 import type { Logger } from '../base/log.js'
 import { Journal, type JournalContents } from './journal.js'
 import {
@@ -134,5 +135,16 @@ async function keepDamaged(options: LedgerOptions, contents: JournalContents, st
   const copy = `${options.path}.damaged-${options.clock.nowMs()}`
   await copyFile(options.path, copy)
   const facts = { path: options.path, copy, offset: contents.damagedAt, unread: strange }
+  await dropOldCopies(options.path)
   options.log.error(facts, 'the journal is damaged; nothing is removed, and the coordinator is asked what to hold')
+}
+
+/** The newest copies show what happens to a disk; without an end they would fill it. */
+async function dropOldCopies(path: string): Promise<void> {
+  const prefix = `${basename(path)}.damaged-`
+  const times = (await readdir(dirname(path)))
+    .filter((name) => name.startsWith(prefix) && /^\d+$/.test(name.slice(prefix.length)))
+    .map((name) => Number(name.slice(prefix.length)))
+    .sort((a, b) => b - a)
+  for (const time of times.slice(DAMAGED_JOURNALS_KEPT)) await rm(join(dirname(path), prefix + String(time)))
 }

@@ -3,7 +3,7 @@
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
-import { JOURNAL_COMPACT_BYTES } from '../../../src/base/limits.js'
+import { DAMAGED_JOURNALS_KEPT, JOURNAL_COMPACT_BYTES } from '../../../src/base/limits.js'
 import { silentLogger } from '../../../src/base/log.js'
 import { encodeRecord, readJournal } from '../../../src/node/journal.js'
 import { Ledger } from '../../../src/node/ledger.js'
@@ -56,6 +56,18 @@ t.test('a damaged journal is kept aside; what is whole on both sides of the dama
   const again = await openAt(path)
   t.notOk(again.isDamaged, 'it was written anew')
   await again.close()
+})
+
+t.test('of damaged journals the newest copies are kept, and nothing else is removed', async (t) => {
+  const directory = t.testdir()
+  const path = join(directory, 'journal')
+  const copies = [9, 10, 100, 1000].map((time) => `journal.damaged-${time}`)
+  for (const name of [...copies, 'journal.damaged-by-me']) await writeFile(join(directory, name), name)
+  await writeFile(path, encodeRecord(JSON.stringify(staged(1))).subarray(0, 40))
+  await (await openAt(path)).close()
+  const left = (await readdir(directory)).filter((name) => name.startsWith('journal.damaged-'))
+  t.equal(left.length, DAMAGED_JOURNALS_KEPT + 1)
+  for (const name of ['journal.damaged-by-me', 'journal.damaged-1000', 'journal.damaged-100']) t.ok(left.includes(name))
 })
 
 t.test('a journal without one whole record is kept aside too', async (t) => {

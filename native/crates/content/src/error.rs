@@ -84,6 +84,12 @@ pub enum ContentError {
         /// Its number.
         release: u64,
     },
+    /// What stands where the `live` link belongs is none that the engine made.
+    #[error("'{path}' is no link that the engine made")]
+    LiveTaken {
+        /// Where the link belongs, escaped.
+        path: String,
+    },
     /// The caller's mistake.
     #[error("{what} is not valid: {why}")]
     InvalidArgument {
@@ -132,6 +138,7 @@ impl ContentError {
             Self::BaseMissing { .. } => "ENGINE_ERR_BASE_MISSING",
             Self::TreeFileDamaged { .. } => "ENGINE_ERR_TREE_CORRUPT",
             Self::ReleaseUnknown { .. } => "ENGINE_ERR_RELEASE_UNKNOWN",
+            Self::LiveTaken { .. } => "ENGINE_ERR_LIVE_TAKEN",
             Self::InvalidArgument { .. } => "ENGINE_ERR_INVALID_ARGUMENT",
             Self::Cancelled => "ENGINE_ERR_CANCELLED",
             Self::SourceEnded => "ENGINE_ERR_RELAY_SESSION",
@@ -158,7 +165,7 @@ impl ContentError {
             Self::SpecialFile { path, kind } => {
                 vec![("path", path.clone()), ("kind", (*kind).to_owned())]
             }
-            Self::FileChanging { path } => vec![("path", path.clone())],
+            Self::FileChanging { path } | Self::LiveTaken { path } => vec![("path", path.clone())],
             Self::NoSpace {
                 path,
                 need_bytes,

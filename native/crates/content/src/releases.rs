@@ -36,7 +36,8 @@ pub fn live_link(site_directory: &Path) -> PathBuf {
 
 /// Points `live` at a release by one rename and makes that durable. A reader sees the old release
 /// wholly or the new one wholly. Doing it again changes nothing.
-/// `ENGINE_ERR_RELEASE_UNKNOWN` when the release is not there; then nothing is changed.
+/// `ENGINE_ERR_RELEASE_UNKNOWN` when the release is not there, `ENGINE_ERR_LIVE_TAKEN` when `live`
+/// is no link; then nothing is changed.
 pub fn switch_live(site_directory: &Path, release: u64) -> Outcome<()> {
     let unknown = ContentError::ReleaseUnknown { release };
     let site = missing_is(Root::open(site_directory), || unknown.clone())?;
@@ -45,6 +46,7 @@ pub fn switch_live(site_directory: &Path, release: u64) -> Outcome<()> {
     if stat.kind != Kind::Directory {
         return Err(unknown);
     }
+    refuse_other_live(&site, site_directory)?;
     absent_is_fine(site.unlink(LIVE_NEW))?;
     site.symlink(LIVE_NEW, target.as_bytes())?;
     site.rename(LIVE_NEW, LIVE)?;
@@ -61,7 +63,11 @@ pub fn read_live(site_directory: &Path) -> Outcome<Option<u64>> {
     };
     let target = match site.read_link(LIVE) {
         Err(error) if error.failure == Failure::Missing => return Ok(None),
-        other => other?,
+        Err(error) => {
+            refuse_other_live(&site, site_directory)?;
+            return Err(error.into());
+        }
+        Ok(target) => target,
     };
     let release = target.strip_prefix(b"releases/").and_then(number);
     match release {
@@ -71,6 +77,18 @@ pub fn read_live(site_directory: &Path) -> Outcome<Option<u64>> {
             why: format!("it points at '{}', which is no release", escaped(&target)),
             errno: 0,
         }),
+    }
+}
+
+/// A file or a directory in place of the link is not ours: a rename would remove the one and fail
+/// on the other.
+fn refuse_other_live(site: &Root, site_directory: &Path) -> Outcome<()> {
+    match site.stat(LIVE) {
+        Err(error) if error.failure == Failure::Missing => Ok(()),
+        Ok(stat) if stat.kind != Kind::Link => Err(ContentError::LiveTaken {
+            path: escaped(live_link(site_directory).as_os_str().as_bytes()),
+        }),
+        other => Ok(other.map(|_| ())?),
     }
 }
 

@@ -79,10 +79,19 @@ fn a_live_that_somebody_else_made_is_left_alone() {
     let scene = Scene::new();
     hold(&scene, 1);
     write(&scene.site, b"live/precious", b"kept");
-    assert!(switch_live(&scene.site, 1).is_err());
-    assert!(read_live(&scene.site).is_err());
+    let taken = |error: content::ContentError| {
+        assert_eq!(error.code(), "ENGINE_ERR_LIVE_TAKEN");
+        let path = live_link(&scene.site).display().to_string();
+        assert_eq!(error.details(), [("path", path)]);
+    };
+    taken(switch_live(&scene.site, 1).unwrap_err());
+    taken(read_live(&scene.site).unwrap_err());
     assert_eq!(fs::read(scene.site.join("live/precious")).unwrap(), b"kept");
     fs::remove_dir_all(scene.site.join("live")).unwrap();
+    fs::write(live_link(&scene.site), b"kept").unwrap();
+    taken(switch_live(&scene.site, 1).unwrap_err());
+    assert_eq!(fs::read(live_link(&scene.site)).unwrap(), b"kept");
+    fs::remove_file(live_link(&scene.site)).unwrap();
     std::os::unix::fs::symlink("/etc", live_link(&scene.site)).unwrap();
     assert_eq!(read_live(&scene.site).unwrap_err().code(), "ENGINE_ERR_IO");
     assert!(
