@@ -148,9 +148,10 @@ export class Coordinator implements JobsApi {
   }
 
   /** Stops a job that has not switched anything yet; answers when it has stopped. */
-  async abort(jobId: string): Promise<JobView> {
+  async abort(jobId: string, { signal }: { readonly signal?: AbortSignal } = {}): Promise<JobView> {
     const { door, closing } = this.#parts
-    return abortedOf(await door.abortJob(jobId), door.watchJob(jobId, 0, closing.signal))
+    const until = signal === undefined ? closing.signal : AbortSignal.any([closing.signal, signal])
+    return abortedOf(await door.abortJob(jobId), door.watchJob(jobId, 0, until))
   }
 
   job(jobId: string): Promise<JobView> {

@@ -179,7 +179,7 @@ export const POOL_THREADS_MAX = 2
  * Scans and packing yield the processor to the relay by this niceness, as staging does: work that runs ahead
  * can wait, a chunk that is passed on late holds up every node below (`docs/decisions/0005-work-yields-to-relays.md`).
  */
-export const WORK_NICENESS = 10
+export const WORK_NICENESS = 5
 
 /** An idle worker thread ends after this long: tasks of one job follow each other within it. */
 export const POOL_IDLE_MS = 10 * SECOND_MS
@@ -189,6 +189,12 @@ export const POOL_IDLE_MS = 10 * SECOND_MS
  * not waited for: a link or a disk that stands still is as good as dead.
  */
 export const NODE_STALLED_MS = 2 * MINUTE_MS
+
+/**
+ * The same for a node that has received all of it: writing a million files and making them durable on a slow disk
+ * takes many minutes, of which it says nothing.
+ */
+export const STAGING_STALLED_MS = 30 * MINUTE_MS
 
 /** First wait before a node is told again what it failed to do; doubled each time. */
 export const RETRY_FIRST_MS = SECOND_MS

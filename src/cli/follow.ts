@@ -171,7 +171,8 @@ export async function followJob(job: Job, options: FollowOptions): Promise<numbe
     (exitCode) => {
       interruptedWith = exitCode
       output.note('asking for an abort; once more to leave it running')
-      api.abort(job.id).catch((error: unknown) => {
+      api.abort(job.id, { signal: watching.signal }).catch((error: unknown) => {
+        if (watching.signal.aborted) return
         const why = error instanceof EngineError ? error.message : String(error)
         output.note(`not aborted: ${why}`)
       })

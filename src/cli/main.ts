@@ -15,6 +15,16 @@ const version = (): string => {
 }
 
 // A terminal that went away, or a reader that has enough, must not end what is under way: an abort is still asked for.
-for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
+const left: ReadonlySet<string> = new Set(['EPIPE', 'EIO', 'ECONNRESET'])
+let isLost = false
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on('error', ({ code }: NodeJS.ErrnoException) => {
+    if (left.has(code ?? '')) return
+    // Output that could not be written, as on a full disk, is no success.
+    isLost = true
+    process.exitCode = 1
+  })
+}
 
-process.exitCode = await runProgram(process.argv.slice(2), version())
+const exitCode = await runProgram(process.argv.slice(2), version())
+process.exitCode = isLost ? 1 : exitCode

@@ -1,5 +1,11 @@
-import type { Lifetime } from './commands/serve.js'
 import type { Interrupts } from './follow.js'
+
+/** Signals and streams that end a headless process. */
+export interface Lifetime {
+  /** Resolves with the first reason to stop; what `onSecond` was given runs at each one after it. */
+  readonly ended: Promise<string>
+  onSecond(run: () => void): void
+}
 
 /** Signals that ask a command to end, and the exit code of one that did: 128 and the signal's number. */
 const endings = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 } as const

@@ -122,9 +122,9 @@ export class Client implements JobsApi {
   }
 
   /** Stops a job that has not switched anything yet; answers when it has stopped. */
-  async abort(jobId: string): Promise<JobView> {
+  async abort(jobId: string, options: { readonly signal?: AbortSignal } = {}): Promise<JobView> {
     const asked = await this.#post<JobView>(`/v1/jobs/${encodeURIComponent(jobId)}/abort`)
-    return abortedOf(asked, this.watch(jobId))
+    return abortedOf(asked, this.watch(jobId, 0, options.signal))
   }
 
   job(jobId: string): Promise<JobView> {

@@ -1,7 +1,12 @@
 import type { WebSocket } from 'ws'
 import type { Cancel } from '../base/clock.js'
 import { EngineError, toEngineError } from '../base/errors.js'
-import { CHANNEL_QUEUE_BYTES_MAX, CLOSE_REASON_BYTES_MAX, PINGS_UNANSWERED_MAX } from '../base/limits.js'
+import {
+  CHANNEL_QUEUE_BYTES_MAX,
+  CLOSE_REASON_BYTES_MAX,
+  MESSAGE_CHARS_MAX,
+  PINGS_UNANSWERED_MAX,
+} from '../base/limits.js'
 import type { Logger } from '../base/log.js'
 import type { NodeLink, NodeSession } from './door.js'
 import { CHANNEL_VERSION, type FromCoordinator, type FromNode, fromNode, type Hello } from './schema/channel.js'
@@ -86,7 +91,7 @@ export class NodeConnection implements NodeLink {
 
   close(code: string, message: string): void {
     if (this.#closed) return
-    this.send({ type: 'refuse', code, message: message.slice(0, 2000) })
+    this.send({ type: 'refuse', code, message: message.slice(0, MESSAGE_CHARS_MAX) })
     this.#socket.close(1008, Buffer.from(code).subarray(0, CLOSE_REASON_BYTES_MAX))
     this.end(code)
   }

@@ -1,6 +1,6 @@
 import { assert } from '../base/assert.js'
 import { EngineError } from '../base/errors.js'
-import { NODE_STALLED_MS } from '../base/limits.js'
+import { NODE_STALLED_MS, STAGING_STALLED_MS } from '../base/limits.js'
 import { formatDuration } from '../base/quantities.js'
 import { judgeQuorum, quorumError } from '../jobs/quorum.js'
 import type { AssignmentRecord } from '../store/assignments.js'
@@ -113,7 +113,8 @@ function silenceOfPart(world: World, job: LiveJob, part: NodePart, nowMs: number
 
 function stallOfPart(world: World, job: LiveJob, part: NodePart, nowMs: number): string | null {
   const quietMs = nowMs - job.movedAtMs(part.nodeId)
-  if (quietMs <= NODE_STALLED_MS || isStillPacked(world, job, part)) return null
+  const limitMs = part.state === 'received' ? STAGING_STALLED_MS : NODE_STALLED_MS
+  if (quietMs <= limitMs || isStillPacked(world, job, part)) return null
   const quiet = formatDuration(quietMs)
   switch (part.state) {
     case 'new':

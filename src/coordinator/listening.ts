@@ -151,7 +151,7 @@ function closed(world: World, known: KnownNode, link: NodeLink): void {
 
 function takeProgress(world: World, known: KnownNode, { jobId, assignmentId, bytesHave, rateBps }: Progress): void {
   const release = world.jobs.get(jobId)?.release
-  const isUnderWay = [...known.assignmentsUnderWay].includes(assignmentId)
+  const isUnderWay = known.assignmentsUnderWay.includes(assignmentId)
   if (release && isUnderWay) note(world, { release }, known, { type: 'progress', bytesHave, rateBps })
 }
 

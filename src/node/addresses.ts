@@ -1,3 +1,4 @@
+import { isLoopback } from '../base/loopback.js'
 import type { Stage } from '../control/schema/channel.js'
 import type { DataListen, PeerAddress, PeerRef } from '../model/node.js'
 
@@ -18,11 +19,14 @@ export function announced(data: DataListen, port: number, localAddress: string):
 
 /**
  * A plan in which the source can be reached: a coordinator that listens on every address stands in its plans
- * with a wildcard, and is where this node found it.
+ * with a wildcard, and is where this node found it. A node that the coordinator knows by a loopback address is on
+ * the same machine.
  * @param remoteAddress the coordinator's end of the connection with it; empty when there is none.
  */
 export function reachable(plan: Stage['plan'], remoteAddress: string): Stage['plan'] {
+  const host = plain(remoteAddress)
+  const isElsewhere = host !== '' && !isLoopback(host)
   const at = (peer: PeerRef): PeerRef =>
-    isWildcard(peer.host) && remoteAddress !== '' ? { ...peer, host: plain(remoteAddress) } : peer
+    (isWildcard(peer.host) && host !== '') || (isLoopback(peer.host) && isElsewhere) ? { ...peer, host } : peer
   return { ...plan, parents: plan.parents.map((strand) => strand.map(at)), peers: plan.peers.map(at) }
 }

@@ -1,4 +1,5 @@
 import { EngineError, isErrorCode } from '../base/errors.js'
+import { STRAND_COUNT_MAX } from '../base/limits.js'
 import { BITS_PER_BYTE, SECOND_MS } from '../base/units.js'
 import type { Commit, Progress, Stage } from '../control/schema/channel.js'
 import type { ReleaseRef } from '../model/node.js'
@@ -124,7 +125,7 @@ export class Staging {
       return null
     }
     const before = this.#lastProgress
-    const parents = [...status.parents].slice(0, 16)
+    const parents = status.parents.slice(0, STRAND_COUNT_MAX)
     if (before !== null && before.bytesHave === status.bytesHave && before.parents.join() === parents.join()) {
       if (before.rateBps === 0) return null
     }

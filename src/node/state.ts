@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { ID_CHARS_MAX } from '../base/limits.js'
 import { type Hello, publicKey, report as reportSchema, type Report } from '../control/schema/channel.js'
 import { identity, name, release, treeHash } from '../control/schema/registry.js'
 import type { ReleaseRef } from '../model/node.js'
@@ -16,7 +17,7 @@ export const journalRecord = z.discriminatedUnion('type', [
    * The first coordinator that welcomed it: the only one it takes orders from, known by its key. Early journals
    * have no key: the first that is seen counts then.
    */
-  z.object({ type: z.literal('joined'), coordinatorId: z.string().max(64), publicKey: publicKey.optional() }),
+  z.object({ type: z.literal('joined'), coordinatorId: z.string().max(ID_CHARS_MAX), publicKey: publicKey.optional() }),
   /** It was told to fetch an assignment: what lies in its files is worth keeping. */
   z.object({ type: z.literal('begun'), assignmentId, ...place, treeHash }),
   /** Nothing of an assignment's files is needed any more. */

@@ -3,6 +3,7 @@
 import { mkdir, mkdtemp, readFile, readlink, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import t from 'tap'
+import { FakeNode } from '../support/fake-node.js'
 import { Fleet, lastLine } from '../support/fleet.js'
 import { runEngine, startEngine } from '../support/process.js'
 import { until } from '../support/until.js'
@@ -121,22 +122,6 @@ t.test('each kind of mistake has its exit code and says what to do', async (t) =
   t.match(gone.stderr, /ENGINE_ERR_COORDINATOR_UNREACHABLE/)
 })
 
-t.test('a request to end asks for the abort, as Ctrl-C does', async (t) => {
-  await write(pages('unwanted', 5))
-  const { pid } = fleet.process('n2')
-  process.kill(pid, 'SIGSTOP')
-  try {
-    const publishing = startEngine(['publish', staging, '-s', 'www', '-g', 'edge', '--url', fleet.url])
-    await until('the job waits for the node that stands still', () => publishing.output.includes('distributing'))
-    const outcome = await publishing.stop('SIGTERM')
-    t.equal(outcome.code, 143, outcome.stderr)
-    t.match(outcome.stderr, /asking for an abort[^]*ENGINE_ERR_JOB_ABORTED/)
-  } finally {
-    process.kill(pid, 'SIGCONT')
-  }
-  t.match(await served('n1'), /^three 0/)
-})
-
 t.test('commands ask the coordinator of engine.yaml, unless they are told another', async (t) => {
   const file = `${directory}/asked.yaml`
   const place = { env: { ENGINE_CONFIG: file } }
@@ -182,6 +167,17 @@ t.test('after kill -9 of everything all stands where it stood', async (t) => {
   const outcome = await fleet.publish(staging)
   t.equal(outcome.code, 0, outcome.stderr + fleet.story())
   for (const node of ['n1', 'n2']) t.match(await served(node), /^five 0/)
+})
+
+t.test('a request to end asks for the abort, as Ctrl-C does', async (t) => {
+  const idle = new FakeNode({ name: 'idle', groups: ['idle'], onStage: () => 'ignore' })
+  await idle.connect(fleet.url)
+  t.teardown(() => idle.disconnect())
+  const publishing = startEngine(['publish', staging, '-s', 'held', '-g', 'idle', '--url', fleet.url])
+  await until('the job waits for a node that does nothing', () => publishing.output.includes('distributing'))
+  const outcome = await publishing.stop('SIGTERM')
+  t.equal(outcome.code, 143, outcome.stderr)
+  t.match(outcome.stderr, /asking for an abort[^]*ENGINE_ERR_JOB_ABORTED/)
 })
 
 t.test('SIGTERM ends every process in order, with 0', async (t) => {

@@ -205,19 +205,21 @@ t.test('a live link that vanishes while a node runs is missed and made again, wi
   joined.link.send(coordinator.commitOf(one))
   await until('it is live', () => node.sites[0]?.live?.release === 1)
   const [link, releases] = [join(options.dataDir, 'sites/www/live'), join(options.dataDir, 'sites/www/releases')]
-  const isMissed = (): boolean => {
-    const told = joined.messages.filter((message) => message.type === 'holdings').at(-1)
-    return told?.sites[0]?.live === null && told.sites[0].held[0]?.release === 1
-  }
+  const told = (from: number) =>
+    joined.messages.slice(from).findLast((message) => message.type === 'holdings')?.sites[0]
+  const isMissed = (from: number): boolean => told(from)?.live === null && told(from)?.held[0]?.release === 1
+  await until('it is told as live', () => told(0)?.live?.release === 1)
+  const first = joined.messages.length
   await rm(link)
-  await until('it is told', isMissed)
+  await until('it is told', () => isMissed(first))
   joined.link.send(coordinator.commitOf(one))
   await until('it is live again', () => node.sites[0]?.live?.release === 1)
   t.equal((await live('index.html')).toString(), 'one')
 
+  const second = joined.messages.length
   await rm(link)
   await mkdir(join(link, 'precious'), { recursive: true })
-  await until('it is told too', isMissed)
+  await until('it is told too', () => isMissed(second))
   t.strictSame([await readdir(link), await readdir(releases)], [['precious'], ['1']], 'nothing is removed')
 })
 

@@ -16,7 +16,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::Builder;
 
 /// Niceness of a thread that stages; `WORK_NICENESS` in the limits is that of scans and packing.
-const STAGING_NICENESS: i32 = 10;
+const STAGING_NICENESS: i32 = 5;
 
 #[napi(object, use_nullable = true)]
 pub struct ApplyOptions {

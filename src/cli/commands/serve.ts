@@ -2,13 +2,7 @@ import { EngineError } from '../../base/errors.js'
 import { createLogger, type Logger } from '../../base/log.js'
 import type { Config } from '../../config/schema.js'
 import type { Output } from '../output.js'
-
-/** Signals and streams that end a headless process. */
-export interface Lifetime {
-  /** Resolves with the first reason to stop; `again` fires when a second one comes. */
-  readonly ended: Promise<string>
-  onSecond(run: () => void): void
-}
+import { exitCodeOfSignal, type Lifetime } from '../signals.js'
 
 interface Opened {
   close(): Promise<void>
@@ -63,7 +57,7 @@ export async function serve(output: Output, config: Config, lifetime: Lifetime):
   const opened = await opening
   const reason = await lifetime.ended
   log.info({ reason }, 'stopping')
-  lifetime.onSecond(() => process.exit(reason === 'SIGINT' ? 130 : 143))
+  lifetime.onSecond(() => process.exit(exitCodeOfSignal(reason)))
   const closed = await Promise.allSettled(opened.toReversed().map((one) => one.close()))
   const failed = closed.find((outcome) => outcome.status === 'rejected')
   if (failed !== undefined)

@@ -42,21 +42,23 @@ const start = (job: Job, wanted: Wanted) => {
   const options = { json, quiet, color: false, progress: false, dumbTerminal: false, stdout, stderr }
   const output = createOutput(options)
   const aborted: string[] = []
-  const abort = async (id: string): Promise<JobView> => {
+  const waits: (AbortSignal | undefined)[] = []
+  const abort: JobsApi['abort'] = async (id, { signal } = {}) => {
     aborted.push(id)
+    waits.push(signal)
     return jobView({ state: 'aborted' })
   }
   const ended = followJob(job, {
     ...{ output, clock: systemClock, interrupts, exitCodeOnNoop: false, stageOnly: false, api: { abort, jobs } },
     ...more,
   })
-  return { ended, aborted, stdout, stderr }
+  return { ended, aborted, waits, stdout, stderr }
 }
 
 const follow = async (views: readonly JobView[], wanted: Wanted = {}) => {
-  const { ended, aborted, stdout, stderr } = start(jobOf(views), wanted)
+  const { ended, aborted, waits, stdout, stderr } = start(jobOf(views), wanted)
   const code = await ended
-  return { code, aborted, out: String(stdout.read() ?? ''), err: String(stderr.read() ?? '') }
+  return { code, aborted, waits, out: String(stdout.read() ?? ''), err: String(stderr.read() ?? '') }
 }
 
 t.test('each end has its exit code', async (t) => {
@@ -136,6 +138,11 @@ t.test('the first interrupt asks for an abort, the second lets the job go on', a
   const twice = await follow([jobView({ state: 'distributing' })], { interrupts: both })
   t.equal(twice.code, 143)
   t.match(twice.err, /goes on/)
+  t.same(
+    twice.waits.map((signal) => signal?.aborted),
+    [true],
+    'nor is the abort waited for any longer',
+  )
 })
 
 t.test('a queued job says which staged one it waits for, once, also when that becomes staged later', async (t) => {

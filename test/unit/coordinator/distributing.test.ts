@@ -1,6 +1,6 @@
 // Goal: a job waits for no node for ever. Method: by hand, by a clock that stands still.
 import t from 'tap'
-import { NODE_SILENT_MS, NODE_STALLED_MS } from '../../../src/base/limits.js'
+import { NODE_SILENT_MS, NODE_STALLED_MS, STAGING_STALLED_MS } from '../../../src/base/limits.js'
 import { distribute, giveUpSilent } from '../../../src/coordinator/distributing.js'
 import { LiveJob } from '../../../src/coordinator/live-job.js'
 import { Roster } from '../../../src/coordinator/roster.js'
@@ -95,20 +95,26 @@ t.test('a node that was not met since the coordinator opened is waited for once,
   t.match(job.parts, [{ state: 'behind', reason: /not connected since the coordinator started/ }])
 })
 
-const hanging: readonly { readonly events: readonly PartEvent[]; readonly reason: RegExp }[] = [
-  { events: [], reason: /nothing could be sent to it for/ },
-  { events: [fetching], reason: /received nothing for/ },
-  { events: [fetching, { type: 'received' }], reason: /has all of it, but has staged nothing for/ },
+interface Hanging {
+  readonly events: readonly PartEvent[]
+  readonly limitMs: number
+  readonly reason: RegExp
+}
+
+const hanging: readonly Hanging[] = [
+  { events: [], limitMs: NODE_STALLED_MS, reason: /nothing could be sent to it for/ },
+  { events: [fetching], limitMs: NODE_STALLED_MS, reason: /received nothing for/ },
+  { events: [fetching, { type: 'received' }], limitMs: STAGING_STALLED_MS, reason: /has staged nothing for/ },
 ]
 
 for (const assignment of [null, assignmentOf({})]) {
   const what = assignment === null ? 'a rollback or an identical publish' : 'a publish that is packed'
   t.test(`in ${what} a node that is connected and gets nowhere is left behind`, async (t) => {
-    for (const { events, reason } of hanging) {
+    for (const { events, limitMs, reason } of hanging) {
       const { world, job, clock } = place(assignment === null ? 'committing' : 'distributing', ...events)
       job.assignment = assignment
       const [before] = job.parts
-      clock.advance(NODE_STALLED_MS)
+      clock.advance(limitMs)
       giveUpSilent(world, job, job.parts)
       t.same(job.parts, [before])
       clock.advance(1)

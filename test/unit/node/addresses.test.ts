@@ -28,3 +28,16 @@ t.test('a source without an address of its own is where this node found its coor
   t.same(reachable(plan, ''), plan)
   t.end()
 })
+
+t.test('a node on the coordinator’s machine is found there, unless this one is there too', (t) => {
+  const peer = (host: string) => ({ nodeId: 'a'.repeat(32), host, port: 7500 })
+  const plan = { strandCount: 1, parents: [[peer('127.0.0.1'), peer('10.0.0.2')]], peers: [peer('::1')] }
+  t.same(reachable(plan, '::ffff:10.0.0.1'), {
+    strandCount: 1,
+    parents: [[peer('10.0.0.1'), peer('10.0.0.2')]],
+    peers: [peer('10.0.0.1')],
+  })
+  t.same(reachable(plan, '127.0.0.1'), plan)
+  t.same(reachable(plan, ''), plan)
+  t.end()
+})
