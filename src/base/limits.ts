@@ -38,8 +38,8 @@ export const JOB_PAGE_DEFAULT = 50
 export const JOB_PAGE_MAX = 500
 
 /**
- * A node whose connection has been gone this long while others wait for it counts as behind. Three heartbeats and
- * a margin: one that lost its connection has called again by then.
+ * A node whose connection has been gone this long counts as behind. Three heartbeats and a margin: one that lost
+ * its connection has called again by then.
  */
 export const NODE_SILENT_MS = 10 * SECOND_MS
 
@@ -186,7 +186,7 @@ export const POOL_IDLE_MS = 10 * SECOND_MS
 
 /**
  * A node that is connected but gets nowhere with its part of a job for this long, although all of it is packed, is
- * not waited for: a link or a disk that stands still is as good as dead.
+ * not waited for: a link that stands still is as good as dead.
  */
 export const NODE_STALLED_MS = 2 * MINUTE_MS
 

@@ -64,7 +64,7 @@ export class Lingering {
 
   /**
    * Takes in how the sessions stand; gives those that nobody has fetched from for long enough. A child that is
-   * connected is no reason to stay: two nodes that serve each other would never part.
+   * connected and takes nothing is no reason to stay.
    */
   idle(statuses: ReadonlyMap<number, SessionStatus>, nowMs: number): readonly number[] {
     for (const [session, each] of this.#bySession) {

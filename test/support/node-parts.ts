@@ -1,5 +1,5 @@
 // The parts of a node around a data plane that a test drives: what it would send is kept in a list.
-import { mkdir } from 'node:fs/promises'
+import { access, mkdir } from 'node:fs/promises'
 import { silentLogger } from '../../src/base/log.js'
 import type { Commit, FromNode, Report, Stage } from '../../src/control/schema/channel.js'
 import { switchLive } from '../../src/native/sites.js'
@@ -136,4 +136,17 @@ export function stageOf(release: number, treeHash: string, options: Partial<Stag
 export function commitOf(release: number, treeHash: string, options: Partial<Commit> = {}): Commit {
   const ids = { commandId: `commit-${release}`, jobId: `job-${release}` }
   return { type: 'commit', ...ids, command: 'commit', site: 'www', release, treeHash, ...options }
+}
+
+export const exists = (path: string): Promise<boolean> =>
+  access(path).then(
+    () => true,
+    () => false,
+  )
+
+/** The parts of a node in a test's own directory, closed when it ends. */
+export const openParts = async (t: { testdir(): string; teardown(run: () => unknown): void }): Promise<NodeParts> => {
+  const parts = await NodeParts.open(t.testdir())
+  t.teardown(() => parts.close())
+  return parts
 }

@@ -1,26 +1,13 @@
 // Orders for one site that contradict each other: the newest one counts, in whatever state it finds the older
 // ones; each is answered, and what is not wanted takes no place and no space.
-import { access } from 'node:fs/promises'
 import t from 'tap'
 import { EngineError } from '../../../src/base/errors.js'
 import { STAGINGS_AT_ONCE_MAX } from '../../../src/base/limits.js'
-import { assignmentId, commitOf, NodeParts, stageOf } from '../../support/node-parts.js'
+import { assignmentId, commitOf, exists, openParts, stageOf } from '../../support/node-parts.js'
 import { until } from '../../support/until.js'
 
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  )
-
-const open = async (t: { testdir(): string; teardown(run: () => unknown): void }): Promise<NodeParts> => {
-  const parts = await NodeParts.open(t.testdir())
-  t.teardown(() => parts.close())
-  return parts
-}
-
 t.test('an order for another release stops a staging of its site, removes its files and takes its place', async (t) => {
-  const parts = await open(t)
+  const parts = await openParts(t)
   const sites = Array.from({ length: STAGINGS_AT_ONCE_MAX }, (_, index) => `site-${index}`)
   for (const [index, site] of sites.entries()) {
     await parts.stagings.stage(stageOf(5 + 10 * index, 'a'.repeat(64), { site }))
@@ -42,7 +29,7 @@ t.test('an order for another release stops a staging of its site, removes its fi
 })
 
 t.test('the newest of several orders for a site counts, also when it asks for the first release again', async (t) => {
-  const parts = await open(t)
+  const parts = await openParts(t)
   const first = await parts.command(5)
   await parts.stagings.stage(first)
   await parts.execution(0)
@@ -64,7 +51,7 @@ t.test('the newest of several orders for a site counts, also when it asks for th
 })
 
 t.test('an old order that was not answered does not stop the newer one of its site', async (t) => {
-  const parts = await open(t)
+  const parts = await openParts(t)
   const first = await parts.command(5)
   await parts.stagings.stage(first)
   const execution = await parts.execution(0)
@@ -84,7 +71,7 @@ t.test('an old order that was not answered does not stop the newer one of its si
 })
 
 t.test('a commit that waited is not carried out when another has come since', async (t) => {
-  const parts = await open(t)
+  const parts = await openParts(t)
   const held = await parts.hold(3)
   const command = await parts.command(5)
   await parts.stagings.stage(command)

@@ -1,28 +1,16 @@
 // Stage commands from arrival to answer, over a data plane the test drives: one thing is done however
 // often it is asked for, every command is answered, and what fails leaves nothing half-done.
-import { access, mkdir, readdir } from 'node:fs/promises'
+import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { EngineError } from '../../../src/base/errors.js'
 import { SESSION_LINGER_MS, STAGINGS_AT_ONCE_MAX } from '../../../src/base/limits.js'
 import { isHeld } from '../../../src/node/state.js'
-import { assignmentId, commitOf, NodeParts, somePlan, stageOf } from '../../support/node-parts.js'
+import { assignmentId, commitOf, exists, openParts, somePlan, stageOf } from '../../support/node-parts.js'
 import { until } from '../../support/until.js'
 
-const exists = (path: string): Promise<boolean> =>
-  access(path).then(
-    () => true,
-    () => false,
-  )
-
-const open = async (t: { testdir(): string; teardown(run: () => unknown): void }): Promise<NodeParts> => {
-  const parts = await NodeParts.open(t.testdir())
-  t.teardown(() => parts.close())
-  return parts
-}
-
 t.test('an assignment is fetched, executed, written down and reported: receipt, then completion', async (t) => {
-  const parts = await open(t)
+  const parts = await openParts(t)
   const command = await parts.command(1)
   await parts.stagings.stage(command)
   const execution = await parts.execution(0)
@@ -60,7 +48,7 @@ t.test('an assignment is fetched, executed, written down and reported: receipt, 
 })
 
 t.test('progress leaves at most every quarter second, and none when nothing moves', async (t) => {
-  const parts = await open(t)
+  const parts = await openParts(t)
   await parts.stagings.stage(await parts.command(1))
   await parts.execution(0)
   for (let bytes = 1; bytes <= 100; bytes++) {
@@ -76,7 +64,7 @@ t.test('progress leaves at most every quarter second, and none when nothing move
 })
 
 t.test('a command that comes twice while it is under way is done once and answered', async (t) => {
-  const parts = await open(t)
+  const parts = await openParts(t)
   const command = await parts.command(1)
   await Promise.all([parts.stagings.stage(command), parts.stagings.stage(command)])
   const plan = { ...somePlan, strandCount: 1, peers: somePlan.parents[0] ?? [] }
@@ -94,7 +82,7 @@ t.test('a command that comes twice while it is under way is done once and answer
 })
 
 t.test('a command for a release that stands is answered at once, and again if asked again', async (t) => {
-  const parts = await open(t)
+  const parts = await openParts(t)
   const treeHash = await parts.hold(3)
   for (let count = 1; count <= 2; count++) {
     await parts.stagings.stage(stageOf(3, treeHash))
@@ -104,7 +92,7 @@ t.test('a command for a release that stands is answered at once, and again if as
 })
 
 t.test('a release that stands whole without being in the journal is found', async (t) => {
-  const parts = await open(t)
+  const parts = await openParts(t)
   const treeHash = await parts.hold(3)
   await parts.ledger.record({ type: 'dropped', site: 'www', release: 3 })
   await parts.stagings.stage(stageOf(3, treeHash))
@@ -114,7 +102,7 @@ t.test('a release that stands whole without being in the journal is found', asyn
 })
 
 t.test('a base that is not held is said so, and nothing is fetched', async (t) => {
-  const parts = await open(t)
+  const parts = await openParts(t)
   const command = await parts.command(2, { base: { release: 1, treeHash: 'a'.repeat(64) } })
   await parts.stagings.stage(command)
   t.match(await parts.reported('failure'), { error: { code: 'ENGINE_ERR_BASE_MISSING' } })
@@ -122,7 +110,7 @@ t.test('a base that is not held is said so, and nothing is fetched', async (t) =
 })
 
 t.test('a base that is held is given to the execution and kept while it runs', async (t) => {
-  const parts = await open(t)
+  const parts = await openParts(t)
   const treeHash = await parts.hold(1)
   const command = await parts.command(2, { base: { release: 1, treeHash } })
   await parts.stagings.stage(command)
@@ -133,7 +121,7 @@ t.test('a base that is held is given to the execution and kept while it runs', a
 })
 
 t.test('a number that is live with other content is refused', async (t) => {
-  const parts = await open(t)
+  const parts = await openParts(t)
   await parts.hold(1, { live: true })
   await parts.stagings.stage(stageOf(1, 'f'.repeat(64)))
   t.match(await parts.reported('failure'), { error: { code: 'ENGINE_ERR_RELEASE_CONFLICT' } })
@@ -142,7 +130,7 @@ t.test('a number that is live with other content is refused', async (t) => {
 })
 
 t.test('a number that is held with other content, never live, gives way', async (t) => {
-  const parts = await open(t)
+  const parts = await openParts(t)
   const other = await parts.hold(1)
   const command = await parts.command(1)
   await parts.stagings.stage({ ...command, treeHash: command.treeHash })
@@ -155,7 +143,7 @@ t.test('a number that is held with other content, never live, gives way', async 
 })
 
 t.test('a directory that nobody knows is moved aside, not removed', async (t) => {
-  const parts = await open(t)
+  const parts = await openParts(t)
   await parts.hold(1)
   await parts.ledger.record({ type: 'dropped', site: 'www', release: 1 })
   const command = await parts.command(1)
@@ -169,7 +157,7 @@ t.test('a directory that nobody knows is moved aside, not removed', async (t) =>
 })
 
 t.test('two assignments for one release: the newer one counts, both are answered', async (t) => {
-  const parts = await open(t)
+  const parts = await openParts(t)
   const command = await parts.command(1)
   const older = stageOf(1, 'e'.repeat(64), {
     assignment: { ...command.assignment, id: assignmentId(99) },
@@ -186,7 +174,7 @@ t.test('two assignments for one release: the newer one counts, both are answered
 })
 
 t.test('what is being staged of another release stays when one is dropped', async (t) => {
-  const parts = await open(t)
+  const parts = await openParts(t)
   await parts.hold(5)
   await parts.stagings.stage(await parts.command(6))
   await parts.execution(0)
@@ -203,7 +191,7 @@ t.test('what fails is answered with its code, and what takes space is removed', 
     ['ENGINE_ERR_ASSIGNMENT_CORRUPT', false],
     ['ENGINE_ERR_RELAY_SESSION', true],
   ] as const) {
-    const parts = await open(t)
+    const parts = await openParts(t)
     await parts.stagings.stage(await parts.command(1))
     const execution = await parts.execution(0)
     execution.fail(new EngineError(code))
@@ -219,7 +207,7 @@ t.test('what fails is answered with its code, and what takes space is removed', 
 })
 
 t.test('a session that fails says why', async (t) => {
-  const parts = await open(t)
+  const parts = await openParts(t)
   await parts.stagings.stage(await parts.command(1))
   const execution = await parts.execution(0)
   parts.plane.stand(1, { failure: { code: 'ENGINE_ERR_NO_SPACE', message: 'disk full here' } })
@@ -228,14 +216,14 @@ t.test('a session that fails says why', async (t) => {
 })
 
 t.test('a relay that cannot open a session is an answer', async (t) => {
-  const parts = await open(t)
+  const parts = await openParts(t)
   parts.plane.refusal = new EngineError('ENGINE_ERR_CONFLICT', { what: 'a session', why: 'it is open' })
   await parts.stagings.stage(await parts.command(1))
   t.match(await parts.reported('failure'), { error: { code: 'ENGINE_ERR_CONFLICT' } })
 })
 
 t.test('a tree that is not the one ordered is removed and refused', async (t) => {
-  const parts = await open(t)
+  const parts = await openParts(t)
   const command = await parts.command(1)
   const ordered = { ...command, treeHash: 'e'.repeat(64) }
   await parts.stagings.stage(ordered)
@@ -247,7 +235,7 @@ t.test('a tree that is not the one ordered is removed and refused', async (t) =>
 })
 
 t.test('only so many run at once; the others wait and can be discarded while they do', async (t) => {
-  const parts = await open(t)
+  const parts = await openParts(t)
   const releases = Array.from({ length: STAGINGS_AT_ONCE_MAX + 2 }, (_, index) => index + 1)
   for (const release of releases) await parts.stagings.stage(await parts.command(release, { site: `site-${release}` }))
   await parts.execution(STAGINGS_AT_ONCE_MAX - 1)
@@ -261,7 +249,7 @@ t.test('only so many run at once; the others wait and can be discarded while the
 })
 
 t.test('a discard stops what runs, drops what was staged, and leaves what was live', async (t) => {
-  const parts = await open(t)
+  const parts = await openParts(t)
   await parts.hold(1, { live: true })
   const command = await parts.command(2)
   await parts.stagings.stage(command)
@@ -283,7 +271,7 @@ t.test('a discard stops what runs, drops what was staged, and leaves what was li
 })
 
 t.test('a finished session serves on while somebody fetches from it, then its files go', async (t) => {
-  const parts = await open(t)
+  const parts = await openParts(t)
   const command = await parts.command(1)
   await parts.stagings.stage(command)
   const execution = await parts.execution(0)
@@ -304,7 +292,7 @@ t.test('a finished session serves on while somebody fetches from it, then its fi
 })
 
 t.test('closing says nothing and keeps what was fetched', async (t) => {
-  const parts = await open(t)
+  const parts = await openParts(t)
   await parts.stagings.stage(await parts.command(1))
   const execution = await parts.execution(0)
   await parts.stagings.close()
@@ -315,7 +303,7 @@ t.test('closing says nothing and keeps what was fetched', async (t) => {
 })
 
 t.test('a commit that comes early is carried out when the release stands', async (t) => {
-  const parts = await open(t)
+  const parts = await openParts(t)
   const command = await parts.command(1)
   await parts.stagings.stage(command)
   const execution = await parts.execution(0)
@@ -331,7 +319,7 @@ t.test('a commit that comes early is carried out when the release stands', async
 })
 
 t.test('a commit that waited for a staging that failed is answered', async (t) => {
-  const parts = await open(t)
+  const parts = await openParts(t)
   const command = await parts.command(1)
   await parts.stagings.stage(command)
   const execution = await parts.execution(0)
