@@ -157,6 +157,7 @@ async function openLocked(options: NodeOptions, settings: Settings, lock: Direct
     const core = new NodeCore({
       ...{ paths, ledger, releases, clock, switchLive },
       identity: { id, name, groups, segment },
+      executors: {},
       dataAddress: (localAddress) => announced(data, port, localAddress),
       join: settings.join,
       software: softwareName(),

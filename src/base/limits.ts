@@ -160,8 +160,11 @@ export const LINK_CHECK_MS = MINUTE_MS
 /** Commands that wait on a node at most; more means that somebody floods it. */
 export const COMMANDS_WAITING_MAX = 1024
 
-/** One record of a node's journal at most; a length beyond it is damage. The largest is a report. */
-export const JOURNAL_RECORD_BYTES_MAX = 64 * KIB
+/**
+ * One record of a node's journal at most; a length beyond it is damage. The largest is a report with an output of
+ * OUTPUT_CHARS_MAX, each of which may take six bytes.
+ */
+export const JOURNAL_RECORD_BYTES_MAX = 256 * KIB
 
 /** A node's journal is compacted when it has grown to this, or to four times what counts in it: some hundred jobs. */
 export const JOURNAL_COMPACT_BYTES = MIB
@@ -258,6 +261,21 @@ export const ID_CHARS_MAX = 64
 
 /** The code of an error in a message: the longest of ours has half of it. */
 export const ERROR_CODE_CHARS_MAX = 80
+
+/** What a command left on a node, in a report: the first and the last screens of a log. */
+export const OUTPUT_CHARS_MAX = 16 * KIB
+
+/** Commands of one job: a session of a person or a pipeline; a stream of small changes takes several jobs. */
+export const JOB_COMMANDS_MAX = 1000
+
+/** Commands that a node remembers to have executed, so that one delivered twice is executed once. */
+export const EXECUTED_KEPT_MAX = 1024
+
+/** Arguments of one hook. */
+export const HOOK_ARGUMENTS_MAX = 32
+
+/** One argument of a hook: a path at most. */
+export const HOOK_ARGUMENT_CHARS_MAX = 4096
 
 /** The text of an error in a message: a path of 4,095 bytes is cut, and the rest still says what happened. */
 export const MESSAGE_CHARS_MAX = 2000

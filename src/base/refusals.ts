@@ -109,6 +109,20 @@ export const refusals = {
     'job {jobId} is {state} and cannot be {action}',
     'see its state with `engine jobs`',
   ),
+  ENGINE_ERR_COMMAND_UNKNOWN: row(
+    400,
+    1,
+    false,
+    'this node cannot carry out a command of type {command}',
+    'run the same release of distributary on both sides',
+  ),
+  ENGINE_ERR_COMMAND_INTERRUPTED: row(
+    500,
+    1,
+    false,
+    'the node stopped in the middle of command {number} ({command}) of job {jobId}: how far it came is not known',
+    'look at the node, then add the command to a job again',
+  ),
   ENGINE_ERR_NODE_NAME_TAKEN: row(
     409,
     2,

@@ -19,7 +19,8 @@ export async function decide(world: World, job: LiveJob): Promise<void> {
   const { site, type, reason } = job.record
   const command = type === 'rollback' ? 'rollback' : 'commit'
   const holdReason = type === 'rollback' ? (reason ?? 'rolled back') : null
-  const target = { ...release, jobId: job.id, command } as const
+  const number = type === 'rollback' ? 1 : 2
+  const target = { ...release, jobId: job.id, command, number, stageNumber: 1 } as const
   await advance(
     world,
     job,

@@ -4,6 +4,7 @@ import type { NodeLink, NodeSession } from '../control/door.js'
 import { CHANNEL_VERSION, type FromNode, type Hello, type Progress, type Report } from '../control/schema/channel.js'
 import { isFinal } from '../jobs/job.js'
 import type { JobError, Receipt } from '../model/job.js'
+import type { ReleaseRef } from '../model/node.js'
 import { markReturned, newPart } from '../track/fold.js'
 import { isSame } from '../track/reconcile.js'
 import type { KnownNode } from './roster.js'
@@ -170,18 +171,31 @@ async function takeReport(world: World, known: KnownNode, link: NodeLink, report
   link.send({ type: 'ack', reportId: report.reportId })
   // By a newer connection it is told again, after what that one's hello says.
   if (known.link !== null && known.link !== link) return
-  const { site, release, treeHash, command, kind, error } = report
-  const about = { release: { release, treeHash } }
+  takeContent(world, known, link, report)
+  steer(world, known, report.site)
+}
+
+/** What a report about a release changes. */
+function takeContent(world: World, known: KnownNode, link: NodeLink, report: Report): void {
+  const { command, kind, error } = report
+  const ref = releaseOf(report)
+  if (ref === null) return
+  const about = { release: ref }
   if (kind === 'receipt') {
     note(world, about, known, { type: 'received' })
   } else if (kind === 'completion') {
     // Once it is gone, its next hello says what it holds.
-    if (known.link === link) noteCompletion(known, report)
+    if (known.link === link) noteCompletion(known, report, ref)
     note(world, about, known, { type: command === 'publish' ? 'staged' : 'live' })
-  } else if (countsAsFailed(world, known, report)) {
+  } else if (countsAsFailed(world, known, report, ref)) {
     note(world, about, known, { type: 'failed', command, error: error ?? unexplained })
   }
-  steer(world, known, site)
+}
+
+/** The release that a report is about; null for a command that is about none. */
+function releaseOf({ command, release, treeHash }: Report): ReleaseRef | null {
+  const isContent = command === 'publish' || command === 'commit' || command === 'rollback'
+  return isContent && release !== null && treeHash !== null ? { release, treeHash } : null
 }
 
 /** Stopping because it was told to is no failure of a node: that is not kept. */
@@ -196,17 +210,17 @@ async function keepReceipt(world: World, known: KnownNode, report: Report): Prom
 const unexplained = { code: 'ENGINE_ERR_INTERNAL', message: 'the node gave no reason', hint: 'see the log of the node' }
 
 function toReceipt(world: World, known: KnownNode, report: Report): Receipt {
-  const { jobId, command, kind, release, treeHash, atMs, bytesFetched, error } = report
+  const { jobId, number, command, kind, release, treeHash, atMs, bytesFetched, output, error } = report
   const { id: nodeId, name: nodeName } = known.identity
   const recordedAtMs = world.clock.nowMs()
-  return { jobId, nodeId, nodeName, command, kind, release, treeHash, atMs, recordedAtMs, bytesFetched, error }
+  const who = { jobId, number, nodeId, nodeName, command, kind }
+  return { ...who, release, treeHash, atMs, recordedAtMs, bytesFetched, output, error }
 }
 
 /** A completion is the newest word on what a node holds. */
-function noteCompletion(known: KnownNode, { site, release, treeHash, command }: Report): void {
-  const ref = { release, treeHash }
+function noteCompletion(known: KnownNode, { site, command }: Report, ref: ReleaseRef): void {
   const { live, held } = known.holdings(site)
-  const others = held.filter((each) => each.release !== release)
+  const others = held.filter((each) => each.release !== ref.release)
   known.setHoldings({ site, live: command === 'publish' ? live : ref, held: [...others, ref] })
   const task = known.task(site)
   const kind = command === 'publish' ? 'stage' : 'commit'
@@ -218,31 +232,38 @@ function noteCompletion(known: KnownNode, { site, release, treeHash, command }: 
  * Takes note of a failure.
  * @returns false when it is not the last word: an earlier attempt's, or another way is tried at once.
  */
-function countsAsFailed(world: World, known: KnownNode, report: Report): boolean {
-  const { site, release, treeHash, command, commandId } = report
+function countsAsFailed(world: World, known: KnownNode, report: Report, ref: ReleaseRef): boolean {
+  const { site, command, commandId } = report
   const error = report.error ?? unexplained
   const task = known.task(site)
   const about = task.underWay
   if (about === null || about.commandId !== commandId) return false
   const triesWhole = command === 'publish' && about.isDelta && !task.wholeOnly && mendedByWhole.has(error.code)
-  world.log.warn({ node: known.identity.name, site, release, code: error.code, triesWhole }, 'a node failed')
+  world.log.warn(
+    { node: known.identity.name, site, release: ref.release, code: error.code, triesWhole },
+    'a node failed',
+  )
   if (triesWhole) {
     task.wholeOnly = true
     task.underWay = null
-    noteAnew(world, { release: { release, treeHash } }, known)
+    noteAnew(world, { release: ref }, known)
     return false
   }
   if (command !== 'publish' && error.code === 'ENGINE_ERR_RELEASE_UNKNOWN') {
-    loseRelease(world, known, report, error)
+    loseRelease(world, known, { site, lost: ref }, error)
     return false
   }
-  task.fail({ release, treeHash }, error, isRetryable(error.code), world.clock.monotonicMs())
+  task.fail(ref, error, isRetryable(error.code), world.clock.monotonicMs())
   return true
 }
 
 /** A node lacks what it was told to switch to, whatever it said before: it is staged there anew, soon. */
-function loseRelease(world: World, known: KnownNode, { site, release, treeHash }: Report, error: JobError): void {
-  const lost = { release, treeHash }
+function loseRelease(
+  world: World,
+  known: KnownNode,
+  { site, lost }: { readonly site: string; readonly lost: ReleaseRef },
+  error: JobError,
+): void {
   const { live, held } = known.holdings(site)
   const others = held.filter((each) => !isSame(each, lost))
   known.setHoldings({ site, live: isSame(live, lost) ? null : live, held: others })

@@ -14,6 +14,9 @@ import { activeJob, type SendableAssignment, type World } from './world.js'
 interface Goal {
   readonly release: ReleaseRef
   readonly jobId: string
+  /** Of the command that has it staged, and of the one that makes it live. */
+  readonly stageNumber: number
+  readonly number: number
   readonly command: 'commit' | 'rollback'
   readonly switchNow: boolean
   readonly assignments: readonly SendableAssignment[]
@@ -33,14 +36,23 @@ export function goalOf(world: World, site: string): Goal | null {
     const { release, assignment } = job
     const own = assignment === null ? [] : [toSendable(job, assignment, release)]
     const others = state.assignments.filter((kept) => kept.id !== assignment?.id)
-    const facts = { release, jobId: job.id, command: 'commit' as const, switchNow: false }
+    const facts = { release, jobId: job.id, stageNumber: 1, number: 2, command: 'commit' as const, switchNow: false }
     return { ...facts, assignments: [...own, ...others], canReplicate: job.shadowStaged }
   }
   const { target } = state.record
   if (target === null) return null
   const release = { release: target.release, treeHash: target.treeHash }
-  const { jobId, command } = target
-  return { release, jobId, command, switchNow: true, assignments: state.assignments, canReplicate: true }
+  const { jobId, stageNumber, number, command } = target
+  return {
+    release,
+    jobId,
+    stageNumber,
+    number,
+    command,
+    switchNow: true,
+    assignments: state.assignments,
+    canReplicate: true,
+  }
 }
 
 /**
@@ -168,6 +180,7 @@ function sendCommit(world: World, known: KnownNode, site: string, goal: Goal): v
     type: 'commit',
     commandId,
     jobId: goal.jobId,
+    number: goal.number,
     command: goal.command,
     site,
     ...goal.release,
@@ -199,6 +212,7 @@ function sendStage(world: World, known: KnownNode, goal: Goal, assignmentId: str
       type: 'stage',
       commandId,
       jobId: goal.jobId,
+      number: goal.stageNumber,
       site: record.site,
       ...goal.release,
       base,

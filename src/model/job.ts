@@ -17,7 +17,7 @@ export const jobStates = [
 ] as const
 export type JobState = (typeof jobStates)[number]
 
-export const commandTypes = ['publish', 'commit', 'rollback'] as const
+export const commandTypes = ['publish', 'commit', 'rollback', 'run-hook', 'verify', 'end-job'] as const
 export type CommandType = (typeof commandTypes)[number]
 
 export interface JobPolicy {
@@ -110,15 +110,20 @@ export interface JobNode {
 /** A record of what one node did with one command. Receipt: it has it; completion: it has done it. */
 export interface Receipt {
   readonly jobId: string
+  /** Of the command in its job. */
+  readonly number: number
   readonly nodeId: string
   readonly nodeName: string
   readonly command: CommandType
   readonly kind: 'receipt' | 'completion' | 'failure'
-  readonly release: number
-  readonly treeHash: string
+  /** Null for a command that is not about a release. */
+  readonly release: number | null
+  readonly treeHash: string | null
   /** By the node's clock. */
   readonly atMs: number
   readonly recordedAtMs: number
   readonly bytesFetched: number
+  /** What the command left: OUTPUT_CHARS_MAX at most; null when it leaves nothing. */
+  readonly output: string | null
   readonly error: JobError | null
 }

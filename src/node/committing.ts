@@ -23,10 +23,10 @@ export interface CommitsOptions {
   readonly onHoldings: () => void
 }
 
-const done: Outcome = { kind: 'completion', bytesFetched: 0, error: null }
+const done: Outcome = { kind: 'completion', bytesFetched: 0, output: null, error: null }
 
-function answered({ commandId, jobId, command, site, release, treeHash }: Commit): Answered {
-  return { commandId, jobId, command, site, release, treeHash }
+function answered({ commandId, jobId, number, command, site, release, treeHash }: Commit): Answered {
+  return { commandId, jobId, number, command, site, release, treeHash }
 }
 
 /** Makes held releases live. */

@@ -10,10 +10,11 @@ import { CHANNEL_VERSION, type Commit, type Hello } from '../control/schema/chan
 import type { NodeIdentity, NodeSite, PeerAddress } from '../model/node.js'
 import { Channel, type Order, type Welcome } from './channel.js'
 import { Commits, type CommitsOptions } from './committing.js'
+import { Executions, type Executors } from './executing.js'
 import type { Ledger } from './ledger.js'
 import type { NodePaths } from './paths.js'
 import type { Releases } from './releases.js'
-import { failureOf, Reports } from './reports.js'
+import { type Answered, failureOf, Reports } from './reports.js'
 import type { DataPlane } from './staging.js'
 import { Stagings } from './stagings.js'
 import { holdingsOf, type NodeState } from './state.js'
@@ -31,6 +32,8 @@ export interface NodeCoreOptions {
   readonly releases: Releases
   readonly plane: DataPlane
   readonly switchLive: CommitsOptions['switchLive']
+  /** Who carries out what is no step towards a release. */
+  readonly executors: Executors
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -38,6 +41,15 @@ export interface NodeCoreOptions {
 
 /** What is carried out, and takes its time. */
 type Command = Exclude<Order, { type: 'plan' | 'ack' }>
+
+/** What an answer to an order is about. */
+function answeredOf(order: Exclude<Command, { type: 'discard' }>): Answered {
+  const { commandId, jobId, number, site } = order
+  const about = { commandId, jobId, number, site }
+  if (order.type === 'execute') return { ...about, command: order.command.type, release: null, treeHash: null }
+  const { release, treeHash } = order
+  return { ...about, command: order.type === 'stage' ? 'publish' : order.command, release, treeHash }
+}
 
 /** What people are told of a node that cannot join: once, until it changes. */
 interface Joining {
@@ -64,6 +76,7 @@ export class NodeCore {
   readonly #reports: Reports
   readonly #stagings: Stagings
   readonly #commits: Commits
+  readonly #executions: Executions
   #channel: Channel | null = null
   #stopLooking: Cancel | null = null
   #publicKey: Uint8Array = new Uint8Array()
@@ -86,6 +99,7 @@ export class NodeCore {
       },
     })
     this.#commits = new Commits({ ...shared, stagings: this.#stagings, switchLive, onHoldings })
+    this.#executions = new Executions({ ...shared, executors: options.executors })
   }
 
   /** Begins to call the coordinator. */
@@ -143,6 +157,7 @@ export class NodeCore {
     this.#stopLooking?.()
     this.#channel?.close()
     for (const { reject } of [...this.#joining]) reject(new EngineError('ENGINE_ERR_CLOSING'))
+    this.#executions.close()
     await this.#stagings.close()
     await this.#turns.idle()
   }
@@ -207,6 +222,7 @@ export class NodeCore {
   async #command(order: Command): Promise<void> {
     if (order.type === 'stage') return this.#stagings.stage(order)
     if (order.type === 'discard') return this.#stagings.discard(order)
+    if (order.type === 'execute') return this.#executions.execute(order)
     this.#stagings.want(order)
     await this.#stagings.settled(order.site)
     return this.#commits.commit(order)
@@ -221,8 +237,7 @@ export class NodeCore {
   async #answerFailure(order: Command, error: EngineError): Promise<void> {
     this.#options.log.error({ err: error, order: order.type, site: order.site }, 'a command was not carried out')
     if (order.type === 'discard') return
-    const command = order.type === 'stage' ? 'publish' : order.command
-    const report = this.#reports.make({ ...order, command }, failureOf(error))
+    const report = this.#reports.make(answeredOf(order), failureOf(error))
     await this.#reports.tellFailure([], [report])
   }
 

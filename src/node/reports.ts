@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.js'
 import { toEngineError } from '../base/errors.js'
-import { HINT_CHARS_MAX, MESSAGE_CHARS_MAX, REPORTS_KEPT_MAX } from '../base/limits.js'
+import { HINT_CHARS_MAX, MESSAGE_CHARS_MAX, OUTPUT_CHARS_MAX, REPORTS_KEPT_MAX } from '../base/limits.js'
 import type { Logger } from '../base/log.js'
 import type { FromNode, Report } from '../control/schema/channel.js'
 import type { JobError } from '../model/job.js'
@@ -11,15 +11,18 @@ import { type JournalRecord, owedReports } from './state.js'
 export interface Answered {
   readonly commandId: string
   readonly jobId: string
+  readonly number: number
   readonly command: Report['command']
   readonly site: string
-  readonly release: number
-  readonly treeHash: string
+  readonly release: number | null
+  readonly treeHash: string | null
 }
 
 export interface Outcome {
   readonly kind: Report['kind']
   readonly bytesFetched: number
+  /** What the command left; cut to OUTPUT_CHARS_MAX. */
+  readonly output: string | null
   readonly error: JobError | null
 }
 
@@ -50,10 +53,11 @@ export class Reports {
     const atMs = Math.max(0, Math.round(this.#options.clock.nowMs()))
     // The time as a floor: numbers stay new even if the last record of a journal was lost.
     this.#lastId = Math.max(this.#lastId + 1, this.#options.ledger.state.lastReportId + 1, atMs)
-    const { commandId, jobId, command, site, release, treeHash } = of
-    const about = { commandId, jobId, command, site, release, treeHash }
+    const { commandId, jobId, number, command, site, release, treeHash } = of
+    const about = { commandId, jobId, number, command, site, release, treeHash }
     const { kind, bytesFetched, error } = outcome
-    return { type: 'report', reportId: this.#lastId, ...about, kind, atMs, bytesFetched, error: clipped(error) }
+    const output = outcome.output?.slice(0, OUTPUT_CHARS_MAX) ?? null
+    return { type: 'report', reportId: this.#lastId, ...about, kind, atMs, bytesFetched, output, error: clipped(error) }
   }
 
   /**
@@ -123,5 +127,5 @@ function clipped(error: JobError | null): JobError | null {
 
 /** The outcome of a command that could not be done. */
 export function failureOf(error: unknown, bytesFetched = 0): Outcome {
-  return { kind: 'failure', bytesFetched, error: toEngineError(error).toReport() }
+  return { kind: 'failure', bytesFetched, output: null, error: toEngineError(error).toReport() }
 }

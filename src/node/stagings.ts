@@ -46,8 +46,8 @@ const wasted: ReadonlySet<ErrorCode> = new Set([
 ])
 
 function answered(command: Stage): Answered {
-  const { commandId, jobId, site, release, treeHash } = command
-  return { commandId, jobId, command: 'publish', site, release, treeHash }
+  const { commandId, jobId, number, site, release, treeHash } = command
+  return { commandId, jobId, number, command: 'publish', site, release, treeHash }
 }
 
 /** All assignments that this node fetches and executes, and the sessions that go on serving after that. */
@@ -209,7 +209,7 @@ export class Stagings {
     const unknown = !held && ledger.state.sites.get(command.site)?.live?.release !== ref.release
     if (!held && !(unknown && (await releases.stands(command.site, ref)))) return false
     const facts: JournalRecord[] = held ? [] : [{ type: 'staged', site: command.site, ...ref }]
-    const done: Outcome = { kind: 'completion', bytesFetched: 0, error: null }
+    const done: Outcome = { kind: 'completion', bytesFetched: 0, output: null, error: null }
     await reports.tell(facts, [reports.make(answered(command), done)])
     if (!held) this.#options.onHoldings()
     return true
@@ -335,7 +335,7 @@ export class Stagings {
   #reportsOf({ bytesFetched }: Staging, kinds: readonly Report['kind'][], commands: readonly Stage[]): Report[] {
     const { reports } = this.#options
     return kinds.flatMap((kind) =>
-      commands.map((command) => reports.make(answered(command), { kind, bytesFetched, error: null })),
+      commands.map((command) => reports.make(answered(command), { kind, bytesFetched, output: null, error: null })),
     )
   }
 

@@ -1,7 +1,15 @@
 import { z } from 'zod'
-import { ID_CHARS_MAX } from '../base/limits.js'
-import { type Hello, publicKey, report as reportSchema, type Report } from '../control/schema/channel.js'
+import { EXECUTED_KEPT_MAX, ID_CHARS_MAX } from '../base/limits.js'
+import {
+  channelError,
+  commandNumber,
+  type Hello,
+  publicKey,
+  report as reportSchema,
+  type Report,
+} from '../control/schema/channel.js'
 import { identity, name, release, treeHash } from '../control/schema/registry.js'
+import type { JobError } from '../model/job.js'
 import type { ReleaseRef } from '../model/node.js'
 
 /** Of the records' meaning; a journal of another version is not read. */
@@ -9,6 +17,7 @@ export const JOURNAL_VERSION = 1
 
 const place = { site: name, release }
 const assignmentId = identity
+const commandKey = { jobId: z.string().max(ID_CHARS_MAX), number: commandNumber }
 
 /** What a node writes down, each before it acts on it or tells anybody. */
 export const journalRecord = z.discriminatedUnion('type', [
@@ -28,6 +37,15 @@ export const journalRecord = z.discriminatedUnion('type', [
   z.object({ type: z.literal('live'), ...place, treeHash }),
   /** It was removed. */
   z.object({ type: z.literal('dropped'), ...place }),
+  /** A command that is no step towards a release is begun: what it does may have happened from here on. */
+  z.object({ type: z.literal('executing'), ...commandKey }),
+  /** It has been carried out, well or badly, and is not carried out again. */
+  z.object({
+    type: z.literal('executed'),
+    ...commandKey,
+    phase: z.enum(['completion', 'failure']),
+    error: channelError.nullable(),
+  }),
   /** The coordinator is to learn this, until it says that it has. */
   z.object({ type: z.literal('reported'), report: reportSchema }),
   z.object({ type: z.literal('acked'), reportId: z.number().int().min(1) }),
@@ -50,6 +68,18 @@ export interface BegunAssignment extends ReleaseRef {
   readonly site: string
 }
 
+/** A command that this node has begun or done, and why it failed if it did. */
+export interface ExecutedCommand {
+  readonly jobId: string
+  readonly number: number
+  readonly phase: 'executing' | 'completion' | 'failure'
+  readonly error: JobError | null
+}
+
+/** A command's place in `executed`. Pure. */
+export const executedKey = ({ jobId, number }: { readonly jobId: string; readonly number: number }): string =>
+  `${jobId}:${number}`
+
 /** What a journal adds up to. */
 export interface NodeState {
   readonly coordinatorId: string | null
@@ -57,6 +87,8 @@ export interface NodeState {
   readonly publicKey: string | null
   readonly sites: ReadonlyMap<string, SiteState>
   readonly begun: ReadonlyMap<string, BegunAssignment>
+  /** By `executedKey`, oldest first; the newest EXECUTED_KEPT_MAX outlive a compaction. */
+  readonly executed: ReadonlyMap<string, ExecutedCommand>
   readonly unacked: ReadonlyMap<number, Report>
   readonly lastReportId: number
 }
@@ -66,6 +98,7 @@ export const emptyState: NodeState = {
   publicKey: null,
   sites: new Map(),
   begun: new Map(),
+  executed: new Map(),
   unacked: new Map(),
   lastReportId: 0,
 }
@@ -103,13 +136,32 @@ function foldSite(state: NodeState, record: JournalRecord & { type: 'staged' | '
   })
 }
 
+function withExecuted(state: NodeState, record: JournalRecord & { type: 'executing' | 'executed' }): NodeState {
+  const { jobId, number } = record
+  const how = record.type === 'executing' ? { phase: record.type, error: null } : record
+  const executed: ExecutedCommand = { jobId, number, phase: how.phase, error: how.error }
+  return { ...state, executed: withKey(state.executed, executedKey(record), executed) }
+}
+
+function foldJoined(state: NodeState, record: JournalRecord & { type: 'joined' }): NodeState {
+  return { ...state, coordinatorId: record.coordinatorId, publicKey: record.publicKey ?? null }
+}
+
+function foldReports(state: NodeState, record: JournalRecord & { type: 'reported' | 'acked' }): NodeState {
+  const reportId = record.type === 'reported' ? record.report.reportId : record.reportId
+  const lastReportId = Math.max(state.lastReportId, reportId)
+  const { unacked } = state
+  if (record.type === 'acked') return { ...state, unacked: withoutKey(unacked, reportId), lastReportId }
+  return { ...state, unacked: withKey(unacked, reportId, record.report), lastReportId }
+}
+
 /** The state after one more record. A record that says what is known already changes nothing. Pure. */
 export function fold(state: NodeState, record: JournalRecord): NodeState {
   switch (record.type) {
     case 'opened':
       return state
     case 'joined':
-      return { ...state, coordinatorId: record.coordinatorId, publicKey: record.publicKey ?? null }
+      return foldJoined(state, record)
     case 'begun': {
       const { assignmentId, site, release, treeHash } = record
       return { ...state, begun: withKey(state.begun, assignmentId, { assignmentId, site, release, treeHash }) }
@@ -120,16 +172,17 @@ export function fold(state: NodeState, record: JournalRecord): NodeState {
     case 'live':
     case 'dropped':
       return foldSite(state, record)
-    case 'reported': {
-      const { report } = record
-      const unacked = withKey(state.unacked, report.reportId, report)
-      return { ...state, unacked, lastReportId: Math.max(state.lastReportId, report.reportId) }
-    }
-    case 'acked': {
-      const lastReportId = Math.max(state.lastReportId, record.reportId)
-      return { ...state, unacked: withoutKey(state.unacked, record.reportId), lastReportId }
-    }
+    case 'executing':
+    case 'executed':
+      return withExecuted(state, record)
+    case 'reported':
+    case 'acked':
+      return foldReports(state, record)
   }
+}
+
+function recordOf({ jobId, number, phase, error }: ExecutedCommand): JournalRecord {
+  return phase === 'executing' ? { type: phase, jobId, number } : { type: 'executed', jobId, number, phase, error }
 }
 
 /** The fewest records that add up to `state`. Pure. */
@@ -146,6 +199,7 @@ export function snapshotOf(state: NodeState): readonly JournalRecord[] {
     }
     if (live !== null) records.push({ type: 'live', site, ...live })
   }
+  records.push(...[...state.executed.values()].slice(-EXECUTED_KEPT_MAX).map(recordOf))
   const reports = owedReports(state)
   for (const report of reports) records.push({ type: 'reported', report })
   // Numbers are never given twice, also when the last report was acknowledged long ago.

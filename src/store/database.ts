@@ -6,10 +6,15 @@ import { EngineError, toEngineError } from '../base/errors.js'
 import { DATABASE_BUSY_MS } from '../base/limits.js'
 import { spine } from './migrations/0001-spine.js'
 import { asked } from './migrations/0002-asked.js'
+import { commands } from './migrations/0003-commands.js'
 import type { Schema } from './schema.js'
 
 /** In order; a migration that was released is never edited. */
-const migrations: Readonly<Record<string, Migration>> = { '0001-spine': spine, '0002-asked': asked }
+const migrations: Readonly<Record<string, Migration>> = {
+  '0001-spine': spine,
+  '0002-asked': asked,
+  '0003-commands': commands,
+}
 
 /** Says what an error of SQLite means to the operator. */
 function translate(error: unknown, path: string): EngineError {

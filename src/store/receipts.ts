@@ -26,6 +26,7 @@ export class Receipts {
         .updateTable('receipts')
         .set(row)
         .where('job_id', '=', receipt.jobId)
+        .where('number', '=', receipt.number)
         .where('node_id', '=', receipt.nodeId)
         .where('command', '=', receipt.command)
         .where('kind', '=', 'failure')
@@ -37,7 +38,7 @@ export class Receipts {
   /** In the order they were recorded. */
   async list(jobId: string): Promise<Receipt[]> {
     const query = this.#db().selectFrom('receipts').selectAll().where('job_id', '=', jobId)
-    const rows = await query.orderBy('recorded_at_ms').orderBy('node_name').orderBy('command').execute()
+    const rows = await query.orderBy('recorded_at_ms').orderBy('number').orderBy('node_name').execute()
     return rows.map(fromRow)
   }
 }
@@ -45,6 +46,7 @@ export class Receipts {
 function toRow(receipt: Receipt): NewRow<'receipts'> {
   return {
     job_id: receipt.jobId,
+    number: receipt.number,
     node_id: receipt.nodeId,
     node_name: receipt.nodeName,
     command: receipt.command,
@@ -54,6 +56,7 @@ function toRow(receipt: Receipt): NewRow<'receipts'> {
     at_ms: receipt.atMs,
     recorded_at_ms: receipt.recordedAtMs,
     bytes_fetched: receipt.bytesFetched,
+    output: receipt.output,
     error: toJsonOrNull(receipt.error),
   }
 }
@@ -61,6 +64,7 @@ function toRow(receipt: Receipt): NewRow<'receipts'> {
 function fromRow(row: Row<'receipts'>): Receipt {
   return {
     jobId: row.job_id,
+    number: row.number,
     nodeId: row.node_id,
     nodeName: row.node_name,
     command: row.command as CommandType,
@@ -70,6 +74,7 @@ function fromRow(row: Row<'receipts'>): Receipt {
     atMs: row.at_ms,
     recordedAtMs: row.recorded_at_ms,
     bytesFetched: row.bytes_fetched,
+    output: row.output,
     error: fromJsonOrNull<JobError>(row.error),
   }
 }

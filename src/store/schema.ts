@@ -18,6 +18,8 @@ interface SitesTable {
   target_tree_hash: string | null
   target_job_id: string | null
   target_command: string | null
+  target_number: number | null
+  target_stage_number: number | null
   hold_reason: string | null
   last_release: number
   created_at_ms: number
@@ -68,15 +70,17 @@ interface JobNodesTable {
 
 interface ReceiptsTable {
   job_id: string
+  number: number
   node_id: string
   node_name: string
   command: string
   kind: string
-  release: number
-  tree_hash: string
+  release: number | null
+  tree_hash: string | null
   at_ms: number
   recorded_at_ms: number
   bytes_fetched: number
+  output: string | null
   error: string | null
 }
 

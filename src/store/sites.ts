@@ -19,6 +19,9 @@ export interface SiteTarget {
   readonly treeHash: string
   readonly jobId: string
   readonly command: 'commit' | 'rollback'
+  /** Of that command in its job, and of the one that has the release staged where it is missing. */
+  readonly number: number
+  readonly stageNumber: number
 }
 
 export class Sites {
@@ -94,6 +97,8 @@ export class Sites {
         target_tree_hash: target.treeHash,
         target_job_id: target.jobId,
         target_command: target.command,
+        target_number: target.number,
+        target_stage_number: target.stageNumber,
         hold_reason: holdReason,
       })
       .where('site', '=', site)
@@ -105,12 +110,13 @@ export class Sites {
 function fromRow(row: Row<'sites'>): SiteRecord {
   const { target_release: release, target_tree_hash: treeHash } = row
   const command = row.target_command === 'rollback' ? 'rollback' : 'commit'
-  const target =
-    release === null || treeHash === null ? null : { release, treeHash, jobId: row.target_job_id ?? '', command }
+  const numbers = { number: row.target_number ?? 1, stageNumber: row.target_stage_number ?? 1 }
+  const decided = { jobId: row.target_job_id ?? '', command, ...numbers } as const
+  const target = release === null || treeHash === null ? null : { release, treeHash, ...decided }
   return {
     site: row.site,
     group: row.group_name,
-    target: target as SiteTarget | null,
+    target,
     holdReason: row.hold_reason,
     lastRelease: row.last_release,
     createdAtMs: row.created_at_ms,

@@ -165,6 +165,7 @@ export class FakeCoordinator {
       type: 'stage',
       commandId: `stage-${release}`,
       jobId: `job-${release}`,
+      number: 1,
       site: 'www',
       release,
       treeHash,
@@ -176,7 +177,7 @@ export class FakeCoordinator {
 
   commitOf({ release, treeHash }: Packed): FromCoordinator {
     const ids = { commandId: `commit-${release}`, jobId: `job-${release}` }
-    return { type: 'commit', ...ids, command: 'commit', site: 'www', release, treeHash }
+    return { type: 'commit', ...ids, number: 2, command: 'commit', site: 'www', release, treeHash }
   }
 
   /** Waits for a report on a connection. */

@@ -106,6 +106,7 @@ export class FakeDoor implements CoordinatorDoor {
     return [
       {
         jobId,
+        number: 1,
         nodeId: someNodeId,
         nodeName: 'ams-1',
         command: 'publish',
@@ -115,6 +116,7 @@ export class FakeDoor implements CoordinatorDoor {
         atMs: 1,
         recordedAtMs: 2,
         bytesFetched: 3,
+        output: null,
         error: null,
       },
     ]

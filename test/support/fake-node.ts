@@ -76,9 +76,9 @@ export class FakeNode {
   }
 
   report(about: Stage | Commit, kind: Report['kind'], error: JobError | null = null): void {
-    const { commandId, jobId, site, release, treeHash } = about
+    const { commandId, jobId, number, site, release, treeHash } = about
     const command = about.type === 'stage' ? 'publish' : about.command
-    const facts = { commandId, jobId, site, release, treeHash, command, kind, error } as const
+    const facts = { commandId, jobId, number, output: null, site, release, treeHash, command, kind, error } as const
     this.send({ type: 'report', reportId: this.#reportId++, atMs: 1_700_000_000_000, bytesFetched: 0, ...facts })
   }
 

@@ -123,6 +123,7 @@ export function stageOf(release: number, treeHash: string, options: Partial<Stag
     type: 'stage',
     commandId: `stage-${release}`,
     jobId: `job-${release}`,
+    number: 1,
     site: 'www',
     release,
     treeHash,
@@ -135,7 +136,7 @@ export function stageOf(release: number, treeHash: string, options: Partial<Stag
 
 export function commitOf(release: number, treeHash: string, options: Partial<Commit> = {}): Commit {
   const ids = { commandId: `commit-${release}`, jobId: `job-${release}` }
-  return { type: 'commit', ...ids, command: 'commit', site: 'www', release, treeHash, ...options }
+  return { type: 'commit', ...ids, number: 2, command: 'commit', site: 'www', release, treeHash, ...options }
 }
 
 export const exists = (path: string): Promise<boolean> =>

@@ -42,6 +42,7 @@ export function jobNode(parts: Partial<JobNode> = {}): JobNode {
 export function receipt(parts: Partial<Receipt> = {}): Receipt {
   return {
     jobId: '01HF0000000000000000000001',
+    number: 1,
     nodeId: 'a'.repeat(32),
     nodeName: 'ams-1',
     command: 'publish',
@@ -51,6 +52,7 @@ export function receipt(parts: Partial<Receipt> = {}): Receipt {
     atMs: 1_700_000_000_100,
     recordedAtMs: 1_700_000_000_200,
     bytesFetched: 1234,
+    output: null,
     error: null,
     ...parts,
   }

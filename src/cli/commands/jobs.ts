@@ -114,7 +114,7 @@ const receiptRow = (receipt: Receipt): string[] => [
   String(receipt.release),
   new Date(receipt.recordedAtMs).toISOString(),
   formatBytes(receipt.bytesFetched),
-  receipt.error === null ? receipt.treeHash.slice(0, 12) : receipt.error.code,
+  receipt.error === null ? (receipt.treeHash ?? ''.slice(0, 12)) : receipt.error.code,
 ]
 
 /** `engine receipts JOB`: what every node has said of it. */

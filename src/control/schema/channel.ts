@@ -7,18 +7,26 @@ import {
   CHUNK_BYTES_MIN,
   ERROR_CODE_CHARS_MAX,
   HINT_CHARS_MAX,
+  HOOK_ARGUMENT_CHARS_MAX,
+  HOOK_ARGUMENTS_MAX,
+  JOB_COMMANDS_MAX,
   MESSAGE_CHARS_MAX,
   NODE_GROUPS_MAX,
   NODE_SITES_MAX,
+  OUTPUT_CHARS_MAX,
   PLAN_LIST_MAX,
   RELEASES_TOLD_MAX,
   STRAND_COUNT_MAX,
   TICKET_CHARS_MAX,
 } from '../../base/limits.js'
+import { commandTypes } from '../../model/job.js'
 import { releaseRef } from './node.js'
 import { count, identity, name, release, timeMs, treeHash } from './registry.js'
 
 export const CHANNEL_VERSION = 1
+
+/** Of a command in its job. */
+export const commandNumber = z.number().int().min(1).max(JOB_COMMANDS_MAX)
 
 /** An ed25519 key, 64 hexadecimal digits. */
 export const publicKey = z.string().regex(/^[0-9a-f]{64}$/)
@@ -64,13 +72,17 @@ export const report = z.object({
   reportId: z.number().int().min(1),
   commandId: z.string().max(ID_CHARS_MAX),
   jobId: z.string().max(ID_CHARS_MAX),
-  command: z.enum(['publish', 'commit', 'rollback']),
+  /** Reports in the journals of early nodes have none. */
+  number: commandNumber.default(1),
+  command: z.enum(commandTypes),
   kind: z.enum(['receipt', 'completion', 'failure']),
   site: name,
-  release,
-  treeHash,
+  /** Null for a command that is not about a release. */
+  release: release.nullable(),
+  treeHash: treeHash.nullable(),
   atMs: timeMs,
   bytesFetched: count,
+  output: z.string().max(OUTPUT_CHARS_MAX).nullable().default(null),
   error: channelError.nullable(),
 })
 /** How far a transfer is, at most four times a second. */
@@ -105,6 +117,7 @@ export const stage = z.object({
   type: z.literal('stage'),
   commandId: z.string().max(ID_CHARS_MAX),
   jobId: z.string().max(ID_CHARS_MAX),
+  number: commandNumber,
   site: name,
   release,
   treeHash,
@@ -122,16 +135,57 @@ export const commit = z.object({
   type: z.literal('commit'),
   commandId: z.string().max(ID_CHARS_MAX),
   jobId: z.string().max(ID_CHARS_MAX),
+  number: commandNumber,
   command: z.enum(['commit', 'rollback']),
   site: name,
   release,
   treeHash,
 })
+/** Run a hook that this node declares, with arguments that it checks. */
+export const runHook = z.object({
+  type: z.literal('run-hook'),
+  hook: name,
+  args: z
+    .record(name, z.string().max(HOOK_ARGUMENT_CHARS_MAX))
+    .refine((args) => Object.keys(args).length <= HOOK_ARGUMENTS_MAX, 'too many arguments'),
+})
+/** Read what is served and compare it with what was promised. */
+export const verify = z.object({
+  type: z.literal('verify'),
+  /** Null: what is live. */
+  release: release.nullable(),
+  /** Bits per second read from the disk; null: as the node is configured. */
+  rateBps: count.nullable(),
+  repair: z.boolean(),
+})
+/**
+ * Carry a command out that is not a step towards a release. Its identity is job and number: delivered twice it is
+ * done once. One whose `after` was not done yet waits for it.
+ */
+export const execute = z.object({
+  type: z.literal('execute'),
+  commandId: z.string().max(ID_CHARS_MAX),
+  jobId: z.string().max(ID_CHARS_MAX),
+  number: commandNumber,
+  /** The command of this job before it that is carried out this way; null: none. */
+  after: commandNumber.nullable(),
+  site: name,
+  command: z.discriminatedUnion('type', [runHook, verify]),
+})
 /** Drop what was fetched or staged for this assignment; what is live stays. */
 export const discard = z.object({ type: z.literal('discard'), assignmentId: identity, site: name, release })
 export const ack = z.object({ type: z.literal('ack'), reportId: z.number().int().min(1) })
 
-export const fromCoordinator = z.discriminatedUnion('type', [welcome, refuse, stage, replan, commit, discard, ack])
+export const fromCoordinator = z.discriminatedUnion('type', [
+  welcome,
+  refuse,
+  stage,
+  replan,
+  commit,
+  execute,
+  discard,
+  ack,
+])
 
 export type FromNode = z.infer<typeof fromNode>
 export type FromCoordinator = z.infer<typeof fromCoordinator>
@@ -140,4 +194,5 @@ export type Report = z.infer<typeof report>
 export type Progress = z.infer<typeof progress>
 export type Stage = z.infer<typeof stage>
 export type Commit = z.infer<typeof commit>
+export type Execute = z.infer<typeof execute>
 export type Discard = z.infer<typeof discard>

@@ -8,7 +8,16 @@ import { stage } from '../../../src/control/schema/channel.js'
 function order(chunkBytes: number) {
   const plan = { strandCount: 1, parents: [[]], peers: [] }
   return {
-    ...{ type: 'stage', commandId: 'c', jobId: 'j', site: 'www', release: 1, treeHash: 'b'.repeat(64), base: null },
+    ...{
+      type: 'stage',
+      commandId: 'c',
+      jobId: 'j',
+      number: 1,
+      site: 'www',
+      release: 1,
+      treeHash: 'b'.repeat(64),
+      base: null,
+    },
     ...{ assignment: { id: 'a'.repeat(32), serial: 1, chunkBytes }, plan },
   }
 }

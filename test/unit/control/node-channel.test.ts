@@ -182,6 +182,8 @@ t.test('messages are read or refused, never half', async (t) => {
     type: 'report',
     reportId: 1,
     commandId: 'c',
+    number: 2,
+    output: null,
     jobId: 'j',
     command: 'commit',
     kind: 'completion',

@@ -109,7 +109,8 @@ function answer(
 ): Report {
   const told = heard.findLast((message) => message.type === type)
   const commandId = told !== undefined && 'commandId' in told ? told.commandId : 'none'
-  const about = { commandId, jobId: 'j', site: 'www', ...release, atMs: 1, bytesFetched: 0 }
+  const number = type === 'stage' ? 1 : 2
+  const about = { commandId, jobId: 'j', number, site: 'www', ...release, atMs: 1, bytesFetched: 0, output: null }
   return { type: 'report', reportId: 1, command: type === 'stage' ? 'publish' : 'commit', ...about, ...of }
 }
 

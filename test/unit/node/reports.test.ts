@@ -14,12 +14,13 @@ import { ManualClock } from '../../support/manual-clock.js'
 const about: Answered = {
   commandId: 'c',
   jobId: 'j',
+  number: 1,
   command: 'publish',
   site: 'www',
   release: 1,
   treeHash: 'a'.repeat(64),
 }
-const done: Outcome = { kind: 'completion', bytesFetched: 5, error: null }
+const done: Outcome = { kind: 'completion', bytesFetched: 5, output: null, error: null }
 const receipt: Outcome = { ...done, kind: 'receipt' }
 
 const openAt = async (path: string, startMs?: number) => {

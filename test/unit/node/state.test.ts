@@ -23,6 +23,7 @@ const report = (reportId: number) => ({
   reportId,
   commandId: 'c',
   jobId: 'j',
+  number: 1,
   command: 'publish' as const,
   kind: 'completion' as const,
   site: 'www',
@@ -30,6 +31,7 @@ const report = (reportId: number) => ({
   treeHash: hash('a'),
   atMs: 5,
   bytesFetched: 6,
+  output: null,
   error: null,
 })
 
@@ -38,7 +40,16 @@ const release = fc.integer({ min: 1, max: 4 })
 const treeHash = fc.constantFrom(hash('a'), hash('b'))
 const assignmentId = fc.constantFrom(id('1'), id('2'), id('3'))
 const reportId = fc.integer({ min: 1, max: 20 })
+const command = { jobId: fc.constantFrom('j', 'k'), number: fc.integer({ min: 1, max: 3 }) }
+const executed = { ...command, type: fc.constant('executed' as const) }
 const anyRecord: fc.Arbitrary<JournalRecord> = fc.oneof(
+  fc.record({ type: fc.constant('executing' as const), ...command }),
+  fc.record({ ...executed, phase: fc.constant('completion' as const), error: fc.constant(null) }),
+  fc.record({
+    ...executed,
+    phase: fc.constant('failure' as const),
+    error: fc.constant({ code: 'x', message: 'y', hint: 'z' }),
+  }),
   fc.record({ type: fc.constant('joined' as const), coordinatorId: fc.constantFrom(id('c'), id('d')) }),
   fc.constant({ type: 'joined' as const, coordinatorId: id('c'), publicKey: hash('e') }),
   fc.record({ type: fc.constant('begun' as const), assignmentId, site, release, treeHash }),
@@ -59,6 +70,7 @@ const plain = (state: NodeState): unknown => ({
   publicKey: state.publicKey,
   lastReportId: state.lastReportId,
   begun: [...state.begun].sort(),
+  executed: [...state.executed].sort(),
   unacked: [...state.unacked].sort(([a], [b]) => a - b),
   sites: [...state.sites]
     .filter(([, { live, held }]) => live !== null || held.size > 0)

@@ -38,7 +38,11 @@ t.test('a job that decided what is live is kept, however old', async (t) => {
   const store = await opened(t)
   for (const id of ['A', 'B', 'C', 'D']) await store.jobs.create(jobRecord({ id, finishedAtMs: 1 }))
   await store.sites.ensure('www', 'edge', 1)
-  await store.sites.setTarget('www', { release: 1, treeHash: 'e'.repeat(64), jobId: 'A', command: 'commit' }, null)
+  await store.sites.setTarget(
+    'www',
+    { release: 1, treeHash: 'e'.repeat(64), jobId: 'A', command: 'commit', number: 2, stageNumber: 1 },
+    null,
+  )
   await store.prune(0, limits)
   t.same(await idsOf(store, 'www'), ['D', 'C', 'A'])
 })
@@ -84,7 +88,11 @@ t.test('of releases those stay that something still speaks of', async (t) => {
       ...{ fileCount: 1, totalBytes: 1, createdAtMs: 1 },
     })
   for (const release of [1, 2, 3, 4, 5, 6, 7, 8]) await put(release, release === 2)
-  await store.sites.setTarget('www', { release: 3, treeHash: '3'.repeat(64), jobId: 'T', command: 'commit' }, null)
+  await store.sites.setTarget(
+    'www',
+    { release: 3, treeHash: '3'.repeat(64), jobId: 'T', command: 'commit', number: 2, stageNumber: 1 },
+    null,
+  )
   await store.assignments.create(assignmentRecord({ release: 5, baseRelease: 4 }))
   await store.jobs.create(jobRecord({ id: 'A', release: 1, finishedAtMs: 1 }))
   await store.jobs.create(jobRecord({ id: 'B', release: 7, baseRelease: 6, finishedAtMs: 1 }))

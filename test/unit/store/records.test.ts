@@ -37,7 +37,7 @@ t.test('a site keeps its group once it counts, numbers its releases, stands wher
   await store.jobs.update('A', { finishedAtMs: 8 })
   t.same(await store.sites.ensure('www', 'edge', 9), fresh, 'it came to nothing')
   t.same([await store.sites.nextRelease('www'), await store.sites.nextRelease('www')], [1, 2])
-  const target = { release: 1, treeHash, jobId: 'A', command: 'rollback' } as const
+  const target = { release: 1, treeHash, jobId: 'A', command: 'rollback', number: 1, stageNumber: 1 } as const
   await store.sites.setTarget('www', target, 'typo')
   t.same(await store.sites.require('www'), { ...fresh, target, holdReason: 'typo', lastRelease: 2 })
   await store.sites.setTarget('www', target, null)
