@@ -70,8 +70,26 @@ export interface ApplyResult {
 /** BLAKE3 of the bytes, 64 hexadecimal digits. */
 export declare function blake3(bytes: Uint8Array): string
 
+/** Compares a tree with the shadow's, as a scan does. */
+export declare function compareTrees(treePath: string, shadowTreePath?: string | undefined | null): Promise<ScanResult>
+
+/** Reads a file to its end; with `sync` it is durable then. */
+export declare function digestFile(path: string, sync: boolean): Promise<FileDigest>
+
+/** A file as it was read. */
+export interface FileDigest {
+  sizeBytes: number
+  digest: string
+}
+
 /** Makes an ed25519 key from the kernel's randomness. */
 export declare function generateKey(): KeyPair
+
+/** A whole release of which files may be read as content. */
+export interface HeldRelease {
+  directory: string
+  treePath: string
+}
 
 /** A fresh ed25519 key. `seed` is the secret; both are 32 bytes. */
 export interface KeyPair {
@@ -126,6 +144,7 @@ export interface PackOptions {
   chunkBytes: number
   signingKey: Uint8Array
   createdNs: bigint
+  held: Array<HeldRelease> | null
 }
 
 export interface PackResult {
@@ -159,6 +178,9 @@ export declare function publicKeyOf(seed: Uint8Array): Buffer
 
 /** The release that `<site>/live` points at; null when there is none. */
 export declare function readLive(siteDirectory: string): number | null
+
+/** Reads a text manifest and writes the tree that it describes. */
+export declare function readManifest(manifestPath: string, treePath: string): Promise<TreeSummary>
 
 export interface ReceiverSessionOptions {
   assignmentId: string
@@ -254,6 +276,9 @@ export interface StorageProbe {
 /** Points `<site>/live` at a release by one rename; durable when the promise settles. */
 export declare function switchLive(siteDirectory: string, release: number): Promise<void>
 
+/** Makes all that was written to a directory's file system durable. */
+export declare function syncFileSystem(directory: string): Promise<void>
+
 /** Reads a manifest, on a thread of its own, and says what its tree is. */
 export declare function treeHash(treePath: string): Promise<TreeSummary>
 
@@ -264,3 +289,15 @@ export interface TreeSummary {
   totalBytes: number
   entryCount: number
 }
+
+/** Contents that are to be brought. */
+export interface Wanted {
+  count: number
+  bytes: number
+}
+
+/** Writes the text manifest of a tree. */
+export declare function writeManifest(treePath: string, outPath: string): Promise<void>
+
+/** Writes which contents of a tree none of the held ones has. */
+export declare function writeWanted(treePath: string, heldTreePaths: Array<string>, outPath: string): Promise<Wanted>

@@ -39,6 +39,13 @@ export const contentFaults = {
     '{path} leads outside its root',
     'nothing outside was touched; find out who made this path, then publish the content again',
   ),
+  ENGINE_ERR_MANIFEST_INVALID: row(
+    422,
+    2,
+    false,
+    'line {line} of the manifest is not valid: {why}',
+    'correct that line; docs/guide/uploads.md describes what a manifest may say',
+  ),
   ENGINE_ERR_ASSIGNMENT_CORRUPT: row(
     422,
     1,

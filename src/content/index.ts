@@ -6,7 +6,7 @@ import { mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EngineError, type ErrorCode, toEngineError } from '../base/errors.js'
 import type { ReleaseRef } from '../model/node.js'
-import type { PackBatch, PackResult, ScanProgress, ScanResult } from '../native/content.js'
+import type { HeldRelease, PackBatch, PackResult, ScanProgress, ScanResult } from '../native/content.js'
 import type { TaskRun, WorkerPool } from '../pool/pool.js'
 import { ContentPaths, serialOf } from './paths.js'
 import { Shadow } from './shadow.js'
@@ -20,7 +20,14 @@ export interface ContentOptions {
 }
 
 /** What to pack: a scanned staging directory, or a release of the shadow. */
-export type PackSource = { readonly jobId: string; readonly directory: string } | 'shadow'
+export type PackSource =
+  | {
+      readonly jobId: string
+      readonly directory: string
+      /** Set where `directory` holds contents by digest; see `PackOptions` of src/native/content. */
+      readonly held?: readonly HeldRelease[] | null
+    }
+  | 'shadow'
 
 export interface PackOrder {
   readonly source: PackSource
@@ -133,6 +140,7 @@ export class Content {
           chunkBytes: 0,
           signingKey: this.#keySeed,
           createdNs: BigInt(order.nowMs) * 1_000_000n,
+          held: own ? null : (source.held ?? null),
         },
         run,
       )

@@ -53,6 +53,17 @@ export interface PackOptions {
   /** Seed of the coordinator's ed25519 key, 32 bytes. */
   readonly signingKey: Uint8Array
   readonly createdNs: bigint
+  /**
+   * Null: `directory` is the tree that was scanned. Else it holds contents named by their digests, these releases
+   * have further ones, and what is in neither is waited for.
+   */
+  readonly held: readonly HeldRelease[] | null
+}
+
+/** A whole release on this disk: its tree and its manifest. */
+export interface HeldRelease {
+  readonly directory: string
+  readonly treePath: string
 }
 
 /**
@@ -102,7 +113,8 @@ export function scan(options: ScanOptions, onProgress: (progress: ScanProgress) 
  * @throws {EngineError} ENGINE_ERR_CANCELLED, ENGINE_ERR_FILE_CHANGING, ENGINE_ERR_NO_SPACE and others of files.
  */
 export function pack(options: PackOptions, onBatch: (batch: PackBatch) => boolean): PackResult {
-  return guarded(() => engine().pack(options, onBatch))
+  const held = options.held === null ? null : [...options.held]
+  return guarded(() => engine().pack({ ...options, held }, onBatch))
 }
 
 /**

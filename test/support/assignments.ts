@@ -61,6 +61,7 @@ export function packOptions({ directory, release, base, chunkBytes = 0 }: PackOr
     chunkBytes,
     signingKey: key.seed,
     createdNs: 1n,
+    held: null,
   }
 }
 

@@ -133,6 +133,7 @@ export class FakeCoordinator {
         chunkBytes: options.chunkBytes ?? 65_536,
         signingKey: this.#key.seed,
         createdNs: 1n,
+        held: null,
       },
       ({ vouch }) => {
         if (vouch !== null) vouches.push(Uint8Array.from(vouch))

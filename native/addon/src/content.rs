@@ -57,7 +57,11 @@ pub fn scan(
         };
         thrown.goes_on(on_progress.call(news))
     });
-    let result = scanned.map_err(Fault::from).map(|found| ScanResult {
+    thrown.settle(env, scanned.map(result_of).map_err(Fault::from))
+}
+
+pub(crate) fn result_of(found: content::Scanned) -> ScanResult {
+    ScanResult {
         tree_hash: hex::encode(found.summary.tree_hash),
         entry_count: to_js(found.summary.entry_count),
         file_count: to_js(found.summary.file_count),
@@ -67,8 +71,7 @@ pub fn scan(
         files_deleted: to_js(found.comparison.files_deleted),
         shadow_file_count: to_js(found.comparison.shadow_file_count),
         identical: found.comparison.identical,
-    });
-    thrown.settle(env, result)
+    }
 }
 
 #[napi(object, use_nullable = true)]
@@ -88,6 +91,14 @@ pub struct PackOptions {
     pub chunk_bytes: u32,
     pub signing_key: Uint8Array,
     pub created_ns: BigInt,
+    pub held: Option<Vec<HeldRelease>>,
+}
+
+/// A whole release of which files may be read as content.
+#[napi(object, use_nullable = true)]
+pub struct HeldRelease {
+    pub directory: String,
+    pub tree_path: String,
 }
 
 #[napi(object, use_nullable = true)]
@@ -192,7 +203,17 @@ fn pack_with(
         signing_key: &read_key("the signing key", &options.signing_key)?,
         created_ns,
     };
-    Ok(content::pack(&asked, on_batch)?)
+    let Some(held) = &options.held else {
+        return Ok(content::pack(&asked, on_batch)?);
+    };
+    let held: Vec<_> = held
+        .iter()
+        .map(|release| content::HeldRelease {
+            directory: Path::new(&release.directory),
+            tree_path: Path::new(&release.tree_path),
+        })
+        .collect();
+    Ok(content::pack_blobs(&asked, &held, on_batch)?)
 }
 
 /// What a manifest says of its tree.
@@ -204,16 +225,21 @@ pub struct TreeSummary {
     pub entry_count: i64,
 }
 
-/// Reads a manifest, on a thread of its own, and says what its tree is.
-#[napi(catch_unwind, ts_return_type = "Promise<TreeSummary>")]
-pub fn tree_hash(env: &Env, tree_path: String) -> napi::Result<PromiseRaw<'_, TreeSummary>> {
-    on_thread(env, "engine-tree", move || {
-        let summary = content::summary(&content::read_tree(Path::new(&tree_path))?);
-        Ok(TreeSummary {
+impl From<content::TreeSummary> for TreeSummary {
+    fn from(summary: content::TreeSummary) -> Self {
+        Self {
             tree_hash: hex::encode(summary.tree_hash),
             file_count: to_js(summary.file_count),
             total_bytes: to_js(summary.total_bytes),
             entry_count: to_js(summary.entry_count),
-        })
+        }
+    }
+}
+
+/// Reads a manifest, on a thread of its own, and says what its tree is.
+#[napi(catch_unwind, ts_return_type = "Promise<TreeSummary>")]
+pub fn tree_hash(env: &Env, tree_path: String) -> napi::Result<PromiseRaw<'_, TreeSummary>> {
+    on_thread(env, "engine-tree", move || {
+        Ok(content::summary(&content::read_tree(Path::new(&tree_path))?).into())
     })
 }

@@ -26,3 +26,4 @@ mod relay;
 mod sites;
 mod storage;
 mod teardown;
+mod uploads;

@@ -4,15 +4,16 @@
 
 use crate::Outcome;
 use crate::base::Base;
+use crate::blobs::Files;
 use crate::error::{ContentError, shown};
 use crate::limits::{
-    DELTA_FILE_BYTES_MIN, DELTA_WINDOW_BYTES, OWN_SECTION_BYTES, PACK_QUEUE_SECTIONS, PACK_THREADS,
-    READ_TRIES_MAX,
+    ARRIVAL_PERIOD, DELTA_FILE_BYTES_MIN, DELTA_WINDOW_BYTES, OWN_SECTION_BYTES,
+    PACK_QUEUE_SECTIONS, PACK_THREADS, READ_TRIES_MAX,
 };
 use crate::scan::stat_of;
 use crate::section::{PackedSection, Packer, RawSection, Window};
 use crate::stream_writer::StreamWriter;
-use beneath::{Failure, Kind, Root};
+use beneath::{Failure, Kind};
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io::Read;
@@ -27,7 +28,7 @@ const SECTION_BYTES: usize = SECTION_RAW_BYTES_MAX as usize;
 
 /// Packs the content of all `WriteFile` steps into sections of the stream.
 pub(crate) fn pack_files(
-    source: &Root,
+    source: &Files,
     base: Option<&Base>,
     steps: &[Step],
     writer: &mut StreamWriter<'_>,
@@ -150,7 +151,7 @@ impl Wanted<'_> {
 }
 
 struct Collector<'a, 'b> {
-    source: &'a Root,
+    source: &'a Files,
     base: Option<&'a Base>,
     sections: Sections<'a, 'b>,
     /// Bytes of the section that is being filled, the step its first byte belongs to, and how many
@@ -163,10 +164,13 @@ struct Collector<'a, 'b> {
 impl Collector<'_, '_> {
     fn file(&mut self, wanted: &Wanted<'_>) -> Outcome<()> {
         if wanted.size_bytes == 0 {
-            read_small(self.source, wanted)?;
+            if self.source.may_differ() {
+                read_small(self.source, wanted)?;
+            }
             self.files_ended += 1;
             return Ok(());
         }
+        self.await_content(wanted)?;
         if let Some(base) = self.base.and_then(|base| base_file(base, wanted)) {
             return self.delta_file(wanted, &base);
         }
@@ -184,6 +188,20 @@ impl Collector<'_, '_> {
             }
         }
         self.files_ended += 1;
+        Ok(())
+    }
+
+    /// Waits until the content of a file has arrived; what was read so far leaves meanwhile.
+    fn await_content(&mut self, wanted: &Wanted<'_>) -> Outcome<()> {
+        if self.source.has(wanted.digest) {
+            return Ok(());
+        }
+        self.flush()?;
+        self.sections.drain(0)?;
+        while !self.source.has(wanted.digest) {
+            self.sections.writer.idle()?;
+            std::thread::sleep(ARRIVAL_PERIOD);
+        }
         Ok(())
     }
 
@@ -261,9 +279,9 @@ impl Collector<'_, '_> {
 }
 
 /// Reads a file of at most one section whole; again when it is not what the scan saw.
-fn read_small(source: &Root, wanted: &Wanted<'_>) -> Outcome<Vec<u8>> {
+fn read_small(source: &Files, wanted: &Wanted<'_>) -> Outcome<Vec<u8>> {
     for _ in 0..READ_TRIES_MAX {
-        let file = match source.open_file(wanted.path) {
+        let file = match source.open(wanted.path, wanted.digest) {
             Err(error) if error.failure == Failure::Missing => continue,
             Err(error) => return Err(ContentError::unreadable(wanted.path, &error)),
             Ok(file) => file,
@@ -296,9 +314,9 @@ struct LargeReader<'a> {
 impl<'a> LargeReader<'a> {
     /// What was read cannot be taken back, so a file that differs from the start is looked at again
     /// before anything is.
-    fn open(source: &Root, wanted: &'a Wanted<'a>) -> Outcome<Self> {
+    fn open(source: &Files, wanted: &'a Wanted<'a>) -> Outcome<Self> {
         for _ in 0..READ_TRIES_MAX {
-            let file = match source.open_file(wanted.path) {
+            let file = match source.open(wanted.path, wanted.digest) {
                 Err(error) if error.failure == Failure::Missing => continue,
                 Err(error) => return Err(ContentError::unreadable(wanted.path, &error)),
                 Ok(file) => file,

@@ -78,6 +78,14 @@ pub enum ContentError {
         /// The file, escaped.
         path: String,
     },
+    /// A line of a text manifest says what cannot be.
+    #[error("line {line} of the manifest is not valid: {why}")]
+    ManifestInvalid {
+        /// Its number, from 1; 0 when none says it.
+        line: u64,
+        /// What is wrong with it.
+        why: String,
+    },
     /// There is no such release to switch to.
     #[error("release {release} is not kept here")]
     ReleaseUnknown {
@@ -137,6 +145,7 @@ impl ContentError {
             Self::DigestMismatch { .. } => "ENGINE_ERR_DIGEST_MISMATCH",
             Self::BaseMissing { .. } => "ENGINE_ERR_BASE_MISSING",
             Self::TreeFileDamaged { .. } => "ENGINE_ERR_TREE_CORRUPT",
+            Self::ManifestInvalid { .. } => "ENGINE_ERR_MANIFEST_INVALID",
             Self::ReleaseUnknown { .. } => "ENGINE_ERR_RELEASE_UNKNOWN",
             Self::LiveTaken { .. } => "ENGINE_ERR_LIVE_TAKEN",
             Self::InvalidArgument { .. } => "ENGINE_ERR_INVALID_ARGUMENT",
@@ -184,6 +193,9 @@ impl ContentError {
             }
             Self::BaseMissing { release, why } => {
                 vec![("release", release.to_string()), ("why", why.clone())]
+            }
+            Self::ManifestInvalid { line, why } => {
+                vec![("line", line.to_string()), ("why", why.clone())]
             }
             Self::ReleaseUnknown { release } => vec![("release", release.to_string())],
             Self::InvalidArgument { what, why } => {

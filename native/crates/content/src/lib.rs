@@ -10,9 +10,11 @@
 
 mod apply;
 mod base;
+mod blobs;
 mod collect;
 mod error;
 mod limits;
+mod manifest;
 mod pack;
 mod probe;
 mod releases;
@@ -23,10 +25,13 @@ mod stage;
 mod stream_reader;
 mod stream_writer;
 mod tree_file;
+mod wanted;
 
 pub use apply::{Applied, ApplyBase, ApplyOptions, apply};
+pub use blobs::HeldRelease;
 pub use error::ContentError;
-pub use pack::{Command, PackBase, PackBatch, PackOptions, Packed, pack};
+pub use manifest::{read_manifest, write_manifest};
+pub use pack::{Command, PackBase, PackBatch, PackOptions, Packed, pack, pack_blobs};
 pub use probe::{StorageProbe, probe_storage};
 pub use releases::{
     list_releases, live_link, prune_releases, read_live, release_directory, remove_tree,
@@ -35,6 +40,7 @@ pub use releases::{
 pub use scan::{ScanOptions, ScanProgress, Scanned, scan, scan_tree};
 pub use source::{Cancel, SourceEnd, StreamSource, WholeFile};
 pub use tree_file::{Comparison, TreeSummary, compare, read_tree, summary, write_tree};
+pub use wanted::{Wanted, compare_trees, digest_file, sync_file_system, write_wanted};
 
 /// The outcome of every call of this crate.
 pub type Outcome<T> = Result<T, ContentError>;

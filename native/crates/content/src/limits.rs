@@ -51,6 +51,14 @@ pub(crate) const PACK_THREADS: usize = 2;
 /// Sections under way between reader and writer: enough that neither waits for the other.
 pub(crate) const PACK_QUEUE_SECTIONS: usize = 4;
 
+/// How often a pack looks whether content that it waits for has arrived: a person sees no delay, and
+/// it costs one system call.
+pub(crate) const ARRIVAL_PERIOD: Duration = Duration::from_millis(50);
+/// Longest line of a text manifest: a path and a target, each byte escaped, and the rest.
+pub(crate) const MANIFEST_LINE_BYTES_MAX: u64 = 32 * 1024;
+/// Largest file and largest whole of a text manifest: what a number of JSON holds exactly.
+pub(crate) const SIZE_BYTES_MAX: u64 = (1 << 53) - 1;
+
 /// How long a reader of a growing stream waits before it looks at its cancellation again.
 pub(crate) const WAIT_SLICE: Duration = Duration::from_millis(100);
 /// Space of one block or inode, for the space an assignment says it needs: the usual block.

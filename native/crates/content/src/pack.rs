@@ -2,13 +2,14 @@
 
 use crate::Outcome;
 use crate::base::Base;
+use crate::blobs::{Files, HeldRelease};
 use crate::collect::pack_files;
 use crate::error::ContentError;
 use crate::limits::{BLOCK_BYTES, CHUNK_BYTES_LARGE, CHUNK_BYTES_SMALL, CHUNK_LARGE_FROM_BYTES};
 use crate::section::pack_steps;
 use crate::stream_writer::{StreamSpec, StreamWriter};
 use crate::tree_file::read_tree;
-use beneath::Root;
+use crate::wanted::brought;
 use std::path::Path;
 pub use wire::assignment::Command;
 use wire::assignment::Header;
@@ -113,7 +114,22 @@ pub fn pack(
     options: &PackOptions<'_>,
     on_batch: &mut dyn FnMut(&PackBatch<'_>) -> bool,
 ) -> Outcome<Packed> {
-    let packed = write(options, on_batch);
+    settled(options, write(options, None, on_batch))
+}
+
+/// As [`pack`], of content that is named by its digest: `options.directory` holds files of 64
+/// hexadecimal digits, and what is not there may be in a file of a `held` release. What is in
+/// neither is waited for: `on_batch` is then called every 50 ms, without a vouch or with what there
+/// is, and stops the packing as ever.
+pub fn pack_blobs(
+    options: &PackOptions<'_>,
+    held: &[HeldRelease<'_>],
+    on_batch: &mut dyn FnMut(&PackBatch<'_>) -> bool,
+) -> Outcome<Packed> {
+    settled(options, write(options, Some(held), on_batch))
+}
+
+fn settled(options: &PackOptions<'_>, packed: Outcome<Packed>) -> Outcome<Packed> {
     if packed.is_err() {
         // A half-written stream is of no use to anybody; what cannot be removed is overwritten by
         // the next attempt.
@@ -125,14 +141,16 @@ pub fn pack(
 
 fn write(
     options: &PackOptions<'_>,
+    held: Option<&[HeldRelease<'_>]>,
     on_batch: &mut dyn FnMut(&PackBatch<'_>) -> bool,
 ) -> Outcome<Packed> {
     let tree = read_tree(options.tree_path)?;
     let base = options.base.as_ref().map(PackBase::open).transpose()?;
-    let source = Root::open(options.directory)
-        .map_err(|error| ContentError::unreadable(b"", &error))?
-        .across_mounts();
     let steps = tree.diff(base.as_ref().map(|base| &base.tree));
+    let source = match held {
+        None => Files::directory(options.directory)?,
+        Some(held) => Files::blobs(options.directory, held, &brought(&steps))?,
+    };
     let raw_steps = steps::encode(&steps);
     let packed_steps = pack_steps(&raw_steps)?;
     let header = header_of(

@@ -96,6 +96,15 @@ impl<'a> StreamWriter<'a> {
         self.vouch_when_due()
     }
 
+    /// Nothing is to be written for a moment: what there is leaves, and the caller may say to stop.
+    pub(crate) fn idle(&mut self) -> Outcome<()> {
+        if self.pending.is_empty() {
+            self.tell(None)
+        } else {
+            self.vouch(None)
+        }
+    }
+
     /// Ends the stream: trailer, last vouch, and only then durability, so that nobody waits for it.
     pub(crate) fn finish(mut self) -> Outcome<Packed> {
         let trailer = Trailer {

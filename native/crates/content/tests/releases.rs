@@ -154,7 +154,11 @@ fn pruning_removes_old_releases_and_nothing_it_does_not_recognise() {
     }
     assert!(!scene.site.join("releases/.staging-9").exists());
     assert!(!content::tree_path(&scene.site, 1).exists());
-    assert_eq!(prune_releases(&scene.site, &[5, 6], &[7]).unwrap(), []);
+    assert!(
+        prune_releases(&scene.site, &[5, 6], &[7])
+            .unwrap()
+            .is_empty()
+    );
     assert_eq!(live_content(&scene), "2");
 }
 
@@ -165,7 +169,7 @@ fn a_release_counts_as_held_only_with_its_manifest() {
     write(&scene.site, b"releases/4/f", b"no manifest");
     write(&scene.site, b"trees/5.tree", b"no tree");
     assert_eq!(list_releases(&scene.site).unwrap(), [3]);
-    assert_eq!(list_releases(&scene.path("nowhere")).unwrap(), []);
+    assert!(list_releases(&scene.path("nowhere")).unwrap().is_empty());
 }
 
 #[test]
