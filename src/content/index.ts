@@ -25,7 +25,7 @@ export type PackSource =
       readonly jobId: string
       readonly directory: string
       /** Set where `directory` holds contents by digest; see `PackOptions` of src/native/content. */
-      readonly held?: readonly HeldRelease[] | null
+      readonly held: readonly HeldRelease[] | null
     }
   | 'shadow'
 
@@ -140,7 +140,7 @@ export class Content {
           chunkBytes: 0,
           signingKey: this.#keySeed,
           createdNs: BigInt(order.nowMs) * 1_000_000n,
-          held: own ? null : (source.held ?? null),
+          held: own ? null : source.held,
         },
         run,
       )

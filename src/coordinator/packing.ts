@@ -116,7 +116,7 @@ class Packing {
     assert(release !== null, 'a job is numbered before it is packed', { jobId: this.#job.id })
     const serial = await store.meta.nextSerial()
     const signal = AbortSignal.any([this.#job.signal, this.#stop.signal])
-    const source = { jobId: this.#job.id, directory: this.#job.record.directory ?? '' }
+    const source = { jobId: this.#job.id, directory: this.#job.record.directory ?? '', held: null }
     const order = { source, site, release, baseRelease: this.#base?.release ?? null, serial, nowMs: clock.nowMs() }
     const packing = content.pack(order, { signal, onUpdate: (batch) => this.#take(batch, serial, signal) })
     try {

@@ -31,7 +31,7 @@ async function openContent(): Promise<{ content: Content; staging: string }> {
 /** Scans and packs what `staging` holds as a release, and stages it on the shadow. */
 async function release(content: Content, staging: string, number: number, base: number | null): Promise<string> {
   const { treeHash } = await content.scan({ jobId: `j${number}`, site: 'www', directory: staging, base }, {})
-  const source = { jobId: `j${number}`, directory: staging }
+  const source = { jobId: `j${number}`, directory: staging, held: null }
   const order = { source, site: 'www', release: number, baseRelease: base, serial: number, nowMs: 1 }
   const { assignmentId } = await content.pack(order, {})
   const stage = { site: 'www', release: { release: number, treeHash }, baseRelease: base, assignmentId, serial: number }
@@ -55,7 +55,7 @@ t.test('what cannot be published is named with the directory it is in', async (t
   await writeFile(join(staging, 'a'), 'one')
   await content.scan({ jobId: 'j', site: 'www', directory: staging, base: null }, {})
   await writeFile(join(staging, 'a'), 'changed since it was scanned')
-  const source = { jobId: 'j', directory: staging }
+  const source = { jobId: 'j', directory: staging, held: null }
   const order = { source, site: 'www', release: 1, baseRelease: null, serial: 1, nowMs: 1 }
   await t.rejects(content.pack(order, {}), {
     code: 'ENGINE_ERR_FILE_CHANGING',
@@ -98,7 +98,7 @@ t.test('a promise that is not kept leaves nothing that counts', async (t) => {
   const { content, staging } = await openContent()
   await writeFile(join(staging, 'a'), 'one')
   await content.scan({ jobId: 'j', site: 'www', directory: staging, base: null }, {})
-  const source = { jobId: 'j', directory: staging }
+  const source = { jobId: 'j', directory: staging, held: null }
   const order = { source, site: 'www', release: 1, baseRelease: null, serial: 1, nowMs: 1 }
   const { assignmentId } = await content.pack(order, {})
   const wrong = { release: 1, treeHash: 'f'.repeat(64) }

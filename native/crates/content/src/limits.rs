@@ -51,7 +51,7 @@ pub(crate) const PACK_THREADS: usize = 2;
 /// Sections under way between reader and writer: enough that neither waits for the other.
 pub(crate) const PACK_QUEUE_SECTIONS: usize = 4;
 
-/// How often a pack looks whether content that it waits for has arrived: a person sees no delay, and
+/// How often a pack looks whether content that it waits for has arrived: nobody sees the delay, and
 /// it costs one system call.
 pub(crate) const ARRIVAL_PERIOD: Duration = Duration::from_millis(50);
 /// Longest line of a text manifest: a path and a target, each byte escaped, and the rest.

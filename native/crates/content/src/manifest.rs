@@ -297,7 +297,14 @@ fn line_of(entry: &Entry, text: &mut String) {
         ),
         EntryKind::File { size_bytes, digest } => writeln!(
             text,
-            r#"{{"path":"{path}","kind":"file","mode":"{mode:o}","mtimeNs":"{mtime_ns}","sizeBytes":{size_bytes},"digest":"{}"}}"#,
+            concat!(
+                r#"{{"path":"{}","kind":"file","mode":"{:o}","mtimeNs":"{}","#,
+                r#""sizeBytes":{},"digest":"{}"}}"#
+            ),
+            path,
+            mode,
+            mtime_ns,
+            size_bytes,
             hex_of(digest)
         ),
     };

@@ -201,9 +201,11 @@ proptest! {
         mtime_ns in any::<i64>(),
         mode in 0_u32..0o1000,
     ) {
-        let mut entries = vec![Entry { path: Vec::new(), mode, mtime_ns, kind: EntryKind::Directory }];
+        let root = EntryKind::Directory;
+        let mut entries = vec![Entry { path: Vec::new(), mode, mtime_ns, kind: root }];
         for (index, name) in names.iter().enumerate() {
-            let mut path: Vec<u8> = name.iter().map(|&b| if b == 0 || b == b'/' { b'%' } else { b }).collect();
+            let plain = name.iter().map(|&b| if b == 0 || b == b'/' { b'%' } else { b });
+            let mut path: Vec<u8> = plain.collect();
             path.push(u8::try_from(index).unwrap() + b'A');
             let kind = match index % 3 {
                 0 => EntryKind::Directory,
