@@ -4,7 +4,16 @@ export type { ErrorCode, ErrorDetails } from './base/errors.js'
 export { EngineError, errorCodes } from './base/errors.js'
 export type { ClientOptions } from './control/client.js'
 export { Client } from './control/client.js'
-export type { Job, JobFilter, JobsApi, PublishOptions, RollbackOptions, VersionView } from './control/door.js'
+export type {
+  AuditQuery,
+  Job,
+  JobFilter,
+  JobsApi,
+  PublishOptions,
+  RollbackOptions,
+  VersionView,
+} from './control/door.js'
+export type { AuditKind, AuditOutcome, AuditPage, AuditRecord } from './model/audit.js'
 export type { JobEvent } from './model/event.js'
 export type { AssignmentRef, ChangeSummary, JobNode, JobPolicy, JobState, JobView, Receipt } from './model/job.js'
 export type { NodeView, ReleaseRef } from './model/node.js'

@@ -3,24 +3,35 @@
 // Never: a decision of its own, state outside its object: two coordinators in one process do not meet.
 import { type Clock, systemClock } from './base/clock.js'
 import { EngineError, toEngineError } from './base/errors.js'
-import { PROGRESS_INTERVAL_MS, SHUTDOWN_MS } from './base/limits.js'
+import { AUDIT_PAGE_DEFAULT, JOB_PAGE_DEFAULT, PROGRESS_INTERVAL_MS, SHUTDOWN_MS } from './base/limits.js'
 import { type Logger, silentLogger } from './base/log.js'
 import { idSource, systemRandom } from './base/random.js'
 import { readSoftware } from './base/software.js'
 import { requireLoopback } from './config/listen.js'
 import type { Config } from './config/schema.js'
 import { absoluteDirectory, policyOf } from './control/client.js'
-import type { Job, JobFilter, JobsApi, PublishOptions, RollbackOptions, VersionView } from './control/door.js'
+import type {
+  AuditQuery,
+  CoordinatorDoor,
+  Job,
+  JobFilter,
+  JobsApi,
+  PublishOptions,
+  RollbackOptions,
+  VersionView,
+} from './control/door.js'
 import { abortedOf, outcomeOf } from './control/job-outcome.js'
 import { createMetrics } from './control/metrics.js'
 import { CHANNEL_VERSION } from './control/schema/channel.js'
 import { ControlServer } from './control/server.js'
 import { Door } from './coordinator/asking.js'
+import { AuditedDoor } from './coordinator/auditing.js'
 import { OpenedWorld, openWorld } from './coordinator/opening.js'
 import { recover } from './coordinator/recovering.js'
 import { launch, startJobs } from './coordinator/running.js'
 import { Ticking } from './coordinator/ticking.js'
 import type { World } from './coordinator/world.js'
+import type { AuditPage } from './model/audit.js'
 import type { JobEvent } from './model/event.js'
 import type { JobRequest, JobView, Receipt } from './model/job.js'
 import type { DataListen, NodeView, PeerAddress } from './model/node.js'
@@ -46,7 +57,7 @@ export interface CoordinatorOptions {
 interface Parts {
   readonly world: World
   readonly opened: OpenedWorld
-  readonly door: Door
+  readonly door: CoordinatorDoor
   readonly server: ControlServer
   readonly closing: AbortController
 }
@@ -74,13 +85,15 @@ export class Coordinator implements JobsApi {
     try {
       const world = await openWorld({ ...settings, log, clock, metrics, closing: closing.signal }, opened)
       await recover(world)
-      const version = versionOf(world.coordinatorId)
+      const version = versionOf(world)
       const ids = idSource(() => clock.nowMs(), systemRandom)
-      const door = new Door({ world, newJobId: ids, version })
+      const inner = new Door({ world, newJobId: ids, version })
+      const doorFor = (actor: string): CoordinatorDoor => new AuditedDoor(inner, world.auditLog, actor)
+      const door = doorFor('embedded')
       metrics.set('engine_build_info', { version: version.version, role: 'coordinator' }, 1)
       const { host, port } = settings.listen
       const serverLog = log.child({ room: 'control' })
-      const server = await ControlServer.open({ door, host, port, log: serverLog, clock, metrics })
+      const server = await ControlServer.open({ door, doorFor, host, port, log: serverLog, clock, metrics })
       opened.keep('server', server, (it) => it.close())
       world.openedAtMs = clock.monotonicMs()
       const ticking = new Ticking(world)
@@ -160,7 +173,7 @@ export class Coordinator implements JobsApi {
 
   /** Jobs, newest first. */
   jobs(filter: Partial<JobFilter> = {}): Promise<readonly JobView[]> {
-    return this.#parts.door.listJobs(filter)
+    return this.#parts.door.listJobs({ limit: JOB_PAGE_DEFAULT, ...filter })
   }
 
   /** A handle of a job that was asked for earlier. @throws {EngineError} ENGINE_ERR_JOB_UNKNOWN. */
@@ -179,6 +192,11 @@ export class Coordinator implements JobsApi {
 
   sites(): Promise<readonly SiteView[]> {
     return this.#parts.door.sites()
+  }
+
+  /** Who asked for which change and what came of it, oldest first, a page at a time. */
+  audit({ sinceSeq = 0, limit = AUDIT_PAGE_DEFAULT }: Partial<AuditQuery> = {}): Promise<AuditPage> {
+    return this.#parts.door.audit({ sinceSeq, limit })
   }
 
   async version(): Promise<VersionView> {
@@ -227,7 +245,7 @@ export class Coordinator implements JobsApi {
   }
 }
 
-function handleOf(door: Door, id: string, onEnd: () => void): Job {
+function handleOf(door: CoordinatorDoor, id: string, onEnd: () => void): Job {
   async function* progress(
     options: { readonly sinceId?: number; readonly signal?: AbortSignal } = {},
   ): AsyncGenerator<JobEvent> {
@@ -272,6 +290,7 @@ function settingsOf(options: CoordinatorOptions): {
   return { dataDir, listen, data }
 }
 
-function versionOf(coordinatorId: string): VersionView {
-  return { ...readSoftware(), apiVersion: API_VERSION, channelVersion: CHANNEL_VERSION, coordinatorId }
+function versionOf({ coordinatorId, publicKey }: World): VersionView {
+  const versions = { apiVersion: API_VERSION, channelVersion: CHANNEL_VERSION }
+  return { ...readSoftware(), ...versions, coordinatorId, publicKey }
 }

@@ -1,4 +1,4 @@
-import { DAY_MS, KIB, MIB, MINUTE_MS, SECOND_MS } from './units.js'
+import { DAY_MS, HOUR_MS, KIB, MIB, MINUTE_MS, SECOND_MS } from './units.js'
 
 // Each limit is one exported constant with the unit in its name and the reason in its comment:
 // docs/reference/limits.md is made from them. Limits of the data plane are in native/crates/wire; those that both
@@ -303,3 +303,30 @@ export const RECENT_EVENTS_MAX = 64
 
 /** Names of nodes in one message: a line that is read at a glance; the job's nodes hold all of them. */
 export const NAMES_TOLD_MAX = 5
+
+/** A page of audit records, when the caller does not say: some screens. */
+export const AUDIT_PAGE_DEFAULT = 100
+
+/** A page of audit records at most: with paths and reasons of full length, 3 MB. */
+export const AUDIT_PAGE_MAX = 500
+
+/**
+ * Audit records kept: at a hundred changes a day, five years. Beyond it the oldest are dropped, and a record in the
+ * chain says so.
+ */
+export const AUDIT_RECORDS_KEPT = 200_000
+
+/** Audit records dropped at once: so seldom that each time can be read about in the log. */
+export const AUDIT_RECORDS_DROPPED = 20_000
+
+/** The audit chain is signed this often, when something was added: what is older takes the key to be rewritten. */
+export const AUDIT_HEAD_MS = HOUR_MS
+
+/** One text in an audit record: a path has 4,095 bytes. */
+export const AUDIT_TEXT_CHARS_MAX = 4096
+
+/** Names and values of a request that an audit record keeps: a job with some dozens of commands. */
+export const AUDIT_FIELDS_MAX = 256
+
+/** One line of an exported audit log: some times the largest record; what is longer is no export. */
+export const AUDIT_LINE_CHARS_MAX = 4 * MIB

@@ -67,6 +67,12 @@ export const metricTable = {
     help: 'Event streams that are open now.',
     labels: [],
   },
+  engine_audit_failures_total: {
+    type: 'counter',
+    unit: 'records',
+    help: 'Records of the audit log that could not be written at once; calls are refused meanwhile.',
+    labels: [],
+  },
   engine_channel_refusals_total: {
     type: 'counter',
     unit: 'connections',

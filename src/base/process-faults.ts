@@ -44,6 +44,20 @@ export const processFaults = {
     'the database {path} is locked by another program',
     'close the program that has it open, then try again',
   ),
+  ENGINE_ERR_AUDIT_UNWRITABLE: row(
+    503,
+    1,
+    true,
+    '{action} was refused, because it cannot be recorded: {why}',
+    'make room on the disk of the coordinator; until then nothing is changed, and what is live stays',
+  ),
+  ENGINE_ERR_AUDIT_BROKEN: row(
+    409,
+    1,
+    false,
+    'the audit log of {source} does not hold at record {seq}: {why}',
+    'keep it as it is, and compare it with an earlier export or a backup: from this record on it was changed',
+  ),
   ENGINE_ERR_DATABASE_NEWER: row(
     500,
     1,

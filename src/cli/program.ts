@@ -44,7 +44,7 @@ class Run {
   /** Has wrong arguments of a command told by `refuse`, which knows how the run speaks. */
   watch(command: Command): void {
     command.configureOutput({ outputError: () => {} }).exitOverride((error) => {
-      this.#misused = [command.parent?.name(), command.name()].filter((name) => name !== undefined).join(' ')
+      this.#misused = wayTo(command).join(' ')
       throw error
     })
   }
@@ -81,6 +81,12 @@ class Run {
     }
   }
 }
+
+/** The names by which a command is called, from `engine` on. */
+const wayTo = (command: Command): string[] => [
+  ...(command.parent === null ? [] : wayTo(command.parent)),
+  command.name(),
+]
 
 /** Read only where nothing stronger says it: a broken file is no trouble of a command that names its coordinator. */
 const urlOfFile = async (): Promise<string> => (await import('../config/load.js')).loadUrl()
@@ -164,6 +170,24 @@ function addQueries(program: Command, run: Run): void {
     )
 }
 
+function addRecord(program: Command, run: Run): void {
+  const audit = program
+    .command('audit')
+    .description('who asked for which change, in a chain that shows every tampering')
+  audit
+    .command('ls')
+    .description('all records, oldest first; with --json one a line, to be kept elsewhere')
+    .option('--since <seq>', 'only records after this number')
+    .action(run.command(async (context, _, flags) => (await import('./commands/audit.js')).list(context, flags)))
+  audit
+    .command('verify')
+    .description('walk the chain, check every hash and signature, say where it breaks')
+    .option('--file <path>', 'an export of `engine audit ls --json` in place of the coordinator')
+    .option('--key <hex>', 'the coordinator’s public key as you know it')
+    .option('--expect <seq:hash>', 'a newest record that was printed earlier and must be in the chain')
+    .action(run.command(async (context, _, flags) => (await import('./commands/audit.js')).verify(context, flags)))
+}
+
 function addProcesses(program: Command, run: Run): void {
   program
     .command('serve')
@@ -216,8 +240,9 @@ function build(run: Run, version: string): Command {
   run.watch(program)
   addPublishing(program, run)
   addQueries(program, run)
+  addRecord(program, run)
   addProcesses(program, run)
-  for (const command of program.commands) run.watch(command)
+  for (const command of program.commands) for (const each of [command, ...command.commands]) run.watch(each)
   return program
 }
 

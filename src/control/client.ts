@@ -4,6 +4,7 @@
 import { type Clock, systemClock } from '../base/clock.js'
 import { EngineError } from '../base/errors.js'
 import {
+  AUDIT_PAGE_DEFAULT,
   JOB_PAGE_DEFAULT,
   MAX_DELETE_RATIO_DEFAULT,
   QUORUM_DEFAULT,
@@ -12,11 +13,12 @@ import {
   REQUEST_TIMEOUT_MS,
   STREAM_OUTAGE_MS_MAX,
 } from '../base/limits.js'
+import type { AuditPage } from '../model/audit.js'
 import type { JobEvent } from '../model/event.js'
 import type { JobPolicy, JobRequest, JobView, Receipt } from '../model/job.js'
 import type { NodeView } from '../model/node.js'
 import type { SiteView } from '../model/site.js'
-import type { Job, JobFilter, JobsApi, PublishOptions, RollbackOptions, VersionView } from './door.js'
+import type { AuditQuery, Job, JobFilter, JobsApi, PublishOptions, RollbackOptions, VersionView } from './door.js'
 import { readEvents } from './event-stream.js'
 import { type Ask, ask, type HttpOptions, readJson, whyOf } from './http.js'
 import { abortedOf, outcomeOf } from './job-outcome.js'
@@ -149,6 +151,11 @@ export class Client implements JobsApi {
 
   sites(): Promise<readonly SiteView[]> {
     return this.#items('/v1/sites')
+  }
+
+  /** Who asked for which change and what came of it, oldest first, a page at a time. */
+  audit({ sinceSeq = 0, limit = AUDIT_PAGE_DEFAULT }: Partial<AuditQuery> = {}): Promise<AuditPage> {
+    return this.#get(`/v1/audit?sinceSeq=${sinceSeq}&limit=${limit}`)
   }
 
   version(): Promise<VersionView> {

@@ -1,6 +1,7 @@
 // In: nothing; these are the doors between the control plane and what it serves.
 // Out: what routes and the node channel ask of a coordinator, and what its callers are given.
 // Never: code that runs; an implementation lives with the coordinator or with the client.
+import type { AuditPage } from '../model/audit.js'
 import type { JobEvent } from '../model/event.js'
 import type { JobPolicy, JobRequest, JobState, JobView, Receipt } from '../model/job.js'
 import type { NodeView } from '../model/node.js'
@@ -22,7 +23,23 @@ export interface VersionView {
   readonly apiVersion: number
   readonly channelVersion: number
   readonly coordinatorId: string
+  /** The coordinator's ed25519 key, which signs assignments and the audit log: 64 hexadecimal digits. */
+  readonly publicKey: string
 }
+
+/** Which audit records to give, oldest first. */
+export interface AuditQuery {
+  /** Records with a greater number; 0: from the first. */
+  readonly sinceSeq: number
+  /** 1–AUDIT_PAGE_MAX. */
+  readonly limit: number
+}
+
+/** What changes something: a route calls it on the door of who asks, so that it is recorded as theirs. */
+export type ChangingMethod = 'createJob' | 'commitJob' | 'abortJob'
+
+/** What everybody may ask without a record of it. */
+export type ReadingDoor = Omit<CoordinatorDoor, ChangingMethod>
 
 /**
  * What routes and the node channel ask of the coordinator. Every method rejects (or throws) with an
@@ -38,6 +55,7 @@ export interface CoordinatorDoor {
   receipts(jobId: string): Promise<readonly Receipt[]>
   nodes(): Promise<readonly NodeView[]>
   sites(): Promise<readonly SiteView[]>
+  audit(query: AuditQuery): Promise<AuditPage>
   /**
    * Tells the events of a job with id > `sinceId`, oldest first, then those that happen; ends after
    * `result`, at once when the job is over and nothing newer exists, or when `signal` fires (then
@@ -124,5 +142,7 @@ export interface JobsApi {
   receipts(jobId: string): Promise<readonly Receipt[]>
   nodes(): Promise<readonly NodeView[]>
   sites(): Promise<readonly SiteView[]>
+  /** Who asked for which change and what came of it, oldest first, a page at a time. */
+  audit(query?: Partial<AuditQuery>): Promise<AuditPage>
   version(): Promise<VersionView>
 }

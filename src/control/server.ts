@@ -26,13 +26,16 @@ import { NodeChannel } from './node-channel.js'
 import { openApiOptions } from './openapi.js'
 import { checkOrigin } from './origin.js'
 import { PROBLEM_TYPE, problemOf, toProblem } from './problems.js'
-import type { App } from './routes/context.js'
+import { auditRoutes } from './routes/audit.js'
+import type { App, RouteContext } from './routes/context.js'
 import { jobRoutes } from './routes/jobs.js'
 import { nodeRoutes } from './routes/nodes.js'
 import { systemRoutes } from './routes/system.js'
 
 export interface ControlServerOptions {
   readonly door: CoordinatorDoor
+  /** The door as one caller has it, by remote address; `door` for all of them when absent. */
+  readonly doorFor?: (actor: string) => CoordinatorDoor
   /** Where to listen; port 0 takes any free one. */
   readonly host: string
   readonly port: number
@@ -115,7 +118,7 @@ function answerErrors(app: App, log: Logger): void {
 
 /** Makes the server's parts without listening; requests can be injected. */
 export async function buildServer(options: Omit<ControlServerOptions, 'port'>): Promise<Parts> {
-  const { door, log, clock, metrics } = options
+  const { door, doorFor = () => door, log, clock, metrics } = options
   const app = createApp()
   const loopbackOnly = isLoopback(options.host)
   const streams = new EventStreams({ clock, log, metrics })
@@ -128,9 +131,12 @@ export async function buildServer(options: Omit<ControlServerOptions, 'port'>): 
   answerErrors(app, log)
   await app.register(swagger, openApiOptions)
   app.after(() => {
-    const context = { door, streams, metrics }
+    // An IPv4 caller of a socket that takes both is named as it is elsewhere.
+    const asking: RouteContext['asking'] = ({ ip }) => doorFor(ip.replace(/^::ffff:(?=\d+\.)/, ''))
+    const context = { door, asking, streams, metrics }
     jobRoutes(app, context)
     nodeRoutes(app, context)
+    auditRoutes(app, context)
     systemRoutes(app, context)
   })
   channel.attach(app.server)

@@ -2,10 +2,11 @@ import { realpath, stat } from 'node:fs/promises'
 import { isAbsolute, relative, sep } from 'node:path'
 import { EngineError } from '../base/errors.js'
 import { JOB_PAGE_DEFAULT } from '../base/limits.js'
-import type { CoordinatorDoor, JobFilter, VersionView } from '../control/door.js'
+import type { AuditQuery, CoordinatorDoor, JobFilter, VersionView } from '../control/door.js'
 import { jobRequest } from '../control/schema/job.js'
 import { checkAbort, checkCommit } from '../jobs/job.js'
 import { checkQueue, type QueueMember } from '../jobs/queue.js'
+import { type AuditPage, pageOf } from '../model/audit.js'
 import type { JobEvent } from '../model/event.js'
 import type { JobRequest, JobView, Receipt } from '../model/job.js'
 import type { NodeView } from '../model/node.js'
@@ -115,6 +116,10 @@ export class Door implements CoordinatorDoor {
 
   sites(): Promise<readonly SiteView[]> {
     return siteViews(this.#world)
+  }
+
+  async audit({ sinceSeq, limit }: AuditQuery): Promise<AuditPage> {
+    return pageOf(await this.#world.store.audit.list(sinceSeq, limit), limit)
   }
 
   async *watchJob(id: string, sinceId: number, signal: AbortSignal): AsyncGenerator<JobEvent> {

@@ -5,6 +5,7 @@ import { EngineError, toEngineError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
 import type { Metrics } from '../base/metrics.js'
 import { newIdentity, systemRandom } from '../base/random.js'
+import { Signer } from '../base/signing.js'
 import { Content } from '../content/index.js'
 import type { DataListen } from '../model/node.js'
 import { generateKey, publicKeyOf } from '../native/keys.js'
@@ -13,6 +14,7 @@ import { lockDirectory } from '../native/storage.js'
 import { WorkerPool } from '../pool/pool.js'
 import { Store } from '../store/store.js'
 import { Transfers } from '../transfer/index.js'
+import { AuditLog } from './auditing.js'
 import { WholePacking } from './catching-up.js'
 import { Roster } from './roster.js'
 import { ReceiptBook } from './receipt-book.js'
@@ -66,6 +68,9 @@ export async function openWorld(options: OpeningOptions, opened: OpenedWorld): P
   const store = opened.keep('database', await Store.open(join(dataDir, DATABASE)), (it) => it.close())
   const { coordinatorId, keySeed } = await identityOf(store)
   const publicKey = publicKeyOf(keySeed)
+  const signer = new Signer(keySeed)
+  const auditLog = await AuditLog.open({ store, signer, clock, metrics, log: log.child({ room: 'audit' }) })
+  opened.keep('audit log', auditLog, (it) => it.close())
   const pool = opened.keep('worker pool', new WorkerPool(), (it) => it.close())
   const content = await Content.open({ directory: dataDir, pool, keySeed })
   const { host, port } = data
@@ -82,6 +87,7 @@ export async function openWorld(options: OpeningOptions, opened: OpenedWorld): P
     roster: new Roster(),
     watching: new Watching(store.events),
     receiptBook: new ReceiptBook(store),
+    auditLog,
     wholes: new WholePacking(() => world),
     sites: new Map(),
     jobs: new Map(),

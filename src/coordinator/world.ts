@@ -16,6 +16,7 @@ import type { Store, Tables } from '../store/store.js'
 import type { NodePart } from '../track/fold.js'
 import type { KeptAssignment } from '../track/reconcile.js'
 import type { Transfers } from '../transfer/index.js'
+import type { AuditLog } from './auditing.js'
 import type { LiveJob } from './live-job.js'
 import { toView } from './live-job.js'
 import type { Roster } from './roster.js'
@@ -59,6 +60,7 @@ export interface World {
   readonly roster: Roster
   readonly watching: Watching
   readonly receiptBook: ReceiptBook
+  readonly auditLog: AuditLog
   readonly wholes: Wholes
   readonly sites: Map<string, SiteState>
   /** Jobs without an end, oldest first. */

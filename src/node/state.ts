@@ -4,11 +4,10 @@ import {
   channelError,
   commandNumber,
   type Hello,
-  publicKey,
   report as reportSchema,
   type Report,
 } from '../control/schema/channel.js'
-import { identity, name, release, treeHash } from '../control/schema/registry.js'
+import { identity, name, publicKey, release, treeHash } from '../control/schema/registry.js'
 import type { JobError } from '../model/job.js'
 import type { ReleaseRef } from '../model/node.js'
 

@@ -7,6 +7,7 @@ import { DATABASE_BUSY_MS } from '../base/limits.js'
 import { spine } from './migrations/0001-spine.js'
 import { asked } from './migrations/0002-asked.js'
 import { commands } from './migrations/0003-commands.js'
+import { audit } from './migrations/0004-audit.js'
 import type { Schema } from './schema.js'
 
 /** In order; a migration that was released is never edited. */
@@ -14,6 +15,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '0001-spine': spine,
   '0002-asked': asked,
   '0003-commands': commands,
+  '0004-audit': audit,
 }
 
 /** Says what an error of SQLite means to the operator. */

@@ -1,4 +1,4 @@
-import type { Insertable, Kysely, Selectable } from 'kysely'
+import type { Generated, Insertable, Kysely, Selectable } from 'kysely'
 
 // The database's own names (snake_case) and types: text, integers, blobs. JSON is kept as text.
 // These types never leave the room; each noun's file turns them into the model's.
@@ -130,6 +130,30 @@ interface SnapshotsTable {
   details: Uint8Array
 }
 
+interface AuditTable {
+  seq: number
+  kind: string
+  at_ms: number
+  actor: string
+  action: string
+  subject: string
+  request: string
+  outcome: string
+  code: string | null
+  result: string | null
+  prev_hash: string
+  hash: string
+}
+
+interface AuditOpenTable {
+  id: Generated<number>
+  at_ms: number
+  actor: string
+  action: string
+  subject: string
+  request: string
+}
+
 export interface Schema {
   meta: MetaTable
   sites: SitesTable
@@ -141,6 +165,8 @@ export interface Schema {
   assignments: AssignmentsTable
   events: EventsTable
   snapshots: SnapshotsTable
+  audit: AuditTable
+  audit_open: AuditOpenTable
 }
 
 export type Row<T extends keyof Schema> = Selectable<Schema[T]>

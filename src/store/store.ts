@@ -5,6 +5,7 @@ import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Kysely } from 'kysely'
 import { EngineError } from '../base/errors.js'
 import { Assignments } from './assignments.js'
+import { Audit } from './audit.js'
 import { openDatabase } from './database.js'
 import { Events } from './events.js'
 import { JobNodes } from './job-nodes.js'
@@ -30,6 +31,7 @@ export interface Tables {
   readonly assignments: Assignments
   readonly events: Events
   readonly snapshots: Snapshots
+  readonly audit: Audit
 }
 
 function tablesOver(db: Queries): Tables {
@@ -44,6 +46,7 @@ function tablesOver(db: Queries): Tables {
     assignments: new Assignments(db),
     events: new Events(db),
     snapshots: new Snapshots(db),
+    audit: new Audit(db),
   }
 }
 
@@ -58,6 +61,7 @@ export class Store implements Tables {
   readonly assignments: Assignments
   readonly events: Events
   readonly snapshots: Snapshots
+  readonly audit: Audit
   readonly #db: Kysely<Schema>
   readonly #transaction = new AsyncLocalStorage<{ open: boolean }>()
   #closed = false
@@ -75,6 +79,7 @@ export class Store implements Tables {
     this.assignments = tables.assignments
     this.events = tables.events
     this.snapshots = tables.snapshots
+    this.audit = tables.audit
   }
 
   /**

@@ -1,7 +1,15 @@
 // A coordinator that remembers what it was asked and answers what a test told it to.
 import { EngineError } from '../../src/base/errors.js'
-import type { CoordinatorDoor, JobFilter, NodeLink, NodeSession, VersionView } from '../../src/control/door.js'
+import type {
+  AuditQuery,
+  CoordinatorDoor,
+  JobFilter,
+  NodeLink,
+  NodeSession,
+  VersionView,
+} from '../../src/control/door.js'
 import type { FromNode, Hello } from '../../src/control/schema/channel.js'
+import { type AuditPage, type AuditRecord, pageOf } from '../../src/model/audit.js'
 import type { JobEvent } from '../../src/model/event.js'
 import type { JobRequest, JobState, JobView, Receipt } from '../../src/model/job.js'
 import type { NodeView } from '../../src/model/node.js'
@@ -48,6 +56,7 @@ export class FakeDoor implements CoordinatorDoor {
   readonly requests: JobRequest[] = []
   readonly calls: string[] = []
   readonly jobs = new Map<string, JobView>()
+  readonly records: AuditRecord[] = []
   readonly joined: Joined[] = []
   readonly coordinatorId: string = digits('d', 32)
   filter: JobFilter | null = null
@@ -154,6 +163,10 @@ export class FakeDoor implements CoordinatorDoor {
     ]
   }
 
+  async audit({ sinceSeq, limit }: AuditQuery): Promise<AuditPage> {
+    return pageOf(this.records.filter((record) => record.seq > sinceSeq).slice(0, limit), limit)
+  }
+
   async *watchJob(id: string, sinceId: number, signal: AbortSignal): AsyncGenerator<JobEvent> {
     let since = sinceId
     this.watchers += 1
@@ -197,7 +210,8 @@ export class FakeDoor implements CoordinatorDoor {
 
   version(): VersionView {
     const { coordinatorId } = this
-    return { name: 'distributary', version: '0.1.0', apiVersion: 1, channelVersion: 1, coordinatorId }
+    const who = { name: 'distributary', version: '0.1.0', coordinatorId, publicKey: digits('e', 64) }
+    return { ...who, apiVersion: 1, channelVersion: 1 }
   }
 
   ready(): boolean {

@@ -1,7 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
-import type { CoordinatorDoor } from '../door.js'
+import type { CoordinatorDoor, ReadingDoor } from '../door.js'
 import type { EventStreams } from '../events.js'
 import type { PrometheusMetrics } from '../metrics.js'
 import { problem } from '../schema/problem.js'
@@ -11,7 +11,10 @@ export type App = FastifyInstance<Server, IncomingMessage, ServerResponse, Fasti
 
 /** What routes may use; they ask the door and never decide. */
 export interface RouteContext {
-  readonly door: CoordinatorDoor
+  /** For what changes nothing. */
+  readonly door: ReadingDoor
+  /** The door as who sent a request has it: what changes something is recorded as theirs. */
+  readonly asking: (request: { readonly ip: string }) => CoordinatorDoor
   readonly streams: EventStreams
   readonly metrics: PrometheusMetrics
 }

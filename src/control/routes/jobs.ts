@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http'
 import { z } from 'zod'
 import { EngineError } from '../../base/errors.js'
 import type { JobEvent } from '../../model/event.js'
+import type { CoordinatorDoor } from '../door.js'
 import { eventQuery, jobEvent } from '../schema/event.js'
 import { jobList, jobParams, jobQuery, jobRequest, jobView } from '../schema/job.js'
 import { receiptList } from '../schema/receipt.js'
@@ -11,7 +12,7 @@ const tags = ['jobs']
 
 /** Jobs: ask for one, list, look at one, commit, abort, and its receipts. */
 export function jobRoutes(app: App, context: RouteContext): void {
-  const { door } = context
+  const { door, asking } = context
   app.route({
     method: 'POST',
     url: '/v1/jobs',
@@ -23,7 +24,7 @@ export function jobRoutes(app: App, context: RouteContext): void {
       response: { 202: jobView, ...problemAnswer },
     },
     handler: async (request, reply) => {
-      const job = await door.createJob(request.body)
+      const job = await asking(request).createJob(request.body)
       return reply.code(202).header('location', `/v1/jobs/${job.id}`).send(job)
     },
   })
@@ -67,17 +68,17 @@ export function jobRoutes(app: App, context: RouteContext): void {
   jobEventRoute(app, context)
 }
 
-function jobActionRoutes(app: App, { door }: RouteContext): void {
+function jobActionRoutes(app: App, { asking }: RouteContext): void {
   const actions = [
     {
       name: 'commit',
       summary: 'Ask a staged job to switch live; its events tell what comes of it',
-      run: (id: string) => door.commitJob(id),
+      run: (door: CoordinatorDoor, id: string) => door.commitJob(id),
     },
     {
       name: 'abort',
       summary: 'Ask a job that has not switched anything to stop; its events tell when it has',
-      run: (id: string) => door.abortJob(id),
+      run: (door: CoordinatorDoor, id: string) => door.abortJob(id),
     },
   ]
   for (const { name, summary, run } of actions) {
@@ -91,7 +92,7 @@ function jobActionRoutes(app: App, { door }: RouteContext): void {
         params: jobParams,
         response: { 202: jobView, ...problemAnswer },
       },
-      handler: async (request, reply) => reply.code(202).send(await run(request.params.id)),
+      handler: async (request, reply) => reply.code(202).send(await run(asking(request), request.params.id)),
     })
   }
 }

@@ -21,15 +21,12 @@ import {
 } from '../../base/limits.js'
 import { commandTypes } from '../../model/job.js'
 import { releaseRef } from './node.js'
-import { count, identity, name, release, timeMs, treeHash } from './registry.js'
+import { count, identity, name, publicKey, release, timeMs, treeHash } from './registry.js'
 
 export const CHANNEL_VERSION = 1
 
 /** Of a command in its job. */
 export const commandNumber = z.number().int().min(1).max(JOB_COMMANDS_MAX)
-
-/** An ed25519 key, 64 hexadecimal digits. */
-export const publicKey = z.string().regex(/^[0-9a-f]{64}$/)
 
 /** Numeric. In a plan a wildcard stands for the coordinator, at the address where the node found it. */
 export const peerAddress = z.object({ host: z.union([z.ipv4(), z.ipv6()]), port: z.number().int().min(1).max(65535) })

@@ -19,6 +19,9 @@ export const name: z.ZodString = z.string().regex(NAME_PATTERN, NAME_RULE)
 /** Identity of a process: 32 hexadecimal digits. */
 export const identity: z.ZodString = z.string().regex(/^[0-9a-f]{32}$/, '32 lower-case hexadecimal digits')
 
+/** An ed25519 key: 64 hexadecimal digits. */
+export const publicKey: z.ZodString = z.string().regex(/^[0-9a-f]{64}$/, '64 lower-case hexadecimal digits')
+
 /** Hash of a tree: 64 hexadecimal digits. */
 export const treeHash: z.ZodString = z.string().regex(/^[0-9a-f]{64}$/, '64 lower-case hexadecimal digits')
 

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { VersionView } from '../door.js'
-import { count, identity, named } from './registry.js'
+import { count, identity, named, publicKey } from './registry.js'
 
 export const versionView: z.ZodType<VersionView> = named(
   'Version',
@@ -10,6 +10,7 @@ export const versionView: z.ZodType<VersionView> = named(
     apiVersion: count,
     channelVersion: count,
     coordinatorId: identity,
+    publicKey: publicKey.describe('ed25519; signs assignments and the audit log.'),
   }),
 )
 

@@ -8,6 +8,7 @@ import { silentLogger } from '../../../src/base/log.js'
 import { createMetrics } from '../../../src/control/metrics.js'
 import type { Problem } from '../../../src/control/schema/problem.js'
 import { buildServer, ControlServer, openApiDocument } from '../../../src/control/server.js'
+import { auditEntry, chainOf } from '../../support/audit.js'
 import { FakeDoor, someJob, someNodeId } from '../../support/fake-door.js'
 import { until } from '../../support/until.js'
 
@@ -64,6 +65,52 @@ t.test('every query of the coordinator has its route', async (t) => {
   t.equal((await app.inject({ method: 'POST', url: '/v1/jobs/j1/commit' })).statusCode, 202)
   t.equal((await app.inject({ method: 'POST', url: '/v1/jobs/j1/abort' })).json().state, 'aborted')
   t.strictSame(door.calls, ['commit j1', 'abort j1'])
+})
+
+t.test('audit records come in pages, oldest first', async (t) => {
+  const { app, door } = await build(t)
+  door.records.push(...chainOf([auditEntry(), auditEntry({ outcome: 'refused', code: 'ENGINE_ERR_CONFLICT' }), null]))
+  t.strictSame((await app.inject('/v1/audit')).json(), { items: door.records, nextSinceSeq: null })
+  t.strictSame((await app.inject('/v1/audit?limit=2')).json(), { items: door.records.slice(0, 2), nextSinceSeq: 2 })
+  t.strictSame((await app.inject('/v1/audit?sinceSeq=2&limit=2')).json().items, door.records.slice(2))
+  for (const wrong of [
+    'limit=0',
+    'limit=501',
+    'sinceSeq=-1',
+    'sinceSeq=1.5',
+    'sinceSeq=x',
+    'since=1',
+    'sinceSeq=1e99',
+  ]) {
+    t.equal((await app.inject(`/v1/audit?${wrong}`)).statusCode, 400, wrong)
+  }
+})
+
+t.test('whatever changes something is asked on the door of who sent the request', async (t) => {
+  const theirs = new Map<string, FakeDoor>()
+  const doorFor = (actor: string): FakeDoor => {
+    const door = theirs.get(actor) ?? new FakeDoor()
+    door.emit('phase', someJob('j1', 'staged'))
+    theirs.set(actor, door)
+    return door
+  }
+  const nobody = new FakeDoor()
+  nobody.emit('phase', someJob('j1', 'staged'))
+  const parts = { host: '127.0.0.1', log: silentLogger, clock: systemClock, metrics: createMetrics() }
+  const { app } = await buildServer({ door: nobody, doorFor, ...parts })
+  t.teardown(() => app.close())
+  const { paths } = app.swagger() as unknown as { paths: Record<string, Record<string, { operationId: string }>> }
+  const changing = Object.entries(paths).flatMap(([url, methods]) =>
+    Object.keys(methods).flatMap((method) => (method === 'get' ? [] : [{ url, method: method.toUpperCase() }])),
+  )
+  t.ok(changing.length >= 3)
+  for (const { url, method } of changing) {
+    const inject = { method: method as 'POST', url: url.replace('{id}', 'j1'), payload: publish }
+    theirs.clear()
+    await app.inject({ ...inject, remoteAddress: '::ffff:10.0.0.7' })
+    t.same([...theirs.keys()], ['10.0.0.7'], `${method} ${url}`)
+  }
+  t.same([nobody.requests, nobody.calls], [[], []])
 })
 
 t.test('readiness follows the coordinator, liveness does not', async (t) => {
@@ -169,6 +216,7 @@ t.test('the OpenAPI document describes every route, and every reference in it le
     .sort()
   t.strictSame(operations, [
     'abort',
+    'audit',
     'commit',
     'createJob',
     'job',

@@ -25,7 +25,7 @@ async function place(t: Place) {
     ...{ store, jobs: new Map([[job.id, job]]), closing: new AbortController().signal },
     content: { paths: { directory: dataDir } },
   } as unknown as World
-  const version = { name: '', version: '', apiVersion: 1, channelVersion: 1, coordinatorId: '' }
+  const version = { name: '', version: '', apiVersion: 1, channelVersion: 1, coordinatorId: '', publicKey: '' }
   return { dataDir, store, job, door: new Door({ world, newJobId: () => '', version }) }
 }
 
