@@ -8,14 +8,19 @@ import { type Logger, silentLogger } from './base/log.js'
 import { systemRandom } from './base/random.js'
 import { readSoftware } from './base/software.js'
 import { requireLoopback } from './config/listen.js'
+import { hookEnvironment } from './config/environment.js'
+import { type HooksInput, readHooks } from './config/hooks.js'
 import type { Config } from './config/schema.js'
 import { NAME_PATTERN, NAME_RULE } from './model/name.js'
+import type { Hook } from './model/hook.js'
 import type { DataListen, NodeSite } from './model/node.js'
 import { Relay } from './native/relay.js'
 import { Applying, switchLive } from './native/sites.js'
 import { type DirectoryLock, lockDirectory } from './native/storage.js'
 import { announced } from './node/addresses.js'
 import { NodeCore } from './node/core.js'
+import { HookCalls } from './node/hook-calls.js'
+import { Hooks } from './node/hooks.js'
 import { openIdentity } from './node/identity.js'
 import { Ledger } from './node/ledger.js'
 import { NodePaths } from './node/paths.js'
@@ -35,6 +40,8 @@ export interface NodeOptions {
   readonly segment?: string
   /** The relay; loopback and any free port by default. */
   readonly data?: Partial<DataListen>
+  /** Commands that the node runs around a switch, or when a job names them, as `node.hooks` of the configuration. */
+  readonly hooks?: HooksInput
   /** Allows addresses that others reach, although nobody's identity is checked. */
   readonly insecure?: boolean
   readonly log?: Logger
@@ -50,6 +57,7 @@ interface Settings {
   readonly groups: readonly string[]
   readonly segment: string
   readonly data: DataListen
+  readonly hooks: readonly Hook[]
 }
 
 interface Parts {
@@ -154,10 +162,18 @@ async function openLocked(options: NodeOptions, settings: Settings, lock: Direct
     await releases.recover()
     relay = new Relay({ host: data.host, port: data.port, nodeId: id, name, role: 'node' })
     const { port } = relay
+    const hooks = new Hooks({
+      hooks: settings.hooks,
+      environment: hookEnvironment(),
+      paths,
+      nodeName: name,
+      clock,
+      log: roomLog,
+    })
     const core = new NodeCore({
-      ...{ paths, ledger, releases, clock, switchLive },
+      ...{ paths, ledger, releases, hooks, clock, switchLive },
       identity: { id, name, groups, segment },
-      executors: {},
+      executors: { 'run-hook': new HookCalls({ hooks, ledger }) },
       dataAddress: (localAddress) => announced(data, port, localAddress),
       join: settings.join,
       software: softwareName(),
@@ -242,7 +258,8 @@ function settingsOf(options: NodeOptions): Settings {
   for (const group of given.groups) checkName('group', group)
   const data = { ...dataDefaults, ...options.config?.node.data, ...options.data }
   requireLoopback('node.data', data.host, options.insecure ?? options.config?.insecure ?? false)
-  return { join, dataDir, name, groups: given.groups, segment: given.segment, data }
+  const hooks = options.hooks === undefined ? (options.config?.node.hooks ?? []) : readHooks(options.hooks)
+  return { join, dataDir, name, groups: given.groups, segment: given.segment, data, hooks }
 }
 
 const dataDefaults: DataListen = { host: '127.0.0.1', port: 0, announceHost: null }

@@ -61,7 +61,9 @@ function fieldSection(field: Field): string {
     `${meta?.effect ?? ''}`,
     '',
     `- ${field.allowed}${unit}; default ${shown(field)}${meta?.advanced === true ? '; rarely needed' : ''}`,
-    `- environment: \`${field.variable}\``,
+    ...(field.variable === null
+      ? []
+      : [`- environment: \`${field.variable}\`${field.type === 'map' ? ', as JSON' : ''}`]),
     `- at worst: ${meta?.worstCase ?? ''}`,
   ].join('\n')
 }

@@ -271,12 +271,6 @@ export const JOB_COMMANDS_MAX = 1000
 /** Commands that a node remembers to have executed, so that one delivered twice is executed once. */
 export const EXECUTED_KEPT_MAX = 1024
 
-/** Arguments of one hook. */
-export const HOOK_ARGUMENTS_MAX = 32
-
-/** One argument of a hook: a path at most. */
-export const HOOK_ARGUMENT_CHARS_MAX = 4096
-
 /** The text of an error in a message: a path of 4,095 bytes is cut, and the rest still says what happened. */
 export const MESSAGE_CHARS_MAX = 2000
 
@@ -330,3 +324,57 @@ export const AUDIT_FIELDS_MAX = 256
 
 /** One line of an exported audit log: some times the largest record; what is longer is no export. */
 export const AUDIT_LINE_CHARS_MAX = 4 * MIB
+
+/** Hooks of one node: people declare them by hand, and each is told to the coordinator in one message. */
+export const HOOKS_MAX = 32
+
+/** Arguments of one hook. */
+export const HOOK_ARGUMENTS_MAX = 32
+
+/** One argument of a hook: a path at most. */
+export const HOOK_ARGUMENT_CHARS_MAX = 4096
+
+/** Words of a hook's command, its program included. */
+export const HOOK_WORDS_MAX = 64
+
+/** One word of a hook's command, or one value of its environment: the longest path of the system. */
+export const HOOK_WORD_CHARS_MAX = 4096
+
+/** Variables that a hook declares. */
+export const HOOK_VARIABLES_MAX = 64
+
+/** Sites that a hook names: a hook for more is one for all. */
+export const HOOK_SITES_MAX = 64
+
+/** Choices of one argument: a list that people read. */
+export const HOOK_CHOICES_MAX = 32
+
+/** One choice of an argument. */
+export const HOOK_CHOICE_CHARS_MAX = 64
+
+/** The pattern of an argument: what is longer cannot be read. */
+export const HOOK_PATTERN_CHARS_MAX = 256
+
+/** A hook that says nothing else is stopped after this long: reloads take seconds, health checks less. */
+export const HOOK_TIMEOUT_MS_DEFAULT = MINUTE_MS
+
+/** Longest time limit of a hook: whoever waits for it has given up by then. */
+export const HOOK_TIMEOUT_MS_MAX = HOUR_MS
+
+/** A hook that was asked to end (TERM) is killed after this long: time to put things in order, within SHUTDOWN_MS. */
+export const HOOK_GRACE_MS = 5 * SECOND_MS
+
+/** What a hook has written is read for this long after its end, should another process hold its output open. */
+export const HOOK_DRAIN_MS = 250
+
+/**
+ * Output of a hook that is kept, half from its beginning, half from its end: bytes of UTF-8, so that OUTPUT_CHARS_MAX
+ * takes all of it.
+ */
+export const HOOK_OUTPUT_BYTES_MAX = 16 * KIB
+
+/** The end of a hook's output in the text of its failure: one line of a table. */
+export const HOOK_LAST_WORDS_CHARS_MAX = 300
+
+/** Hooks of a node that run at once: each is a process or more. */
+export const HOOKS_AT_ONCE_MAX = 8

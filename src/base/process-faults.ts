@@ -135,6 +135,20 @@ export const processFaults = {
     '{behind} of {total} nodes do not serve {site}@{release} yet: {names}',
     'nothing is to be done: they get it when they answer again; `engine nodes` says why each does not',
   ),
+  ENGINE_ERR_HOOK_FAILED: row(
+    409,
+    1,
+    true,
+    'hook {hook} of {site} failed: {why}',
+    'mend what its output names, on that node; a switch that waits for it is tried again by itself',
+  ),
+  ENGINE_ERR_HOOK_TIMEOUT: row(
+    504,
+    124,
+    true,
+    'hook {hook} of {site} was stopped after {ms} ms: {why}',
+    'see what it waits for, or raise its timeoutMs in the configuration of that node',
+  ),
   ENGINE_ERR_RELAY_SESSION: row(
     404,
     1,

@@ -38,6 +38,20 @@ export const refusals = {
     'there is no job {jobId}',
     'see `engine jobs`; old finished jobs are dropped',
   ),
+  ENGINE_ERR_HOOK_UNKNOWN: row(
+    404,
+    3,
+    false,
+    'node {node} declares no hook {hook} for {site}',
+    'see `engine hooks` for what may be named; hooks are declared in the configuration of each node',
+  ),
+  ENGINE_ERR_HOOK_ARGUMENTS: row(
+    400,
+    2,
+    false,
+    'hook {hook} does not take these arguments: {why}',
+    'see `engine hooks` for the arguments of each hook, and correct the named ones',
+  ),
   ENGINE_ERR_ROUTE_UNKNOWN: row(
     404,
     3,

@@ -34,6 +34,19 @@ export function terminalSettings(environment: Environment = processEnvironment):
   }
 }
 
+/** What a program needs to find others, its user, its language and its time; no secret is among them. */
+const PASSED_ON = ['PATH', 'HOME', 'USER', 'LOGNAME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR'] as const
+const PATH_DEFAULT = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
+
+/** What hooks get of this process's environment: never all of it. */
+export function hookEnvironment(environment: Environment = processEnvironment): Readonly<Record<string, string>> {
+  const passed = PASSED_ON.flatMap((name) => {
+    const value = environment[name]
+    return value === undefined ? [] : [[name, value] as const]
+  })
+  return { PATH: PATH_DEFAULT, ...Object.fromEntries(passed) }
+}
+
 /** What defaults depend on the machine and the user. */
 export interface Surroundings {
   readonly environment: Environment

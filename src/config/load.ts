@@ -4,8 +4,9 @@ import { join, resolve } from 'node:path'
 import type { z } from 'zod'
 import { EngineError } from '../base/errors.js'
 import { type Surroundings, surroundings, xdgDirectory } from './environment.js'
-import { fields } from './fields.js'
+import { ANY_NAME, fieldAt, fields, placeIn } from './fields.js'
 import { fromFile } from './file.js'
+import { toHooks } from './hooks.js'
 import { requireLoopback } from './listen.js'
 import { nearest } from './nearest.js'
 import { type Config, type Settings, type SettingsInput, settingsSchema } from './schema.js'
@@ -120,16 +121,17 @@ function unknownKey(path: readonly string[]): string {
 }
 
 function keysBelow(prefix: readonly string[]): string[] {
-  const start = prefix.length === 0 ? '' : `${prefix.join('.')}.`
-  const below = fields.filter((field) => field.path.startsWith(start))
-  return [...new Set(below.map((field) => field.path.slice(start.length).split('.')[0] ?? ''))]
+  const below = fields.filter((field) => placeIn(field, prefix) !== null)
+  const keys = below.map((field) => field.path.split('.')[prefix.length])
+  return [...new Set(keys.filter((key) => key !== undefined && key !== ANY_NAME))] as string[]
 }
 
 function wrongValue(issue: Issue, path: readonly string[], merged: Tree): string {
-  const field = fields.find((one) => one.path === path.join('.'))
+  const field = fieldAt(path)
   const given = JSON.stringify(valueAt(merged, path))
   const found = given === undefined ? '' : `, not ${given}`
-  const expected = field === undefined || field.allowed === 'text' ? issue.message : `must be ${field.allowed}`
+  const inWords = issue.code === 'custom' || field === undefined || field.allowed === 'text'
+  const expected = inWords ? issue.message : `must be ${field.allowed}`
   return `${path.join('.')} ${expected}${found}`
 }
 
@@ -150,6 +152,7 @@ function complete(settings: Settings, around: Surroundings): Config {
       dataDir: directoryOf(node.dataDir, 'node'),
       join: node.join ?? (role === 'both' ? null : url),
       name: node.name ?? nameOf(around.hostName),
+      hooks: toHooks(node.hooks),
     },
   }
 }

@@ -2,27 +2,10 @@ import { z } from 'zod'
 import { NODE_GROUPS_MAX } from '../base/limits.js'
 import { type LogFormat, type LogLevel, logLevels } from '../base/log.js'
 import { NAME_PATTERN, NAME_RULE } from '../model/name.js'
+import type { Hook } from '../model/hook.js'
 import type { DataListen, PeerAddress } from '../model/node.js'
-
-/** What the reference page and the JSON Schema say of a field, beside its type and default. */
-export interface FieldMeta {
-  /** What it does. */
-  readonly effect: string
-  /** What the worst value costs. */
-  readonly worstCase: string
-  /** What it is counted in; absent for words and switches. */
-  readonly unit?: string
-  /** True for what few ever need. */
-  readonly advanced?: boolean
-}
-
-/** Every leaf of the schema is registered here; test/repo checks that none is missing. */
-export const fieldMeta = z.registry<FieldMeta>()
-
-function field<T extends z.ZodType>(schema: T, meta: FieldMeta): T {
-  fieldMeta.add(schema, meta)
-  return schema
-}
+import { hooksSchema } from './hooks.js'
+import { field } from './meta.js'
 
 const name = () => z.string().regex(NAME_PATTERN, `must be ${NAME_RULE}`)
 const host = () => z.string().min(1).max(255)
@@ -114,6 +97,10 @@ const node = z.strictObject({
     worstCase: 'Far nodes in one segment: their content may take the long way more than once.',
   }),
   data: dataPlane('the node').prefault({}),
+  hooks: field(hooksSchema.prefault({}), {
+    effect: 'Commands that the node runs around a switch, for a health check, or when a job names them; by name.',
+    worstCase: 'They run as the user of the node, with all that it may do: who writes this file decides what runs.',
+  }),
 })
 
 /** The configuration file, before defaults that depend on the machine are filled in. */
@@ -164,5 +151,7 @@ export interface Config {
     readonly groups: readonly string[]
     readonly segment: string
     readonly data: DataListen
+    /** In the order of the file. */
+    readonly hooks: readonly Hook[]
   }
 }

@@ -1,4 +1,5 @@
 import { EngineError } from '../base/errors.js'
+import { HOOK_ARGUMENT_VARIABLE, hookVariables } from '../model/hook.js'
 import type { Environment } from './environment.js'
 import { type Field, fields, variableName } from './fields.js'
 import { nearest } from './nearest.js'
@@ -30,20 +31,24 @@ export function valueAt(tree: unknown, path: readonly string[]): unknown {
 
 /** Lays `over` on `under`: objects are merged, all else is replaced; undefined says nothing. */
 export function overlay(under: Tree, over: Tree): Tree {
-  const merged: Tree = { ...under }
+  // Not by assignment: a key such as __proto__ would vanish, and with it the word that it is not known.
+  const merged = new Map(Object.entries(under))
   for (const [key, value] of Object.entries(over)) {
     if (value === undefined) continue
-    const below = merged[key]
-    merged[key] = isTree(below) && isTree(value) ? overlay(below, value) : value
+    const below = merged.get(key)
+    merged.set(key, isTree(below) && isTree(value) ? overlay(below, value) : value)
   }
-  return merged
+  return Object.fromEntries(merged)
 }
 
 /** Variables that are not fields: read elsewhere. */
-const otherVariables = ['ENGINE_CONFIG', 'ENGINE_TOKEN']
+const otherVariables: readonly string[] = ['ENGINE_CONFIG', 'ENGINE_TOKEN', ...hookVariables]
+
+const isOther = (name: string): boolean => otherVariables.includes(name) || name.startsWith(HOOK_ARGUMENT_VARIABLE)
 
 function readVariable(field: Field, name: string, text: string): unknown {
   if (text === 'null') return null
+  if (field.type === 'map') return readMap(name, text)
   if (field.type === 'list') return text.split(',').map((part) => part.trim())
   if (field.type === 'number') return /^-?\d+$/.test(text.trim()) ? Number(text) : text
   if (field.type !== 'switch') return text
@@ -57,6 +62,14 @@ function readVariable(field: Field, name: string, text: string): unknown {
   ]).get(text.trim().toLowerCase())
   if (value !== undefined) return value
   throw new EngineError('ENGINE_ERR_CONFIG_INVALID', { problems: `${name}: "${text}" is neither true nor false` })
+}
+
+function readMap(name: string, text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new EngineError('ENGINE_ERR_CONFIG_INVALID', { problems: `${name} is not JSON` }, { cause })
+  }
 }
 
 function place(tree: Tree, path: readonly string[], value: unknown): void {
@@ -73,10 +86,10 @@ function place(tree: Tree, path: readonly string[], value: unknown): void {
  * @throws {EngineError} ENGINE_ERR_CONFIG_INVALID
  */
 export function fromEnvironment(environment: Environment): Source {
-  const byName = new Map(fields.map((field) => [field.variable, field]))
+  const byName = new Map(fields.flatMap((field) => (field.variable === null ? [] : [[field.variable, field] as const])))
   const values: Tree = {}
   for (const [name, text] of Object.entries(environment)) {
-    if (!name.startsWith('ENGINE_') || text === undefined || text === '' || otherVariables.includes(name)) continue
+    if (!name.startsWith('ENGINE_') || text === undefined || text === '' || isOther(name)) continue
     const field = byName.get(name)
     if (field !== undefined) place(values, field.path.split('.'), readVariable(field, name, text))
     else refuseSlip(name, [...byName.keys()])

@@ -30,6 +30,7 @@ export function nodeConnected(world: World, link: NodeLink, hello: Hello): NodeS
   const known = world.roster.admit(node, sites, world.clock.nowMs())
   known.lost()
   known.link = link
+  known.hooks = hello.hooks ?? []
   known.heard(world.clock)
   link.send({
     type: 'welcome',

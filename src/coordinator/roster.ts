@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.js'
 import { EngineError } from '../base/errors.js'
 import { NODES_MAX, RETRY_FIRST_MS, RETRY_MS_MAX } from '../base/limits.js'
 import type { NodeLink } from '../control/door.js'
+import type { HookInfo } from '../model/hook.js'
 import type { JobError } from '../model/job.js'
 import type { NodeIdentity, NodeSite, ReleaseRef } from '../model/node.js'
 import type { LastFailure } from '../track/reconcile.js'
@@ -51,6 +52,8 @@ export class KnownNode {
   identity: NodeIdentity
   sites: ReadonlyMap<string, NodeSite>
   link: NodeLink | null = null
+  /** What jobs may name on it; null: it has not said in this life. */
+  hooks: readonly HookInfo[] | null = null
   /** By the clock that never goes back; null: not in this life. */
   lastHeardMs: number | null = null
   lastSeenMs: number

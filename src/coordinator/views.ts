@@ -9,9 +9,9 @@ import type { World } from './world.js'
 /** Every node that ever joined, by name. */
 export function nodeViews(world: World): readonly NodeView[] {
   return world.roster.all.map((known) => {
-    const { identity, link, lastSeenMs } = known
+    const { identity, link, lastSeenMs, hooks } = known
     const sites = [...known.sites.values()]
-    return { ...identity, online: link !== null, lastSeenMs, sites, reason: reasonOf(world, known) }
+    return { ...identity, online: link !== null, lastSeenMs, sites, reason: reasonOf(world, known), hooks }
   })
 }
 
@@ -21,6 +21,9 @@ function reasonOf(world: World, known: KnownNode): string | null {
     const why = whyBehind(world, known, site)
     return why === null ? [] : [why]
   })
+  for (const { site, live, trouble } of known.sites.values()) {
+    if (trouble !== undefined && live !== null) behind.push(`${site}@${live.release} is live, but ${trouble}`)
+  }
   if (known.link === null) {
     const awayMs = Math.max(0, world.clock.nowMs() - known.lastSeenMs)
     return [`it has not answered for ${formatDuration(awayMs)}`, ...behind].join('; ')

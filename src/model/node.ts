@@ -1,3 +1,5 @@
+import type { HookInfo } from './hook.js'
+
 /** Where a process listens for peers of the data plane. */
 export interface PeerAddress {
   readonly host: string
@@ -34,6 +36,8 @@ export interface NodeView extends NodeIdentity {
   readonly sites: readonly NodeSite[]
   /** Why it does not answer or is behind; null when all is well. */
   readonly reason: string | null
+  /** What jobs may name on it; null: it has not said since the coordinator started. */
+  readonly hooks: readonly HookInfo[] | null
 }
 
 /** What one node holds of one site. */
@@ -41,6 +45,8 @@ export interface NodeSite {
   readonly site: string
   readonly live: ReleaseRef | null
   readonly held: readonly ReleaseRef[]
+  /** What is wrong although it is live, such as a hook after the switch that failed; absent: nothing. */
+  readonly trouble?: string | undefined
 }
 
 /** A release by number, with the hash of its tree (64 hexadecimal digits). */

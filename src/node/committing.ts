@@ -1,13 +1,16 @@
 import { EngineError, toEngineError } from '../base/errors.js'
+import { MESSAGE_CHARS_MAX } from '../base/limits.js'
 import type { Logger } from '../base/log.js'
 import type { Commit, Report } from '../control/schema/channel.js'
 import type { ReleaseRef } from '../model/node.js'
+import { joinOutputs } from './hook-output.js'
+import type { HookCase, HookOutcome, Hooks } from './hooks.js'
 import type { Ledger } from './ledger.js'
 import type { NodePaths } from './paths.js'
 import type { Releases } from './releases.js'
 import { type Answered, failureOf, type Outcome, type Reports } from './reports.js'
 import type { Stagings } from './stagings.js'
-import { isHeld, isLive, type JournalRecord } from './state.js'
+import { type HooksDue, isHeld, isLive, type JournalRecord, type Trouble } from './state.js'
 import type { Turns } from './turns.js'
 
 export interface CommitsOptions {
@@ -17,6 +20,7 @@ export interface CommitsOptions {
   readonly releases: Releases
   readonly stagings: Stagings
   readonly turns: Turns
+  readonly hooks: Hooks
   readonly log: Logger
   /** Points `live` at a release, durable when it settles. */
   readonly switchLive: (siteDirectory: string, release: number) => Promise<void>
@@ -25,8 +29,30 @@ export interface CommitsOptions {
 
 const done: Outcome = { kind: 'completion', bytesFetched: 0, output: null, error: null }
 
-function answered({ commandId, jobId, number, command, site, release, treeHash }: Commit): Answered {
+function answered({ commandId, jobId, number, command, site, release, treeHash }: Switched): Answered {
   return { commandId, jobId, number, command, site, release, treeHash }
+}
+
+/** The order that a switch was made for, whose hooks are still to run. */
+type Switched = HooksDue & { readonly site: string }
+
+function caseOf({ site, release, treeHash, jobId, command }: Switched): HookCase {
+  return { site, release: { release, treeHash }, jobId, command }
+}
+
+/** What a hook that failed has written. */
+function outputOf({ details: { output } }: EngineError): string | null {
+  return typeof output === 'string' && output !== '' ? output : null
+}
+
+/** What is to be told of what is live, after hooks of the switch. */
+function complaintOf({ failed, error }: HookOutcome): Trouble | null {
+  if (failed === null || error === null) return null
+  return { hook: failed, message: error.message.slice(0, MESSAGE_CHARS_MAX) }
+}
+
+function troubleOf(ledger: Ledger, site: string): Trouble | null {
+  return ledger.state.hooks.get(site)?.trouble ?? null
 }
 
 /** Makes held releases live. */
@@ -72,34 +98,86 @@ export class Commits {
       staging.commits.push(command)
       return
     }
+    let output: string | null
     try {
-      await this.#switch(site, ref)
-      await reports.tell([{ type: 'live', site, ...ref }], [report(done)])
+      output = await this.#switch(command, ref)
+      await reports.tell([{ type: 'live', site, ...ref }], [report({ ...done, output })])
     } catch (error) {
       await this.#fail(command, ref, toEngineError(error))
       return
     }
     this.#options.log.info({ site, release: ref.release, jobId: command.jobId }, 'live')
     this.#options.onHoldings()
+    await this.#follow(command, output)
     await this.#tidy(site, ref.release)
   }
 
-  async #switch(site: string, ref: ReleaseRef): Promise<void> {
-    const { ledger, paths, releases, switchLive } = this.#options
+  /** @returns what hooks before it have written. */
+  async #switch(command: Commit, ref: ReleaseRef): Promise<string | null> {
+    const { hooks, ledger, paths, releases, switchLive } = this.#options
+    const { site, commandId, jobId, number } = command
     const { release } = ref
     if (!isHeld(ledger.state, site, ref) && !(await releases.stands(site, ref))) {
       throw new EngineError('ENGINE_ERR_RELEASE_UNKNOWN', { site, release })
     }
+    const { output, error } = await hooks.before(caseOf(command))
+    if (error !== null) throw error
+    if (hooks.on('after-commit', site).length > 0) {
+      // Before the switch: a crash right after it must not lose what is to follow it.
+      await ledger.record({ type: 'hooks-due', site, ...ref, commandId, jobId, number, command: command.command })
+    }
     await switchLive(paths.site(site), release)
+    return output === '' ? null : output
+  }
+
+  /** Goes on with hooks that were to follow a switch when the node stopped; a switch that never came has none. */
+  async resumeHooks(): Promise<void> {
+    const { ledger, turns } = this.#options
+    for (const [site, { due }] of ledger.state.hooks) {
+      if (due === null) continue
+      const switched = { site, ...due }
+      await turns.run(site, async () => {
+        if (isLive(ledger.state, site, due)) await this.#follow(switched, null)
+        else await ledger.record({ type: 'hooks-done', site, release: due.release, trouble: troubleOf(ledger, site) })
+      })
+    }
+  }
+
+  /**
+   * Runs the hooks that follow a switch. It stands whatever becomes of them: what they complain of is told with a
+   * second completion, and shown with the node until they end well or another release is live.
+   * @param before  what hooks before the switch have written.
+   */
+  async #follow(switched: Switched, before: string | null): Promise<void> {
+    const { hooks, ledger, reports, log, onHoldings } = this.#options
+    const { site, release } = switched
+    if (ledger.state.hooks.get(site)?.due?.release !== release) return
+    try {
+      const after = await hooks.after(caseOf(switched))
+      const { output, error } = after
+      const trouble = complaintOf(after)
+      const outcome = { ...done, output: joinOutputs([before ?? '', output]), error: error?.toReport() ?? null }
+      const isTold = error !== null || output !== ''
+      const told = isTold ? [reports.make(answered(switched), outcome)] : []
+      await reports.tell([{ type: 'hooks-done', site, release, trouble }], told)
+      if (error !== null) log.warn({ err: error, site, release }, 'live, but a hook after the switch failed')
+      onHoldings()
+    } catch (error) {
+      // What is due stays in the journal, and the next start sees to it.
+      log.warn({ err: toEngineError(error), site, release }, 'hooks after a switch have not all been run')
+    }
   }
 
   async #fail(command: Commit, ref: ReleaseRef, error: EngineError): Promise<void> {
     const { ledger, reports, log, onHoldings } = this.#options
     const { site } = command
+    // Cut off because the node stops: nothing was switched, and the next connection asks again.
+    if (error.code === 'ENGINE_ERR_CLOSING') return
     log.warn({ err: error, site, release: ref.release }, 'not switched')
     const gone = error.code === 'ENGINE_ERR_RELEASE_UNKNOWN' && isHeld(ledger.state, site, ref)
     const facts: JournalRecord[] = gone ? [{ type: 'dropped', site, release: ref.release }] : []
-    await reports.tellFailure(facts, [reports.make(answered(command), failureOf(error))])
+    const outcome = { ...failureOf(error), output: outputOf(error) }
+    await reports.tellFailure(facts, [reports.make(answered(command), outcome)])
     if (gone) onHoldings()
   }
 

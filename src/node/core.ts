@@ -11,6 +11,7 @@ import type { NodeIdentity, NodeSite, PeerAddress } from '../model/node.js'
 import { Channel, type Order, type Welcome } from './channel.js'
 import { Commits, type CommitsOptions } from './committing.js'
 import { Executions, type Executors } from './executing.js'
+import type { Hooks } from './hooks.js'
 import type { Ledger } from './ledger.js'
 import type { NodePaths } from './paths.js'
 import type { Releases } from './releases.js'
@@ -30,6 +31,7 @@ export interface NodeCoreOptions {
   readonly paths: NodePaths
   readonly ledger: Ledger
   readonly releases: Releases
+  readonly hooks: Hooks
   readonly plane: DataPlane
   readonly switchLive: CommitsOptions['switchLive']
   /** Who carries out what is no step towards a release. */
@@ -85,7 +87,7 @@ export class NodeCore {
   readonly #joining = new Set<Joining>()
 
   constructor(options: NodeCoreOptions) {
-    const { paths, ledger, releases, plane, clock, log, switchLive } = options
+    const { paths, ledger, releases, plane, clock, log, switchLive, hooks } = options
     this.#options = options
     const send = (message: Parameters<Channel['send']>[0]): boolean => this.#channel?.send(message) ?? false
     this.#reports = new Reports({ ledger, clock, log, send })
@@ -98,7 +100,7 @@ export class NodeCore {
         for (const commit of commits) this.#answering(commit, () => this.#resume(commit))
       },
     })
-    this.#commits = new Commits({ ...shared, stagings: this.#stagings, switchLive, onHoldings })
+    this.#commits = new Commits({ ...shared, stagings: this.#stagings, hooks, switchLive, onHoldings })
     this.#executions = new Executions({ ...shared, executors: options.executors })
   }
 
@@ -112,6 +114,7 @@ export class NodeCore {
       onOrder: (order) => this.#carryOut(order),
       onRefused: (error) => this.#onRefused(error),
     })
+    this.#inBackground(this.#commits.resumeHooks())
     this.#stopLooking = clock.setInterval(LINK_CHECK_MS, () => this.#look())
   }
 
@@ -158,6 +161,7 @@ export class NodeCore {
     this.#channel?.close()
     for (const { reject } of [...this.#joining]) reject(new EngineError('ENGINE_ERR_CLOSING'))
     this.#executions.close()
+    await this.#options.hooks.close()
     await this.#stagings.close()
     await this.#turns.idle()
   }
@@ -168,7 +172,9 @@ export class NodeCore {
     this.#told = JSON.stringify(sites)
     const { id, name, groups, segment } = identity
     const node = { id, name, groups: [...groups], segment, dataAddress: dataAddress(localAddress) }
-    return { type: 'hello', version: CHANNEL_VERSION, role: 'node', software, node, sites }
+    const told: Hello = { type: 'hello', version: CHANNEL_VERSION, role: 'node', software, node, sites }
+    const { told: declared } = this.#options.hooks
+    return declared.length === 0 ? told : { ...told, hooks: [...declared] }
   }
 
   #onWelcome({ coordinatorId, publicKey }: Welcome): void {

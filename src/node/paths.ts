@@ -42,6 +42,11 @@ export class NodePaths {
     return join(this.sites, site)
   }
 
+  /** The link that readers follow. */
+  live(site: string): string {
+    return join(this.site(site), 'live')
+  }
+
   releases(site: string): string {
     return join(this.site(site), 'releases')
   }

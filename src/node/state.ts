@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { EXECUTED_KEPT_MAX, ID_CHARS_MAX } from '../base/limits.js'
+import { EXECUTED_KEPT_MAX, ID_CHARS_MAX, MESSAGE_CHARS_MAX } from '../base/limits.js'
 import {
   channelError,
   commandNumber,
@@ -17,6 +17,10 @@ export const JOURNAL_VERSION = 1
 const place = { site: name, release }
 const assignmentId = identity
 const commandKey = { jobId: z.string().max(ID_CHARS_MAX), number: commandNumber }
+
+/** What is wrong with what is live, and the hook that says so. */
+const trouble = z.object({ hook: name, message: z.string().max(MESSAGE_CHARS_MAX) })
+export type Trouble = z.infer<typeof trouble>
 
 /** What a node writes down, each before it acts on it or tells anybody. */
 export const journalRecord = z.discriminatedUnion('type', [
@@ -36,6 +40,17 @@ export const journalRecord = z.discriminatedUnion('type', [
   z.object({ type: z.literal('live'), ...place, treeHash }),
   /** It was removed. */
   z.object({ type: z.literal('dropped'), ...place }),
+  /** A switch is about to be made that hooks are to follow: until they are done, each start sees to them. */
+  z.object({
+    type: z.literal('hooks-due'),
+    ...place,
+    treeHash,
+    commandId: z.string().max(ID_CHARS_MAX),
+    ...commandKey,
+    command: z.enum(['commit', 'rollback']),
+  }),
+  /** They have been run, or are not to be any more. `trouble`: why what is live is not well for all that. */
+  z.object({ type: z.literal('hooks-done'), ...place, trouble: trouble.nullable() }),
   /** A command that is no step towards a release is begun: what it does may have happened from here on. */
   z.object({ type: z.literal('executing'), ...commandKey }),
   /** It has been carried out, well or badly, and is not carried out again. */
@@ -59,6 +74,21 @@ export interface HeldRelease extends ReleaseRef {
 export interface SiteState {
   readonly live: ReleaseRef | null
   readonly held: ReadonlyMap<number, HeldRelease>
+}
+
+/** A switch whose hooks have not all been run: the order it was made for. */
+export interface HooksDue extends ReleaseRef {
+  readonly commandId: string
+  readonly jobId: string
+  readonly number: number
+  readonly command: 'commit' | 'rollback'
+}
+
+/** What hooks have to do with a site. */
+export interface SiteHooks {
+  readonly due: HooksDue | null
+  /** What the hooks after the last switch complained of. */
+  readonly trouble: Trouble | null
 }
 
 /** An assignment whose files are kept: being fetched, or served on to others. */
@@ -85,6 +115,8 @@ export interface NodeState {
   /** Of that coordinator; null when it was not recorded. */
   readonly publicKey: string | null
   readonly sites: ReadonlyMap<string, SiteState>
+  /** By site; a site of which there is nothing to say is not there. */
+  readonly hooks: ReadonlyMap<string, SiteHooks>
   readonly begun: ReadonlyMap<string, BegunAssignment>
   /** By `executedKey`, oldest first; the newest EXECUTED_KEPT_MAX outlive a compaction. */
   readonly executed: ReadonlyMap<string, ExecutedCommand>
@@ -96,6 +128,7 @@ export const emptyState: NodeState = {
   coordinatorId: null,
   publicKey: null,
   sites: new Map(),
+  hooks: new Map(),
   begun: new Map(),
   executed: new Map(),
   unacked: new Map(),
@@ -154,53 +187,110 @@ function foldReports(state: NodeState, record: JournalRecord & { type: 'reported
   return { ...state, unacked: withKey(unacked, reportId, record.report), lastReportId }
 }
 
+function withHooks(state: NodeState, site: string, { due, trouble }: SiteHooks): NodeState {
+  const hooks =
+    due === null && trouble === null ? withoutKey(state.hooks, site) : withKey(state.hooks, site, { due, trouble })
+  return hooks === state.hooks ? state : { ...state, hooks }
+}
+
+function hooksOf(state: NodeState, site: string): SiteHooks {
+  return state.hooks.get(site) ?? { due: null, trouble: null }
+}
+
+/** Another release is live: what was due and what was wrong went with the one before. */
+function foldLive(before: NodeState, record: JournalRecord & { type: 'live' }): NodeState {
+  const { site, release } = record
+  const state = foldSite(before, record)
+  const { due, trouble } = hooksOf(before, site)
+  const isOther = before.sites.get(site)?.live?.release !== release
+  return withHooks(state, site, { due: due?.release === release ? due : null, trouble: isOther ? null : trouble })
+}
+
+function foldHooks(state: NodeState, record: JournalRecord & { type: 'hooks-due' | 'hooks-done' }): NodeState {
+  const { site, release } = record
+  const { due, trouble } = hooksOf(state, site)
+  if (record.type === 'hooks-done') {
+    return withHooks(state, site, { due: due?.release === release ? null : due, trouble: record.trouble })
+  }
+  const { treeHash, commandId, jobId, number, command } = record
+  return withHooks(state, site, { due: { release, treeHash, commandId, jobId, number, command }, trouble })
+}
+
+type Folds = {
+  readonly [T in JournalRecord['type']]: (state: NodeState, record: JournalRecord & { type: T }) => NodeState
+}
+
+/** What each record does to the state. */
+const folds: Folds = {
+  opened: (state) => state,
+  joined: foldJoined,
+  begun: (state, { assignmentId, site, release, treeHash }) => ({
+    ...state,
+    begun: withKey(state.begun, assignmentId, { assignmentId, site, release, treeHash }),
+  }),
+  ended: (state, { assignmentId }) => ({ ...state, begun: withoutKey(state.begun, assignmentId) }),
+  staged: foldSite,
+  dropped: foldSite,
+  live: foldLive,
+  'hooks-due': foldHooks,
+  'hooks-done': foldHooks,
+  executing: withExecuted,
+  executed: withExecuted,
+  reported: foldReports,
+  acked: foldReports,
+}
+
 /** The state after one more record. A record that says what is known already changes nothing. Pure. */
 export function fold(state: NodeState, record: JournalRecord): NodeState {
-  switch (record.type) {
-    case 'opened':
-      return state
-    case 'joined':
-      return foldJoined(state, record)
-    case 'begun': {
-      const { assignmentId, site, release, treeHash } = record
-      return { ...state, begun: withKey(state.begun, assignmentId, { assignmentId, site, release, treeHash }) }
-    }
-    case 'ended':
-      return { ...state, begun: withoutKey(state.begun, record.assignmentId) }
-    case 'staged':
-    case 'live':
-    case 'dropped':
-      return foldSite(state, record)
-    case 'executing':
-    case 'executed':
-      return withExecuted(state, record)
-    case 'reported':
-    case 'acked':
-      return foldReports(state, record)
-  }
+  const foldOne = folds[record.type] as (state: NodeState, record: JournalRecord) => NodeState
+  return foldOne(state, record)
 }
 
 function recordOf({ jobId, number, phase, error }: ExecutedCommand): JournalRecord {
   return phase === 'executing' ? { type: phase, jobId, number } : { type: 'executed', jobId, number, phase, error }
 }
 
+function joinedOf({ coordinatorId, publicKey: key }: NodeState): readonly JournalRecord[] {
+  if (coordinatorId === null) return []
+  return [{ type: 'joined', coordinatorId, ...(key === null ? {} : { publicKey: key }) }]
+}
+
+function sitesOf(state: NodeState): readonly JournalRecord[] {
+  return [...state.sites].flatMap(([site, { live, held }]) => [
+    ...[...held.values()].map(
+      ({ release, treeHash, wasLive }): JournalRecord => ({
+        ...{ type: 'staged', site, release, treeHash },
+        ...(wasLive ? { wasLive } : {}),
+      }),
+    ),
+    ...(live === null ? [] : [{ type: 'live', site, ...live } as const]),
+  ])
+}
+
+/** They come after what is live: that ends the trouble of the one before. */
+function hookRecordsOf(state: NodeState): readonly JournalRecord[] {
+  return [...state.hooks].flatMap(([site, { due, trouble }]) => {
+    // It ends nothing that is due: that comes after it.
+    const release = state.sites.get(site)?.live?.release ?? 1
+    return [
+      ...(trouble === null ? [] : [{ type: 'hooks-done', site, release, trouble } as const]),
+      ...(due === null ? [] : [{ type: 'hooks-due', site, ...due } as const]),
+    ]
+  })
+}
+
 /** The fewest records that add up to `state`. Pure. */
 export function snapshotOf(state: NodeState): readonly JournalRecord[] {
-  const records: JournalRecord[] = [{ type: 'opened', version: JOURNAL_VERSION }]
-  const { coordinatorId, publicKey: key } = state
-  if (coordinatorId !== null) {
-    records.push({ type: 'joined', coordinatorId, ...(key === null ? {} : { publicKey: key }) })
-  }
-  for (const begun of state.begun.values()) records.push({ type: 'begun', ...begun })
-  for (const [site, { live, held }] of state.sites) {
-    for (const { release, treeHash, wasLive } of held.values()) {
-      records.push({ type: 'staged', site, release, treeHash, ...(wasLive ? { wasLive } : {}) })
-    }
-    if (live !== null) records.push({ type: 'live', site, ...live })
-  }
-  records.push(...[...state.executed.values()].slice(-EXECUTED_KEPT_MAX).map(recordOf))
   const reports = owedReports(state)
-  for (const report of reports) records.push({ type: 'reported', report })
+  const records: JournalRecord[] = [
+    { type: 'opened', version: JOURNAL_VERSION },
+    ...joinedOf(state),
+    ...[...state.begun.values()].map((begun) => ({ type: 'begun', ...begun }) as const),
+    ...sitesOf(state),
+    ...hookRecordsOf(state),
+    ...[...state.executed.values()].slice(-EXECUTED_KEPT_MAX).map(recordOf),
+    ...reports.map((report) => ({ type: 'reported', report }) as const),
+  ]
   // Numbers are never given twice, also when the last report was acknowledged long ago.
   if (state.lastReportId > (reports.at(-1)?.reportId ?? 0)) {
     records.push({ type: 'acked', reportId: state.lastReportId })
@@ -219,7 +309,9 @@ export function holdingsOf(state: NodeState): Hello['sites'] {
   for (const [site, { live, held }] of state.sites) {
     if (live === null && held.size === 0) continue
     const releases = [...held.values()].map(({ release, treeHash }) => ({ release, treeHash }))
-    sites.push({ site, live, held: releases.sort((a, b) => a.release - b.release) })
+    const wrong = state.hooks.get(site)?.trouble ?? null
+    const told = { site, live, held: releases.sort((a, b) => a.release - b.release) }
+    sites.push(wrong === null ? told : { ...told, trouble: wrong.message })
   }
   return sites
 }

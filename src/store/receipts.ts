@@ -10,7 +10,8 @@ export class Receipts {
 
   /**
    * Records what a node did with a command; durable when this returns, so it may be acknowledged.
-   * Delivered twice, a receipt or completion stays as it was first told; of failures the last is kept.
+   * Delivered twice, a receipt or completion stays as it was first told, unless the later one has an output or an
+   * error, as hooks after a switch leave; of failures the last is kept.
    * @returns false when it was there already.
    */
   async record(receipt: Receipt): Promise<boolean> {
@@ -21,7 +22,8 @@ export class Receipts {
       .onConflict((conflict) => conflict.doNothing())
       .executeTakeFirst()
     const added = result.numInsertedOrUpdatedRows === 1n
-    if (!added && receipt.kind === 'failure') {
+    const saysMore = receipt.kind === 'failure' || receipt.output !== null || receipt.error !== null
+    if (!added && saysMore) {
       await this.#db()
         .updateTable('receipts')
         .set(row)
@@ -29,7 +31,7 @@ export class Receipts {
         .where('number', '=', receipt.number)
         .where('node_id', '=', receipt.nodeId)
         .where('command', '=', receipt.command)
-        .where('kind', '=', 'failure')
+        .where('kind', '=', receipt.kind)
         .execute()
     }
     return added

@@ -144,6 +144,7 @@ export class FakeDoor implements CoordinatorDoor {
         lastSeenMs: 1,
         sites: [{ site: 'www', live: { release: 2, treeHash: someTreeHash }, held }],
         reason: null,
+        hooks: [],
       },
     ]
   }

@@ -4,6 +4,9 @@ import { silentLogger } from '../../src/base/log.js'
 import type { Commit, FromNode, Report, Stage } from '../../src/control/schema/channel.js'
 import { switchLive } from '../../src/native/sites.js'
 import { Commits } from '../../src/node/committing.js'
+import { systemClock } from '../../src/base/clock.js'
+import { type HooksInput, readHooks } from '../../src/config/hooks.js'
+import { Hooks } from '../../src/node/hooks.js'
 import { Ledger } from '../../src/node/ledger.js'
 import { NodePaths } from '../../src/node/paths.js'
 import { Releases } from '../../src/node/releases.js'
@@ -25,11 +28,12 @@ export class NodeParts {
   readonly releases: Releases
   readonly stagings: Stagings
   readonly commits: Commits
+  readonly hooks: Hooks
   holdingsTold = 0
   /** Set: switching fails with it. */
   switchFailure: Error | null = null
 
-  private constructor(paths: NodePaths, ledger: Ledger) {
+  private constructor(paths: NodePaths, ledger: Ledger, hooks: HooksInput) {
     this.paths = paths
     this.ledger = ledger
     const { clock, turns, plane } = this
@@ -55,17 +59,21 @@ export class NodeParts {
       if (this.switchFailure !== null) throw this.switchFailure
       await switchLive(directory, release)
     }
-    this.commits = new Commits({ ...shared, stagings: this.stagings, switchLive: switching })
+    // Programs end in their own time: theirs is the real clock.
+    const told = { hooks: readHooks(hooks), environment: { PATH: process.env['PATH'] ?? '' }, nodeName: 'n1' }
+    this.hooks = new Hooks({ ...told, paths, clock: systemClock, log })
+    this.commits = new Commits({ ...shared, stagings: this.stagings, hooks: this.hooks, switchLive: switching })
   }
 
-  static async open(directory: string): Promise<NodeParts> {
+  static async open(directory: string, hooks: HooksInput = {}): Promise<NodeParts> {
     const paths = new NodePaths(directory)
     await mkdir(directory, { recursive: true })
     const ledger = await Ledger.open({ path: paths.journal, log: silentLogger, clock: new ManualClock() })
-    return new NodeParts(paths, ledger)
+    return new NodeParts(paths, ledger, hooks)
   }
 
   async close(): Promise<void> {
+    await this.hooks.close()
     await this.stagings.close()
     await this.turns.idle()
     await this.ledger.close()

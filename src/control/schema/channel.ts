@@ -9,6 +9,7 @@ import {
   HINT_CHARS_MAX,
   HOOK_ARGUMENT_CHARS_MAX,
   HOOK_ARGUMENTS_MAX,
+  HOOKS_MAX,
   JOB_COMMANDS_MAX,
   MESSAGE_CHARS_MAX,
   NODE_GROUPS_MAX,
@@ -20,6 +21,7 @@ import {
   TICKET_CHARS_MAX,
 } from '../../base/limits.js'
 import { commandTypes } from '../../model/job.js'
+import { hookInfo } from './hook.js'
 import { releaseRef } from './node.js'
 import { count, identity, name, publicKey, release, timeMs, treeHash } from './registry.js'
 
@@ -40,6 +42,7 @@ export const nodeSite = z.object({
   site: name,
   live: releaseRef.nullable(),
   held: z.array(releaseRef).max(RELEASES_TOLD_MAX),
+  trouble: z.string().max(MESSAGE_CHARS_MAX).optional(),
 })
 export const channelError = z.object({
   code: z.string().max(ERROR_CODE_CHARS_MAX),
@@ -62,6 +65,8 @@ export const hello = z.object({
     dataAddress: peerAddress,
   }),
   sites: z.array(nodeSite).max(NODE_SITES_MAX),
+  /** What jobs may name on it; nodes of early releases have none. */
+  hooks: z.array(hookInfo).max(HOOKS_MAX).optional(),
 })
 /** What a node has (receipt), has done (completion) or could not do (failure); sent until acknowledged. */
 export const report = z.object({

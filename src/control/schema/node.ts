@@ -1,12 +1,13 @@
 import { z } from 'zod'
 import type { NodeSite, NodeView, ReleaseRef } from '../../model/node.js'
+import { hookInfo } from './hook.js'
 import { identity, name, named, release, timeMs, treeHash } from './registry.js'
 
 export const releaseRef: z.ZodType<ReleaseRef> = named('ReleaseRef', z.object({ release, treeHash }))
 
 const nodeSite: z.ZodType<NodeSite> = named(
   'NodeSite',
-  z.object({ site: name, live: releaseRef.nullable(), held: z.array(releaseRef) }),
+  z.object({ site: name, live: releaseRef.nullable(), held: z.array(releaseRef), trouble: z.string().optional() }),
 )
 
 export const nodeView: z.ZodType<NodeView> = named(
@@ -21,6 +22,7 @@ export const nodeView: z.ZodType<NodeView> = named(
     lastSeenMs: timeMs,
     sites: z.array(nodeSite),
     reason: z.string().nullable().describe('Why it does not answer or is behind.'),
+    hooks: z.array(hookInfo).nullable().describe('What jobs may name on it; null: it has not said yet.'),
   }),
 )
 

@@ -57,6 +57,14 @@ const anyRecord: fc.Arbitrary<JournalRecord> = fc.oneof(
   fc.record({ type: fc.constant('staged' as const), site, release, treeHash }),
   fc.record({ type: fc.constant('live' as const), site, release, treeHash }),
   fc.record({ type: fc.constant('dropped' as const), site, release }),
+  fc.record({
+    ...{ type: fc.constant('hooks-due' as const), site, release, treeHash, jobId: fc.constant('j') },
+    ...{ number: fc.constant(2), commandId: fc.constant('c'), command: fc.constant('commit' as const) },
+  }),
+  fc.record({
+    ...{ type: fc.constant('hooks-done' as const), site, release },
+    trouble: fc.option(fc.record({ hook: fc.constant('h'), message: fc.constantFrom('a', 'b') })),
+  }),
   reportId.map((number) => ({ type: 'reported' as const, report: report(number) })),
   fc.record({ type: fc.constant('acked' as const), reportId }),
 )
@@ -71,6 +79,7 @@ const plain = (state: NodeState): unknown => ({
   lastReportId: state.lastReportId,
   begun: [...state.begun].sort(),
   executed: [...state.executed].sort(),
+  hooks: [...state.hooks].sort(),
   unacked: [...state.unacked].sort(([a], [b]) => a - b),
   sites: [...state.sites]
     .filter(([, { live, held }]) => live !== null || held.size > 0)
@@ -147,3 +156,26 @@ t.test('only records that make sense are taken from a journal', async (t) => {
   const wrong = [{ ...good, site: '../etc' }, { ...good, release: 0 }, { ...good, treeHash: 'x' }, { type: 'other' }, 7]
   for (const value of wrong) t.notOk(journalRecord.safeParse(value).success, JSON.stringify(value))
 })
+
+t.test(
+  'hooks are due until they are done or another release is live; their trouble is told while theirs is',
+  async (t) => {
+    const live = (number: number): JournalRecord => ({
+      type: 'live',
+      site: 'www',
+      release: number,
+      treeHash: hash('a'),
+    })
+    const order = { commandId: 'c', jobId: 'j', number: 2, command: 'commit' as const }
+    const due: JournalRecord = { type: 'hooks-due', site: 'www', release: 2, treeHash: hash('a'), ...order }
+    const trouble = { hook: 'reload', message: 'hook reload failed' }
+    const done: JournalRecord = { type: 'hooks-done', site: 'www', release: 2, trouble }
+    t.equal(foldAll([live(1), due]).hooks.get('www')?.due?.release, 2)
+    t.equal(foldAll([live(1), due, live(2)]).hooks.get('www')?.due?.release, 2)
+    t.equal(foldAll([live(1), due, live(3)]).hooks.size, 0)
+    t.strictSame(foldAll([live(1), due, live(2), done]).hooks.get('www'), { due: null, trouble })
+    t.match(holdingsOf(foldAll([due, live(2), done])), [{ site: 'www', trouble: 'hook reload failed' }])
+    t.equal(foldAll([due, live(2), done, live(3)]).hooks.size, 0)
+    t.notOk('trouble' in (holdingsOf(foldAll([live(2)]))[0] ?? {}))
+  },
+)
