@@ -38,6 +38,7 @@ export const refusals = {
     'there is no job {jobId}',
     'see `engine jobs`; old finished jobs are dropped',
   ),
+  ENGINE_ERR_NODE_UNKNOWN: row(404, 3, false, 'no node named {node} has joined', 'see `engine nodes` for the names'),
   ENGINE_ERR_HOOK_UNKNOWN: row(
     404,
     3,

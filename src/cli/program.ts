@@ -33,7 +33,7 @@ class Run {
       const all = command.optsWithGlobals<GlobalFlags & Record<string, unknown>>()
       const output = this.#output(all)
       try {
-        const args = given.slice(0, -2).map(String)
+        const args = given.slice(0, -2).flatMap((arg) => (arg === undefined ? [] : [String(arg)]))
         this.exitCode = await action(this.#context(output, all), args, all)
       } catch (error) {
         this.exitCode = fail(output, error)
@@ -148,6 +148,11 @@ function addQueries(program: Command, run: Run): void {
     .command('nodes')
     .description('who has joined, what each serves, why one is not well')
     .action(run.command(async (context) => (await import('./commands/fleet.js')).nodes(context)))
+  program
+    .command('hooks')
+    .description('commands that nodes declare and jobs may name')
+    .argument('[node]', 'only those of this node')
+    .action(run.command(async (context, [node]) => (await import('./commands/fleet.js')).hooks(context, node)))
   program
     .command('jobs')
     .description('jobs, newest first')

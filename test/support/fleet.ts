@@ -1,4 +1,5 @@
 // A coordinator and nodes as real processes on loopback, which can be killed and started again.
+import { existsSync } from 'node:fs'
 import { stablePort } from './port.js'
 import { type Outcome, type Running, runEngine, startEngine } from './process.js'
 import { until } from './until.js'
@@ -32,7 +33,16 @@ export class Fleet {
 
   startNode(name: string): void {
     const who = ['--role', 'node', '--join', this.url, '--name', name, '--group', 'edge', '--segment', 'here']
-    this.#processes.set(name, startEngine(['serve', ...who, '--data', this.dataOf(name), '--relay', '127.0.0.1:0']))
+    const config = existsSync(this.configOf(name)) ? ['--config', this.configOf(name)] : []
+    this.#processes.set(
+      name,
+      startEngine(['serve', ...who, ...config, '--data', this.dataOf(name), '--relay', '127.0.0.1:0']),
+    )
+  }
+
+  /** The configuration that a node is started with, where a test has written one. */
+  configOf(name: string): string {
+    return `${this.directory}/${name}.yaml`
   }
 
   dataOf(name: string): string {

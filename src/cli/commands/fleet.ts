@@ -1,4 +1,6 @@
+import { EngineError } from '../../base/errors.js'
 import { formatDuration } from '../../base/quantities.js'
+import type { HookArgument } from '../../model/hook.js'
 import type { NodeView } from '../../model/node.js'
 import type { SiteView } from '../../model/site.js'
 import type { Context } from '../context.js'
@@ -51,6 +53,41 @@ export async function nodes(context: Context): Promise<number> {
   else {
     const head = ['NODE', 'GROUPS', 'SEGMENT', 'STATE', 'LIVE', 'ADDRESS', 'WHY']
     const rows = items.map((node) => nodeRow(node, context.clock.nowMs()))
+    for (const line of table(head, rows, context.output.dataColumns)) context.output.print(line)
+  }
+  return 0
+}
+
+/** How an argument is written: `depth=1–9`, in brackets where it may be left out. */
+const argumentText = ({ name, type, required, pattern, min, max, choices, ...one }: HookArgument): string => {
+  const words = { string: pattern ?? 'TEXT', integer: `${min ?? 0}–${max ?? ''}`, boolean: 'true|false' }
+  const text = `${name}=${type === 'choice' ? (choices ?? []).join('|') : words[type]}`
+  if (required) return text
+  return one.default === null ? `[${text}]` : `[${text}, else ${one.default}]`
+}
+
+const hookRows = ({ name, hooks }: NodeView): string[][] =>
+  hooks === null
+    ? [[name, '–', '', '', 'it has not called since the coordinator started']]
+    : hooks.map((hook) => [
+        name,
+        hook.name,
+        hook.on ?? 'when named',
+        hook.sites?.join(',') ?? 'all',
+        hook.arguments.map(argumentText).join(' '),
+      ])
+
+/** `engine hooks [NODE]`: what jobs may name on each node, and with which arguments. */
+export async function hooks(context: Context, only: string | undefined): Promise<number> {
+  const all = await (await context.connect()).nodes()
+  const chosen = all.filter((node) => only === undefined || node.name === only || node.id === only)
+  if (only !== undefined && chosen.length === 0) throw new EngineError('ENGINE_ERR_NODE_UNKNOWN', { node: only })
+  const rows = chosen.flatMap(hookRows)
+  if (context.output.json)
+    context.output.data({ items: chosen.map((node) => ({ node: node.name, hooks: node.hooks })) })
+  else if (rows.length === 0) context.output.note('no hook is declared; see node.hooks in docs/reference/config.md')
+  else {
+    const head = ['NODE', 'HOOK', 'RUNS', 'SITES', 'ARGUMENTS']
     for (const line of table(head, rows, context.output.dataColumns)) context.output.print(line)
   }
   return 0
