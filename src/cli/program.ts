@@ -33,7 +33,7 @@ class Run {
       const all = command.optsWithGlobals<GlobalFlags & Record<string, unknown>>()
       const output = this.#output(all)
       try {
-        const args = given.slice(0, -2).flatMap((arg) => (arg === undefined ? [] : [String(arg)]))
+        const args = given.slice(0, -2).filter((arg) => typeof arg === 'string')
         this.exitCode = await action(this.#context(output, all), args, all)
       } catch (error) {
         this.exitCode = fail(output, error)
