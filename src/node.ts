@@ -21,7 +21,7 @@ import { announced } from './node/addresses.js'
 import { NodeCore } from './node/core.js'
 import { HookCalls } from './node/hook-calls.js'
 import { Hooks } from './node/hooks.js'
-import { openIdentity } from './node/identity.js'
+import { openIdentity, openKey } from './node/identity.js'
 import { Ledger } from './node/ledger.js'
 import { NodePaths } from './node/paths.js'
 import { Releases } from './node/releases.js'
@@ -132,7 +132,8 @@ export class Node {
   /**
    * Settles when the coordinator has welcomed this node.
    * @throws {EngineError} what the coordinator refuses it with for good: ENGINE_ERR_NODE_NAME_TAKEN,
-   * ENGINE_ERR_VERSION_MISMATCH, ENGINE_ERR_COORDINATOR_CHANGED; ENGINE_ERR_CANCELLED; ENGINE_ERR_CLOSING.
+   * ENGINE_ERR_NODE_KEY_CHANGED, ENGINE_ERR_VERSION_MISMATCH, ENGINE_ERR_COORDINATOR_CHANGED; ENGINE_ERR_CANCELLED;
+   * ENGINE_ERR_CLOSING.
    */
   ready(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     return this.#parts.core.ready(options.signal)
@@ -155,6 +156,7 @@ async function openLocked(options: NodeOptions, settings: Settings, lock: Direct
   const paths = new NodePaths(dataDir)
   const id = await openIdentity(paths.identity, systemRandom)
   const roomLog = log.child({ room: 'node', node: name })
+  const signer = await openKey(paths.key, systemRandom)
   const ledger = await Ledger.open({ path: paths.journal, log: roomLog, clock })
   let relay: Relay | undefined
   try {
@@ -177,6 +179,7 @@ async function openLocked(options: NodeOptions, settings: Settings, lock: Direct
       dataAddress: (localAddress) => announced(data, port, localAddress),
       join: settings.join,
       software: softwareName(),
+      signer,
       plane: dataPlane(relay),
       random: systemRandom,
       log: roomLog,

@@ -73,6 +73,12 @@ export const metricTable = {
     help: 'Records of the audit log that could not be written at once; calls are refused meanwhile.',
     labels: [],
   },
+  engine_report_refusals_total: {
+    type: 'counter',
+    unit: 'reports',
+    help: 'Reports of nodes that were not recorded, because they are not signed as their node signs.',
+    labels: [],
+  },
   engine_channel_refusals_total: {
     type: 'counter',
     unit: 'connections',

@@ -138,6 +138,27 @@ export const refusals = {
     'the node stopped in the middle of command {number} ({command}) of job {jobId}: how far it came is not known',
     'look at the node, then add the command to a job again',
   ),
+  ENGINE_ERR_NODE_KEY_CHANGED: row(
+    409,
+    2,
+    false,
+    'node {name} ({nodeId}) is known by another key than {theirs}',
+    'put its key.json back, or move key.json and identity.json away so that it joins as a new node under another name',
+  ),
+  ENGINE_ERR_REPORT_UNPROVEN: row(
+    400,
+    1,
+    false,
+    'the report of node {node} about command {number} of job {jobId} {what}; it is not recorded',
+    'look who speaks in that node’s name; if it is the node itself, run the same release of distributary on both sides',
+  ),
+  ENGINE_ERR_RECEIPTS_UNPROVEN: row(
+    409,
+    1,
+    false,
+    '{count} of {total} receipts of job {jobId} prove nothing: {why}',
+    'a node without a key signs nothing until it is upgraded; what is signed wrongly was changed after it was recorded',
+  ),
   ENGINE_ERR_NODE_NAME_TAKEN: row(
     409,
     2,

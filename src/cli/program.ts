@@ -164,7 +164,13 @@ function addQueries(program: Command, run: Run): void {
     .command('receipts')
     .description('what every node has said of a job')
     .argument('<job>', 'id of the job')
-    .action(run.command(async (context, [job]) => (await import('./commands/jobs.js')).receipts(context, job ?? '')))
+    .option('--verify', 'check every signature here; anything unproven ends with 1')
+    .option('--csv', 'comma-separated values (RFC 4180)')
+    .action(
+      run.command(async (context, [job], flags) =>
+        (await import('./commands/receipts.js')).receipts(context, job ?? '', flags),
+      ),
+    )
   program
     .command('doctor')
     .description('try what the engine needs of this machine')

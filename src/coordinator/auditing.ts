@@ -10,6 +10,7 @@ import {
 import type { Logger } from '../base/log.js'
 import type { Metrics } from '../base/metrics.js'
 import type { Signer } from '../base/signing.js'
+import { wellFormed } from '../base/text.js'
 import type { CoordinatorDoor } from '../control/door.js'
 import { type AuditEntry, type AuditRequest, signedHead, truncation } from '../model/audit.js'
 import type { Audit, AuditCall } from '../store/audit.js'
@@ -205,8 +206,8 @@ export function summaryOf(asked: object): AuditRequest {
   return Object.fromEntries(fields)
 }
 
-/** Text as the database gives it back: half a character is none there. */
-const textOf = (text: string): string => Buffer.from(text.slice(0, AUDIT_TEXT_CHARS_MAX), 'utf8').toString('utf8')
+/** Text as the database gives it back. */
+const textOf = (text: string): string => wellFormed(text.slice(0, AUDIT_TEXT_CHARS_MAX))
 
 const tidy = ({ actor, action, subject, request }: Call): Call => ({
   ...{ actor: textOf(actor), action, subject: textOf(subject), request },

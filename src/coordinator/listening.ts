@@ -7,6 +7,7 @@ import type { JobError, Receipt } from '../model/job.js'
 import type { ReleaseRef } from '../model/node.js'
 import { markReturned, newPart } from '../track/fold.js'
 import { isSame } from '../track/reconcile.js'
+import { takesReport } from './proving.js'
 import type { KnownNode } from './roster.js'
 import { note, noteAnew, steer } from './steering.js'
 import { isStopping, type World } from './world.js'
@@ -22,12 +23,13 @@ const mendedByWhole = new Set([
 
 /**
  * A node said hello: it is admitted, told what to drop, and steered to what it should serve.
- * @throws {EngineError} ENGINE_ERR_CLOSING, ENGINE_ERR_NODE_NAME_TAKEN, ENGINE_ERR_OVERLOADED.
+ * @throws {EngineError} ENGINE_ERR_CLOSING, ENGINE_ERR_NODE_NAME_TAKEN, ENGINE_ERR_NODE_KEY_CHANGED,
+ *   ENGINE_ERR_OVERLOADED.
  */
 export function nodeConnected(world: World, link: NodeLink, hello: Hello): NodeSession {
   if (world.closing.aborted) throw new EngineError('ENGINE_ERR_CLOSING')
-  const { node, sites } = hello
-  const known = world.roster.admit(node, sites, world.clock.nowMs())
+  const { node, sites, publicKey = null } = hello
+  const known = world.roster.admit(node, sites, world.clock.nowMs(), publicKey)
   known.lost()
   known.link = link
   known.hooks = hello.hooks ?? []
@@ -43,7 +45,7 @@ export function nodeConnected(world: World, link: NodeLink, hello: Hello): NodeS
   world.log.info({ nodeId: node.id, node: node.name, segment: node.segment }, 'node connected')
   enqueue(world, known, 'a hello', async () => {
     // What it said last: this may run when it has said hello again.
-    await world.store.nodes.put(known.identity, [...known.sites.values()], world.clock.nowMs())
+    await world.store.nodes.put(known.identity, [...known.sites.values()], world.clock.nowMs(), known.publicKey)
     if (known.link !== link) return
     await discardVain(world, known)
     welcomeToJobs(world, known)
@@ -162,6 +164,7 @@ function takeProgress(world: World, known: KnownNode, { jobId, assignmentId, byt
  * recorded costs the connection: the node comes again and tells it again.
  */
 async function takeReport(world: World, known: KnownNode, link: NodeLink, report: Report): Promise<void> {
+  if (!takesReport(world, known, link, report)) return
   try {
     await keepReceipt(world, known, report)
   } catch (caught) {
@@ -214,8 +217,10 @@ function toReceipt(world: World, known: KnownNode, report: Report): Receipt {
   const { jobId, number, command, kind, release, treeHash, atMs, bytesFetched, output, error } = report
   const { id: nodeId, name: nodeName } = known.identity
   const recordedAtMs = world.clock.nowMs()
-  const who = { jobId, number, nodeId, nodeName, command, kind }
-  return { ...who, release, treeHash, atMs, recordedAtMs, bytesFetched, output, error }
+  const { commandId, site, signature = null } = report
+  const who = { jobId, number, commandId, site, nodeId, nodeName, command, kind }
+  const proof = { signature, publicKey: signature === null ? null : known.publicKey }
+  return { ...who, release, treeHash, atMs, recordedAtMs, bytesFetched, output, error, ...proof }
 }
 
 /** A completion is the newest word on what a node holds. */

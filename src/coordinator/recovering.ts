@@ -14,7 +14,7 @@ import { advance, ownRelease, refreshSite, type World } from './world.js'
  */
 export async function recover(world: World): Promise<void> {
   for (const node of await world.store.nodes.list()) {
-    world.roster.add(new KnownNode(node, node.sites, node.lastSeenMs))
+    world.roster.add(new KnownNode(node, node.sites, node.lastSeenMs, node.publicKey))
   }
   for (const { site } of await world.store.sites.list()) await refreshSite(world, site)
   for (const record of await world.store.jobs.unfinished()) await takeUp(world, record)

@@ -57,16 +57,19 @@ export class KnownNode {
   /** By the clock that never goes back; null: not in this life. */
   lastHeardMs: number | null = null
   lastSeenMs: number
+  /** Signs its reports; null while it never told one. */
+  publicKey: string | null
   /** Effects of its messages, one after the other. */
   inbox: Promise<void> = Promise.resolve()
   /** Effects in the inbox that are not over. */
   inboxCount = 0
   readonly #tasks = new Map<string, SiteTask>()
 
-  constructor(identity: NodeIdentity, sites: readonly NodeSite[], lastSeenMs: number) {
+  constructor(identity: NodeIdentity, sites: readonly NodeSite[], lastSeenMs: number, publicKey: string | null = null) {
     this.identity = identity
     this.sites = new Map(sites.map((site) => [site.site, site]))
     this.lastSeenMs = lastSeenMs
+    this.publicKey = publicKey
   }
 
   get presence(): Presence {
@@ -137,9 +140,10 @@ export class Roster {
 
   /**
    * The node that says it is this one, new or met before.
-   * @throws {EngineError} ENGINE_ERR_NODE_NAME_TAKEN, ENGINE_ERR_OVERLOADED.
+   * @param publicKey null: it has none. A node that once told a key comes with that one or not at all.
+   * @throws {EngineError} ENGINE_ERR_NODE_NAME_TAKEN, ENGINE_ERR_NODE_KEY_CHANGED, ENGINE_ERR_OVERLOADED.
    */
-  admit(identity: NodeIdentity, sites: readonly NodeSite[], nowMs: number): KnownNode {
+  admit(identity: NodeIdentity, sites: readonly NodeSite[], nowMs: number, publicKey: string | null = null): KnownNode {
     const owner = this.all.find((known) => known.identity.name === identity.name)
     if (owner !== undefined && owner.identity.id !== identity.id) {
       throw new EngineError('ENGINE_ERR_NODE_NAME_TAKEN', { name: identity.name, nodeId: owner.identity.id })
@@ -148,7 +152,13 @@ export class Roster {
     if (before === undefined && this.#byId.size >= NODES_MAX) {
       throw new EngineError('ENGINE_ERR_OVERLOADED', { what: 'nodes' })
     }
+    const key = before?.publicKey ?? publicKey
+    if (key !== publicKey) {
+      const facts = { name: identity.name, nodeId: identity.id, theirs: publicKey ?? 'none' }
+      throw new EngineError('ENGINE_ERR_NODE_KEY_CHANGED', facts)
+    }
     const known = before ?? new KnownNode(identity, sites, nowMs)
+    known.publicKey = key
     known.identity = identity
     known.sites = new Map(sites.map((site) => [site.site, site]))
     this.add(known)

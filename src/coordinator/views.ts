@@ -9,9 +9,10 @@ import type { World } from './world.js'
 /** Every node that ever joined, by name. */
 export function nodeViews(world: World): readonly NodeView[] {
   return world.roster.all.map((known) => {
-    const { identity, link, lastSeenMs, hooks } = known
+    const { identity, link, lastSeenMs, hooks, publicKey } = known
     const sites = [...known.sites.values()]
-    return { ...identity, online: link !== null, lastSeenMs, sites, reason: reasonOf(world, known), hooks }
+    const online = link !== null
+    return { ...identity, online, lastSeenMs, sites, reason: reasonOf(world, known), hooks, publicKey }
   })
 }
 

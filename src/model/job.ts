@@ -112,6 +112,9 @@ export interface Receipt {
   readonly jobId: string
   /** Of the command in its job. */
   readonly number: number
+  /** Of the order that it answers; null in records of early coordinators. */
+  readonly commandId: string | null
+  readonly site: string
   readonly nodeId: string
   readonly nodeName: string
   readonly command: CommandType
@@ -126,4 +129,8 @@ export interface Receipt {
   /** What the command left: OUTPUT_CHARS_MAX at most; null when it leaves nothing. */
   readonly output: string | null
   readonly error: JobError | null
+  /** The node's, over what it said (`model/proof`), 128 hexadecimal digits; null by a node that has no key. */
+  readonly signature: string | null
+  /** The node's ed25519 key then, 64 hexadecimal digits. */
+  readonly publicKey: string | null
 }

@@ -38,6 +38,8 @@ export interface NodeView extends NodeIdentity {
   readonly reason: string | null
   /** What jobs may name on it; null: it has not said since the coordinator started. */
   readonly hooks: readonly HookInfo[] | null
+  /** Signs its reports: 64 hexadecimal digits; null for a node that has no key. */
+  readonly publicKey: string | null
 }
 
 /** What one node holds of one site. */

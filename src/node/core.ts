@@ -6,6 +6,7 @@ import { EngineError, toEngineError } from '../base/errors.js'
 import { COMMANDS_WAITING_MAX, LINK_CHECK_MS } from '../base/limits.js'
 import type { Logger } from '../base/log.js'
 import type { Random } from '../base/random.js'
+import type { Signer } from '../base/signing.js'
 import { CHANNEL_VERSION, type Commit, type Hello } from '../control/schema/channel.js'
 import type { NodeIdentity, NodeSite, PeerAddress } from '../model/node.js'
 import { Channel, type Order, type Welcome } from './channel.js'
@@ -28,6 +29,8 @@ export interface NodeCoreOptions {
   /** `http://host:port` of the coordinator. */
   readonly join: string
   readonly software: string
+  /** Signs its reports. */
+  readonly signer: Signer
   readonly paths: NodePaths
   readonly ledger: Ledger
   readonly releases: Releases
@@ -42,7 +45,7 @@ export interface NodeCoreOptions {
 }
 
 /** What is carried out, and takes its time. */
-type Command = Exclude<Order, { type: 'plan' | 'ack' }>
+type Command = Exclude<Order, { type: 'plan' | 'ack' | 'refuse-report' }>
 
 /** What an answer to an order is about. */
 function answeredOf(order: Exclude<Command, { type: 'discard' }>): Answered {
@@ -90,7 +93,8 @@ export class NodeCore {
     const { paths, ledger, releases, plane, clock, log, switchLive, hooks } = options
     this.#options = options
     const send = (message: Parameters<Channel['send']>[0]): boolean => this.#channel?.send(message) ?? false
-    this.#reports = new Reports({ ledger, clock, log, send })
+    const { identity, signer } = options
+    this.#reports = new Reports({ ledger, clock, log, send, signer, nodeId: identity.id })
     const shared = { paths, ledger, releases, reports: this.#reports, turns: this.#turns, log }
     const onHoldings = (): void => this.#tellHoldings()
     this.#stagings = new Stagings({
@@ -167,12 +171,13 @@ export class NodeCore {
   }
 
   #hello(localAddress: string): Hello {
-    const { identity, dataAddress, software } = this.#options
+    const { identity, dataAddress, software, signer } = this.#options
     const sites = holdingsOf(this.#options.ledger.state)
     this.#told = JSON.stringify(sites)
     const { id, name, groups, segment } = identity
     const node = { id, name, groups: [...groups], segment, dataAddress: dataAddress(localAddress) }
-    const told: Hello = { type: 'hello', version: CHANNEL_VERSION, role: 'node', software, node, sites }
+    const { publicKey } = signer
+    const told: Hello = { type: 'hello', version: CHANNEL_VERSION, role: 'node', software, node, publicKey, sites }
     const { told: declared } = this.#options.hooks
     return declared.length === 0 ? told : { ...told, hooks: [...declared] }
   }
@@ -206,6 +211,10 @@ export class NodeCore {
     }
     if (order.type === 'ack') {
       this.#inBackground(this.#reports.acked(order.reportId))
+      return
+    }
+    if (order.type === 'refuse-report') {
+      this.#inBackground(this.#reports.refused(order.reportId, order))
       return
     }
     if (this.#busy >= COMMANDS_WAITING_MAX) {

@@ -26,6 +26,10 @@ export class NodePaths {
     return join(this.directory, 'identity.json')
   }
 
+  get key(): string {
+    return join(this.directory, 'key.json')
+  }
+
   get journal(): string {
     return join(this.directory, 'journal')
   }

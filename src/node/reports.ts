@@ -2,8 +2,10 @@ import type { Clock } from '../base/clock.js'
 import { toEngineError } from '../base/errors.js'
 import { HINT_CHARS_MAX, MESSAGE_CHARS_MAX, OUTPUT_CHARS_MAX, REPORTS_KEPT_MAX } from '../base/limits.js'
 import type { Logger } from '../base/log.js'
+import type { Signer } from '../base/signing.js'
 import type { FromNode, Report } from '../control/schema/channel.js'
 import type { JobError } from '../model/job.js'
+import { signReport } from '../model/proof.js'
 import type { Ledger } from './ledger.js'
 import { type JournalRecord, owedReports } from './state.js'
 
@@ -30,6 +32,9 @@ export interface ReportsOptions {
   readonly ledger: Ledger
   readonly clock: Clock
   readonly log: Logger
+  readonly nodeId: string
+  /** Signs what is sent: a signature is always the same, so it need not be kept. */
+  readonly signer: Signer
   /** Gives a message to the channel. @returns false when no coordinator is there. */
   readonly send: (message: FromNode) => boolean
 }
@@ -79,7 +84,7 @@ export class Reports {
       await this.tell(facts, reports)
     } catch (error) {
       this.#options.log.error({ err: toEngineError(error) }, 'a failure cannot be recorded; it is told once')
-      for (const report of reports) this.#options.send(report)
+      for (const report of reports) this.#give(report)
     }
   }
 
@@ -96,6 +101,16 @@ export class Reports {
     await this.#options.ledger.record({ type: 'acked', reportId })
   }
 
+  /** The coordinator will never have it: what it says, this node's holdings say too. */
+  async refused(reportId: number, why: { readonly code: string; readonly message: string }): Promise<void> {
+    const { code, message } = why
+    this.#options.log.error(
+      { reportId, code, reason: message },
+      'the coordinator refuses a report; it is not sent again',
+    )
+    await this.acked(reportId)
+  }
+
   /** Reports nobody has acknowledged. */
   get owed(): number {
     return this.#options.ledger.state.unacked.size
@@ -104,7 +119,12 @@ export class Reports {
   #send(report: Report): void {
     const { reportId } = report
     if (this.#sent.has(reportId) || !this.#options.ledger.state.unacked.has(reportId)) return
-    if (this.#options.send(report)) this.#sent.add(reportId)
+    if (this.#give(report)) this.#sent.add(reportId)
+  }
+
+  #give(report: Report): boolean {
+    const { nodeId, signer, send } = this.#options
+    return send({ ...report, signature: signReport({ ...report, nodeId }, signer) })
   }
 
   /** Makes room by forgetting the oldest, receipts first: what a node holds is said in its hello anyway. */

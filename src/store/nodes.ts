@@ -8,6 +8,8 @@ export interface NodeRecord extends NodeIdentity {
   /** Why it is behind or does not answer; null when all is well. */
   readonly joinedAtMs: number
   readonly lastSeenMs: number
+  /** 64 hexadecimal digits; null for one that never told a key. */
+  readonly publicKey: string | null
 }
 
 export class Nodes {
@@ -18,15 +20,21 @@ export class Nodes {
   }
 
   /**
-   * Adds a node or takes over what it now says of itself; its first joining stays.
+   * Adds a node or takes over what it now says of itself; its first joining stays, and so does its key.
    * @throws {EngineError} ENGINE_ERR_NODE_NAME_TAKEN when another node has the name.
    */
-  async put(identity: NodeIdentity, sites: readonly NodeSite[], nowMs: number): Promise<void> {
+  async put(
+    identity: NodeIdentity,
+    sites: readonly NodeSite[],
+    nowMs: number,
+    publicKey: string | null = null,
+  ): Promise<void> {
     const owner = await this.byName(identity.name)
     if (owner !== null && owner.id !== identity.id) {
       throw new EngineError('ENGINE_ERR_NODE_NAME_TAKEN', { name: identity.name, nodeId: owner.id })
     }
-    const row = { ...toRow(identity), sites: toJson(sites), last_seen_ms: nowMs }
+    const key = publicKey === null ? {} : { public_key: publicKey }
+    const row = { ...toRow(identity), ...key, sites: toJson(sites), last_seen_ms: nowMs }
     await this.#db()
       .insertInto('nodes')
       .values({ ...row, joined_at_ms: nowMs })
@@ -85,5 +93,6 @@ function fromRow(row: Row<'nodes'>): NodeRecord {
     sites: fromJson<NodeSite[]>(row.sites),
     joinedAtMs: row.joined_at_ms,
     lastSeenMs: row.last_seen_ms,
+    publicKey: row.public_key,
   }
 }

@@ -1,3 +1,4 @@
+import { wellFormed } from '../base/text.js'
 import type { CommandType, JobError, Receipt } from '../model/job.js'
 import { fromJsonOrNull, type NewRow, type Queries, type Row, toJsonOrNull } from './schema.js'
 
@@ -45,6 +46,9 @@ export class Receipts {
   }
 }
 
+/** What is signed must come back as it was: half a character would not. */
+const textOf = (text: string | null): string | null => (text === null ? null : wellFormed(text))
+
 function toRow(receipt: Receipt): NewRow<'receipts'> {
   return {
     job_id: receipt.jobId,
@@ -58,8 +62,12 @@ function toRow(receipt: Receipt): NewRow<'receipts'> {
     at_ms: receipt.atMs,
     recorded_at_ms: receipt.recordedAtMs,
     bytes_fetched: receipt.bytesFetched,
-    output: receipt.output,
+    output: textOf(receipt.output),
     error: toJsonOrNull(receipt.error),
+    site: receipt.site,
+    command_id: textOf(receipt.commandId),
+    signature: receipt.signature,
+    public_key: receipt.publicKey,
   }
 }
 
@@ -67,6 +75,8 @@ function fromRow(row: Row<'receipts'>): Receipt {
   return {
     jobId: row.job_id,
     number: row.number,
+    commandId: row.command_id,
+    site: row.site,
     nodeId: row.node_id,
     nodeName: row.node_name,
     command: row.command as CommandType,
@@ -78,5 +88,7 @@ function fromRow(row: Row<'receipts'>): Receipt {
     bytesFetched: row.bytes_fetched,
     output: row.output,
     error: fromJsonOrNull<JobError>(row.error),
+    signature: row.signature,
+    publicKey: row.public_key,
   }
 }

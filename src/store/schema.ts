@@ -82,6 +82,10 @@ interface ReceiptsTable {
   bytes_fetched: number
   output: string | null
   error: string | null
+  site: string
+  command_id: string | null
+  signature: string | null
+  public_key: string | null
 }
 
 interface NodesTable {
@@ -94,6 +98,7 @@ interface NodesTable {
   sites: string
   joined_at_ms: number
   last_seen_ms: number
+  public_key: string | null
 }
 
 interface AssignmentsTable {

@@ -6,6 +6,7 @@ import SQLite from 'better-sqlite3'
 import t from 'tap'
 import { Fleet, lastLine } from '../support/fleet.js'
 import { runEngine } from '../support/process.js'
+import { until } from '../support/until.js'
 
 const directory = await mkdtemp(`${tmpdir()}/distributary-record-`)
 const staging = `${directory}/staging`
@@ -66,6 +67,40 @@ t.test('what was altered in the database is found, at its record', async (t) => 
   const verified = await fleet.engine('audit', 'verify', '--json')
   t.equal(verified.code, 1)
   t.match(lastLine(verified), { status: 'failed', error: { code: 'ENGINE_ERR_AUDIT_BROKEN', message: /record 2/ } })
+})
+
+t.test('every receipt is signed by its node, and one that was altered proves nothing', async (t) => {
+  const { items } = JSON.parse((await fleet.engine('jobs', '--json')).stdout) as { items: { id: string }[] }
+  const job = items[0]?.id ?? ''
+  const verified = await fleet.engine('receipts', job, '--verify', '--json')
+  t.equal(verified.code, 0, verified.stderr + fleet.story())
+  const receipts = (JSON.parse(verified.stdout) as { items: { proof: string }[] }).items
+  t.ok(receipts.length >= 3 && receipts.every(({ proof }) => proof === 'signed'), verified.stdout)
+  const { stdout: csv } = await fleet.engine('receipts', job, '--csv')
+  t.match(csv, /^node,number,command,[^\r]*\r\nn1,1,publish,receipt,1,[^]*\r\n$/)
+  const database = new SQLite(`${fleet.dataOf('coordinator')}/engine.db`)
+  database.prepare("update receipts set bytes_fetched = bytes_fetched + 1 where kind = 'completion'").run()
+  database.close()
+  const altered = await fleet.engine('receipts', job, '--verify')
+  t.equal(altered.code, 1)
+  t.match(altered.stderr, /ENGINE_ERR_RECEIPTS_UNPROVEN: 2 of \d+ .*wrong signature \(n1\)/)
+})
+
+t.test('a node keeps its key, and is not taken with another', async (t) => {
+  const path = `${fleet.dataOf('n1')}/key.json`
+  const key = await readFile(path, 'utf8')
+  await fleet.stop('n1', 'SIGTERM')
+  await rm(path)
+  fleet.startNode('n1')
+  await until('it is refused', () => fleet.process('n1').output.includes('ENGINE_ERR_NODE_KEY_CHANGED'))
+  await fleet.stop('n1', 'SIGTERM')
+  await writeFile(path, '{}')
+  fleet.startNode('n1')
+  t.match((await fleet.process('n1').exited).stderr, /ENGINE_ERR_IDENTITY_DAMAGED.*key\.json/)
+  await writeFile(path, key)
+  fleet.startNode('n1')
+  await fleet.online(1)
+  t.pass('with its own it is')
 })
 
 t.test('the guide shows commands that exist', async (t) => {

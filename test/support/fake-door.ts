@@ -125,6 +125,7 @@ export class FakeDoor implements CoordinatorDoor {
         atMs: 1,
         recordedAtMs: 2,
         bytesFetched: 3,
+        ...{ commandId: 'stage-1', site: 'www', signature: null, publicKey: null },
         output: null,
         error: null,
       },
@@ -145,6 +146,7 @@ export class FakeDoor implements CoordinatorDoor {
         sites: [{ site: 'www', live: { release: 2, treeHash: someTreeHash }, held }],
         reason: null,
         hooks: [],
+        publicKey: null,
       },
     ]
   }

@@ -13,6 +13,7 @@ import { Releases } from '../../src/node/releases.js'
 import { Reports } from '../../src/node/reports.js'
 import { Stagings } from '../../src/node/stagings.js'
 import { Turns } from '../../src/node/turns.js'
+import { someSigner } from './audit.js'
 import { FakePlane, makeRelease, prepareRelease } from './fake-plane.js'
 import { ManualClock } from './manual-clock.js'
 import { until } from './until.js'
@@ -45,7 +46,7 @@ export class NodeParts {
     const onHoldings = (): void => {
       this.holdingsTold += 1
     }
-    this.reports = new Reports({ ledger, clock, log, send })
+    this.reports = new Reports({ ledger, clock, log, send, nodeId: 'a'.repeat(32), signer: someSigner })
     this.releases = new Releases({ paths, ledger, clock, log })
     const shared = { paths, ledger, reports: this.reports, releases: this.releases, turns, log, onHoldings }
     this.stagings = new Stagings({

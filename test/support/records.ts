@@ -43,6 +43,8 @@ export function receipt(parts: Partial<Receipt> = {}): Receipt {
   return {
     jobId: '01HF0000000000000000000001',
     number: 1,
+    commandId: 'stage-1',
+    site: 'www',
     nodeId: 'a'.repeat(32),
     nodeName: 'ams-1',
     command: 'publish',
@@ -54,6 +56,8 @@ export function receipt(parts: Partial<Receipt> = {}): Receipt {
     bytesFetched: 1234,
     output: null,
     error: null,
+    signature: null,
+    publicKey: null,
     ...parts,
   }
 }

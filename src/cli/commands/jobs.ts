@@ -2,7 +2,7 @@ import { EngineError } from '../../base/errors.js'
 import { JOB_PAGE_MAX } from '../../base/limits.js'
 import { formatBytes, formatDuration } from '../../base/quantities.js'
 import type { Job, JobsApi } from '../../control/door.js'
-import { type JobState, type JobView, jobStates, type Receipt } from '../../model/job.js'
+import { type JobState, type JobView, jobStates } from '../../model/job.js'
 import type { Context } from '../context.js'
 import { followJob, waitsFor } from '../follow.js'
 import { table } from '../output.js'
@@ -103,28 +103,6 @@ export async function jobs(context: Context, flags: JobsFlags): Promise<number> 
     const staged = isAnyQueued ? await api.jobs({ state: 'staged', limit: JOB_PAGE_MAX }) : []
     const rows = items.map((job) => row(job, staged))
     for (const line of table(head, rows, context.output.dataColumns)) context.output.print(line)
-  }
-  return 0
-}
-
-const receiptRow = (receipt: Receipt): string[] => [
-  receipt.nodeName,
-  receipt.command,
-  receipt.kind,
-  String(receipt.release),
-  new Date(receipt.recordedAtMs).toISOString(),
-  formatBytes(receipt.bytesFetched),
-  receipt.error === null ? (receipt.treeHash ?? ''.slice(0, 12)) : receipt.error.code,
-]
-
-/** `engine receipts JOB`: what every node has said of it. */
-export async function receipts(context: Context, jobId: string): Promise<number> {
-  const items = await (await context.connect()).receipts(jobId)
-  if (context.output.json) context.output.data({ items })
-  else if (items.length === 0) context.output.note('no receipts yet')
-  else {
-    const head = ['NODE', 'COMMAND', 'KIND', 'RELEASE', 'RECORDED', 'FETCHED', 'TREE']
-    for (const line of table(head, items.map(receiptRow), context.output.dataColumns)) context.output.print(line)
   }
   return 0
 }

@@ -23,7 +23,7 @@ import {
 import { commandTypes } from '../../model/job.js'
 import { hookInfo } from './hook.js'
 import { releaseRef } from './node.js'
-import { count, identity, name, publicKey, release, timeMs, treeHash } from './registry.js'
+import { count, identity, name, publicKey, release, signature, timeMs, treeHash } from './registry.js'
 
 export const CHANNEL_VERSION = 1
 
@@ -64,6 +64,8 @@ export const hello = z.object({
     segment: name,
     dataAddress: peerAddress,
   }),
+  /** Signs its reports; older nodes have none. */
+  publicKey: publicKey.optional(),
   sites: z.array(nodeSite).max(NODE_SITES_MAX),
   /** What jobs may name on it; nodes of early releases have none. */
   hooks: z.array(hookInfo).max(HOOKS_MAX).optional(),
@@ -86,6 +88,8 @@ export const report = z.object({
   bytesFetched: count,
   output: z.string().max(OUTPUT_CHARS_MAX).nullable().default(null),
   error: channelError.nullable(),
+  /** Over all of it but `reportId`, with the key of the hello; a node without a key gives none. */
+  signature: signature.optional(),
 })
 /** How far a transfer is, at most four times a second. */
 export const progress = z.object({
@@ -177,6 +181,13 @@ export const execute = z.object({
 /** Drop what was fetched or staged for this assignment; what is live stays. */
 export const discard = z.object({ type: z.literal('discard'), assignmentId: identity, site: name, release })
 export const ack = z.object({ type: z.literal('ack'), reportId: z.number().int().min(1) })
+/** A report that is not recorded and never will be: it need not come again. */
+export const refuseReport = z.object({
+  type: z.literal('refuse-report'),
+  reportId: z.number().int().min(1),
+  code: z.string().max(ERROR_CODE_CHARS_MAX),
+  message: z.string().max(MESSAGE_CHARS_MAX),
+})
 
 export const fromCoordinator = z.discriminatedUnion('type', [
   welcome,
@@ -187,6 +198,7 @@ export const fromCoordinator = z.discriminatedUnion('type', [
   execute,
   discard,
   ack,
+  refuseReport,
 ])
 
 export type FromNode = z.infer<typeof fromNode>

@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import type { NodeSite, NodeView, ReleaseRef } from '../../model/node.js'
 import { hookInfo } from './hook.js'
-import { identity, name, named, release, timeMs, treeHash } from './registry.js'
+import { identity, name, named, publicKey, release, timeMs, treeHash } from './registry.js'
 
 export const releaseRef: z.ZodType<ReleaseRef> = named('ReleaseRef', z.object({ release, treeHash }))
 
@@ -23,6 +23,7 @@ export const nodeView: z.ZodType<NodeView> = named(
     sites: z.array(nodeSite),
     reason: z.string().nullable().describe('Why it does not answer or is behind.'),
     hooks: z.array(hookInfo).nullable().describe('What jobs may name on it; null: it has not said yet.'),
+    publicKey: publicKey.nullable().describe('ed25519; signs its reports.'),
   }),
 )
 

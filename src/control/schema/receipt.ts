@@ -2,13 +2,15 @@ import { z } from 'zod'
 import type { Receipt } from '../../model/job.js'
 import { commandTypes } from '../../model/job.js'
 import { jobError } from './job.js'
-import { count, identity, name, named, release, timeMs, treeHash } from './registry.js'
+import { count, identity, name, named, publicKey, release, signature, timeMs, treeHash } from './registry.js'
 
 export const receipt: z.ZodType<Receipt> = named(
   'Receipt',
   z.object({
     jobId: z.string(),
     number: count.describe('Of the command in its job.'),
+    commandId: z.string().nullable(),
+    site: name,
     nodeId: identity,
     nodeName: name,
     command: z.enum(commandTypes),
@@ -20,6 +22,8 @@ export const receipt: z.ZodType<Receipt> = named(
     bytesFetched: count,
     output: z.string().nullable().describe('What the command left.'),
     error: jobError.nullable(),
+    signature: signature.nullable().describe("The node's, over what it said; docs/guide/record.md says how."),
+    publicKey: publicKey.nullable().describe("The node's key then."),
   }),
 )
 

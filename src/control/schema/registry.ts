@@ -22,6 +22,9 @@ export const identity: z.ZodString = z.string().regex(/^[0-9a-f]{32}$/, '32 lowe
 /** An ed25519 key: 64 hexadecimal digits. */
 export const publicKey: z.ZodString = z.string().regex(/^[0-9a-f]{64}$/, '64 lower-case hexadecimal digits')
 
+/** An ed25519 signature: 128 hexadecimal digits. */
+export const signature: z.ZodString = z.string().regex(/^[0-9a-f]{128}$/, '128 lower-case hexadecimal digits')
+
 /** Hash of a tree: 64 hexadecimal digits. */
 export const treeHash: z.ZodString = z.string().regex(/^[0-9a-f]{64}$/, '64 lower-case hexadecimal digits')
 

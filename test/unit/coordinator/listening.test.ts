@@ -5,6 +5,8 @@ import t from 'tap'
 import { EngineError } from '../../../src/base/errors.js'
 import { HEARTBEAT_MS, REPORTS_KEPT_MAX, RETRY_FIRST_MS } from '../../../src/base/limits.js'
 import { silentLogger } from '../../../src/base/log.js'
+import { Signer } from '../../../src/base/signing.js'
+import { createMetrics } from '../../../src/control/metrics.js'
 import type { FromCoordinator, Hello, Report } from '../../../src/control/schema/channel.js'
 import { nodeConnected } from '../../../src/coordinator/listening.js'
 import { LiveJob } from '../../../src/coordinator/live-job.js'
@@ -12,8 +14,11 @@ import { type KnownNode, Roster } from '../../../src/coordinator/roster.js'
 import { steer } from '../../../src/coordinator/steering.js'
 import type { World } from '../../../src/coordinator/world.js'
 import { Coordinator } from '../../../src/coordinator.js'
+import type { Receipt } from '../../../src/model/job.js'
+import { proofOf, signReport } from '../../../src/model/proof.js'
 import type { JobRecord } from '../../../src/store/jobs.js'
 import { newPart } from '../../../src/track/fold.js'
+import { someSigner } from '../../support/audit.js'
 import { FakeNode } from '../../support/fake-node.js'
 import { ManualClock } from '../../support/manual-clock.js'
 import { until } from '../../support/until.js'
@@ -65,15 +70,15 @@ const release = { release: 1, treeHash: 'b'.repeat(64) }
 const holding = { site: 'www', live: null, held: [release] }
 
 /** A site whose release is in one whole assignment, and one node that is connected and says it holds it. */
-function place(record: () => Promise<void> = async () => {}) {
-  const [clock, roster] = [new ManualClock(), new Roster()]
+function place(record: (receipt: Receipt) => Promise<void> = async () => {}) {
+  const [clock, roster, metrics] = [new ManualClock(), new Roster(), createMetrics()]
   const target = { ...release, jobId: 'j', command: 'commit' }
   const assignment = { id: 'x', serial: 1, site: 'www', chunkBytes: 4096 }
   const assignments = [{ id: 'x', release, base: null, record: assignment }]
   const plan = { strandCount: 1, parents: [[]], peers: [] }
   const transfer = { assignmentId: 'x', partOf: () => ({ plan, changed: [] }) }
   const world = {
-    ...{ clock, roster, log: silentLogger, stale: [], jobs: new Map(), closing: new AbortController().signal },
+    ...{ clock, roster, metrics, log: silentLogger, stale: [], jobs: new Map(), closing: new AbortController().signal },
     sites: new Map([['www', { record: { site: 'www', group: 'edge', target }, assignments }]]),
     transfers: { get: () => transfer },
     receiptBook: { record },
@@ -82,7 +87,7 @@ function place(record: () => Promise<void> = async () => {}) {
       ...{ releases: { get: async () => null }, jobs: { get: async () => ({ state: 'succeeded' }) } },
     },
   } as unknown as World
-  const connect = (sites: Hello['sites'] = [holding]) => {
+  const connect = (sites: Hello['sites'] = [holding], publicKey?: string) => {
     const [heard, closed]: [FromCoordinator[], string[]] = [[], []]
     const node = { id: 'a'.repeat(32), name: 'one', groups: ['edge'], segment: 'lan' }
     const hello = { type: 'hello', version: 1, role: 'node', software: 'test', sites } as const
@@ -90,6 +95,7 @@ function place(record: () => Promise<void> = async () => {}) {
     const session = nodeConnected(world, link, {
       ...hello,
       node: { ...node, dataAddress: { host: '127.0.0.1', port: 1 } },
+      ...(publicKey === undefined ? {} : { publicKey }),
     })
     const end = (code: string): void => {
       closed.push(code)
@@ -98,7 +104,7 @@ function place(record: () => Promise<void> = async () => {}) {
     const [known] = roster.all
     return { known: known as KnownNode, session, heard, closed }
   }
-  return { world, clock, connect }
+  return { world, clock, connect, metrics }
 }
 
 /** The answer to the last command of a kind that was heard. */
@@ -135,6 +141,50 @@ t.test('a report that cannot be recorded costs the connection, and is taken when
   await known.inbox
   t.ok(types(again.heard).includes('ack'))
   t.same(known.holdings('www').live, release)
+})
+
+t.test('a report is recorded as its node signed it; one that it did not sign is refused for good', async (t) => {
+  const records: Receipt[] = []
+  const { connect, metrics } = place(async (receipt) => void records.push(receipt))
+  const { known, session, heard, closed } = connect([holding], someSigner.publicKey)
+  await known.inbox
+  const unsigned = answer(heard, 'commit', done)
+  const facts = { ...unsigned, nodeId: known.identity.id }
+  const signature = signReport(facts, someSigner)
+  const theirs = signReport(facts, new Signer(Buffer.alloc(32, 9)))
+  const forged: Report[] = [
+    { ...unsigned, reportId: 2 },
+    { ...unsigned, reportId: 3, signature: theirs },
+    { ...unsigned, reportId: 4, signature, treeHash: 'c'.repeat(64) },
+  ]
+  for (const report of forged) session.onMessage(report)
+  await known.inbox
+  const refused = heard.filter((message) => message.type === 'refuse-report')
+  t.match(
+    refused,
+    [2, 3, 4].map((reportId) => ({ reportId, code: 'ENGINE_ERR_REPORT_UNPROVEN' })),
+  )
+  t.same([records, closed, types(heard).includes('ack')], [[], [], false])
+  t.equal(known.holdings('www').live, null, 'it counts for nothing')
+  t.match(await metrics.text(), /engine_report_refusals_total 3/)
+  session.onMessage({ ...unsigned, signature })
+  await known.inbox
+  t.match(heard, [{ type: 'welcome' }, { type: 'commit' }, {}, {}, {}, { type: 'ack', reportId: 1 }])
+  t.match(records, [{ signature, publicKey: someSigner.publicKey, site: 'www', commandId: unsigned.commandId }])
+  t.equal(proofOf(records[0] as Receipt), 'signed')
+})
+
+t.test('a node that has no key signs nothing: a signature in its name is none of its own', async (t) => {
+  const records: Receipt[] = []
+  const { connect } = place(async (receipt) => void records.push(receipt))
+  const { known, session, heard } = connect()
+  await known.inbox
+  const unsigned = answer(heard, 'commit', done)
+  session.onMessage({ ...unsigned, reportId: 2, signature: 'a'.repeat(128) })
+  session.onMessage(unsigned)
+  await known.inbox
+  t.match(records, [{ signature: null, publicKey: null }])
+  t.equal(types(heard).filter((type) => type === 'refuse-report').length, 1)
 })
 
 t.test('a node that lost what it staged is sent it again', async (t) => {

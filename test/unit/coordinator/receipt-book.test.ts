@@ -23,6 +23,7 @@ await store.jobs.create({
 const receipt = (node: number, jobId = 'j'): Receipt => ({
   ...{ jobId, nodeId: String(node), nodeName: `n${node}`, command: 'publish', kind: 'completion', release: 1 },
   ...{ treeHash: 'a', atMs: 1, recordedAtMs: 1, bytesFetched: 0, output: null, error: null, number: 1 },
+  ...{ commandId: 'c', site: 'www', signature: null, publicKey: null },
 })
 
 t.test('many at once are all on record when they say so, and cost few transactions', async (t) => {

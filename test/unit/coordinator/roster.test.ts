@@ -31,6 +31,21 @@ t.test('a name belongs to the node that had it first', async (t) => {
   t.throws(() => roster.admit(identity('a', 'b'.repeat(32)), [], 1), { code: 'ENGINE_ERR_NODE_NAME_TAKEN' })
 })
 
+t.test('a node keeps its key: with another, or without, it is somebody else', async (t) => {
+  const [key, other] = ['1'.repeat(64), '2'.repeat(64)]
+  const roster = new Roster()
+  t.equal(roster.admit(identity('a'), [], 1).publicKey, null)
+  t.equal(roster.admit(identity('a'), [], 1, key).publicKey, key, 'it was upgraded')
+  for (const wrong of [other, null]) {
+    const refused = { code: 'ENGINE_ERR_NODE_KEY_CHANGED', message: wrong === null ? /none/ : /2222/ }
+    t.throws(() => roster.admit({ ...identity('a'), segment: 'theirs' }, [], 1, wrong), refused)
+  }
+  t.match(roster.admit(identity('a'), [], 1, key), { publicKey: key, identity: { segment: 'lan' } })
+  const after = new Roster()
+  after.add(new KnownNode(identity('a'), [], 1, key))
+  t.throws(() => after.admit(identity('a'), [], 1, other), { code: 'ENGINE_ERR_NODE_KEY_CHANGED' })
+})
+
 t.test('groups are found, in the order of names', async (t) => {
   const roster = new Roster()
   for (const name of ['b', 'a']) roster.admit(identity(name), [], 1)

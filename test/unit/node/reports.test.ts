@@ -7,8 +7,10 @@ import { EngineError } from '../../../src/base/errors.js'
 import { REPORTS_KEPT_MAX } from '../../../src/base/limits.js'
 import { silentLogger } from '../../../src/base/log.js'
 import type { FromNode, Report } from '../../../src/control/schema/channel.js'
+import { isReportSigned } from '../../../src/model/proof.js'
 import { Ledger } from '../../../src/node/ledger.js'
 import { type Answered, failureOf, type Outcome, Reports } from '../../../src/node/reports.js'
+import { someSigner } from '../../support/audit.js'
 import { ManualClock } from '../../support/manual-clock.js'
 
 const about: Answered = {
@@ -32,7 +34,7 @@ const openAt = async (path: string, startMs?: number) => {
     if (channel.isUp) sent.push(message)
     return channel.isUp
   }
-  const reports = new Reports({ ledger, clock, log: silentLogger, send })
+  const reports = new Reports({ ledger, clock, log: silentLogger, send, nodeId: 'a'.repeat(32), signer: someSigner })
   const ids = (): number[] => sent.map((message) => (message as Report).reportId)
   return { ledger, sent, channel, reports, ids }
 }
@@ -137,4 +139,26 @@ t.test('too many are not kept: the oldest receipts go first', async (t) => {
   t.equal(reports.owed, REPORTS_KEPT_MAX)
   t.notOk([...ledger.state.unacked.values()].some(({ kind }) => kind === 'receipt'))
   await ledger.close()
+})
+
+t.test('what is sent is signed by this node, each time alike, also after a restart', async (t) => {
+  const path = join(t.testdir(), 'journal')
+  const { reports, sent, ledger } = await openAt(path)
+  await reports.tell([], [reports.make(about, { ...done, output: 'half of \ud83d' })])
+  await ledger.close()
+  const again = await openAt(path)
+  again.reports.resend()
+  t.same(again.sent, sent)
+  const [report] = sent as [Report]
+  t.ok(isReportSigned({ ...report, nodeId: 'a'.repeat(32) }, someSigner.publicKey, report.signature ?? ''))
+  t.notOk(isReportSigned({ ...report, nodeId: 'b'.repeat(32) }, someSigner.publicKey, report.signature ?? ''))
+})
+
+t.test('a report that the coordinator refuses is not sent again', async (t) => {
+  const { reports, ids } = await openAt(join(t.testdir(), 'journal'))
+  await reports.tell([], [reports.make(about, done)])
+  await reports.refused(ids()[0] ?? 0, { code: 'ENGINE_ERR_REPORT_UNPROVEN', message: 'no' })
+  reports.resend()
+  t.equal(ids().length, 1)
+  t.equal(reports.owed, 0)
 })

@@ -103,9 +103,9 @@ t.test('of failures the last is kept', async (t) => {
 t.test('a node comes back as it described itself last, and joined when it joined first', async (t) => {
   const store = await opened(t)
   const sites = [{ site: 'www', live: { release: 1, treeHash }, held: [{ release: 1, treeHash }] }]
-  await store.nodes.put(nodeIdentity(), [], 10)
+  await store.nodes.put(nodeIdentity(), [], 10, 'a'.repeat(64))
   await store.nodes.put(nodeIdentity({ groups: ['edge', 'img'], segment: 'fra' }), sites, 20)
-  const expected = { ...nodeIdentity({ groups: ['edge', 'img'], segment: 'fra' }), sites }
+  const expected = { ...nodeIdentity({ groups: ['edge', 'img'], segment: 'fra' }), sites, publicKey: 'a'.repeat(64) }
   t.same(await store.nodes.get(nodeIdentity().id), { ...expected, joinedAtMs: 10, lastSeenMs: 20 })
   await store.nodes.setSeen(nodeIdentity().id, 30)
   await store.nodes.setSites(nodeIdentity().id, [], 40)
