@@ -90,10 +90,10 @@ interface Limit {
 }
 
 /** Reads names and reasons from the source, values from the module itself. */
-async function readLimits(): Promise<Limit[]> {
-  const path = `${root}src/base/limits.ts`
+async function readLimits(file: string): Promise<Limit[]> {
+  const path = `${root}src/base/${file}.ts`
   const source = ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.ES2022, true)
-  const values: Readonly<Record<string, unknown>> = await import('../src/base/limits.js')
+  const values: Readonly<Record<string, unknown>> = await import(`../src/base/${file}.js`)
   return source.statements.filter(ts.isVariableStatement).flatMap((statement) => {
     const reason = ts
       .getJSDocCommentsAndTags(statement)
@@ -114,7 +114,8 @@ function limitText({ name, value }: Limit): string {
 }
 
 async function limitsPage(): Promise<string> {
-  const rows = (await readLimits()).map((limit) => [`\`${limit.name}\``, limitText(limit), limit.reason])
+  const all = [...(await readLimits('limits')), ...(await readLimits('outside-limits'))]
+  const rows = all.map((limit) => [`\`${limit.name}\``, limitText(limit), limit.reason])
   return [
     '# Limits',
     '',

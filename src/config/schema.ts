@@ -76,6 +76,15 @@ const coordinator = z.strictObject({
     })
     .prefault({}),
   data: dataPlane('the coordinator').prefault({}),
+  webhooks: z
+    .strictObject({
+      allowPrivate: field(z.boolean().default(false), {
+        effect: 'Lets every webhook be on a private, loopback or link-local address; else each has to be told so.',
+        worstCase: 'Whoever may add a webhook has the coordinator send POSTs to machines that only it reaches.',
+        advanced: true,
+      }),
+    })
+    .prefault({}),
 })
 
 const node = z.strictObject({
@@ -142,6 +151,7 @@ export interface Config {
     readonly dataDir: string
     readonly listen: PeerAddress
     readonly data: DataListen
+    readonly webhooks: { readonly allowPrivate: boolean }
   }
   readonly node: {
     readonly dataDir: string
