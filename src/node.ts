@@ -4,6 +4,7 @@
 import { makeDataDirectory } from './base/directories.js'
 import { type Clock, systemClock } from './base/clock.js'
 import { EngineError, toEngineError } from './base/errors.js'
+import { VERIFY_EVERY_MS_DEFAULT, VERIFY_RATE_BPS_DEFAULT } from './base/verify-limits.js'
 import { type Logger, silentLogger } from './base/log.js'
 import { systemRandom } from './base/random.js'
 import { readSoftware } from './base/software.js'
@@ -16,9 +17,10 @@ import type { Hook } from './model/hook.js'
 import type { DataListen, NodeSite } from './model/node.js'
 import { Relay } from './native/relay.js'
 import { Applying, switchLive } from './native/sites.js'
+import { Verifying } from './native/verifying.js'
 import { type DirectoryLock, lockDirectory } from './native/storage.js'
 import { announced } from './node/addresses.js'
-import { NodeCore } from './node/core.js'
+import { NodeCore, type VerifySettings } from './node/core.js'
 import { HookCalls } from './node/hook-calls.js'
 import { Hooks } from './node/hooks.js'
 import { openIdentity, openKey } from './node/identity.js'
@@ -42,6 +44,8 @@ export interface NodeOptions {
   readonly data?: Partial<DataListen>
   /** Commands that the node runs around a switch, or when a job names them, as `node.hooks` of the configuration. */
   readonly hooks?: HooksInput
+  /** How it verifies what it serves on its own; every day by default. */
+  readonly verify?: Partial<VerifySettings>
   /** Allows addresses that others reach, although nobody's identity is checked. */
   readonly insecure?: boolean
   readonly log?: Logger
@@ -58,6 +62,7 @@ interface Settings {
   readonly segment: string
   readonly data: DataListen
   readonly hooks: readonly Hook[]
+  readonly verify: VerifySettings
 }
 
 interface Parts {
@@ -181,6 +186,8 @@ async function openLocked(options: NodeOptions, settings: Settings, lock: Direct
       software: softwareName(),
       signer,
       plane: dataPlane(relay),
+      read: (reading) => new Verifying(reading),
+      verify: settings.verify,
       random: systemRandom,
       log: roomLog,
     })
@@ -262,10 +269,12 @@ function settingsOf(options: NodeOptions): Settings {
   const data = { ...dataDefaults, ...options.config?.node.data, ...options.data }
   requireLoopback('node.data', data.host, options.insecure ?? options.config?.insecure ?? false)
   const hooks = options.hooks === undefined ? (options.config?.node.hooks ?? []) : readHooks(options.hooks)
-  return { join, dataDir, name, groups: given.groups, segment: given.segment, data, hooks }
+  const verify = { ...verifyDefaults, ...options.config?.node.verify, ...options.verify }
+  return { join, dataDir, name, groups: given.groups, segment: given.segment, data, hooks, verify }
 }
 
 const dataDefaults: DataListen = { host: '127.0.0.1', port: 0, announceHost: null }
+const verifyDefaults: VerifySettings = { everyMs: VERIFY_EVERY_MS_DEFAULT, rateBps: VERIFY_RATE_BPS_DEFAULT }
 const defaults = { groups: ['default'] as readonly string[], segment: 'default' }
 
 type Given = Pick<NodeOptions, 'join' | 'dataDir' | 'name' | 'groups' | 'segment'>

@@ -1,6 +1,6 @@
 // Writes docs/reference from the tables and schemas in the code: errors, config, limits, metrics, the API.
 // Usage: npm run docs; with --check it writes nothing and fails when a page is not what it should be.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import ts from 'typescript'
 import type { ErrorRow } from '../src/base/error-row.js'
@@ -91,9 +91,9 @@ interface Limit {
 
 /** Reads names and reasons from the source, values from the module itself. */
 async function readLimits(file: string): Promise<Limit[]> {
-  const path = `${root}src/base/${file}.ts`
+  const path = `${root}src/base/${file}`
   const source = ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.ES2022, true)
-  const values: Readonly<Record<string, unknown>> = await import(`../src/base/${file}.js`)
+  const values: Readonly<Record<string, unknown>> = await import(path)
   return source.statements.filter(ts.isVariableStatement).flatMap((statement) => {
     const reason = ts
       .getJSDocCommentsAndTags(statement)
@@ -114,8 +114,9 @@ function limitText({ name, value }: Limit): string {
 }
 
 async function limitsPage(): Promise<string> {
-  const all = [...(await readLimits('limits')), ...(await readLimits('outside-limits'))]
-  const rows = all.map((limit) => [`\`${limit.name}\``, limitText(limit), limit.reason])
+  const files = readdirSync(`${root}src/base`).filter((name) => /(^|-)limits\.ts$/.test(name))
+  const all = await Promise.all(files.toSorted().map(readLimits))
+  const rows = all.flat().map((limit) => [`\`${limit.name}\``, limitText(limit), limit.reason])
   return [
     '# Limits',
     '',

@@ -838,6 +838,7 @@ module.exports = nativeBinding
 module.exports.Applying = nativeBinding.Applying
 module.exports.DirectoryLock = nativeBinding.DirectoryLock
 module.exports.Relay = nativeBinding.Relay
+module.exports.Verifying = nativeBinding.Verifying
 module.exports.blake3 = nativeBinding.blake3
 module.exports.compareTrees = nativeBinding.compareTrees
 module.exports.digestFile = nativeBinding.digestFile

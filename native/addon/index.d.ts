@@ -51,6 +51,17 @@ export declare class Relay {
   close(): Promise<void>
 }
 
+/** One release being verified; its thread starts at once. */
+export declare class Verifying {
+  constructor(options: VerifyOptions)
+  /** Settles when every entry was looked at. */
+  result(): Promise<VerifyResult>
+  /** How far it is. */
+  status(): VerifyStatus
+  /** Stops at the next block. */
+  cancel(): void
+}
+
 export interface ApplyOptions {
   streamPath: string
   assignmentId: string
@@ -288,6 +299,33 @@ export interface TreeSummary {
   fileCount: number
   totalBytes: number
   entryCount: number
+}
+
+export interface VerifyFinding {
+  path: string
+  kind: import('../../src/model/verification.js').FindingKind
+}
+
+export interface VerifyOptions {
+  directory: string
+  treePath: string
+  rateBps: number | null
+  findingsMax: number
+}
+
+export interface VerifyResult {
+  treeHash: string
+  files: number
+  bytes: number
+  mismatches: number
+  findings: Array<VerifyFinding>
+}
+
+/** How far a verification is. */
+export interface VerifyStatus {
+  files: number
+  bytes: number
+  mismatches: number
 }
 
 /** Contents that are to be brought. */

@@ -106,6 +106,13 @@ export const contentFaults = {
     'the base release {release} is not held here',
     'the coordinator sends a whole copy by itself; nothing is to be done',
   ),
+  ENGINE_ERR_DRIFT: row(
+    409,
+    8,
+    false,
+    '{site}@{release} on {node} is not what was staged: {what}',
+    'have it mended: engine verify --site {site} --node {node} --repair',
+  ),
   ENGINE_ERR_SHADOW_DAMAGED: row(
     422,
     1,

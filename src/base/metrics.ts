@@ -79,17 +79,17 @@ export const metricTable = {
     help: 'Reports of nodes that were not recorded, because they are not signed as their node signs.',
     labels: [],
   },
+  engine_verify_mismatches_total: {
+    type: 'counter',
+    unit: 'entries',
+    help: 'Entries of releases that nodes found different from what was staged.',
+    labels: ['site', 'group'],
+  },
   engine_channel_refusals_total: {
     type: 'counter',
     unit: 'connections',
     help: 'Connections of the node channel that were refused or cut, by code.',
     labels: ['code'],
-  },
-  engine_webhook_deliveries_total: {
-    type: 'counter',
-    unit: 'attempts',
-    help: 'Attempts to call a webhook, by result: delivered, retry (tried again later), failed (given up).',
-    labels: ['result'],
   },
 } as const satisfies Readonly<Record<string, MetricRow>>
 

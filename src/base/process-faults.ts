@@ -128,6 +128,13 @@ export const processFaults = {
   ),
   ENGINE_ERR_CLOSING: row(503, 5, true, 'this process is shutting down', 'try again in a moment'),
   ENGINE_ERR_OVERLOADED: row(503, 1, true, 'too many {what} at once', 'try again in a moment'),
+  ENGINE_ERR_NODE_LOST: row(
+    503,
+    7,
+    true,
+    'node {name} does not answer',
+    'see `engine nodes` for how long already; start it again, then ask once more',
+  ),
   ENGINE_ERR_NODES_BEHIND: row(
     504,
     8,

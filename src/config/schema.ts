@@ -1,5 +1,12 @@
 import { z } from 'zod'
 import { NODE_GROUPS_MAX } from '../base/limits.js'
+import {
+  VERIFY_EVERY_MS_DEFAULT,
+  VERIFY_EVERY_MS_MAX,
+  VERIFY_EVERY_MS_MIN,
+  VERIFY_RATE_BPS_DEFAULT,
+  VERIFY_RATE_BPS_MIN,
+} from '../base/verify-limits.js'
 import { type LogFormat, type LogLevel, logLevels } from '../base/log.js'
 import { NAME_PATTERN, NAME_RULE } from '../model/name.js'
 import type { Hook } from '../model/hook.js'
@@ -76,15 +83,10 @@ const coordinator = z.strictObject({
     })
     .prefault({}),
   data: dataPlane('the coordinator').prefault({}),
-  webhooks: z
-    .strictObject({
-      allowPrivate: field(z.boolean().default(false), {
-        effect: 'Lets every webhook be on a private, loopback or link-local address; else each has to be told so.',
-        worstCase: 'Whoever may add a webhook has the coordinator send POSTs to machines that only it reaches.',
-        advanced: true,
-      }),
-    })
-    .prefault({}),
+  repair: field(z.boolean().default(true), {
+    effect: 'Has a live release that a node found damaged staged there anew at once.',
+    worstCase: 'false: readers of that node see the damage until engine verify --repair.',
+  }),
 })
 
 const node = z.strictObject({
@@ -110,6 +112,26 @@ const node = z.strictObject({
     effect: 'Commands that the node runs around a switch, for a health check, or when a job names them; by name.',
     worstCase: 'They run as the user of the node, with all that it may do: who writes this file decides what runs.',
   }),
+  verify: z
+    .strictObject({
+      everyMs: field(
+        z.int().min(VERIFY_EVERY_MS_MIN).max(VERIFY_EVERY_MS_MAX).nullable().default(VERIFY_EVERY_MS_DEFAULT),
+        {
+          unit: 'milliseconds',
+          effect:
+            'How often, give or take a third, this node reads what it serves and compares it with what was staged; ' +
+            'null never does.',
+          worstCase: 'null: what rots or is edited on its disk is served until somebody runs engine verify.',
+        },
+      ),
+      rateBps: field(z.int().min(VERIFY_RATE_BPS_MIN).max(Number.MAX_SAFE_INTEGER).default(VERIFY_RATE_BPS_DEFAULT), {
+        unit: 'bits per second',
+        effect: 'How fast it reads then, and for engine verify without --rate.',
+        worstCase:
+          'High: a busy disk serves readers later. Low: a large release takes longer than the time between two.',
+      }),
+    })
+    .prefault({}),
 })
 
 /** The configuration file, before defaults that depend on the machine are filled in. */
@@ -151,7 +173,7 @@ export interface Config {
     readonly dataDir: string
     readonly listen: PeerAddress
     readonly data: DataListen
-    readonly webhooks: { readonly allowPrivate: boolean }
+    readonly repair: boolean
   }
   readonly node: {
     readonly dataDir: string
@@ -163,5 +185,6 @@ export interface Config {
     readonly data: DataListen
     /** In the order of the file. */
     readonly hooks: readonly Hook[]
+    readonly verify: { readonly everyMs: number | null; readonly rateBps: number }
   }
 }

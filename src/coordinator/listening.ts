@@ -7,6 +7,7 @@ import type { JobError, Receipt } from '../model/job.js'
 import type { ReleaseRef } from '../model/node.js'
 import { markReturned, newPart } from '../track/fold.js'
 import { isSame } from '../track/reconcile.js'
+import { takeDrift } from './drifting.js'
 import { takesReport } from './proving.js'
 import type { KnownNode } from './roster.js'
 import { note, noteAnew, steer } from './steering.js'
@@ -31,6 +32,7 @@ export function nodeConnected(world: World, link: NodeLink, hello: Hello): NodeS
   const { node, sites, publicKey = null } = hello
   const known = world.roster.admit(node, sites, world.clock.nowMs(), publicKey)
   known.lost()
+  world.checks.lost(known.identity.id)
   known.link = link
   known.hooks = hello.hooks ?? []
   known.heard(world.clock)
@@ -47,7 +49,6 @@ export function nodeConnected(world: World, link: NodeLink, hello: Hello): NodeS
     // What it said last: this may run when it has said hello again.
     await world.store.nodes.put(known.identity, [...known.sites.values()], world.clock.nowMs(), known.publicKey)
     if (known.link !== link) return
-    world.standings.look(known)
     await discardVain(world, known)
     welcomeToJobs(world, known)
     for (const site of world.sites.keys()) steer(world, known, site)
@@ -137,11 +138,15 @@ function take(world: World, known: KnownNode, link: NodeLink, message: FromNode)
         // What came by a connection that is gone must not undo what a newer hello says.
         if (known.link !== link) return
         for (const holdings of message.sites) known.setHoldings(holdings)
-        // Before it is steered back: that it drifted is news, however soon it is mended.
-        world.standings.look(known)
         await world.store.nodes.setSites(known.identity.id, message.sites, world.clock.nowMs())
         for (const site of world.sites.keys()) steer(world, known, site)
       })
+      break
+    case 'drift':
+      enqueue(world, known, 'drift', async () => takeDrift(world, known, message))
+      break
+    case 'checked':
+      world.checks.answer(known.identity.id, message)
       break
     case 'hello':
       break
@@ -151,6 +156,7 @@ function take(world: World, known: KnownNode, link: NodeLink, message: FromNode)
 function closed(world: World, known: KnownNode, link: NodeLink): void {
   if (known.link !== link) return
   known.lost()
+  world.checks.lost(known.identity.id)
   world.log.info({ nodeId: known.identity.id, node: known.identity.name }, 'node disconnected')
   enqueue(world, known, 'a goodbye', () => world.store.nodes.setSeen(known.identity.id, known.lastSeenMs))
   for (const job of world.jobs.values()) job.bell.ring()
@@ -228,9 +234,14 @@ function toReceipt(world: World, known: KnownNode, report: Report): Receipt {
 
 /** A completion is the newest word on what a node holds. */
 function noteCompletion(known: KnownNode, { site, command }: Report, ref: ReleaseRef): void {
-  const { live, held } = known.holdings(site)
+  const { live, held, damaged = [] } = known.holdings(site)
   const others = held.filter((each) => each.release !== ref.release)
-  known.setHoldings({ site, live: command === 'publish' ? live : ref, held: [...others, ref] })
+  const stillDamaged = damaged.filter((each) => each.release !== ref.release)
+  // One that readers saw all the while is live the moment a good copy stands in its place.
+  const isMended = damaged.some((each) => each.live && isSame(each, ref))
+  const isLive = command !== 'publish' || isMended
+  const also = stillDamaged.length > 0 ? { damaged: stillDamaged } : {}
+  known.setHoldings({ site, live: isLive ? ref : live, held: [...others, ref], ...also })
   const task = known.task(site)
   const kind = command === 'publish' ? 'stage' : 'commit'
   const { underWay } = task
@@ -273,9 +284,10 @@ function loseRelease(
   { site, lost }: { readonly site: string; readonly lost: ReleaseRef },
   error: JobError,
 ): void {
-  const { live, held } = known.holdings(site)
+  const before = known.holdings(site)
+  const { live, held } = before
   const others = held.filter((each) => !isSame(each, lost))
-  known.setHoldings({ site, live: isSame(live, lost) ? null : live, held: others })
+  known.setHoldings({ ...before, live: isSame(live, lost) ? null : live, held: others })
   known.task(site).fail(lost, error, true, world.clock.monotonicMs())
   noteAnew(world, { release: lost }, known)
 }

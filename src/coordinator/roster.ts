@@ -5,7 +5,8 @@ import type { NodeLink } from '../control/door.js'
 import type { HookInfo } from '../model/hook.js'
 import type { JobError } from '../model/job.js'
 import type { NodeIdentity, NodeSite, ReleaseRef } from '../model/node.js'
-import type { LastFailure } from '../track/reconcile.js'
+import type { Verification } from '../model/verification.js'
+import { isSame, type LastFailure } from '../track/reconcile.js'
 import type { Presence } from '../track/silence.js'
 
 /** What one node was told of one site and has not answered. */
@@ -28,6 +29,8 @@ export class SiteTask {
   failure: (LastFailure & { readonly attempts: number; readonly error: JobError }) | null = null
   /** A difference failed in a way that the whole may not. */
   wholeOnly = false
+  /** The last damage it told of, as long as it has it. */
+  drift: Verification | null = null
   /** Told so often: makes each attempt a command of its own. */
   attempts = 0
 
@@ -83,12 +86,19 @@ export class KnownNode {
 
   setHoldings(holdings: NodeSite): void {
     this.sites = new Map([...this.sites, [holdings.site, holdings]])
+    this.#forgetMended(holdings)
   }
 
   task(site: string): SiteTask {
     const task = this.#tasks.get(site) ?? new SiteTask()
     this.#tasks.set(site, task)
     return task
+  }
+
+  #forgetMended({ site, damaged = [] }: NodeSite): void {
+    const task = this.task(site)
+    const { drift } = task
+    if (drift !== null && !damaged.some((each) => isSame(each, drift))) task.drift = null
   }
 
   /** Assignments that it was told to fetch and has not answered. */

@@ -78,6 +78,7 @@ export function nextFor(world: World, known: KnownNode, site: string): { goal: G
       assignments: goal.assignments,
       switchNow: goal.switchNow,
       wholeOnly,
+      repair: world.repair,
       underWay,
       lastFailure: failure,
     },

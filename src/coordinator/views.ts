@@ -2,6 +2,7 @@ import { formatDuration } from '../base/quantities.js'
 import type { NodeView } from '../model/node.js'
 import type { SiteView } from '../model/site.js'
 import { isSame } from '../track/reconcile.js'
+import { whyDamaged } from './drifting.js'
 import type { KnownNode } from './roster.js'
 import { nextFor } from './steering.js'
 import type { World } from './world.js'
@@ -19,8 +20,8 @@ export function nodeViews(world: World): readonly NodeView[] {
 /** Why a node does not serve what it should; null when it does. */
 function reasonOf(world: World, known: KnownNode): string | null {
   const behind = [...world.sites.keys()].flatMap((site) => {
-    const why = whyBehind(world, known, site)
-    return why === null ? [] : [why]
+    const reasons = [whyDamaged(known, site), whyBehind(world, known, site)]
+    return reasons.filter((why) => why !== null)
   })
   for (const { site, live, trouble } of known.sites.values()) {
     if (trouble !== undefined && live !== null) behind.push(`${site}@${live.release} is live, but ${trouble}`)

@@ -45,10 +45,21 @@ export interface NodeView extends NodeIdentity {
 /** What one node holds of one site. */
 export interface NodeSite {
   readonly site: string
+  /** What readers see; null also when that is damaged. */
   readonly live: ReleaseRef | null
   readonly held: readonly ReleaseRef[]
   /** What is wrong although it is live, such as a hook after the switch that failed; absent: nothing. */
   readonly trouble?: string | undefined
+  /** On its disk, but not what was promised: neither live nor held counts them. Absent: none. */
+  readonly damaged?: readonly DamagedRelease[] | undefined
+}
+
+/** A release that was found to differ from its manifest. */
+export interface DamagedRelease extends ReleaseRef {
+  /** Readers see it all the same. */
+  readonly live: boolean
+  /** Somebody asked for its mending, whatever the coordinator is configured to do. */
+  readonly mend: boolean
 }
 
 /** A release by number, with the hash of its tree (64 hexadecimal digits). */

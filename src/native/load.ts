@@ -12,6 +12,7 @@ import type { DatagramProbe } from './datagrams.js'
 export type EngineAddon = typeof generated
 export type RawRelay = generated.Relay
 export type RawApplying = generated.Applying
+export type RawVerifying = generated.Verifying
 
 /** The C++ addon. */
 export interface MulticastAddon {

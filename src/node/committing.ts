@@ -10,7 +10,7 @@ import type { NodePaths } from './paths.js'
 import type { Releases } from './releases.js'
 import { type Answered, failureOf, type Outcome, type Reports } from './reports.js'
 import type { Stagings } from './stagings.js'
-import { type HooksDue, isHeld, isLive, type JournalRecord, type Trouble } from './state.js'
+import { type HooksDue, illnessOf, isHeld, isLive, type JournalRecord, type Trouble } from './state.js'
 import type { Turns } from './turns.js'
 
 export interface CommitsOptions {
@@ -89,7 +89,8 @@ export class Commits {
     const { site } = command
     const ref = { release: command.release, treeHash: command.treeHash }
     const report = (outcome: Outcome): Report => reports.make(answered(command), outcome)
-    if (isLive(ledger.state, site, ref) && releases.linked(site) === ref.release) {
+    const illness = illnessOf(ledger.state, site, ref)
+    if (isLive(ledger.state, site, ref) && releases.linked(site) === ref.release && illness?.health !== 'damaged') {
       await reports.tell([], [report(done)])
       return
     }
@@ -117,7 +118,8 @@ export class Commits {
     const { hooks, ledger, paths, releases, switchLive } = this.#options
     const { site, commandId, jobId, number } = command
     const { release } = ref
-    if (!isHeld(ledger.state, site, ref) && !(await releases.stands(site, ref))) {
+    const isIll = illnessOf(ledger.state, site, ref) !== null
+    if (isIll || (!isHeld(ledger.state, site, ref) && !(await releases.stands(site, ref)))) {
       throw new EngineError('ENGINE_ERR_RELEASE_UNKNOWN', { site, release })
     }
     const { output, error } = await hooks.before(caseOf(command))

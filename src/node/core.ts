@@ -10,6 +10,7 @@ import type { Signer } from '../base/signing.js'
 import { CHANNEL_VERSION, type Commit, type Hello } from '../control/schema/channel.js'
 import type { NodeIdentity, NodeSite, PeerAddress } from '../model/node.js'
 import { Channel, type Order, type Welcome } from './channel.js'
+import { Checks } from './checks.js'
 import { Commits, type CommitsOptions } from './committing.js'
 import { Executions, type Executors } from './executing.js'
 import type { Hooks } from './hooks.js'
@@ -21,6 +22,9 @@ import type { DataPlane } from './staging.js'
 import { Stagings } from './stagings.js'
 import { holdingsOf, type NodeState } from './state.js'
 import { Turns } from './turns.js'
+import { verifyExecutor } from './verify-executor.js'
+import { VerifySchedule } from './verify-schedule.js'
+import { Verifications, type VerificationsOptions } from './verifying.js'
 
 export interface NodeCoreOptions {
   readonly identity: Omit<NodeIdentity, 'dataAddress'>
@@ -39,13 +43,24 @@ export interface NodeCoreOptions {
   readonly switchLive: CommitsOptions['switchLive']
   /** Who carries out what is no step towards a release. */
   readonly executors: Executors
+  /** Reads a release and says what differs. */
+  readonly read: VerificationsOptions['read']
+  readonly verify: VerifySettings
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
 }
 
+/** How a node verifies on its own, and how fast where nobody says more. */
+export interface VerifySettings {
+  /** Null: not on its own. */
+  readonly everyMs: number | null
+  /** Bits per second. */
+  readonly rateBps: number
+}
+
 /** What is carried out, and takes its time. */
-type Command = Exclude<Order, { type: 'plan' | 'ack' | 'refuse-report' }>
+type Command = Exclude<Order, { type: 'plan' | 'ack' | 'refuse-report' | 'check' }>
 
 /** What an answer to an order is about. */
 function answeredOf(order: Exclude<Command, { type: 'discard' }>): Answered {
@@ -82,6 +97,8 @@ export class NodeCore {
   readonly #stagings: Stagings
   readonly #commits: Commits
   readonly #executions: Executions
+  readonly #checks: Checks
+  readonly #verifySchedule: VerifySchedule
   #channel: Channel | null = null
   #stopLooking: Cancel | null = null
   #publicKey: Uint8Array = new Uint8Array()
@@ -105,7 +122,16 @@ export class NodeCore {
       },
     })
     this.#commits = new Commits({ ...shared, stagings: this.#stagings, hooks, switchLive, onHoldings })
-    this.#executions = new Executions({ ...shared, executors: options.executors })
+    const { read, verify, random } = options
+    const { rateBps } = verify
+    const verifications = new Verifications({
+      ...{ ...shared, stagings: this.#stagings, clock, read, rateBps, onHoldings },
+      onDrift: (found) => this.#checks.tell(found),
+    })
+    this.#checks = new Checks({ verifications, send })
+    this.#verifySchedule = new VerifySchedule({ ...verify, verifications, ledger, clock, random, log })
+    const executors = { verify: verifyExecutor(verifications, options.identity.name), ...options.executors }
+    this.#executions = new Executions({ ...shared, executors })
   }
 
   /** Begins to call the coordinator. */
@@ -120,6 +146,7 @@ export class NodeCore {
     })
     this.#inBackground(this.#commits.resumeHooks())
     this.#stopLooking = clock.setInterval(LINK_CHECK_MS, () => this.#look())
+    this.#verifySchedule.start()
   }
 
   get isConnected(): boolean {
@@ -166,6 +193,9 @@ export class NodeCore {
     for (const { reject } of [...this.#joining]) reject(new EngineError('ENGINE_ERR_CLOSING'))
     this.#executions.close()
     await this.#options.hooks.close()
+    this.#options.releases.close()
+    await this.#verifySchedule.close()
+    await this.#checks.close()
     await this.#stagings.close()
     await this.#turns.idle()
   }
@@ -194,6 +224,7 @@ export class NodeCore {
     // The channel takes messages from here on; what changed since the hello is told anew.
     queueMicrotask(() => {
       this.#reports.resend()
+      this.#checks.resend()
       this.#tellHoldings()
       this.#look()
     })
@@ -215,6 +246,10 @@ export class NodeCore {
     }
     if (order.type === 'refuse-report') {
       this.#inBackground(this.#reports.refused(order.reportId, order))
+      return
+    }
+    if (order.type === 'check') {
+      this.#checks.check(order)
       return
     }
     if (this.#busy >= COMMANDS_WAITING_MAX) {

@@ -1,8 +1,9 @@
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { Clock } from '../base/clock.js'
+import type { Cancel, Clock } from '../base/clock.js'
 import { EngineError, toEngineError } from '../base/errors.js'
 import { RELEASES_KEPT } from '../base/limits.js'
+import { REPLACED_KEPT_MS } from '../base/verify-limits.js'
 import type { Logger } from '../base/log.js'
 import { NAME_PATTERN } from '../model/name.js'
 import type { ReleaseRef } from '../model/node.js'
@@ -11,7 +12,8 @@ import { pruneReleases, readLive } from '../native/sites.js'
 import { syncDirectory } from '../base/directories.js'
 import type { Ledger } from './ledger.js'
 import { assignmentOf, type NodePaths, releaseOf } from './paths.js'
-import { isHeld, isLive, type JournalRecord, type SiteState } from './state.js'
+import { Pins } from './pins.js'
+import { illnessOf, isHeld, isLive, type JournalRecord, type SiteState } from './state.js'
 
 export interface ReleasesOptions {
   readonly paths: NodePaths
@@ -50,7 +52,10 @@ export function chooseDoomed(site: SiteState, inUse: ReadonlySet<number>): reado
 
 /** The releases of all sites on this node's disk, and what the journal says of them brought together. */
 export class Releases {
+  /** Releases that somebody reads, or whose place another one has just taken. */
+  readonly pins = new Pins()
   readonly #options: ReleasesOptions
+  readonly #timers = new Set<Cancel>()
 
   constructor(options: ReleasesOptions) {
     this.#options = options
@@ -82,15 +87,19 @@ export class Releases {
    * Makes way for a release that is to be staged. Another release under its number that was never
    * switched to is removed; a directory that nobody knows is moved aside, never removed.
    * @param inUse  releases of the site that are being staged: what is there of them stays.
+   * One that is live and damaged stays: readers see it until the new one takes its place, in one step.
    * @throws {EngineError} ENGINE_ERR_RELEASE_CONFLICT when the number is live with other content.
    */
   async makeWay(site: string, ref: ReleaseRef, inUse: ReadonlySet<number>): Promise<void> {
     const { ledger, paths, clock, log } = this.#options
     const { release } = ref
     const known = ledger.state.sites.get(site)
-    if (known?.live?.release === release) throw new EngineError('ENGINE_ERR_RELEASE_CONFLICT', { site, release })
+    const isLiveHere = known?.live?.release === release
+    const isReplaced = isLiveHere && illnessOf(ledger.state, site, ref) !== null
+    if (isLiveHere && !isReplaced) throw new EngineError('ENGINE_ERR_RELEASE_CONFLICT', { site, release })
     await mkdir(paths.releases(site), { recursive: true })
     await mkdir(paths.trees(site), { recursive: true })
+    if (isReplaced) return
     const path = paths.release(site, release)
     if (known?.held.has(release)) await this.drop(site, release, inUse)
     else if ((await isDirectory(path)) && this.linked(site) !== release) {
@@ -114,9 +123,32 @@ export class Releases {
     const { ledger } = this.#options
     const state = ledger.state.sites.get(site)
     if (state === undefined) return
-    const doomed = chooseDoomed(state, inUse)
+    const doomed = chooseDoomed(state, new Set([...inUse, ...this.pins.of(site)]))
     if (doomed.length > 0) await this.#remove(site, doomed, inUse)
     else if (!ledger.isDamaged) await this.#pruneExcept(site, new Set(), inUse)
+  }
+
+  /**
+   * A release has taken the place of the damaged one of its number. That one lies where the new one was built, and
+   * goes when no reader can still be on its way into it.
+   */
+  replaced(site: string, release: number, inUse: () => ReadonlySet<number>): void {
+    const { clock, log } = this.#options
+    const unpin = this.pins.add(site, release)
+    const cancel = clock.setTimer(REPLACED_KEPT_MS, () => {
+      this.#timers.delete(cancel)
+      unpin()
+      this.prune(site, inUse()).catch((error: unknown) => {
+        log.error({ err: toEngineError(error), site, release }, 'the damaged tree cannot be removed')
+      })
+    })
+    this.#timers.add(cancel)
+  }
+
+  /** Waits for nothing: what was to be removed later is removed after the next start. */
+  close(): void {
+    for (const cancel of this.#timers) cancel()
+    this.#timers.clear()
   }
 
   /** The release that readers see; null when there is none, or when `live` is not ours. */
@@ -181,9 +213,11 @@ export class Releases {
     if (live === null || gone.has(live.release)) return []
     // The link is gone or cannot be read: the release is held, and the coordinator will have it switched to again.
     log.error({ site, release: live.release }, 'the live release has lost its link')
+    const illness = illnessOf(ledger.state, site, live)
     return [
       { type: 'dropped', site, release: live.release },
       { type: 'staged', site, ...live, wasLive: true },
+      ...(illness === null ? [] : [{ type: 'judged', site, ...live, ...illness } as const]),
     ]
   }
 
@@ -204,7 +238,8 @@ export class Releases {
     const { ledger } = this.#options
     for (const { assignmentId, site, ...ref } of ledger.state.begun.values()) {
       const live = ledger.state.sites.get(site)?.live?.release ?? 0
-      if (isHeld(ledger.state, site, ref) || ref.release <= live) await ledger.record({ type: 'ended', assignmentId })
+      const isOvertaken = ref.release <= live && illnessOf(ledger.state, site, ref) === null
+      if (isHeld(ledger.state, site, ref) || isOvertaken) await ledger.record({ type: 'ended', assignmentId })
     }
   }
 
@@ -230,6 +265,7 @@ export class Releases {
     const names = await namesIn(paths.releases(site))
     const onDisk = names.map(releaseOf).filter((release) => release !== null)
     const keep = onDisk.filter((release) => !doomed.has(release))
-    await pruneReleases(paths.site(site), keep, [...staging])
+    const pinned = [...this.pins.of(site)].filter((release) => !doomed.has(release))
+    await pruneReleases(paths.site(site), keep, [...staging, ...pinned])
   }
 }

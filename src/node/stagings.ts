@@ -13,7 +13,7 @@ import type { NodePaths } from './paths.js'
 import type { Releases } from './releases.js'
 import { type Answered, failureOf, type Outcome, type Reports } from './reports.js'
 import { type DataPlane, Staging } from './staging.js'
-import { isHeld, type JournalRecord } from './state.js'
+import { illnessOf, isHeld, type JournalRecord } from './state.js'
 import { Places, type Turns } from './turns.js'
 
 export interface StagingsOptions {
@@ -162,6 +162,14 @@ export class Stagings {
     return used
   }
 
+  /** A release is not what it was: what builds on it stops, and is asked for anew, whole. */
+  distrust(site: string, release: number): void {
+    for (const staging of this.#active.values()) {
+      if (staging.site !== site || staging.base?.release !== release) continue
+      staging.stop(new EngineError('ENGINE_ERR_BASE_MISSING', { release }))
+    }
+  }
+
   /** Drops what was fetched or staged for an assignment; a release that is or was live stays. */
   async discard({ assignmentId, site, release }: Discard): Promise<void> {
     const what = `the staging of ${site}@${release}`
@@ -206,7 +214,8 @@ export class Stagings {
     const { ledger, releases, reports } = this.#options
     const held = isHeld(ledger.state, command.site, ref)
     // Whole on the disk and not in the journal: a crash came between the two.
-    const unknown = !held && ledger.state.sites.get(command.site)?.live?.release !== ref.release
+    const isIll = illnessOf(ledger.state, command.site, ref) !== null
+    const unknown = !held && !isIll && ledger.state.sites.get(command.site)?.live?.release !== ref.release
     if (!held && !(unknown && (await releases.stands(command.site, ref)))) return false
     const facts: JournalRecord[] = held ? [] : [{ type: 'staged', site: command.site, ...ref }]
     const done: Outcome = { kind: 'completion', bytesFetched: 0, output: null, error: null }
@@ -296,11 +305,13 @@ export class Stagings {
     const { ledger, reports, clock } = this.#options
     const { site, ref } = staging
     this.#poll()
+    const isReplaced = illnessOf(ledger.state, site, ref) !== null
     const told = staging.receiptTold
     staging.receiptTold = true
     const kinds: Report['kind'][] = told ? ['completion'] : ['receipt', 'completion']
     await reports.tell([{ type: 'staged', site, ...ref }], this.#reportsOf(staging, kinds, staging.takeCommands()))
     this.#options.onHoldings()
+    if (isReplaced) this.#options.releases.replaced(site, ref.release, () => this.inUse(site))
     if (staging.session === null) return
     const { assignmentId, session } = staging
     const live = ledger.state.sites.get(site)?.live ?? null

@@ -51,6 +51,17 @@ export const journalRecord = z.discriminatedUnion('type', [
   }),
   /** They have been run, or are not to be any more. `trouble`: why what is live is not well for all that. */
   z.object({ type: z.literal('hooks-done'), ...place, trouble: trouble.nullable() }),
+  /**
+   * What a reading of it came to. `suspect`: another release of its site is damaged, and the two may share the
+   * bytes that went bad; it counts for nothing until it was read too.
+   */
+  z.object({
+    type: z.literal('judged'),
+    ...place,
+    treeHash,
+    health: z.enum(['sound', 'suspect', 'damaged']),
+    mend: z.boolean().optional(),
+  }),
   /** A command that is no step towards a release is begun: what it does may have happened from here on. */
   z.object({ type: z.literal('executing'), ...commandKey }),
   /** It has been carried out, well or badly, and is not carried out again. */
@@ -69,6 +80,15 @@ export type JournalRecord = z.infer<typeof journalRecord>
 /** A release that stands whole on the disk. `wasLive`: it has been switched to at some time. */
 export interface HeldRelease extends ReleaseRef {
   readonly wasLive: boolean
+  /** Absent: as far as is known it is what was staged. */
+  readonly illness?: Illness
+}
+
+/** Why a release on the disk is not built on, not switched to and not told of as held. */
+export interface Illness {
+  readonly health: 'suspect' | 'damaged'
+  /** Somebody asked for its mending. */
+  readonly mend: boolean
 }
 
 export interface SiteState {
@@ -163,9 +183,29 @@ function foldSite(state: NodeState, record: JournalRecord & { type: 'staged' | '
     const before = known.held.get(release)
     const already = record.type === 'live' || record.wasLive === true || linked
     const wasLive = already || (before?.treeHash === treeHash && before.wasLive)
-    const held = withKey(known.held, release, { release, treeHash, wasLive })
+    const held = withKey(known.held, release, { release, treeHash, wasLive, ...illnessAfter(record, before) })
     return { live: record.type === 'live' || linked ? { release, treeHash } : known.live, held }
   })
+}
+
+/** Staged anew it is well again; the switch of a link says nothing about what it points at. */
+function illnessAfter(
+  { type, treeHash }: JournalRecord & { type: 'staged' | 'live' },
+  before: HeldRelease | undefined,
+): Pick<HeldRelease, 'illness'> {
+  const stays = type === 'live' && before?.treeHash === treeHash && before.illness !== undefined
+  return stays ? { illness: before.illness } : {}
+}
+
+/** A judgement of what is not held any more, or not with this content, says nothing. */
+function withJudgement(state: NodeState, record: JournalRecord & { type: 'judged' }): NodeState {
+  const { site, release, treeHash, health } = record
+  const before = state.sites.get(site)?.held.get(release)
+  if (before?.treeHash !== treeHash) return state
+  const { illness, ...well } = before
+  const mend = record.mend === true || (health === 'damaged' && illness?.mend === true)
+  const judged = health === 'sound' ? well : { ...well, illness: { health, mend } }
+  return withSite(state, site, (known) => ({ ...known, held: withKey(known.held, release, judged) }))
 }
 
 function withExecuted(state: NodeState, record: JournalRecord & { type: 'executing' | 'executed' }): NodeState {
@@ -231,6 +271,7 @@ const folds: Folds = {
   ended: (state, { assignmentId }) => ({ ...state, begun: withoutKey(state.begun, assignmentId) }),
   staged: foldSite,
   dropped: foldSite,
+  judged: withJudgement,
   live: foldLive,
   'hooks-due': foldHooks,
   'hooks-done': foldHooks,
@@ -264,6 +305,9 @@ function sitesOf(state: NodeState): readonly JournalRecord[] {
       }),
     ),
     ...(live === null ? [] : [{ type: 'live', site, ...live } as const]),
+    ...[...held.values()].flatMap(({ release, treeHash, illness }) =>
+      illness === undefined ? [] : [{ type: 'judged', site, release, treeHash, ...illness } as const],
+    ),
   ])
 }
 
@@ -308,17 +352,33 @@ export function holdingsOf(state: NodeState): Hello['sites'] {
   const sites: Hello['sites'] = []
   for (const [site, { live, held }] of state.sites) {
     if (live === null && held.size === 0) continue
-    const releases = [...held.values()].map(({ release, treeHash }) => ({ release, treeHash }))
+    const all = [...held.values()].sort((a, b) => a.release - b.release)
+    const well = all.filter(({ illness }) => illness === undefined)
+    const damaged = all.flatMap(({ release, treeHash, illness }) =>
+      illness?.health !== 'damaged' ? [] : [{ release, treeHash, live: live?.release === release, mend: illness.mend }],
+    )
     const wrong = state.hooks.get(site)?.trouble ?? null
-    const told = { site, live, held: releases.sort((a, b) => a.release - b.release) }
-    sites.push(wrong === null ? told : { ...told, trouble: wrong.message })
+    sites.push({
+      site,
+      live: damaged.some((each) => each.live) ? null : live,
+      held: well.map(({ release, treeHash }) => ({ release, treeHash })),
+      ...(wrong === null ? {} : { trouble: wrong.message }),
+      ...(damaged.length > 0 ? { damaged } : {}),
+    })
   }
   return sites
 }
 
-/** Whether `ref` stands whole on this node. Pure. */
+/** Whether `ref` stands whole on this node, and nothing speaks against it. Pure. */
 export function isHeld(state: NodeState, site: string, ref: ReleaseRef): boolean {
-  return state.sites.get(site)?.held.get(ref.release)?.treeHash === ref.treeHash
+  const held = state.sites.get(site)?.held.get(ref.release)
+  return held?.treeHash === ref.treeHash && held.illness === undefined
+}
+
+/** What speaks against a release that stands on this node; null when nothing does. Pure. */
+export function illnessOf(state: NodeState, site: string, ref: ReleaseRef): Illness | null {
+  const held = state.sites.get(site)?.held.get(ref.release)
+  return held?.treeHash === ref.treeHash ? (held.illness ?? null) : null
 }
 
 /** Whether `ref` is what readers see. Pure. */

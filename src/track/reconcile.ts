@@ -34,6 +34,8 @@ export interface Situation {
   readonly switchNow: boolean
   /** A difference did not work here: only what brings everything is sent. */
   readonly wholeOnly: boolean
+  /** What a node reports as damaged is staged there anew without being asked. */
+  readonly repair: boolean
   /** Told to this node and not answered yet. */
   readonly underWay: Order | null
   readonly lastFailure: LastFailure | null
@@ -58,20 +60,36 @@ export function reconcile(of: Situation, nowMs: number): ReconcileAction {
   if (target === null || isThere(of, target)) return { do: 'nothing' }
   const isHeld = holds(holdings, target)
   if (isHeld && !of.switchNow) return { do: 'hold' }
+  if (isLeftDamaged(of, target)) return { do: 'wait', reason: 'what it has of it is damaged', untilMs: null }
   if (underWay !== null && isAwaited(underWay, target, isHeld)) {
     return { do: 'wait', reason: `it was told to ${underWay.kind}`, untilMs: null }
   }
   const postponed = lastFailure === null ? null : postponement(lastFailure, target, nowMs)
   if (postponed !== null) return postponed
   if (isHeld) return { do: 'commit', release: target }
-  const fitting = of.assignments.filter(
-    (kept) => isSame(kept.release, target) && (kept.base === null || (!of.wholeOnly && holds(holdings, kept.base))),
-  )
-  // One that has a base is a difference, and shorter.
-  const best = fitting.find((kept) => kept.base !== null) ?? fitting[0]
+  const best = bestAssignment(of, target)
   return best === undefined
     ? { do: 'replicate', release: target }
     : { do: 'stage', assignmentId: best.id, release: target }
+}
+
+/** The shortest of the kept assignments that makes the target out of what the node holds. */
+function bestAssignment(
+  { assignments, holdings, wholeOnly }: Situation,
+  target: ReleaseRef,
+): KeptAssignment | undefined {
+  // What else a node with damage holds may share the bytes that went bad.
+  const mayBuild = !wholeOnly && (holdings.damaged ?? []).length === 0
+  const fitting = assignments.filter(
+    (kept) => isSame(kept.release, target) && (kept.base === null || (mayBuild && holds(holdings, kept.base))),
+  )
+  // One that has a base is a difference, and shorter.
+  return fitting.find((kept) => kept.base !== null) ?? fitting[0]
+}
+
+/** It is damaged there, and nobody wants it mended. */
+function isLeftDamaged({ repair, holdings }: Situation, target: ReleaseRef): boolean {
+  return !repair && (holdings.damaged ?? []).some((each) => isSame(each, target) && !each.mend)
 }
 
 /** It serves the target and was not told to switch away: that it may do at any time until it is told to switch back. */

@@ -1,7 +1,7 @@
 // A data plane that fetches nothing: a test says how each session stands and how each execution ends.
 // Releases it makes are real directories with real manifests, as the native side would leave them.
 import { mkdir, rename, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { EngineError } from '../../src/base/errors.js'
 import type { NodePlan } from '../../src/model/plan.js'
 import { scan } from '../../src/native/content.js'
@@ -10,6 +10,8 @@ import type { ApplyResult } from '../../src/native/sites.js'
 import type { DataPlane, Execution } from '../../src/node/staging.js'
 
 type ApplyOptions = Parameters<DataPlane['apply']>[0]
+
+const stagingOf = (directory: string): string => join(dirname(directory), `.staging-${basename(directory)}`)
 
 const pathOf = (directory: string): string => `${directory}.content`
 
@@ -48,6 +50,8 @@ export class FakeExecution implements Execution {
   async finish(treeHash: string): Promise<void> {
     const { targetDirectory, treePath } = this.options
     await rename(`${pathOf(targetDirectory)}.tree`, treePath)
+    // What stands there goes where the native side would have built: it swaps the two in one step.
+    await rename(targetDirectory, stagingOf(targetDirectory)).catch(() => {})
     await rename(pathOf(targetDirectory), targetDirectory)
     this.#settle?.resolve({ treeHash, filesWritten: 1, filesShared: 0, bytesWritten: 1 })
   }

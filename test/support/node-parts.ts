@@ -2,7 +2,9 @@
 import { access, mkdir } from 'node:fs/promises'
 import { silentLogger } from '../../src/base/log.js'
 import type { Commit, FromNode, Report, Stage } from '../../src/control/schema/channel.js'
+import type { Verification } from '../../src/model/verification.js'
 import { switchLive } from '../../src/native/sites.js'
+import { Verifying } from '../../src/native/verifying.js'
 import { Commits } from '../../src/node/committing.js'
 import { systemClock } from '../../src/base/clock.js'
 import { type HooksInput, readHooks } from '../../src/config/hooks.js'
@@ -14,6 +16,7 @@ import { Reports } from '../../src/node/reports.js'
 import { Stagings } from '../../src/node/stagings.js'
 import { Turns } from '../../src/node/turns.js'
 import { someSigner } from './audit.js'
+import { Verifications, type VerificationsOptions } from '../../src/node/verifying.js'
 import { FakePlane, makeRelease, prepareRelease } from './fake-plane.js'
 import { ManualClock } from './manual-clock.js'
 import { until } from './until.js'
@@ -30,6 +33,11 @@ export class NodeParts {
   readonly stagings: Stagings
   readonly commits: Commits
   readonly hooks: Hooks
+  readonly verifications: Verifications
+  /** Damage that was told of. */
+  readonly drifts: Verification[] = []
+  /** Reads releases; a test may take its place. */
+  read: VerificationsOptions['read'] = (options) => new Verifying(options)
   holdingsTold = 0
   /** Set: switching fails with it. */
   switchFailure: Error | null = null
@@ -64,6 +72,12 @@ export class NodeParts {
     const told = { hooks: readHooks(hooks), environment: { PATH: process.env['PATH'] ?? '' }, nodeName: 'n1' }
     this.hooks = new Hooks({ ...told, paths, clock: systemClock, log })
     this.commits = new Commits({ ...shared, stagings: this.stagings, hooks: this.hooks, switchLive: switching })
+    this.verifications = new Verifications({
+      ...{ ...shared, stagings: this.stagings, clock },
+      rateBps: 8_000_000_000,
+      read: (options) => this.read(options),
+      onDrift: (found) => void this.drifts.push(found),
+    })
   }
 
   static async open(directory: string, hooks: HooksInput = {}): Promise<NodeParts> {
@@ -75,6 +89,7 @@ export class NodeParts {
 
   async close(): Promise<void> {
     await this.hooks.close()
+    this.releases.close()
     await this.stagings.close()
     await this.turns.idle()
     await this.ledger.close()

@@ -3,20 +3,15 @@
 use crate::error::{Fault, settle};
 use crate::keys::read_hex;
 use crate::number::to_js;
+use crate::outcome::Outcome;
 use crate::promise::Settler;
 use crate::relay::Relay;
-use crate::teardown::Teardown;
 use content::{ApplyBase, Cancel, StreamSource, WholeFile};
 use napi::Env;
 use napi::bindgen_prelude::PromiseRaw;
 use napi_derive::napi;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::Builder;
-
-/// Niceness of a thread that stages; `WORK_NICENESS` in the limits is that of scans and packing.
-const STAGING_NICENESS: i32 = 5;
+use std::sync::Arc;
 
 #[napi(object, use_nullable = true)]
 pub struct ApplyOptions {
@@ -41,7 +36,7 @@ pub struct ApplyResult {
 #[napi]
 pub struct Applying {
     cancel: Cancel,
-    outcome: Arc<Outcome>,
+    outcome: Arc<Outcome<ApplyResult>>,
 }
 
 #[napi]
@@ -58,29 +53,11 @@ impl Applying {
         let source = settle(env, find_source(&options, relay, session))?;
         let assignment = settle(env, read_hex("the assignment", &options.assignment_id))?;
         let cancel = Cancel::new();
-        let outcome = Arc::new(Outcome::default());
-        let teardown = {
-            let (cancel, outcome) = (cancel.clone(), Arc::clone(&outcome));
-            Teardown::register(env, move || {
-                cancel.cancel();
-                outcome.wait();
-            })?
-        };
         let work = {
             let cancel = cancel.clone();
             move || apply(&options, assignment, &*source, &cancel)
         };
-        let settled = Arc::clone(&outcome);
-        let run = move || {
-            yield_to_relays();
-            let done = catch_unwind(AssertUnwindSafe(work));
-            settled.settle(done.unwrap_or_else(|payload| Err(Fault::panicked(&*payload))));
-            teardown.done();
-        };
-        if let Err(error) = Builder::new().name("engine-apply".to_owned()).spawn(run) {
-            teardown.done();
-            return Err(Fault::thread(&error).into_error(env));
-        }
+        let outcome = Outcome::of_thread(env, "engine-apply", cancel.clone(), work)?;
         Ok(Self { cancel, outcome })
     }
 
@@ -97,13 +74,6 @@ impl Applying {
     pub fn cancel(&self) {
         self.cancel.cancel();
     }
-}
-
-/// Staging may run behind; a chunk that is passed on late holds up every node below. On Linux this
-/// is the priority of the calling thread alone, and lowering it needs no right.
-fn yield_to_relays() {
-    // Where it is refused, staging is only less polite.
-    let _ = rustix::process::setpriority_process(None, STAGING_NICENESS);
 }
 
 fn find_source(
@@ -155,58 +125,4 @@ fn apply(
         files_shared: to_js(applied.files_shared),
         bytes_written: to_js(applied.bytes_written),
     })
-}
-
-/// What the thread came to, and the promises that wait for it.
-#[derive(Default)]
-struct Outcome {
-    state: Mutex<State>,
-    settled: Condvar,
-}
-
-enum State {
-    Running(Vec<Settler<ApplyResult>>),
-    Settled(Result<ApplyResult, Fault>),
-}
-
-impl Default for State {
-    fn default() -> Self {
-        Self::Running(Vec::new())
-    }
-}
-
-impl Outcome {
-    fn settle(&self, outcome: Result<ApplyResult, Fault>) {
-        let before = std::mem::replace(&mut *self.lock(), State::Settled(outcome.clone()));
-        self.settled.notify_all();
-        if let State::Running(waiting) = before {
-            for settler in waiting {
-                settler.settle(outcome.clone());
-            }
-        }
-    }
-
-    fn tell(&self, settler: Settler<ApplyResult>) {
-        let mut state = self.lock();
-        let outcome = match &mut *state {
-            State::Running(waiting) => return waiting.push(settler),
-            State::Settled(outcome) => outcome.clone(),
-        };
-        drop(state);
-        settler.settle(outcome);
-    }
-
-    fn wait(&self) {
-        let mut state = self.lock();
-        while matches!(*state, State::Running(_)) {
-            state = self
-                .settled
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }

@@ -4,7 +4,7 @@
 use wire::assignment::{Header, SectionHeader, Trailer};
 use wire::peer::{Message, MessageHeader};
 use wire::steps;
-use wire::tree::{Entry, EntryKind, Tree};
+use wire::tree::{Entry, EntryKind, Tree, TreeWalk};
 use wire::vouch::Vouch;
 
 /// Headers, section headers and trailers that are read are written as the same bytes.
@@ -63,7 +63,28 @@ pub fn decode_tree(bytes: &[u8]) {
         assert_eq!(tree.encode(), hashed);
         assert_eq!(tree.hash(), wire::digest_of(bytes));
         assert_eq!(Tree::apply(None, &tree.diff(None)).as_ref(), Ok(&tree));
+        assert_eq!(walked(bytes).as_deref(), Some(tree.entries()));
+    } else {
+        let _ = walked(bytes);
     }
+}
+
+/// The entries of a tree read one by one; `None` when one of them, or what follows, is not right.
+fn walked(bytes: &[u8]) -> Option<Vec<Entry>> {
+    let mut walk = TreeWalk::open(bytes.get(..TreeWalk::HEAD_BYTES)?).ok()?;
+    let mut at = TreeWalk::HEAD_BYTES;
+    let mut entries = Vec::new();
+    loop {
+        let window = &bytes[at..bytes.len().min(at + TreeWalk::WINDOW_BYTES)];
+        match walk.next(window).ok()? {
+            None => break,
+            Some((entry, used)) => {
+                entries.push(entry);
+                at += used;
+            }
+        }
+    }
+    (at == bytes.len()).then_some(entries)
 }
 
 /// A vouch that is read is written as the same bytes, alone or before others.

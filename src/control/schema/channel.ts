@@ -22,8 +22,9 @@ import {
 } from '../../base/limits.js'
 import { commandTypes } from '../../model/job.js'
 import { hookInfo } from './hook.js'
-import { releaseRef } from './node.js'
+import { damagedRelease, releaseRef } from './node.js'
 import { count, identity, name, publicKey, release, signature, timeMs, treeHash } from './registry.js'
+import { verification } from './verification.js'
 
 export const CHANNEL_VERSION = 1
 
@@ -43,6 +44,8 @@ export const nodeSite = z.object({
   live: releaseRef.nullable(),
   held: z.array(releaseRef).max(RELEASES_TOLD_MAX),
   trouble: z.string().max(MESSAGE_CHARS_MAX).optional(),
+  /** Early nodes have none. */
+  damaged: z.array(damagedRelease).max(RELEASES_TOLD_MAX).optional(),
 })
 export const channelError = z.object({
   code: z.string().max(ERROR_CODE_CHARS_MAX),
@@ -103,7 +106,17 @@ export const progress = z.object({
 /** All that a node holds of its sites, sent when it changed. */
 export const holdings = z.object({ type: z.literal('holdings'), sites: z.array(nodeSite).max(NODE_SITES_MAX) })
 
-export const fromNode = z.discriminatedUnion('type', [hello, report, progress, holdings])
+/** Damage that a node found, on its own or when it was asked; told once. */
+export const drift = z.object({ type: z.literal('drift'), found: verification })
+/** What came of a `check`: one of the two is null. */
+export const checked = z.object({
+  type: z.literal('checked'),
+  checkId: z.string().max(ID_CHARS_MAX),
+  found: verification.nullable(),
+  error: channelError.nullable(),
+})
+
+export const fromNode = z.discriminatedUnion('type', [hello, report, progress, holdings, drift, checked])
 
 export const welcome = z.object({
   type: z.literal('welcome'),
@@ -178,6 +191,13 @@ export const execute = z.object({
   site: name,
   command: z.discriminatedUnion('type', [runHook, verify]),
 })
+/** Read a release and say what it came to, outside of any job: answered by `checked`, if the connection lasts. */
+export const check = z.object({
+  type: z.literal('check'),
+  checkId: z.string().max(ID_CHARS_MAX),
+  site: name,
+  ...verify.omit({ type: true }).shape,
+})
 /** Drop what was fetched or staged for this assignment; what is live stays. */
 export const discard = z.object({ type: z.literal('discard'), assignmentId: identity, site: name, release })
 export const ack = z.object({ type: z.literal('ack'), reportId: z.number().int().min(1) })
@@ -196,6 +216,7 @@ export const fromCoordinator = z.discriminatedUnion('type', [
   replan,
   commit,
   execute,
+  check,
   discard,
   ack,
   refuseReport,
@@ -209,4 +230,7 @@ export type Progress = z.infer<typeof progress>
 export type Stage = z.infer<typeof stage>
 export type Commit = z.infer<typeof commit>
 export type Execute = z.infer<typeof execute>
+export type Check = z.infer<typeof check>
+export type Checked = z.infer<typeof checked>
+export type Drift = z.infer<typeof drift>
 export type Discard = z.infer<typeof discard>

@@ -1,13 +1,29 @@
 import { z } from 'zod'
-import type { NodeSite, NodeView, ReleaseRef } from '../../model/node.js'
+import type { DamagedRelease, NodeSite, NodeView, ReleaseRef } from '../../model/node.js'
 import { hookInfo } from './hook.js'
 import { identity, name, named, publicKey, release, timeMs, treeHash } from './registry.js'
 
 export const releaseRef: z.ZodType<ReleaseRef> = named('ReleaseRef', z.object({ release, treeHash }))
 
+export const damagedRelease: z.ZodType<DamagedRelease> = named(
+  'DamagedRelease',
+  z.object({
+    release,
+    treeHash,
+    live: z.boolean().describe('Readers see it all the same.'),
+    mend: z.boolean().describe('Somebody asked for its mending.'),
+  }),
+)
+
 const nodeSite: z.ZodType<NodeSite> = named(
   'NodeSite',
-  z.object({ site: name, live: releaseRef.nullable(), held: z.array(releaseRef), trouble: z.string().optional() }),
+  z.object({
+    site: name,
+    live: releaseRef.nullable().describe('What readers see; null also when that is damaged.'),
+    held: z.array(releaseRef),
+    trouble: z.string().optional(),
+    damaged: z.array(damagedRelease).optional().describe('On its disk, but not what was promised. Absent: none.'),
+  }),
 )
 
 export const nodeView: z.ZodType<NodeView> = named(

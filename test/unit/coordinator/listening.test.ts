@@ -8,6 +8,7 @@ import { silentLogger } from '../../../src/base/log.js'
 import { Signer } from '../../../src/base/signing.js'
 import { createMetrics } from '../../../src/control/metrics.js'
 import type { FromCoordinator, Hello, Report } from '../../../src/control/schema/channel.js'
+import { Checks } from '../../../src/coordinator/checking.js'
 import { nodeConnected } from '../../../src/coordinator/listening.js'
 import { LiveJob } from '../../../src/coordinator/live-job.js'
 import { type KnownNode, Roster } from '../../../src/coordinator/roster.js'
@@ -22,7 +23,6 @@ import { someSigner } from '../../support/audit.js'
 import { FakeNode } from '../../support/fake-node.js'
 import { ManualClock } from '../../support/manual-clock.js'
 import { until } from '../../support/until.js'
-import { untold } from '../../support/untold.js'
 
 t.test('a node that says nothing but answers pings was heard just now', async (t) => {
   const clock = new ManualClock()
@@ -44,9 +44,9 @@ t.test('a node that says more than can be taken is let go, one that tells all th
     goOn = resolve
   })
   const world = {
-    ...untold,
     ...{ roster: new Roster(), clock: new ManualClock(), log: silentLogger, stale: [] },
     ...{ sites: new Map(), jobs: new Map(), closing: new AbortController().signal },
+    checks: new Checks(),
     store: { nodes: { put: () => stalled, setSites: async () => {} } },
   } as unknown as World
   const closed: string[] = []
@@ -80,11 +80,11 @@ function place(record: (receipt: Receipt) => Promise<void> = async () => {}) {
   const plan = { strandCount: 1, parents: [[]], peers: [] }
   const transfer = { assignmentId: 'x', partOf: () => ({ plan, changed: [] }) }
   const world = {
-    ...untold,
     ...{ clock, roster, metrics, log: silentLogger, stale: [], jobs: new Map(), closing: new AbortController().signal },
     sites: new Map([['www', { record: { site: 'www', group: 'edge', target }, assignments }]]),
     transfers: { get: () => transfer },
     receiptBook: { record },
+    checks: new Checks(),
     store: {
       nodes: { put: async () => {}, setSites: async () => {}, setSeen: async () => {} },
       ...{ releases: { get: async () => null }, jobs: { get: async () => ({ state: 'succeeded' }) } },

@@ -7,6 +7,7 @@ import {
   emptyState,
   fold,
   holdingsOf,
+  illnessOf,
   isHeld,
   isLive,
   type JournalRecord,
@@ -42,6 +43,7 @@ const assignmentId = fc.constantFrom(id('1'), id('2'), id('3'))
 const reportId = fc.integer({ min: 1, max: 20 })
 const command = { jobId: fc.constantFrom('j', 'k'), number: fc.integer({ min: 1, max: 3 }) }
 const executed = { ...command, type: fc.constant('executed' as const) }
+const judged = { type: fc.constant('judged' as const), site, release, treeHash }
 const anyRecord: fc.Arbitrary<JournalRecord> = fc.oneof(
   fc.record({ type: fc.constant('executing' as const), ...command }),
   fc.record({ ...executed, phase: fc.constant('completion' as const), error: fc.constant(null) }),
@@ -65,6 +67,8 @@ const anyRecord: fc.Arbitrary<JournalRecord> = fc.oneof(
     ...{ type: fc.constant('hooks-done' as const), site, release },
     trouble: fc.option(fc.record({ hook: fc.constant('h'), message: fc.constantFrom('a', 'b') })),
   }),
+  fc.record({ ...judged, health: fc.constantFrom('sound' as const, 'suspect' as const, 'damaged' as const) }),
+  fc.record({ ...judged, health: fc.constant('damaged' as const), mend: fc.boolean() }),
   reportId.map((number) => ({ type: 'reported' as const, report: report(number) })),
   fc.record({ type: fc.constant('acked' as const), reportId }),
 )
@@ -110,7 +114,8 @@ t.test('what is live is held, and holdings name each release once', async (t) =>
     fc.property(anyRecords, (records) => {
       const state = foldAll(records)
       for (const { site, live, held } of holdingsOf(state)) {
-        ok(live === null || (isHeld(state, site, live) && isLive(state, site, live)))
+        const health = live && illnessOf(state, site, live)?.health
+        ok(live === null || ((isHeld(state, site, live) || health === 'suspect') && isLive(state, site, live)))
         ok(live === null || state.sites.get(site)?.held.get(live.release)?.wasLive)
         ok(new Set(held.map(({ release }) => release)).size === held.length)
       }
@@ -149,6 +154,32 @@ t.test('the records of a publish, its commit and a rollback', async (t) => {
     { site: 'www', live: { release: 1, treeHash: hash('a') }, held: [{ release: 1, treeHash: hash('a') }] },
   ])
 })
+
+t.test(
+  'a damaged release is told as such until it is staged anew, and who is asked to mend it is remembered',
+  async (t) => {
+    const a = { site: 'www', release: 1, treeHash: hash('a') }
+    const b = { site: 'www', release: 2, treeHash: hash('a') }
+    const well = foldAll([
+      { type: 'staged', ...a },
+      { type: 'live', ...b },
+    ])
+    const ill = [
+      { type: 'judged' as const, ...b, health: 'damaged' as const, mend: true },
+      { type: 'judged' as const, ...a, health: 'suspect' as const },
+      { type: 'judged' as const, ...b, health: 'damaged' as const },
+      { type: 'live' as const, ...b },
+    ].reduce(fold, well)
+    const { site, ...ref } = b
+    t.strictSame(holdingsOf(ill), [{ site, live: null, held: [], damaged: [{ ...ref, live: true, mend: true }] }])
+    t.equal(fold(ill, { type: 'judged', ...b, treeHash: hash('b'), health: 'sound' }), ill, 'of another content')
+    const mended = [
+      { type: 'staged' as const, ...b },
+      { type: 'judged' as const, ...a, health: 'sound' as const },
+    ].reduce(fold, ill)
+    t.strictSame(holdingsOf(mended), holdingsOf(well))
+  },
+)
 
 t.test('only records that make sense are taken from a journal', async (t) => {
   const good: JournalRecord = { type: 'staged', site: 'www', release: 1, treeHash: hash('a') }

@@ -24,6 +24,7 @@ const situation = (of: Partial<Situation>): Situation => ({
   assignments: [],
   switchNow: true,
   wholeOnly: false,
+  repair: true,
   underWay: null,
   lastFailure: null,
   ...of,
@@ -201,3 +202,15 @@ function arrives(start: Start): boolean {
 function isAbout({ release: ref }: LastFailure, target: number): boolean {
   return ref.release === target
 }
+
+t.test('what is damaged is brought anew, whole, and by itself only where that is wanted', async (t) => {
+  const damaged = [{ ...release(5), live: true, mend: false }]
+  const holdings = { ...held(null, 4), damaged }
+  const of = { holdings, assignments: [delta, whole] }
+  t.match(reconcile(situation(of), 0), { do: 'stage', assignmentId: 'whole' })
+  t.match(reconcile(situation({ ...of, repair: false }), 0), { do: 'wait', untilMs: null })
+  const asked = { ...holdings, damaged: [{ ...release(5), live: true, mend: true }] }
+  t.match(reconcile(situation({ ...of, holdings: asked, repair: false }), 0), { do: 'stage', assignmentId: 'whole' })
+  const other = { ...held(4), damaged: [{ ...release(3), live: false, mend: false }] }
+  t.match(reconcile(situation({ ...of, holdings: other, repair: false }), 0), { do: 'stage', assignmentId: 'whole' })
+})

@@ -366,7 +366,8 @@ impl Content<'_, '_> {
 }
 
 /// Gives the finished release its name, in one step even where another stands there already, and
-/// makes the name durable. A reader inside the old one keeps what it has open.
+/// makes the name durable. The other one stands where this was built: a reader that was on its way
+/// into it still finds its files, until the next pruning.
 fn put_in_place(releases: &Root, place: &Place<'_>) -> Outcome<()> {
     match releases.stat(&place.name) {
         Err(error) if error.failure == Failure::Missing => {
@@ -377,8 +378,6 @@ fn put_in_place(releases: &Root, place: &Place<'_>) -> Outcome<()> {
         Ok(_) => {
             releases.exchange(&place.staging, &place.name)?;
             releases.fsync(b"")?;
-            // The release stands; what is left of the old one is removed at the next pruning.
-            let _ = releases.remove_tree(&place.staging);
         }
     }
     Ok(())

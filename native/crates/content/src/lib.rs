@@ -1,7 +1,8 @@
 //! Content: from a directory to an assignment, and from an assignment to a release on disk.
 //!
 //! In: directories, trees, a signing key; or a stream that may still be growing.
-//! Out: scanned trees, assignment streams with vouches, durable releases, the `live` link.
+//! Out: scanned trees, assignment streams with vouches, durable releases, the `live` link,
+//! what differs of a release from its manifest.
 //! Never: a write through an inode that another release shares, a path that leaves its root, a
 //! release that is visible before it is whole, a deletion of what is not recognised.
 //!
@@ -12,9 +13,11 @@ mod apply;
 mod base;
 mod blobs;
 mod collect;
+mod disk_walk;
 mod error;
 mod limits;
 mod manifest;
+mod pace;
 mod pack;
 mod probe;
 mod releases;
@@ -25,6 +28,8 @@ mod stage;
 mod stream_reader;
 mod stream_writer;
 mod tree_file;
+mod tree_reader;
+mod verify;
 mod wanted;
 
 pub use apply::{Applied, ApplyBase, ApplyOptions, apply};
@@ -40,6 +45,7 @@ pub use releases::{
 pub use scan::{ScanOptions, ScanProgress, Scanned, scan, scan_tree};
 pub use source::{Cancel, SourceEnd, StreamSource, WholeFile};
 pub use tree_file::{Comparison, TreeSummary, compare, read_tree, summary, write_tree};
+pub use verify::{Difference, Finding, Verified, VerifyOptions, VerifyProgress, verify};
 pub use wanted::{Wanted, compare_trees, digest_file, sync_file_system, write_wanted};
 
 /// The outcome of every call of this crate.

@@ -188,13 +188,13 @@ impl FileWriter {
 
 /// A directory kept open between entries that lie in it.
 #[derive(Default)]
-struct Cursor {
+pub(crate) struct Cursor {
     open: Option<(Vec<u8>, Root)>,
 }
 
 impl Cursor {
     /// The parent of `path` as a root, and the name in it.
-    fn enter<'a, 'b>(
+    pub(crate) fn enter<'a, 'b>(
         &'a mut self,
         root: &Root,
         path: &'b [u8],

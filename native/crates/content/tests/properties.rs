@@ -10,9 +10,11 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+use content::{Cancel, Difference, VerifyOptions, VerifyProgress, scan_tree, verify};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use trees::{Scene, assert_same, noise, prose, set_mode, set_mtime};
+use wire::tree::{Entry, EntryKind, Tree};
 
 #[derive(Debug, Clone)]
 enum Edit {
@@ -203,5 +205,117 @@ proptest! {
         fs::remove_dir_all(&scene.site).unwrap();
         scene.apply(3, 0, packed.assignment).unwrap();
         assert_same(&scene.source, &scene.release(3));
+    }
+}
+
+/// Turns one bit of a file, as a disk would: without a trace in its times.
+fn rot(root: &Path, at: u8, place: usize) {
+    let files = entries(root, is_file);
+    let Some(path) = pick(&files, at) else { return };
+    let mut content = fs::read(path).unwrap();
+    let modified = fs::metadata(path).unwrap().modified().unwrap();
+    let place = place % content.len().max(1);
+    let Some(byte) = content.get_mut(place) else {
+        return;
+    };
+    *byte ^= 0x10;
+    fs::write(path, content).unwrap();
+    let file = fs::File::options().write(true).open(path).unwrap();
+    file.set_modified(modified).unwrap();
+}
+
+fn differs(old: &Entry, new: &Entry) -> Option<Difference> {
+    match (&old.kind, &new.kind) {
+        (
+            EntryKind::File { size_bytes, digest },
+            EntryKind::File {
+                size_bytes: size,
+                digest: is,
+            },
+        ) => {
+            if size_bytes != size {
+                return Some(Difference::Size);
+            }
+            if digest != is {
+                return Some(Difference::Content);
+            }
+        }
+        (EntryKind::Link { target }, EntryKind::Link { target: is }) if target != is => {
+            return Some(Difference::Target);
+        }
+        (EntryKind::Link { .. }, EntryKind::Link { .. })
+        | (EntryKind::Directory, EntryKind::Directory) => {}
+        _ => return Some(Difference::Type),
+    }
+    if old.mode != new.mode {
+        return Some(Difference::Mode);
+    }
+    (old.mtime_ns != new.mtime_ns).then_some(Difference::Mtime)
+}
+
+/// What two trees differ in; of what only the second has, the topmost.
+fn naive(old: &Tree, new: &Tree) -> Vec<(Vec<u8>, Difference)> {
+    let is_directory = |tree: &Tree, path: &[u8]| {
+        tree.get(path)
+            .is_some_and(|entry| entry.kind == EntryKind::Directory)
+    };
+    let mut found = Vec::new();
+    for entry in old.entries() {
+        let difference = match new.get(&entry.path) {
+            None => Some(Difference::Missing),
+            Some(is) => differs(entry, is),
+        };
+        found.extend(difference.map(|difference| (entry.path.clone(), difference)));
+    }
+    for entry in new
+        .entries()
+        .iter()
+        .filter(|entry| old.get(&entry.path).is_none())
+    {
+        let (above, _) = beneath::split_path(&entry.path);
+        if is_directory(old, above) && is_directory(new, above) {
+            found.push((entry.path.clone(), Difference::Extra));
+        }
+    }
+    found.sort();
+    found
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_verify_finds_is_what_two_scans_differ_in(
+        before in edits(25), after in edits(8), rots in vec((any::<u8>(), any::<usize>()), 0..3),
+    ) {
+        let scene = Scene::new();
+        for edit in &before {
+            perform(&scene.source, edit);
+        }
+        let manifest = scene.path("was.tree");
+        let old = scan_tree(&scene.source, &mut |_| true).unwrap();
+        content::write_tree(&manifest, &old).unwrap();
+        for edit in &after {
+            perform(&scene.source, edit);
+        }
+        for (at, place) in rots {
+            rot(&scene.source, at, place);
+        }
+        let new = scan_tree(&scene.source, &mut |_| true).unwrap();
+        let verified = verify(&VerifyOptions {
+            directory: &scene.source,
+            tree_path: &manifest,
+            rate_bps: None,
+            findings_max: usize::MAX,
+            cancel: &Cancel::new(),
+            progress: &VerifyProgress::default(),
+        })
+        .unwrap();
+        let named = verified.findings.iter().map(|each| (each.path.clone(), each.difference));
+        let found: Vec<_> = named.collect();
+        prop_assert_eq!(verified.mismatches, found.len() as u64);
+        prop_assert!(found.is_sorted_by(|one, other| one.0 < other.0), "ascending, each path once");
+        prop_assert_eq!(found, naive(&old, &new));
+        prop_assert_eq!(verified.tree_hash, old.hash());
     }
 }

@@ -11,6 +11,10 @@
 //! ```
 //! Written by the coordinator's scan and by each node's apply; two trees with one hash are equal.
 
+mod walk;
+
+pub use walk::TreeWalk;
+
 use std::collections::HashSet;
 
 use crate::Digest;
