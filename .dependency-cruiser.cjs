@@ -8,6 +8,7 @@ const uses = {
   transfer: 'base|model|native',
   node: 'base|model|native|control/schema',
   store: 'base|model',
+  outside: 'base|model',
   control: 'base|model',
   native: 'base|model',
   pool: 'base|model|native',

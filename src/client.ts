@@ -6,6 +6,7 @@ export type { ClientOptions } from './control/client.js'
 export { Client } from './control/client.js'
 export type {
   AuditQuery,
+  EventsOptions,
   Job,
   JobFilter,
   JobsApi,
@@ -14,8 +15,11 @@ export type {
   VersionView,
 } from './control/door.js'
 export type { AuditKind, AuditOutcome, AuditPage, AuditRecord } from './model/audit.js'
+export type { WebhooksApi } from './control/door.js'
 export type { JobEvent } from './model/event.js'
+export type { CloudEvent, FleetEventType } from './model/fleet-event.js'
 export type { AssignmentRef, ChangeSummary, JobNode, JobPolicy, JobState, JobView, Receipt } from './model/job.js'
 export type { NodeView, ReleaseRef } from './model/node.js'
 export type { StrategyName } from './model/plan.js'
 export type { SiteView } from './model/site.js'
+export type { DeliveryView, WebhookRequest, WebhookView, WebhookWithSecret } from './model/webhook.js'

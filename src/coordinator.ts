@@ -13,12 +13,14 @@ import { absoluteDirectory, policyOf } from './control/client.js'
 import type {
   AuditQuery,
   CoordinatorDoor,
+  EventsOptions,
   Job,
   JobFilter,
   JobsApi,
   PublishOptions,
   RollbackOptions,
   VersionView,
+  WebhooksApi,
 } from './control/door.js'
 import { abortedOf, outcomeOf } from './control/job-outcome.js'
 import { createMetrics } from './control/metrics.js'
@@ -27,12 +29,14 @@ import { ControlServer } from './control/server.js'
 import { Door } from './coordinator/asking.js'
 import { AuditedDoor } from './coordinator/auditing.js'
 import { OpenedWorld, openWorld } from './coordinator/opening.js'
+import { WebhookDesk } from './coordinator/webhook-desk.js'
 import { recover } from './coordinator/recovering.js'
 import { launch, startJobs } from './coordinator/running.js'
 import { Ticking } from './coordinator/ticking.js'
 import type { World } from './coordinator/world.js'
 import type { AuditPage } from './model/audit.js'
 import type { JobEvent } from './model/event.js'
+import type { CloudEvent } from './model/fleet-event.js'
 import type { JobRequest, JobView, Receipt } from './model/job.js'
 import type { DataListen, NodeView, PeerAddress } from './model/node.js'
 import type { SiteView } from './model/site.js'
@@ -52,6 +56,8 @@ export interface CoordinatorOptions {
   readonly repair?: boolean
   /** Allows addresses that others reach, although nobody's identity is checked. */
   readonly insecure?: boolean
+  /** Lets every webhook be on a private, loopback or link-local address. */
+  readonly webhooks?: { readonly allowPrivate?: boolean }
   readonly log?: Logger
   readonly clock?: Clock
 }
@@ -89,7 +95,8 @@ export class Coordinator implements JobsApi {
       await recover(world)
       const version = versionOf(world)
       const ids = idSource(() => clock.nowMs(), systemRandom)
-      const inner = new Door({ world, newJobId: ids, version })
+      const webhooks = new WebhookDesk({ world, newId: ids, allowPrivate: settings.allowPrivate })
+      const inner = new Door({ world, newJobId: ids, version, webhooks })
       const doorFor = (actor: string): CoordinatorDoor => new AuditedDoor(inner, world.auditLog, actor)
       const door = doorFor('embedded')
       metrics.set('engine_build_info', { version: version.version, role: 'coordinator' }, 1)
@@ -106,6 +113,7 @@ export class Coordinator implements JobsApi {
       )
       for (const job of world.jobs.values()) if (job.record.state !== 'queued' || job.signal.aborted) launch(world, job)
       startJobs(world)
+      world.announcing.ring()
       log.info(
         { listen: server.listen, relay: world.source.port, coordinatorId: world.coordinatorId },
         'coordinator open',
@@ -205,6 +213,18 @@ export class Coordinator implements JobsApi {
     return this.#parts.door.version()
   }
 
+  /** Who is called back when something happens. */
+  get webhooks(): WebhooksApi {
+    return this.#parts.door.webhooks
+  }
+
+  /** Events of the fleet, as webhooks get them: from now, or after `sinceId`, until `signal` fires or it closes. */
+  async *events({ types = ['*'], sinceId, signal }: EventsOptions = {}): AsyncGenerator<CloudEvent> {
+    const { door, closing } = this.#parts
+    const filter = { types, sinceId: sinceId ?? (await door.lastFleetEventId()) }
+    yield* door.watchFleet(filter, signal ?? closing.signal)
+  }
+
   /**
    * Closes: jobs stop where the next opening takes them up, nodes keep serving. Idempotent; takes at
    * most SHUTDOWN_MS, after which it ends as a killed process would, which loses nothing.
@@ -277,6 +297,7 @@ function settingsOf(options: CoordinatorOptions): {
   readonly dataDir: string
   readonly listen: PeerAddress
   readonly data: DataListen
+  readonly allowPrivate: boolean
   readonly repair: boolean
 } {
   const configured = options.config?.coordinator
@@ -290,7 +311,8 @@ function settingsOf(options: CoordinatorOptions): {
   const insecure = options.insecure ?? options.config?.insecure ?? false
   requireLoopback('coordinator.listen', listen.host, insecure)
   requireLoopback('coordinator.data', data.host, insecure)
-  return { dataDir, listen, data, repair: repairOf(options) }
+  const { allowPrivate = false } = { ...configured?.webhooks, ...options.webhooks }
+  return { dataDir, listen, data, allowPrivate, repair: repairOf(options) }
 }
 
 const repairOf = ({ repair, config }: CoordinatorOptions): boolean => repair ?? config?.coordinator.repair ?? true

@@ -6,14 +6,25 @@ export { loadConfig } from './config/load.js'
 export type { Config } from './config/schema.js'
 export { Client } from './control/client.js'
 export type { ClientOptions } from './control/client.js'
-export type { AuditQuery, Job, JobFilter, JobsApi, PublishOptions, RollbackOptions } from './control/door.js'
+export type {
+  AuditQuery,
+  EventsOptions,
+  Job,
+  JobFilter,
+  JobsApi,
+  PublishOptions,
+  RollbackOptions,
+  WebhooksApi,
+} from './control/door.js'
 export type { CoordinatorOptions } from './coordinator.js'
 export { Coordinator } from './coordinator.js'
 export type { AuditKind, AuditOutcome, AuditPage, AuditRecord } from './model/audit.js'
 export type { JobEvent } from './model/event.js'
+export type { CloudEvent, FleetEventType } from './model/fleet-event.js'
 export type { AssignmentRef, ChangeSummary, JobNode, JobPolicy, JobState, JobView, Receipt } from './model/job.js'
 export type { NodeView, ReleaseRef } from './model/node.js'
 export type { NodePlan, Plan, StrategyName } from './model/plan.js'
 export type { SiteView } from './model/site.js'
+export type { DeliveryView, WebhookRequest, WebhookView, WebhookWithSecret } from './model/webhook.js'
 export type { NodeOptions } from './node.js'
 export { Node } from './node.js'

@@ -91,6 +91,12 @@ export const metricTable = {
     help: 'Connections of the node channel that were refused or cut, by code.',
     labels: ['code'],
   },
+  engine_webhook_deliveries_total: {
+    type: 'counter',
+    unit: 'attempts',
+    help: 'Attempts to call a webhook, by result: delivered, retry (tried again later), failed (given up).',
+    labels: ['result'],
+  },
 } as const satisfies Readonly<Record<string, MetricRow>>
 
 export type MetricName = keyof typeof metricTable

@@ -53,6 +53,21 @@ export const refusals = {
     'hook {hook} does not take these arguments: {why}',
     'see `engine hooks` for the arguments of each hook, and correct the named ones',
   ),
+  ENGINE_ERR_WEBHOOK_UNKNOWN: row(404, 3, false, 'there is no webhook {webhookId}', 'see `engine webhook ls`'),
+  ENGINE_ERR_DELIVERY_UNKNOWN: row(
+    404,
+    3,
+    false,
+    'webhook {webhookId} has no delivery {deliveryId}',
+    'see `engine webhook deliveries {webhookId}`; old ones are dropped',
+  ),
+  ENGINE_ERR_ADDRESS_BLOCKED: row(
+    403,
+    4,
+    false,
+    '{host} is not on the public internet',
+    'allow it for this webhook with --allow-private, or for all with coordinator.webhooks.allowPrivate',
+  ),
   ENGINE_ERR_ROUTE_UNKNOWN: row(
     404,
     3,

@@ -5,6 +5,7 @@ import { systemClock } from '../base/clock.js'
 import { EngineError } from '../base/errors.js'
 import { terminalSettings } from '../config/environment.js'
 import type { Context } from './context.js'
+import { addOutside } from './outside.js'
 import { createOutput, fail, type Output } from './output.js'
 import { interrupts, lifetime } from './signals.js'
 
@@ -252,6 +253,7 @@ function build(run: Run, version: string): Command {
   addPublishing(program, run)
   addQueries(program, run)
   addRecord(program, run)
+  addOutside(program, run)
   addProcesses(program, run)
   for (const command of program.commands) for (const each of [command, ...command.commands]) run.watch(each)
   return program

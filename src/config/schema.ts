@@ -83,6 +83,15 @@ const coordinator = z.strictObject({
     })
     .prefault({}),
   data: dataPlane('the coordinator').prefault({}),
+  webhooks: z
+    .strictObject({
+      allowPrivate: field(z.boolean().default(false), {
+        effect: 'Lets every webhook be on a private, loopback or link-local address; else each has to be told so.',
+        worstCase: 'Whoever may add a webhook has the coordinator send POSTs to machines that only it reaches.',
+        advanced: true,
+      }),
+    })
+    .prefault({}),
   repair: field(z.boolean().default(true), {
     effect: 'Has a live release that a node found damaged staged there anew at once.',
     worstCase: 'false: readers of that node see the damage until engine verify --repair.',
@@ -173,6 +182,7 @@ export interface Config {
     readonly dataDir: string
     readonly listen: PeerAddress
     readonly data: DataListen
+    readonly webhooks: { readonly allowPrivate: boolean }
     readonly repair: boolean
   }
   readonly node: {

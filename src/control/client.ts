@@ -8,20 +8,31 @@ import {
   JOB_PAGE_DEFAULT,
   MAX_DELETE_RATIO_DEFAULT,
   QUORUM_DEFAULT,
-  RECONNECT_FIRST_MS,
-  RECONNECT_MAX_MS,
   REQUEST_TIMEOUT_MS,
   STREAM_OUTAGE_MS_MAX,
 } from '../base/limits.js'
 import type { AuditPage } from '../model/audit.js'
 import type { JobEvent } from '../model/event.js'
+import type { CloudEvent } from '../model/fleet-event.js'
 import type { JobPolicy, JobRequest, JobView, Receipt } from '../model/job.js'
 import type { NodeView } from '../model/node.js'
 import type { SiteView } from '../model/site.js'
-import type { AuditQuery, Job, JobFilter, JobsApi, PublishOptions, RollbackOptions, VersionView } from './door.js'
+import type {
+  AuditQuery,
+  EventsOptions,
+  Job,
+  JobFilter,
+  JobsApi,
+  PublishOptions,
+  RollbackOptions,
+  VersionView,
+  WebhooksApi,
+} from './door.js'
 import { readEvents } from './event-stream.js'
-import { type Ask, ask, type HttpOptions, readJson, whyOf } from './http.js'
+import { following } from './following.js'
+import { type Ask, ask, type HttpOptions, readJson } from './http.js'
 import { abortedOf, outcomeOf } from './job-outcome.js'
+import { WebhooksClient } from './webhooks-client.js'
 
 export interface ClientOptions {
   /** `http://host:7400`. */
@@ -73,21 +84,23 @@ function originOf(url: string): string {
   throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', facts)
 }
 
-const isAway = (error: EngineError): boolean => error.retryable && error.status >= 500
-
 /** Has the coordinator's methods, over HTTP. Holds no connection between calls: nothing is to be closed. */
 export class Client implements JobsApi {
   readonly url: string
+  /** Who is called back. */
+  readonly webhooks: WebhooksApi
   readonly #http: HttpOptions
   readonly #clock: Clock
-  readonly #outageMsMax: number
+  readonly #following: { readonly url: string; readonly clock: Clock; readonly outageMsMax: number }
 
   /** @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT when `url` is no HTTP address. */
   constructor(options: ClientOptions) {
     this.url = originOf(options.url)
     this.#clock = options.clock ?? systemClock
     this.#http = { url: this.url, clock: this.#clock, timeoutMs: options.timeoutMs ?? REQUEST_TIMEOUT_MS }
-    this.#outageMsMax = options.outageMsMax ?? STREAM_OUTAGE_MS_MAX
+    const outageMsMax = options.outageMsMax ?? STREAM_OUTAGE_MS_MAX
+    this.#following = { url: this.url, clock: this.#clock, outageMsMax }
+    this.webhooks = new WebhooksClient((request) => ask(this.#http, request), this.url)
   }
 
   /** @param directory staging directory on the coordinator's machine; relative ones are resolved here. */
@@ -175,39 +188,36 @@ export class Client implements JobsApi {
    */
   async *watch(jobId: string, sinceId = 0, signal?: AbortSignal): AsyncGenerator<JobEvent> {
     let since = sinceId
-    let awaySinceMs: number | null = null
-    let waitMs = RECONNECT_FIRST_MS
-    while (!signal?.aborted) {
-      let why = 'the event stream ended early'
-      try {
-        for await (const event of this.#events(jobId, since, signal)) {
-          since = event.id
-          awaySinceMs = null
-          waitMs = RECONNECT_FIRST_MS
-          yield event
-          if (event.type === 'result') return
-        }
-      } catch (error) {
-        if (signal?.aborted) return
-        why = this.#whyAway(error)
-      }
-      awaySinceMs ??= this.#clock.monotonicMs()
-      if (this.#clock.monotonicMs() - awaySinceMs > this.#outageMsMax) {
-        throw new EngineError('ENGINE_ERR_COORDINATOR_UNREACHABLE', { url: this.url, why })
-      }
-      await this.#clock.sleep(waitMs, signal).catch(() => {})
-      waitMs = Math.min(waitMs * 2, RECONNECT_MAX_MS)
+    const open = (): AsyncIterable<JobEvent> => this.#jobEvents(jobId, since, signal)
+    const isLast = (event: JobEvent): boolean => event.type === 'result'
+    for await (const event of following({ ...this.#following, signal, open, isLast })) {
+      since = event.id
+      yield event
     }
   }
 
-  /** Says why the stream broke, or throws when calling again would not help. */
-  #whyAway(error: unknown): string {
-    const known = error instanceof EngineError ? error : null
-    if (known !== null && !isAway(known)) throw known
-    return known?.message ?? whyOf(error)
+  /**
+   * Events of the fleet, as webhooks get them, until `signal` fires. A coordinator that restarts meanwhile is waited
+   * for, and nothing of the last hour is missed.
+   * @throws {EngineError} ENGINE_ERR_COORDINATOR_UNREACHABLE after `outageMsMax`; ENGINE_ERR_INVALID_ARGUMENT.
+   */
+  async *events({ types = ['*'], sinceId, signal }: EventsOptions = {}): AsyncGenerator<CloudEvent> {
+    let since = sinceId
+    const open = (alive: () => void): AsyncIterable<CloudEvent> => {
+      const heard = (comment: string): void => {
+        alive()
+        const told = /^\s*since (\d+)$/.exec(comment)?.[1]
+        if (told !== undefined) since = Number(told)
+      }
+      return this.#fleetEvents(types, since, { signal, heard })
+    }
+    for await (const event of following({ ...this.#following, signal, open, isLast: () => false })) {
+      since = Number(event.id)
+      yield event
+    }
   }
 
-  async *#events(jobId: string, since: number, signal?: AbortSignal): AsyncGenerator<JobEvent> {
+  async *#jobEvents(jobId: string, since: number, signal?: AbortSignal): AsyncGenerator<JobEvent> {
     const answer = await ask(this.#http, {
       method: 'GET',
       path: `/v1/jobs/${encodeURIComponent(jobId)}/events?sinceId=${since}`,
@@ -218,7 +228,25 @@ export class Client implements JobsApi {
       yield await this.#lastEvent(jobId, since)
       return
     }
-    yield* readEvents(answer.body, this.#clock)
+    yield* readEvents<JobEvent>(answer.body, this.#clock)
+  }
+
+  async *#fleetEvents(
+    types: readonly string[],
+    since: number | undefined,
+    { signal, heard }: { readonly signal: AbortSignal | undefined; readonly heard: (comment: string) => void },
+  ): AsyncGenerator<CloudEvent> {
+    const query = new URLSearchParams({
+      types: types.join(','),
+      ...(since === undefined ? {} : { since: String(since) }),
+    })
+    const answer = await ask(this.#http, {
+      method: 'GET',
+      path: `/v1/events?${query.toString()}`,
+      headers: { accept: 'text/event-stream, application/problem+json' },
+      ...(signal === undefined ? {} : { signal }),
+    })
+    if (answer.body !== null) yield* readEvents<CloudEvent>(answer.body, this.#clock, heard)
   }
 
   /** The result of a job whose events are no longer kept. */

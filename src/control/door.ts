@@ -6,6 +6,8 @@ import type { JobEvent } from '../model/event.js'
 import type { JobPolicy, JobRequest, JobState, JobView, Receipt } from '../model/job.js'
 import type { NodeView } from '../model/node.js'
 import type { SiteView } from '../model/site.js'
+import type { CloudEvent } from '../model/fleet-event.js'
+import type { DeliveryView, WebhookRequest, WebhookView, WebhookWithSecret } from '../model/webhook.js'
 import type { FromCoordinator, FromNode, Hello } from './schema/channel.js'
 
 /** Which jobs to list, newest first. */
@@ -39,7 +41,33 @@ export interface AuditQuery {
 export type ChangingMethod = 'createJob' | 'commitJob' | 'abortJob'
 
 /** What everybody may ask without a record of it. */
-export type ReadingDoor = Omit<CoordinatorDoor, ChangingMethod>
+export type ReadingDoor = Omit<CoordinatorDoor, ChangingMethod | 'webhooks'> & {
+  readonly webhooks: Pick<WebhooksApi, 'list' | 'deliveries'>
+}
+
+/** Which events of the fleet: types by pattern, and the id after which they begin. */
+export interface FleetFilter {
+  readonly types: readonly string[]
+  readonly sinceId: number
+}
+
+/** Who is called back, and what came of it; the same here and over HTTP. */
+export interface WebhooksApi {
+  /** @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT; ENGINE_ERR_ADDRESS_BLOCKED: it is not public. */
+  add(request: Partial<WebhookRequest> & { readonly url: string }): Promise<WebhookWithSecret>
+  /** Oldest first, without secrets. */
+  list(): Promise<readonly WebhookView[]>
+  /** What waits for it is forgotten. @throws {EngineError} ENGINE_ERR_WEBHOOK_UNKNOWN, as the rest does. */
+  remove(id: string): Promise<void>
+  /** A new secret, given or made; for a day the one before it signs too. */
+  rotate(id: string, secret?: string | null): Promise<WebhookWithSecret>
+  /** Newest first. */
+  deliveries(id: string): Promise<readonly DeliveryView[]>
+  /** Answers when it is on record; `deliveries` tells the rest. @throws {EngineError} ENGINE_ERR_DELIVERY_UNKNOWN. */
+  resend(id: string, deliveryId: string): Promise<DeliveryView>
+  /** Sends an event that says nothing. Where it arrives at a webhook that is off, that is on again. */
+  ping(id: string): Promise<DeliveryView>
+}
 
 /**
  * What routes and the node channel ask of the coordinator. Every method rejects (or throws) with an
@@ -62,6 +90,11 @@ export interface CoordinatorDoor {
    * without an error). Event ids grow and survive a restart.
    */
   watchJob(id: string, sinceId: number, signal: AbortSignal): AsyncIterable<JobEvent>
+  readonly webhooks: WebhooksApi
+  /** Events of the fleet beyond `sinceId`, then those that happen, until `signal` fires (without an error). */
+  watchFleet(filter: FleetFilter, signal: AbortSignal): AsyncIterable<CloudEvent>
+  /** Where a reader begins who wants nothing old. */
+  lastFleetEventId(): Promise<number>
   /**
    * A node said hello. The coordinator sends `welcome` itself through `link` (first message), then
    * whatever it wants; commands may be sent from within this call.
@@ -110,6 +143,14 @@ export interface RollbackOptions {
   readonly signal?: AbortSignal
 }
 
+/** Which events of the fleet to read. */
+export interface EventsOptions {
+  /** Patterns: `job.*`, `node.lost`; all by default. */
+  readonly types?: readonly string[]
+  readonly sinceId?: number
+  readonly signal?: AbortSignal
+}
+
 /** A job in the hands of who asked for it. */
 export interface Job {
   readonly id: string
@@ -145,4 +186,10 @@ export interface JobsApi {
   /** Who asked for which change and what came of it, oldest first, a page at a time. */
   audit(query?: Partial<AuditQuery>): Promise<AuditPage>
   version(): Promise<VersionView>
+  readonly webhooks: WebhooksApi
+  /**
+   * Events of the fleet, as webhooks get them: from now, or after `sinceId` (0: all of the last hour), until
+   * `signal` fires.
+   */
+  events(options?: EventsOptions): AsyncIterable<CloudEvent>
 }

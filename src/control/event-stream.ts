@@ -2,16 +2,20 @@ import { createParser } from 'eventsource-parser'
 import type { Clock } from '../base/clock.js'
 import { EngineError } from '../base/errors.js'
 import { STREAM_SILENT_MS } from '../base/limits.js'
-import type { JobEvent } from '../model/event.js'
 
 /**
  * Reads the events of one HTTP answer as they come. Heartbeats keep it alive; a stream that is silent
  * for STREAM_SILENT_MS counts as broken.
  * @throws {EngineError} ENGINE_ERR_TIMEOUT when it fell silent; what the runtime's reader throws when it broke.
+ * @param onComment  called with each comment.
  */
-export async function* readEvents(body: ReadableStream<Uint8Array>, clock: Clock): AsyncGenerator<JobEvent> {
-  const parsed: JobEvent[] = []
-  const parser = createParser({ onEvent: ({ data }) => parsed.push(JSON.parse(data) as JobEvent) })
+export async function* readEvents<T>(
+  body: ReadableStream<Uint8Array>,
+  clock: Clock,
+  onComment: (comment: string) => void = () => {},
+): AsyncGenerator<T> {
+  const parsed: T[] = []
+  const parser = createParser({ onEvent: ({ data }) => parsed.push(JSON.parse(data) as T), onComment })
   const decoder = new TextDecoder()
   const reader = body.getReader()
   try {

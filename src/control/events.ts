@@ -10,21 +10,26 @@ import {
 } from '../base/limits.js'
 import type { Logger } from '../base/log.js'
 import type { Metrics } from '../base/metrics.js'
-import type { JobEvent } from '../model/event.js'
 
 /** How soon a browser's EventSource calls again after a stream broke, milliseconds. */
 const RETRY_MS = 1000
 
+/** What a stream carries: an id to resume at, a name, and all of it as JSON. */
+export interface StreamedEvent {
+  readonly id: number | string
+  readonly type: string
+}
+
 /** What waits for one slow watcher. A newer progress replaces an older one that nobody has seen. */
 export class WatcherQueue {
-  readonly #waiting: JobEvent[] = []
+  readonly #waiting: StreamedEvent[] = []
 
   get length(): number {
     return this.#waiting.length
   }
 
   /** @returns false, and keeps nothing, when the queue is full. */
-  push(event: JobEvent): boolean {
+  push(event: StreamedEvent): boolean {
     const last = this.#waiting.at(-1)
     if (event.type === 'progress' && last?.type === 'progress') this.#waiting.pop()
     if (this.#waiting.length >= WATCHER_EVENTS_MAX) return false
@@ -32,13 +37,13 @@ export class WatcherQueue {
     return true
   }
 
-  shift(): JobEvent | undefined {
+  shift(): StreamedEvent | undefined {
     return this.#waiting.shift()
   }
 }
 
 /** One event as server-sent events are written. JSON has no bare line end, so one data line is enough. */
-export function formatEvent(event: JobEvent): string {
+export function formatEvent<T extends StreamedEvent>(event: T): string {
   return `id: ${event.id}\nevent: ${event.type}\ndata: ${JSON.stringify(event)}\n\n`
 }
 
@@ -78,8 +83,14 @@ export class EventStreams {
   /**
    * Writes events to the response until the source ends, the reader goes or falls too far behind.
    * @param controller  aborted when the reader is gone, so that the source stops.
+   * @param opening  what the stream begins with, as it is sent.
    */
-  async send(response: ServerResponse, events: AsyncIterable<JobEvent>, controller: AbortController): Promise<void> {
+  async send(
+    response: ServerResponse,
+    events: AsyncIterable<StreamedEvent>,
+    controller: AbortController,
+    opening = '',
+  ): Promise<void> {
     const watcher: Watcher = { response, queue: new WatcherQueue(), controller, ended: false }
     this.#open.add(watcher)
     this.#options.metrics.set('engine_watchers', {}, this.#open.size)
@@ -92,7 +103,7 @@ export class EventStreams {
       'x-accel-buffering': 'no',
       connection: 'close',
     })
-    response.write(`retry: ${RETRY_MS}\n\n`)
+    response.write(`retry: ${RETRY_MS}\n\n${opening}`)
     const stopHeartbeat = this.#heartbeat(watcher)
     try {
       await this.#pump(watcher, events)
@@ -121,7 +132,7 @@ export class EventStreams {
     })
   }
 
-  async #pump(watcher: Watcher, events: AsyncIterable<JobEvent>): Promise<void> {
+  async #pump(watcher: Watcher, events: AsyncIterable<StreamedEvent>): Promise<void> {
     for await (const event of events) {
       if (watcher.controller.signal.aborted) return
       while (!watcher.queue.push(event)) {

@@ -2,7 +2,7 @@ import type { Clock } from '../base/clock.js'
 import { EngineError, isErrorCode } from '../base/errors.js'
 
 export interface Ask {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'DELETE'
   readonly path: string
   readonly body?: unknown
   readonly headers?: Readonly<Record<string, string>>

@@ -28,9 +28,11 @@ import { checkOrigin } from './origin.js'
 import { PROBLEM_TYPE, problemOf, toProblem } from './problems.js'
 import { auditRoutes } from './routes/audit.js'
 import type { App, RouteContext } from './routes/context.js'
+import { eventRoutes } from './routes/events.js'
 import { jobRoutes } from './routes/jobs.js'
 import { nodeRoutes } from './routes/nodes.js'
 import { systemRoutes } from './routes/system.js'
+import { webhookRoutes } from './routes/webhooks.js'
 
 export interface ControlServerOptions {
   readonly door: CoordinatorDoor
@@ -137,6 +139,8 @@ export async function buildServer(options: Omit<ControlServerOptions, 'port'>): 
     jobRoutes(app, context)
     nodeRoutes(app, context)
     auditRoutes(app, context)
+    eventRoutes(app, context)
+    webhookRoutes(app, context)
     systemRoutes(app, context)
   })
   channel.attach(app.server)

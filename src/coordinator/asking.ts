@@ -2,12 +2,13 @@ import { realpath, stat } from 'node:fs/promises'
 import { isAbsolute, relative, sep } from 'node:path'
 import { EngineError } from '../base/errors.js'
 import { JOB_PAGE_DEFAULT } from '../base/limits.js'
-import type { AuditQuery, CoordinatorDoor, JobFilter, VersionView } from '../control/door.js'
+import type { AuditQuery, CoordinatorDoor, FleetFilter, JobFilter, VersionView, WebhooksApi } from '../control/door.js'
 import { jobRequest } from '../control/schema/job.js'
 import { checkAbort, checkCommit } from '../jobs/job.js'
 import { checkQueue, type QueueMember } from '../jobs/queue.js'
 import { type AuditPage, pageOf } from '../model/audit.js'
 import type { JobEvent } from '../model/event.js'
+import type { CloudEvent } from '../model/fleet-event.js'
 import type { JobRequest, JobView, Receipt } from '../model/job.js'
 import type { NodeView } from '../model/node.js'
 import type { SiteView } from '../model/site.js'
@@ -24,15 +25,18 @@ export interface DoorOptions {
   readonly world: World
   readonly newJobId: () => string
   readonly version: VersionView
+  readonly webhooks: WebhooksApi
 }
 
 /** What routes, the node channel and embedding programs ask of a coordinator, answered. */
 export class Door implements CoordinatorDoor {
   readonly #world: World
   readonly #options: DoorOptions
+  readonly webhooks: WebhooksApi
 
   constructor(options: DoorOptions) {
     this.#world = options.world
+    this.webhooks = options.webhooks
     this.#options = options
   }
 
@@ -61,6 +65,7 @@ export class Door implements CoordinatorDoor {
     if (world.sites.get(site)?.record.group !== group) world.sites.set(site, { record: siteRecord, assignments: [] })
     world.jobs.set(job.id, job)
     world.watching.tell(job.id, event)
+    world.announcing.ring()
     world.log.info({ jobId: job.id, type: request.type, site, group, nodeCount: parts.length }, 'job accepted')
     startJobs(world)
     return event.job
@@ -126,6 +131,14 @@ export class Door implements CoordinatorDoor {
     await this.getJob(id)
     const either = AbortSignal.any([signal, this.#world.closing])
     yield* this.#world.watching.watch(id, sinceId, either)
+  }
+
+  async *watchFleet(filter: FleetFilter, signal: AbortSignal): AsyncGenerator<CloudEvent> {
+    yield* this.#world.announcing.watch(filter, AbortSignal.any([signal, this.#world.closing]))
+  }
+
+  lastFleetEventId(): Promise<number> {
+    return this.#world.announcing.lastId()
   }
 
   nodeConnected: CoordinatorDoor['nodeConnected'] = (link, hello) => nodeConnected(this.#world, link, hello)
@@ -195,6 +208,7 @@ function keep(world: World, job: LiveJob, event: JobEvent): Promise<SiteRecord> 
     await tables.jobs.create(job.record)
     await tables.jobNodes.put(job.id, job.parts)
     await tables.events.append(job.id, event)
+    await world.announcing.announceJob({ sites, ...tables }, 'queued', event.job, createdAtMs)
     return known
   })
 }

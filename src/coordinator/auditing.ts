@@ -11,10 +11,11 @@ import type { Logger } from '../base/log.js'
 import type { Metrics } from '../base/metrics.js'
 import type { Signer } from '../base/signing.js'
 import { wellFormed } from '../base/text.js'
-import type { CoordinatorDoor } from '../control/door.js'
+import type { CoordinatorDoor, WebhooksApi } from '../control/door.js'
 import { type AuditEntry, type AuditRequest, signedHead, truncation } from '../model/audit.js'
 import type { Audit, AuditCall } from '../store/audit.js'
 import type { Store } from '../store/store.js'
+import { AuditedWebhooks } from './audited-webhooks.js'
 
 export interface AuditLogOptions {
   readonly store: Pick<Store, 'transaction'>
@@ -152,11 +153,13 @@ export class AuditedDoor implements CoordinatorDoor {
   readonly #door: CoordinatorDoor
   readonly #log: AuditLog
   readonly #actor: string
+  readonly webhooks: WebhooksApi
 
   constructor(door: CoordinatorDoor, log: AuditLog, actor: string) {
     this.#door = door
     this.#log = log
     this.#actor = actor
+    this.webhooks = new AuditedWebhooks(door.webhooks, (call, work, resultOf) => this.#audited(call, work, resultOf))
   }
 
   createJob: CoordinatorDoor['createJob'] = (request) =>
@@ -179,6 +182,8 @@ export class AuditedDoor implements CoordinatorDoor {
   sites: CoordinatorDoor['sites'] = () => this.#door.sites()
   audit: CoordinatorDoor['audit'] = (query) => this.#door.audit(query)
   watchJob: CoordinatorDoor['watchJob'] = (id, sinceId, signal) => this.#door.watchJob(id, sinceId, signal)
+  watchFleet: CoordinatorDoor['watchFleet'] = (filter, signal) => this.#door.watchFleet(filter, signal)
+  lastFleetEventId: CoordinatorDoor['lastFleetEventId'] = () => this.#door.lastFleetEventId()
   nodeConnected: CoordinatorDoor['nodeConnected'] = (link, hello) => this.#door.nodeConnected(link, hello)
   version: CoordinatorDoor['version'] = () => this.#door.version()
   ready: CoordinatorDoor['ready'] = () => this.#door.ready()
@@ -192,13 +197,15 @@ export class AuditedDoor implements CoordinatorDoor {
   }
 }
 
-/** What was asked without its depth: `policy.quorum: 1`. What says nothing (null) is left out. */
+/** What was asked without its depth: `policy.quorum: 1`. What says nothing (null) is left out, as is any secret. */
 export function summaryOf(asked: object): AuditRequest {
   const fields: [string, string | number | boolean][] = []
   const walk = (value: unknown, name: string): void => {
     if (value === null || value === undefined || fields.length >= AUDIT_FIELDS_MAX) return
     if (typeof value === 'object') {
-      for (const [key, inner] of Object.entries(value)) walk(inner, name === '' ? key : `${name}.${key}`)
+      for (const [key, inner] of Object.entries(value)) {
+        if (key !== 'secret') walk(inner, name === '' ? key : `${name}.${key}`)
+      }
     } else if (typeof value === 'string') fields.push([name, textOf(value)])
     else if (typeof value === 'boolean' || Number.isFinite(value)) fields.push([name, value as boolean | number])
   }

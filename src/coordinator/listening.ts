@@ -49,6 +49,7 @@ export function nodeConnected(world: World, link: NodeLink, hello: Hello): NodeS
     // What it said last: this may run when it has said hello again.
     await world.store.nodes.put(known.identity, [...known.sites.values()], world.clock.nowMs(), known.publicKey)
     if (known.link !== link) return
+    world.standings.look(known)
     await discardVain(world, known)
     welcomeToJobs(world, known)
     for (const site of world.sites.keys()) steer(world, known, site)
@@ -138,6 +139,8 @@ function take(world: World, known: KnownNode, link: NodeLink, message: FromNode)
         // What came by a connection that is gone must not undo what a newer hello says.
         if (known.link !== link) return
         for (const holdings of message.sites) known.setHoldings(holdings)
+        // Before it is steered back: that it drifted is news, however soon it is mended.
+        world.standings.look(known)
         await world.store.nodes.setSites(known.identity.id, message.sites, world.clock.nowMs())
         for (const site of world.sites.keys()) steer(world, known, site)
       })

@@ -4,21 +4,26 @@ import { makeDataDirectory } from '../base/directories.js'
 import { EngineError, toEngineError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
 import type { Metrics } from '../base/metrics.js'
-import { newIdentity, systemRandom } from '../base/random.js'
+import { idSource, newIdentity, systemRandom } from '../base/random.js'
 import { Signer } from '../base/signing.js'
+import { readSoftware } from '../base/software.js'
 import { Content } from '../content/index.js'
 import type { DataListen } from '../model/node.js'
 import { generateKey, publicKeyOf } from '../native/keys.js'
 import { Relay } from '../native/relay.js'
 import { lockDirectory } from '../native/storage.js'
 import { WorkerPool } from '../pool/pool.js'
+import { Deliverer } from '../outside/webhooks/deliverer.js'
 import { Store } from '../store/store.js'
 import { Transfers } from '../transfer/index.js'
+import { Announcing } from './announcing.js'
 import { AuditLog } from './auditing.js'
 import { WholePacking } from './catching-up.js'
 import { Checks } from './checking.js'
+import { DurableOutbox } from './outbox.js'
 import { Roster } from './roster.js'
 import { ReceiptBook } from './receipt-book.js'
+import { NodeStandings } from './standings.js'
 import { Watching } from './watching.js'
 import type { World } from './world.js'
 
@@ -34,6 +39,8 @@ export interface OpeningOptions {
   readonly clock: Clock
   readonly metrics: Metrics
   readonly closing: AbortSignal
+  /** Every webhook may be on a private address. */
+  readonly allowPrivate: boolean
 }
 
 /** What was opened, and how each of it is closed: the last opened first. */
@@ -83,12 +90,15 @@ export async function openWorld(options: OpeningOptions, opened: OpenedWorld): P
   const transferLog = log.child({ room: 'transfer' })
   const transfers = new Transfers({ relay, source, publicKey, log: transferLog })
   opened.keep('transfers', transfers, (it) => it.closeAll())
+  const announcing = openAnnouncing({ ...options, store, coordinatorId }, opened)
   const world: World = {
     ...{ store, content, transfers, clock, log, metrics, coordinatorId, source, closing, repair },
     openedAtMs: clock.monotonicMs(),
     publicKey: publicKey.toString('hex'),
     roster: new Roster(),
     watching: new Watching(store.events),
+    announcing,
+    standings: new NodeStandings(() => world),
     receiptBook: new ReceiptBook(store),
     auditLog,
     wholes: new WholePacking(() => world),
@@ -100,6 +110,22 @@ export async function openWorld(options: OpeningOptions, opened: OpenedWorld): P
   }
   opened.world = world
   return world
+}
+
+/** What tells the world outside; it delivers nothing before it is rung for. */
+function openAnnouncing(
+  options: OpeningOptions & { readonly store: Store; readonly coordinatorId: string },
+  opened: OpenedWorld,
+): Announcing {
+  const { store, coordinatorId, clock, metrics, allowPrivate } = options
+  const nowMs = (): number => clock.nowMs()
+  const outbox = new DurableOutbox({ store, newId: idSource(nowMs, systemRandom), allowPrivate, nowMs })
+  const { name, version } = readSoftware()
+  const about = { outbox, coordinatorId, allowPrivate, userAgent: `${name}/${version}` }
+  const log = options.log.child({ room: 'outside' })
+  const deliverer = new Deliverer({ ...about, clock, random: systemRandom, log, metrics })
+  opened.keep('callbacks', deliverer, (it) => it.close())
+  return new Announcing({ store, outbox, deliverer, clock, coordinatorId })
 }
 
 /** Made once and kept: nodes know a coordinator by its key. */

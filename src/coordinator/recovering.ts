@@ -18,6 +18,7 @@ export async function recover(world: World): Promise<void> {
   }
   for (const { site } of await world.store.sites.list()) await refreshSite(world, site)
   for (const record of await world.store.jobs.unfinished()) await takeUp(world, record)
+  await world.standings.recover()
   await sweep(world)
   for (const { record } of world.sites.values()) await mendShadow(world, record.site, record.target?.release ?? null)
 }

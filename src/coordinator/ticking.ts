@@ -1,5 +1,6 @@
 import { EngineError, isErrorCode, toEngineError } from '../base/errors.js'
 import { PROGRESS_INTERVAL_MS } from '../base/limits.js'
+import { PRUNE_EVERY_MS } from '../base/outside-limits.js'
 import { SECOND_MS } from '../base/units.js'
 import type { SessionStatus } from '../native/relay.js'
 import type { LiveJob } from './live-job.js'
@@ -15,9 +16,11 @@ export class Ticking {
   readonly #world: World
   readonly #sentBefore = new Map<number, number>()
   #round = 0
+  #prunedAtMs: number
 
   constructor(world: World) {
     this.#world = world
+    this.#prunedAtMs = world.clock.monotonicMs()
   }
 
   /** One round; called every PROGRESS_INTERVAL_MS. Never throws. */
@@ -31,6 +34,8 @@ export class Ticking {
       for (const job of world.jobs.values()) this.#tell(job)
       if (this.#round % ROUNDS_PER_STEER !== 0) return
       for (const known of world.roster.all) for (const site of world.sites.keys()) steer(world, known, site)
+      for (const known of world.roster.all) world.standings.look(known)
+      this.#prune()
       closeIdleTransfers(world)
       this.#count()
     } catch (error) {
@@ -79,6 +84,14 @@ export class Ticking {
     for (const job of world.jobs.values()) {
       if (job.assignment?.id === assignmentId && job.record.state !== 'committing') job.controller.abort(error)
     }
+  }
+
+  /** Jobs that end prune the database, too; of nodes and webhooks things are written without any job. */
+  #prune(): void {
+    const { clock, store } = this.#world
+    if (clock.monotonicMs() - this.#prunedAtMs < PRUNE_EVERY_MS) return
+    this.#prunedAtMs = clock.monotonicMs()
+    inBackground(this.#world, 'pruning', async () => void (await store.prune(clock.nowMs())))
   }
 
   #count(): void {

@@ -22,6 +22,8 @@ import type { LiveJob } from './live-job.js'
 import { toView } from './live-job.js'
 import type { Roster } from './roster.js'
 import type { ReceiptBook } from './receipt-book.js'
+import type { Announcing } from './announcing.js'
+import type { NodeStandings } from './standings.js'
 import type { Watching } from './watching.js'
 import type { Wholes } from './wholes.js'
 
@@ -60,6 +62,8 @@ export interface World {
   readonly source: PeerRef
   readonly roster: Roster
   readonly watching: Watching
+  readonly announcing: Announcing
+  readonly standings: NodeStandings
   readonly receiptBook: ReceiptBook
   readonly auditLog: AuditLog
   readonly wholes: Wholes
@@ -121,11 +125,13 @@ async function move(
       await tables.jobs.update(job.id, patch)
       await tables.jobNodes.put(job.id, parts)
       await tables.events.append(job.id, event)
+      await world.announcing.announceJob(tables, happening.type, event.job, atMs)
     })
   await (isFinal(state) ? write(job.parts) : job.saveParts(write))
   job.record = record
   job.bell.ring()
   world.watching.tell(job.id, event)
+  world.announcing.ring()
   world.log.info({ jobId: job.id, site: record.site, release: record.release, state, happening: happening.type }, 'job')
 }
 

@@ -8,6 +8,7 @@ import { spine } from './migrations/0001-spine.js'
 import { asked } from './migrations/0002-asked.js'
 import { commands } from './migrations/0003-commands.js'
 import { audit } from './migrations/0004-audit.js'
+import { webhooks } from './migrations/0005-webhooks.js'
 import type { Schema } from './schema.js'
 
 /** In order; a migration that was released is never edited. */
@@ -16,6 +17,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '0002-asked': asked,
   '0003-commands': commands,
   '0004-audit': audit,
+  '0005-webhooks': webhooks,
 }
 
 /** Says what an error of SQLite means to the operator. */

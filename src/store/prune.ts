@@ -5,6 +5,7 @@ import {
   JOB_EVENTS_KEPT_MS,
   SNAPSHOTS_KEPT_PER_SITE,
 } from '../base/limits.js'
+import { DELIVERIES_KEPT, DELIVERIES_WAITING_MAX, FLEET_EVENTS_KEPT_MS } from '../base/outside-limits.js'
 import type { Schema } from './schema.js'
 
 export interface PruneLimits {
@@ -12,6 +13,9 @@ export interface PruneLimits {
   readonly eventsPerJob: number
   readonly eventsKeptMs: number
   readonly snapshotsPerSite: number
+  readonly deliveriesPerWebhook: number
+  readonly deliveriesWaiting: number
+  readonly fleetEventsKeptMs: number
 }
 
 export interface PruneReport {
@@ -19,6 +23,7 @@ export interface PruneReport {
   readonly eventsDropped: number
   readonly snapshotsDropped: number
   readonly releasesDropped: number
+  readonly deliveriesDropped: number
 }
 
 export const defaultPruneLimits: PruneLimits = {
@@ -26,6 +31,9 @@ export const defaultPruneLimits: PruneLimits = {
   eventsPerJob: JOB_EVENTS_KEPT,
   eventsKeptMs: JOB_EVENTS_KEPT_MS,
   snapshotsPerSite: SNAPSHOTS_KEPT_PER_SITE,
+  deliveriesPerWebhook: DELIVERIES_KEPT,
+  deliveriesWaiting: DELIVERIES_WAITING_MAX,
+  fleetEventsKeptMs: FLEET_EVENTS_KEPT_MS,
 }
 
 /**
@@ -57,11 +65,13 @@ export async function prune(db: Kysely<Schema>, nowMs: number, limits: PruneLimi
       ) where place > ${limits.snapshotsPerSite}
     )`.execute(db)
   const releases = await pruneReleases(db)
+  const deliveries = await pruneDeliveries(db, nowMs, limits)
   return {
     jobsDropped: Number(jobs.numAffectedRows ?? 0n),
     eventsDropped: Number(events.numAffectedRows ?? 0n),
     snapshotsDropped: Number(snapshots.numAffectedRows ?? 0n),
     releasesDropped: releases,
+    deliveriesDropped: deliveries,
   }
 }
 
@@ -76,4 +86,35 @@ async function pruneReleases(db: Kysely<Schema>): Promise<number> {
       union select site, base_release from jobs where base_release is not null
     )`.execute(db)
   return Number(releases.numAffectedRows ?? 0n)
+}
+
+/**
+ * Drops old deliveries that are over, gives up the oldest of too many that wait, then drops callbacks of jobs that have
+ * nothing left to tell, and events that are neither replayed any more nor named by a delivery.
+ */
+async function pruneDeliveries(db: Kysely<Schema>, nowMs: number, limits: PruneLimits): Promise<number> {
+  const over = await sql`
+    delete from deliveries where id in (
+      select id from (
+        select id, row_number() over (partition by webhook_id order by event_id desc) as place
+        from deliveries where state != 'waiting'
+      ) where place > ${limits.deliveriesPerWebhook}
+    )`.execute(db)
+  await sql`
+    update deliveries set state = 'failed', next_at_ms = null, last_error = 'too many wait for this webhook'
+    where id in (
+      select id from (
+        select id, row_number() over (partition by webhook_id order by event_id desc) as place
+        from deliveries where state = 'waiting'
+      ) where place > ${limits.deliveriesWaiting}
+    )`.execute(db)
+  await sql`
+    delete from webhooks where job_id is not null
+      and job_id not in (select id from jobs where finished_at_ms is null)
+      and id not in (select webhook_id from deliveries where state = 'waiting')
+      and created_at_ms < ${nowMs - limits.fleetEventsKeptMs}`.execute(db)
+  await sql`
+    delete from fleet_events where at_ms < ${nowMs - limits.fleetEventsKeptMs}
+      and id not in (select event_id from deliveries)`.execute(db)
+  return Number(over.numAffectedRows ?? 0n)
 }

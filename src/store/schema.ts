@@ -159,6 +159,52 @@ interface AuditOpenTable {
   request: string
 }
 
+interface FleetEventsTable {
+  id: Generated<number>
+  type: string
+  subject: string
+  site: string | null
+  at_ms: number
+  data: string
+}
+
+interface WebhooksTable {
+  id: string
+  url: string
+  types: string
+  site: string | null
+  secrets: string
+  allow_private: number
+  job_id: string | null
+  created_at_ms: number
+  off_at_ms: number | null
+  off_reason: string | null
+  failing_since_ms: number | null
+  delivered_at_ms: number | null
+}
+
+interface DeliveriesTable {
+  id: string
+  webhook_id: string
+  event_id: number
+  state: string
+  attempts: number
+  since_ms: number
+  next_at_ms: number | null
+  created_at_ms: number
+  last_at_ms: number | null
+  last_status: number | null
+  last_ms: number | null
+  last_error: string | null
+}
+
+interface StandingsTable {
+  node_id: string
+  site: string
+  standing: string
+  release: number | null
+}
+
 export interface Schema {
   meta: MetaTable
   sites: SitesTable
@@ -172,6 +218,10 @@ export interface Schema {
   snapshots: SnapshotsTable
   audit: AuditTable
   audit_open: AuditOpenTable
+  fleet_events: FleetEventsTable
+  webhooks: WebhooksTable
+  deliveries: DeliveriesTable
+  standings: StandingsTable
 }
 
 export type Row<T extends keyof Schema> = Selectable<Schema[T]>

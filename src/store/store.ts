@@ -7,7 +7,9 @@ import { EngineError } from '../base/errors.js'
 import { Assignments } from './assignments.js'
 import { Audit } from './audit.js'
 import { openDatabase } from './database.js'
+import { Deliveries } from './deliveries.js'
 import { Events } from './events.js'
+import { FleetEvents } from './fleet-events.js'
 import { JobNodes } from './job-nodes.js'
 import { Jobs } from './jobs.js'
 import { Meta } from './meta.js'
@@ -18,6 +20,8 @@ import { Releases } from './releases.js'
 import type { Queries, Schema } from './schema.js'
 import { Sites } from './sites.js'
 import { Snapshots } from './snapshots.js'
+import { Standings } from './standings.js'
+import { Webhooks } from './webhooks.js'
 
 /** All nouns over one connection or one transaction. */
 export interface Tables {
@@ -32,6 +36,10 @@ export interface Tables {
   readonly events: Events
   readonly snapshots: Snapshots
   readonly audit: Audit
+  readonly webhooks: Webhooks
+  readonly standings: Standings
+  readonly fleetEvents: FleetEvents
+  readonly deliveries: Deliveries
 }
 
 function tablesOver(db: Queries): Tables {
@@ -47,6 +55,10 @@ function tablesOver(db: Queries): Tables {
     events: new Events(db),
     snapshots: new Snapshots(db),
     audit: new Audit(db),
+    webhooks: new Webhooks(db),
+    standings: new Standings(db),
+    fleetEvents: new FleetEvents(db),
+    deliveries: new Deliveries(db),
   }
 }
 
@@ -62,6 +74,10 @@ export class Store implements Tables {
   readonly events: Events
   readonly snapshots: Snapshots
   readonly audit: Audit
+  readonly webhooks: Webhooks
+  readonly standings: Standings
+  readonly fleetEvents: FleetEvents
+  readonly deliveries: Deliveries
   readonly #db: Kysely<Schema>
   readonly #transaction = new AsyncLocalStorage<{ open: boolean }>()
   #closed = false
@@ -80,6 +96,10 @@ export class Store implements Tables {
     this.events = tables.events
     this.snapshots = tables.snapshots
     this.audit = tables.audit
+    this.webhooks = tables.webhooks
+    this.standings = tables.standings
+    this.fleetEvents = tables.fleetEvents
+    this.deliveries = tables.deliveries
   }
 
   /**

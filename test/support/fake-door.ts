@@ -3,6 +3,7 @@ import { EngineError } from '../../src/base/errors.js'
 import type {
   AuditQuery,
   CoordinatorDoor,
+  FleetFilter,
   JobFilter,
   NodeLink,
   NodeSession,
@@ -11,9 +12,11 @@ import type {
 import type { FromNode, Hello } from '../../src/control/schema/channel.js'
 import { type AuditPage, type AuditRecord, pageOf } from '../../src/model/audit.js'
 import type { JobEvent } from '../../src/model/event.js'
+import { type CloudEvent, matchesType } from '../../src/model/fleet-event.js'
 import type { JobRequest, JobState, JobView, Receipt } from '../../src/model/job.js'
 import type { NodeView } from '../../src/model/node.js'
 import type { SiteView } from '../../src/model/site.js'
+import { FakeWebhooks } from './fake-webhooks.js'
 
 const digits = (digit: string, length: number): string => digit.repeat(length)
 
@@ -59,6 +62,8 @@ export class FakeDoor implements CoordinatorDoor {
   readonly records: AuditRecord[] = []
   readonly joined: Joined[] = []
   readonly coordinatorId: string = digits('d', 32)
+  readonly webhooks: FakeWebhooks = new FakeWebhooks()
+  readonly fleetEvents: CloudEvent[] = []
   filter: JobFilter | null = null
   isReady = true
   /** Thrown by nodeConnected, once set. */
@@ -188,6 +193,33 @@ export class FakeDoor implements CoordinatorDoor {
     } finally {
       this.watchers -= 1
     }
+  }
+
+  /** Tells something of the fleet; watchers hear it. */
+  announce(type: string, data: CloudEvent['data'] = {}): void {
+    const id = String(this.fleetEvents.length + 1)
+    const about = { source: 'urn:test', type, subject: 'jobs/1', time: '2026-01-01T00:00:00.000Z', data }
+    this.fleetEvents.push({ specversion: '1.0', id, datacontenttype: 'application/json', ...about })
+    for (const wake of [...this.#wake]) wake()
+  }
+
+  async *watchFleet({ types, sinceId }: FleetFilter, signal: AbortSignal): AsyncGenerator<CloudEvent> {
+    let since = sinceId
+    this.watchers += 1
+    try {
+      while (!signal.aborted) {
+        const next = this.fleetEvents[since]
+        since += next === undefined ? 0 : 1
+        if (next === undefined) await this.#event(signal)
+        else if (types.some((pattern) => matchesType(pattern, next.type))) yield next
+      }
+    } finally {
+      this.watchers -= 1
+    }
+  }
+
+  async lastFleetEventId(): Promise<number> {
+    return this.fleetEvents.length
   }
 
   nodeConnected(link: NodeLink, hello: Hello): NodeSession {

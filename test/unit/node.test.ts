@@ -11,6 +11,7 @@ import { systemClock } from '../../src/base/clock.js'
 import { LINK_CHECK_MS } from '../../src/base/limits.js'
 import { createLogger } from '../../src/base/log.js'
 import { seededRandom } from '../../src/base/random.js'
+import type { FromCoordinator } from '../../src/control/schema/channel.js'
 import { Node, type NodeOptions } from '../../src/node.js'
 import { encodeRecord } from '../../src/node/journal.js'
 import { FakeCoordinator } from '../support/fake-coordinator.js'
@@ -308,6 +309,7 @@ t.test('what stands in the way of opening has its own code, and leaves nothing o
     [{ data: { host: '203.0.113.9' }, insecure: true }, 'ENGINE_ERR_LISTEN'],
     [{ data: { host: '0.0.0.0' } }, 'ENGINE_ERR_INSECURE_LISTEN'],
     [{ name: '../x' }, 'ENGINE_ERR_INVALID_ARGUMENT'],
+    [{ hooks: { reload: { command: ['./reload'] } } }, 'ENGINE_ERR_INVALID_ARGUMENT'],
     [{ groups: ['a', ''] }, 'ENGINE_ERR_INVALID_ARGUMENT'],
     [{ join: '127.0.0.1:7400' }, 'ENGINE_ERR_INVALID_ARGUMENT'],
     [{ dataDir: join(options.dataDir, '../file/node') }, 'ENGINE_ERR_DATA_DIR_UNWRITABLE'],
@@ -320,6 +322,34 @@ t.test('what stands in the way of opening has its own code, and leaves nothing o
   await writeFile(join(options.dataDir, 'identity.json'), '{}')
   await t.rejects(open(), { code: 'ENGINE_ERR_IDENTITY_DAMAGED' })
 })
+
+t.test(
+  'hooks are told, run when they are named, and one that was cut off is answered after the next start',
+  async (t) => {
+    const { coordinator, open, options } = await setUp(t)
+    const hooks: NonNullable<NodeOptions['hooks']> = {
+      say: { command: ['echo', '{word}'], arguments: { word: { type: 'string' } } },
+      slow: { command: ['sh', '-c', 'touch begun; exec sleep 1000'] },
+    }
+    const node = await open({ hooks })
+    const joined = await coordinator.joined()
+    t.match(joined.hello.hooks, [{ name: 'say', arguments: [{ name: 'word' }] }, { name: 'slow' }])
+    const order = (number: number, hook: string, args: Record<string, string> = {}): FromCoordinator => ({
+      ...{ type: 'execute', commandId: `c${number}`, jobId: 'j', number, after: null, site: 'www' },
+      command: { type: 'run-hook', hook, args },
+    })
+    joined.link.send(order(1, 'say', { word: '$(id) *' }))
+    t.match(await coordinator.reported(joined, 'completion', 'run-hook'), { number: 1, output: '$(id) *\n' })
+    joined.link.send(order(2, 'slow'))
+    await until('it began', () => existsSync(join(options.dataDir, 'begun')))
+    await node.close()
+    await open({ hooks })
+    const again = await coordinator.joined(2)
+    again.link.send(order(2, 'slow'))
+    const failure = await coordinator.reported(again, 'failure', 'run-hook')
+    t.match(failure, { number: 2, error: { code: 'ENGINE_ERR_COMMAND_INTERRUPTED' } })
+  },
+)
 
 t.test('a signal closes the node', async (t) => {
   const { coordinator, open } = await setUp(t)

@@ -1,12 +1,11 @@
-import type { IncomingHttpHeaders } from 'node:http'
 import { z } from 'zod'
-import { EngineError } from '../../base/errors.js'
 import type { JobEvent } from '../../model/event.js'
 import type { CoordinatorDoor } from '../door.js'
 import { eventQuery, jobEvent } from '../schema/event.js'
 import { jobList, jobParams, jobQuery, jobRequest, jobView } from '../schema/job.js'
 import { receiptList } from '../schema/receipt.js'
 import { type App, problemAnswer, type RouteContext } from './context.js'
+import { sinceOf } from './last-event-id.js'
 
 const tags = ['jobs']
 
@@ -126,14 +125,6 @@ function jobEventRoute(app: App, context: RouteContext): void {
       return reply
     },
   })
-}
-
-/** Where the reader stands: the header that browsers send again, else the query, else the beginning. */
-function sinceOf(headers: IncomingHttpHeaders, sinceId: number | undefined): number | null {
-  const header = headers['last-event-id']
-  if (header === undefined || header === '') return sinceId ?? null
-  if (typeof header === 'string' && /^\d{1,15}$/.test(header)) return Number(header)
-  throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'Last-Event-ID', why: 'it is no event id' })
 }
 
 async function* resumed(first: JobEvent, rest: AsyncIterator<JobEvent>): AsyncGenerator<JobEvent> {

@@ -2,8 +2,9 @@
 // Method: orders at the bounds, and the bounds as the wire crate has them.
 import { readFile } from 'node:fs/promises'
 import t from 'tap'
-import { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, STRAND_COUNT_MAX } from '../../../src/base/limits.js'
-import { stage } from '../../../src/control/schema/channel.js'
+import { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, HOOKS_MAX, STRAND_COUNT_MAX } from '../../../src/base/limits.js'
+import { readHooks } from '../../../src/config/hooks.js'
+import { hello, holdings, stage } from '../../../src/control/schema/channel.js'
 
 function order(chunkBytes: number) {
   const plan = { strandCount: 1, parents: [[]], peers: [] }
@@ -42,4 +43,33 @@ t.test('bounds that both planes name are the same', async (t) => {
     CHUNK_BYTES_MAX,
     STRAND_COUNT_MAX,
   ])
+})
+
+t.test('a node tells its hooks, and none that are too many, too long or no hooks', async (t) => {
+  const declared = readHooks({
+    purge: { command: ['p'], arguments: { a: { type: 'choice', choices: ['x'] }, b: { type: 'integer', default: 1 } } },
+  })
+  const told = declared.map(({ name, on, sites, repeatable, arguments: all }) => ({
+    ...{ name, on, sites, repeatable, arguments: all },
+  }))
+  const node = { id: 'a'.repeat(32), name: 'n', groups: [], segment: 's', dataAddress: { host: '127.0.0.1', port: 1 } }
+  const say = (hooks: unknown): boolean =>
+    hello.safeParse({ type: 'hello', version: 1, role: 'node', software: 's', node, sites: [], hooks }).success
+  t.ok(say(undefined), 'early nodes have none')
+  t.ok(say(told))
+  const [one] = told
+  const argument = one?.arguments[0]
+  const bad: readonly unknown[] = [
+    ...[null, {}, 'x', [null], [{}], [{ ...one, name: '__proto__' }], [{ ...one, name: 'a b' }]],
+    ...[[{ ...one, on: 'always' }], [{ ...one, sites: Array(1000).fill('www') }]],
+    [{ ...one, arguments: Array(1000).fill(argument) }],
+    [{ ...one, arguments: [{ ...argument, name: '__proto__' }] }],
+    [{ ...one, arguments: [{ ...argument, pattern: 'x'.repeat(1_000_000) }] }],
+    [{ ...one, arguments: [{ ...argument, choices: Array(1000).fill('x') }] }],
+    [{ ...one, arguments: [{ ...argument, default: { toString: 1 } }] }],
+    Array(HOOKS_MAX + 1).fill(one),
+  ]
+  for (const hooks of bad) t.notOk(say(hooks), JSON.stringify(hooks).slice(0, 80))
+  const site = { site: 'www', live: null, held: [], trouble: 'x'.repeat(1_000_000) }
+  t.notOk(holdings.safeParse({ type: 'holdings', sites: [site] }).success)
 })

@@ -8,6 +8,8 @@ import { LiveJob } from '../../../src/coordinator/live-job.js'
 import type { World } from '../../../src/coordinator/world.js'
 import { Store } from '../../../src/store/store.js'
 import { jobRecord } from '../../support/records.js'
+import { FakeWebhooks } from '../../support/fake-webhooks.js'
+import { untold } from '../../support/untold.js'
 
 interface Place {
   testdir(content: { data: Record<string, never> }): string
@@ -22,11 +24,12 @@ async function place(t: Place) {
   job.running = new Promise(() => {})
   await store.jobs.create(job.record)
   const world = {
+    ...untold,
     ...{ store, jobs: new Map([[job.id, job]]), closing: new AbortController().signal },
     content: { paths: { directory: dataDir } },
   } as unknown as World
   const version = { name: '', version: '', apiVersion: 1, channelVersion: 1, coordinatorId: '', publicKey: '' }
-  return { dataDir, store, job, door: new Door({ world, newJobId: () => '', version }) }
+  return { dataDir, store, job, door: new Door({ world, newJobId: () => '', version, webhooks: new FakeWebhooks() }) }
 }
 
 t.test('a commit is answered before it is decided, and stands', async (t) => {

@@ -46,6 +46,40 @@ const publish: JobRequest = {
   policy: { stageOnly: false, maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' },
 }
 
+t.test('who adds and changes webhooks is recorded, no secret is, nor the path of an address', async (t) => {
+  const { door, log, records } = await place(t)
+  const { webhooks } = new AuditedDoor(door, log, '10.0.0.7')
+  const secret = `whsec_${'A'.repeat(43)}=`
+  const { webhook } = await webhooks.add({
+    url: 'https://a.test/hook?key=hidden',
+    types: ['job.*'],
+    site: 'www',
+    secret,
+  })
+  await webhooks.rotate(webhook.id, secret)
+  await webhooks.ping(webhook.id)
+  await webhooks.resend(webhook.id, 'w1_1')
+  await webhooks.remove(webhook.id)
+  await t.rejects(webhooks.remove(webhook.id), { code: 'ENGINE_ERR_WEBHOOK_UNKNOWN' })
+  const all = await records()
+  t.match(all, [
+    {
+      action: 'addWebhook',
+      subject: 'host a.test',
+      actor: '10.0.0.7',
+      request: { types: 'job.*', site: 'www' },
+      result: 'w1',
+    },
+    { action: 'rotateWebhook', subject: 'webhook w1', request: {} },
+    { action: 'pingWebhook', subject: 'webhook w1' },
+    { action: 'resendDelivery', subject: 'webhook w1', request: { deliveryId: 'w1_1' } },
+    { action: 'removeWebhook', subject: 'webhook w1', outcome: 'done' },
+    { action: 'removeWebhook', subject: 'webhook w1', outcome: 'refused', code: 'ENGINE_ERR_WEBHOOK_UNKNOWN' },
+  ])
+  t.notMatch(JSON.stringify(all), /whsec|hidden/)
+  t.same(summaryOf({ callback: { url: 'https://a.test/', secret } }), { 'callback.url': 'https://a.test/' })
+})
+
 t.test('every change is recorded with who asked for it, what it was and what came of it', async (t) => {
   const { door, log, records, check } = await place(t)
   const theirs = new AuditedDoor(door, log, '10.0.0.7')

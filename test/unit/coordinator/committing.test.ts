@@ -16,6 +16,7 @@ import { Store } from '../../../src/store/store.js'
 import { newPart } from '../../../src/track/fold.js'
 import { ManualClock } from '../../support/manual-clock.js'
 import { until } from '../../support/until.js'
+import { untold } from '../../support/untold.js'
 
 const identity = {
   ...{ id: 'a'.repeat(32), name: 'one', groups: ['edge'], segment: 'lan' },
@@ -45,6 +46,7 @@ async function place(t: { testdir(): string; teardown(run: () => unknown): void 
   const known = roster.admit(identity, [{ site: 'www', live: other, held: [old, other] } as never], 1)
   known.link = { send: (message) => void heard.push(message), close: () => {} }
   const world = {
+    ...untold,
     ...{ store, watching, roster, clock, log: silentLogger, metrics: createMetrics(), stale: [] },
     ...{ jobs: new Map([[job.id, job]]), sites: new Map(), background: new Set() },
     ...{ closing: new AbortController().signal },

@@ -23,6 +23,7 @@ import { someSigner } from '../../support/audit.js'
 import { FakeNode } from '../../support/fake-node.js'
 import { ManualClock } from '../../support/manual-clock.js'
 import { until } from '../../support/until.js'
+import { untold } from '../../support/untold.js'
 
 t.test('a node that says nothing but answers pings was heard just now', async (t) => {
   const clock = new ManualClock()
@@ -44,6 +45,7 @@ t.test('a node that says more than can be taken is let go, one that tells all th
     goOn = resolve
   })
   const world = {
+    ...untold,
     ...{ roster: new Roster(), clock: new ManualClock(), log: silentLogger, stale: [] },
     ...{ sites: new Map(), jobs: new Map(), closing: new AbortController().signal },
     checks: new Checks(),
@@ -80,6 +82,7 @@ function place(record: (receipt: Receipt) => Promise<void> = async () => {}) {
   const plan = { strandCount: 1, parents: [[]], peers: [] }
   const transfer = { assignmentId: 'x', partOf: () => ({ plan, changed: [] }) }
   const world = {
+    ...untold,
     ...{ clock, roster, metrics, log: silentLogger, stale: [], jobs: new Map(), closing: new AbortController().signal },
     sites: new Map([['www', { record: { site: 'www', group: 'edge', target }, assignments }]]),
     transfers: { get: () => transfer },

@@ -13,6 +13,7 @@ import { Store } from '../../../src/store/store.js'
 import { foldPart, newPart } from '../../../src/track/fold.js'
 import { ManualClock } from '../../support/manual-clock.js'
 import { jobRecord, nodeIdentity } from '../../support/records.js'
+import { untold } from '../../support/untold.js'
 
 interface Place {
   testdir(): string
@@ -31,6 +32,7 @@ async function place(t: Place) {
   await store.jobNodes.put(job.id, [part])
   job.setPart(foldPart(part, { type: 'staged' }), 1)
   const world = {
+    ...untold,
     ...{ store, watching: new Watching(store.events), clock: new ManualClock(), log: silentLogger },
     ...{ roster: new Roster(), jobs: new Map([[job.id, job]]), sites: new Map(), background: new Set() },
     ...{ transfers: { poll: () => [] }, closing: new AbortController().signal },

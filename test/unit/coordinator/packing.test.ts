@@ -13,6 +13,7 @@ import { refreshSite, type World } from '../../../src/coordinator/world.js'
 import { Store } from '../../../src/store/store.js'
 import { ManualClock } from '../../support/manual-clock.js'
 import { jobRecord, nodeIdentity } from '../../support/records.js'
+import { untold } from '../../support/untold.js'
 
 /** What is wrong with the content; the pack removes its files before it says so. */
 const changing = new EngineError('ENGINE_ERR_FILE_CHANGING', { path: '/srv/www/page' })
@@ -40,6 +41,7 @@ async function place(t: { testdir(): string; teardown(run: () => unknown): void 
     throw missing
   }
   const world = {
+    ...untold,
     ...{ store, clock, roster, watching, log: silentLogger, metrics: createMetrics(), openedAtMs: 0 },
     ...{ jobs: new Map([[job.id, job]]), sites: new Map(), closing: new AbortController().signal },
     content: { scan: async () => ({ ...counts, treeHash: 'e'.repeat(64), identical: false }), pack, paths },

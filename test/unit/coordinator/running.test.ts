@@ -14,6 +14,7 @@ import type { World } from '../../../src/coordinator/world.js'
 import { Store } from '../../../src/store/store.js'
 import { ManualClock } from '../../support/manual-clock.js'
 import { until } from '../../support/until.js'
+import { untold } from '../../support/untold.js'
 
 interface Place {
   testdir(): string
@@ -41,6 +42,7 @@ async function place(t: Place, refusals: number) {
     return left < 0 ? transaction(work) : Promise.reject(new EngineError('ENGINE_ERR_DATABASE_BUSY', { path: 'db' }))
   }
   const world = {
+    ...untold,
     ...{ store, watching, roster: new Roster(), clock, log: silentLogger, metrics: createMetrics(), stale: [] },
     ...{ jobs: new Map([[job.id, job]]), sites: new Map(), background: new Set(), closing: closing.signal },
     content: { dropScan: async () => {} },

@@ -14,6 +14,7 @@ import type { SessionStatus } from '../../../src/native/relay.js'
 import { Store } from '../../../src/store/store.js'
 import { newPart } from '../../../src/track/fold.js'
 import { ManualClock } from '../../support/manual-clock.js'
+import { untold } from '../../support/untold.js'
 
 interface Place {
   testdir(): string
@@ -39,6 +40,7 @@ async function place(t: Place): Promise<{ world: World; job: LiveJob; statuses: 
   await watching.begin(job.id, true)
   const statuses: SessionStatus[] = []
   const world = {
+    ...untold,
     ...{ store, watching, roster: new Roster(), clock: new ManualClock(), log: silentLogger },
     ...{ metrics: createMetrics(), jobs: new Map([[job.id, job]]), sites: new Map(), background: new Set() },
     ...{ transfers: { poll: () => statuses, close: () => {} }, closing: new AbortController().signal },

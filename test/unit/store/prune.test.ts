@@ -7,7 +7,10 @@ import type { PruneLimits } from '../../../src/store/prune.js'
 import { Store } from '../../../src/store/store.js'
 import { assignmentRecord, jobNode, jobRecord, receipt } from '../../support/records.js'
 
-const limits: PruneLimits = { finishedJobsPerSite: 2, eventsPerJob: 3, eventsKeptMs: 100, snapshotsPerSite: 2 }
+const limits: PruneLimits = {
+  ...{ finishedJobsPerSite: 2, eventsPerJob: 3, eventsKeptMs: 100, snapshotsPerSite: 2 },
+  ...{ deliveriesPerWebhook: 2, deliveriesWaiting: 3, fleetEventsKeptMs: 100 },
+}
 
 const opened = async (t: Test): Promise<Store> => {
   const store = await Store.open(join(t.testdir(), 'engine.db'))
@@ -30,7 +33,7 @@ t.test('of finished jobs the newest of each site are kept, with all that belongs
   t.same(await idsOf(store, 'img'), ['E'])
   t.equal((await store.jobNodes.list('A')).length + (await store.receipts.list('A')).length, 0)
   t.equal((await store.jobNodes.list('D')).length + (await store.receipts.list('D')).length, 2)
-  const nothing = { jobsDropped: 0, eventsDropped: 0, snapshotsDropped: 0, releasesDropped: 0 }
+  const nothing = { jobsDropped: 0, eventsDropped: 0, snapshotsDropped: 0, releasesDropped: 0, deliveriesDropped: 0 }
   t.same(await store.prune(0, limits), nothing, 'once is enough')
 })
 

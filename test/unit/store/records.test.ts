@@ -100,6 +100,14 @@ t.test('of failures the last is kept', async (t) => {
   t.equal((await store.receipts.list(receipt().jobId)).length, 2, 'and beside it what was done in the end')
 })
 
+t.test('a completion that is told again with what hooks after it left is kept so, and not undone', async (t) => {
+  const store = await opened(t)
+  await store.jobs.create(jobRecord({ id: receipt().jobId }))
+  const error = { code: 'ENGINE_ERR_HOOK_FAILED', message: 'm', hint: 'h' }
+  for (const told of [receipt(), receipt({ output: 'no nginx\n', error }), receipt()]) await store.receipts.record(told)
+  t.same(await store.receipts.list(receipt().jobId), [receipt({ output: 'no nginx\n', error })])
+})
+
 t.test('a node comes back as it described itself last, and joined when it joined first', async (t) => {
   const store = await opened(t)
   const sites = [{ site: 'www', live: { release: 1, treeHash }, held: [{ release: 1, treeHash }] }]
