@@ -16,6 +16,7 @@ export type {
 } from './control/door.js'
 export type { AuditKind, AuditOutcome, AuditPage, AuditRecord } from './model/audit.js'
 export type { WebhooksApi } from './control/door.js'
+export type { HistoryEntry } from './model/history.js'
 export type { JobEvent } from './model/event.js'
 export type { CloudEvent, FleetEventType } from './model/fleet-event.js'
 export type { AssignmentRef, ChangeSummary, JobNode, JobPolicy, JobState, JobView, Receipt } from './model/job.js'

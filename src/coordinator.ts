@@ -35,6 +35,7 @@ import { launch, startJobs } from './coordinator/running.js'
 import { Ticking } from './coordinator/ticking.js'
 import type { World } from './coordinator/world.js'
 import type { AuditPage } from './model/audit.js'
+import type { HistoryEntry } from './model/history.js'
 import type { JobEvent } from './model/event.js'
 import type { CloudEvent } from './model/fleet-event.js'
 import type { JobRequest, JobView, Receipt } from './model/job.js'
@@ -207,6 +208,14 @@ export class Coordinator implements JobsApi {
   /** Who asked for which change and what came of it, oldest first, a page at a time. */
   audit({ sinceSeq = 0, limit = AUDIT_PAGE_DEFAULT }: Partial<AuditQuery> = {}): Promise<AuditPage> {
     return this.#parts.door.audit({ sinceSeq, limit })
+  }
+
+  /** Every kept job of a site that decided or failed, newest first. */
+  history(
+    site: string,
+    { limit = JOB_PAGE_DEFAULT }: { readonly limit?: number } = {},
+  ): Promise<readonly HistoryEntry[]> {
+    return this.#parts.door.history(site, limit)
   }
 
   async version(): Promise<VersionView> {

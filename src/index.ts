@@ -19,6 +19,7 @@ export type {
 export type { CoordinatorOptions } from './coordinator.js'
 export { Coordinator } from './coordinator.js'
 export type { AuditKind, AuditOutcome, AuditPage, AuditRecord } from './model/audit.js'
+export type { HistoryEntry } from './model/history.js'
 export type { JobEvent } from './model/event.js'
 export type { CloudEvent, FleetEventType } from './model/fleet-event.js'
 export type { AssignmentRef, ChangeSummary, JobNode, JobPolicy, JobState, JobView, Receipt } from './model/job.js'

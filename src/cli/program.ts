@@ -183,6 +183,16 @@ function addQueries(program: Command, run: Run): void {
 }
 
 function addRecord(program: Command, run: Run): void {
+  program
+    .command('history')
+    .description('what happened to a site, newest first: from which release to which, by whom and why')
+    .requiredOption('-s, --site <name>', 'site to look at')
+    .option('--limit <count>', 'at most so many')
+    .action(
+      run.command(async (context, _, flags) =>
+        (await import('./commands/history.js')).history(context, flags as never),
+      ),
+    )
   const audit = program
     .command('audit')
     .description('who asked for which change, in a chain that shows every tampering')

@@ -12,6 +12,7 @@ import {
   STREAM_OUTAGE_MS_MAX,
 } from '../base/limits.js'
 import type { AuditPage } from '../model/audit.js'
+import type { HistoryEntry } from '../model/history.js'
 import type { JobEvent } from '../model/event.js'
 import type { CloudEvent } from '../model/fleet-event.js'
 import type { JobPolicy, JobRequest, JobView, Receipt } from '../model/job.js'
@@ -169,6 +170,14 @@ export class Client implements JobsApi {
   /** Who asked for which change and what came of it, oldest first, a page at a time. */
   audit({ sinceSeq = 0, limit = AUDIT_PAGE_DEFAULT }: Partial<AuditQuery> = {}): Promise<AuditPage> {
     return this.#get(`/v1/audit?sinceSeq=${sinceSeq}&limit=${limit}`)
+  }
+
+  /** Every kept job of a site that decided or failed, newest first. */
+  history(
+    site: string,
+    { limit = JOB_PAGE_DEFAULT }: { readonly limit?: number } = {},
+  ): Promise<readonly HistoryEntry[]> {
+    return this.#items(`/v1/sites/${encodeURIComponent(site)}/history?limit=${limit}`)
   }
 
   version(): Promise<VersionView> {

@@ -2,6 +2,7 @@
 // Out: what routes and the node channel ask of a coordinator, and what its callers are given.
 // Never: code that runs; an implementation lives with the coordinator or with the client.
 import type { AuditPage } from '../model/audit.js'
+import type { HistoryEntry } from '../model/history.js'
 import type { JobEvent } from '../model/event.js'
 import type { JobPolicy, JobRequest, JobState, JobView, Receipt } from '../model/job.js'
 import type { NodeView } from '../model/node.js'
@@ -84,6 +85,8 @@ export interface CoordinatorDoor {
   nodes(): Promise<readonly NodeView[]>
   sites(): Promise<readonly SiteView[]>
   audit(query: AuditQuery): Promise<AuditPage>
+  /** @throws {EngineError} ENGINE_ERR_SITE_UNKNOWN. */
+  history(site: string, limit: number): Promise<readonly HistoryEntry[]>
   /**
    * Tells the events of a job with id > `sinceId`, oldest first, then those that happen; ends after
    * `result`, at once when the job is over and nothing newer exists, or when `signal` fires (then
@@ -185,6 +188,8 @@ export interface JobsApi {
   sites(): Promise<readonly SiteView[]>
   /** Who asked for which change and what came of it, oldest first, a page at a time. */
   audit(query?: Partial<AuditQuery>): Promise<AuditPage>
+  /** Every kept job of a site that decided or failed, newest first. */
+  history(site: string, options?: { readonly limit?: number }): Promise<readonly HistoryEntry[]>
   version(): Promise<VersionView>
   readonly webhooks: WebhooksApi
   /**

@@ -15,6 +15,7 @@ import type { SiteView } from '../model/site.js'
 import type { JobRecord, JobWish } from '../store/jobs.js'
 import type { SiteRecord } from '../store/sites.js'
 import { newPart, toPart } from '../track/fold.js'
+import { historyOf } from './history.js'
 import { nodeConnected } from './listening.js'
 import { LiveJob, toView } from './live-job.js'
 import { launch, startJobs } from './running.js'
@@ -126,6 +127,8 @@ export class Door implements CoordinatorDoor {
   async audit({ sinceSeq, limit }: AuditQuery): Promise<AuditPage> {
     return pageOf(await this.#world.store.audit.list(sinceSeq, limit), limit)
   }
+
+  history: CoordinatorDoor['history'] = (site, limit) => historyOf(this.#world, site, limit)
 
   async *watchJob(id: string, sinceId: number, signal: AbortSignal): AsyncGenerator<JobEvent> {
     await this.getJob(id)

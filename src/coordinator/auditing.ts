@@ -181,6 +181,7 @@ export class AuditedDoor implements CoordinatorDoor {
   nodes: CoordinatorDoor['nodes'] = () => this.#door.nodes()
   sites: CoordinatorDoor['sites'] = () => this.#door.sites()
   audit: CoordinatorDoor['audit'] = (query) => this.#door.audit(query)
+  history: CoordinatorDoor['history'] = (site, limit) => this.#door.history(site, limit)
   watchJob: CoordinatorDoor['watchJob'] = (id, sinceId, signal) => this.#door.watchJob(id, sinceId, signal)
   watchFleet: CoordinatorDoor['watchFleet'] = (filter, signal) => this.#door.watchFleet(filter, signal)
   lastFleetEventId: CoordinatorDoor['lastFleetEventId'] = () => this.#door.lastFleetEventId()

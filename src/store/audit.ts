@@ -64,6 +64,14 @@ export class Audit {
     return (await query.limit(Math.min(limit, AUDIT_PAGE_MAX)).execute()).map(fromRow)
   }
 
+  /** Who asked for each of some jobs; what is not on record has no entry. */
+  async actorsOf(jobIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    if (jobIds.length === 0) return new Map()
+    const query = this.#db().selectFrom('audit').select(['result', 'actor']).where('action', '=', 'createJob')
+    const rows = await query.where('result', 'in', jobIds).execute()
+    return new Map(rows.flatMap(({ result, actor }) => (result === null ? [] : [[result, actor]])))
+  }
+
   async count(): Promise<number> {
     const query = this.#db().selectFrom('audit').select(sql<number>`coalesce(max(seq) - min(seq) + 1, 0)`.as('count'))
     return (await query.executeTakeFirst())?.count ?? 0

@@ -38,13 +38,29 @@ t.test('every change that was asked for is listed with who asked and what came o
   t.match((await fleet.engine('audit', 'ls')).stdout, /SEQ.*\n1 .*createJob +site www +done/)
 })
 
+t.test('the history of a site says who made which release live, and on how many nodes', async (t) => {
+  await writeFile(`${staging}/index.html`, 'two')
+  t.equal((await fleet.publish(staging, '-m', 'second')).code, 0, fleet.story())
+  const { stdout } = await fleet.engine('history', '-s', 'www', '--json')
+  const { items } = JSON.parse(stdout) as { items: Record<string, unknown>[] }
+  t.match(items, [
+    {
+      ...{ fromRelease: 1, toRelease: 2, actor: '127.0.0.1', reason: 'second', result: 'succeeded', nodesLive: 1 },
+      ...{ nodesBehind: 0, nodeCount: 1, changes: { filesChanged: 1 }, at: /Z$/, commands: ['publish', 'commit'] },
+    },
+    { fromRelease: null, toRelease: 1, changes: { filesAdded: 1 } },
+  ])
+  t.match((await fleet.engine('history', '-s', 'www', '--limit', '1')).stdout, /1→2 +succeeded +1\/1[^]*second\n$/)
+  t.equal((await fleet.engine('history', '-s', 'nope')).code, 3)
+})
+
 t.test('the chain is signed at a clean end, and holds for who has the export and the key alone', async (t) => {
   await fleet.stop('coordinator', 'SIGTERM')
   fleet.startCoordinator()
   await fleet.online(1)
   const verified = await fleet.engine('audit', 'verify', '--json')
   t.equal(verified.code, 0, verified.stderr)
-  t.match(lastLine(verified), { status: 'success', records: 3, signedHeads: 1, signedThroughSeq: 2 })
+  t.match(lastLine(verified), { status: 'success', records: 4, signedHeads: 1, signedThroughSeq: 3 })
   const { publicKey, head } = lastLine(verified) as { publicKey: string; head: { seq: number; hash: string } }
   const file = `${directory}/audit.jsonl`
   const { stdout } = await fleet.engine('audit', 'ls', '--json')
@@ -77,7 +93,7 @@ t.test('every receipt is signed by its node, and one that was altered proves not
   const receipts = (JSON.parse(verified.stdout) as { items: { proof: string }[] }).items
   t.ok(receipts.length >= 3 && receipts.every(({ proof }) => proof === 'signed'), verified.stdout)
   const { stdout: csv } = await fleet.engine('receipts', job, '--csv')
-  t.match(csv, /^node,number,command,[^\r]*\r\nn1,1,publish,receipt,1,[^]*\r\n$/)
+  t.match(csv, /^node,number,command,[^\r]*\r\nn1,1,publish,receipt,2,[^]*\r\n$/)
   const database = new SQLite(`${fleet.dataOf('coordinator')}/engine.db`)
   database.prepare("update receipts set bytes_fetched = bytes_fetched + 1 where kind = 'completion'").run()
   database.close()

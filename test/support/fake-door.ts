@@ -11,6 +11,7 @@ import type {
 } from '../../src/control/door.js'
 import type { FromNode, Hello } from '../../src/control/schema/channel.js'
 import { type AuditPage, type AuditRecord, pageOf } from '../../src/model/audit.js'
+import type { HistoryEntry } from '../../src/model/history.js'
 import type { JobEvent } from '../../src/model/event.js'
 import { type CloudEvent, matchesType } from '../../src/model/fleet-event.js'
 import type { JobRequest, JobState, JobView, Receipt } from '../../src/model/job.js'
@@ -60,6 +61,7 @@ export class FakeDoor implements CoordinatorDoor {
   readonly calls: string[] = []
   readonly jobs = new Map<string, JobView>()
   readonly records: AuditRecord[] = []
+  readonly entries: HistoryEntry[] = []
   readonly joined: Joined[] = []
   readonly coordinatorId: string = digits('d', 32)
   readonly webhooks: FakeWebhooks = new FakeWebhooks()
@@ -173,6 +175,10 @@ export class FakeDoor implements CoordinatorDoor {
 
   async audit({ sinceSeq, limit }: AuditQuery): Promise<AuditPage> {
     return pageOf(this.records.filter((record) => record.seq > sinceSeq).slice(0, limit), limit)
+  }
+
+  async history(site: string, limit: number): Promise<readonly HistoryEntry[]> {
+    return this.entries.filter(() => site === 'www').slice(0, limit)
   }
 
   async *watchJob(id: string, sinceId: number, signal: AbortSignal): AsyncGenerator<JobEvent> {

@@ -80,7 +80,8 @@ export interface JobsFlags {
   readonly limit?: string
 }
 
-const limit = (text: string): number => {
+/** Reads a whole number above 0. */
+export const countFlag = (text: string): number => {
   const number = Number(text)
   if (Number.isInteger(number) && number > 0) return number
   throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: `"${text}"`, why: 'write a whole number above 0' })
@@ -91,7 +92,7 @@ export async function jobs(context: Context, flags: JobsFlags): Promise<number> 
   const filter = {
     ...(flags.site === undefined ? {} : { site: flags.site }),
     ...(flags.state === undefined ? {} : { state: flag('--state', flags.state, state) }),
-    ...(flags.limit === undefined ? {} : { limit: flag('--limit', flags.limit, limit) }),
+    ...(flags.limit === undefined ? {} : { limit: flag('--limit', flags.limit, countFlag) }),
   }
   const api = await context.connect()
   const items = await api.jobs(filter)

@@ -83,7 +83,7 @@ export const jobError: z.ZodType<JobError> = named(
   z.object({ code: z.string().max(ERROR_CODE_CHARS_MAX), message: z.string(), hint: z.string() }),
 )
 
-const changeSummary: z.ZodType<ChangeSummary> = named(
+export const changeSummary: z.ZodType<ChangeSummary> = named(
   'ChangeSummary',
   z.object({ filesAdded: count, filesChanged: count, filesDeleted: count, fileCount: count, totalBytes: count }),
 )

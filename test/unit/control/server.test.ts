@@ -86,6 +86,19 @@ t.test('audit records come in pages, oldest first', async (t) => {
   }
 })
 
+t.test('the history of a site has its route', async (t) => {
+  const { app, door } = await build(t)
+  const entry = { jobId: 'j', atMs: 1, finishedAtMs: 2, durationMs: 1, commands: ['publish', 'commit'] } as const
+  const rest = { changes: null, sentBytes: 9, nodesLive: 1, nodesBehind: 0, nodeCount: 1, error: null } as const
+  const who = { result: 'succeeded', fromRelease: null, toRelease: 1, actor: '10.0.0.7', reason: null } as const
+  door.entries.push({ ...entry, ...who, ...rest }, { ...entry, ...who, ...rest, jobId: 'k' })
+  t.strictSame((await app.inject('/v1/sites/www/history')).json(), { items: door.entries })
+  t.strictSame((await app.inject('/v1/sites/www/history?limit=1')).json(), { items: door.entries.slice(0, 1) })
+  for (const wrong of ['www/history?limit=0', 'www/history?limit=501', '.x/history', 'www/history?since=1']) {
+    t.equal((await app.inject(`/v1/sites/${wrong}`)).statusCode, 400, wrong)
+  }
+})
+
 t.test('whatever changes something is asked on the door of who sent the request', async (t) => {
   const theirs = new Map<string, FakeDoor>()
   const doorFor = (actor: string): FakeDoor => {
@@ -227,6 +240,7 @@ t.test('the OpenAPI document describes every route, and every reference in it le
     'createJob',
     'deliveries',
     'events',
+    'history',
     'job',
     'jobs',
     'live',

@@ -1,0 +1,52 @@
+import { JOB_PAGE_MAX } from '../base/limits.js'
+import type { HistoryEntry } from '../model/history.js'
+import type { CommandType, JobNode, JobState } from '../model/job.js'
+import type { JobRecord } from '../store/jobs.js'
+import type { World } from './world.js'
+
+/** A job in these states has decided what is live. */
+const decided: readonly JobState[] = ['committing', 'succeeded', 'partial']
+
+/**
+ * What happened to a site, newest first: every kept job that decided or failed.
+ * @throws {EngineError} ENGINE_ERR_SITE_UNKNOWN.
+ */
+export async function historyOf(world: World, site: string, limit: number): Promise<readonly HistoryEntry[]> {
+  const { store, jobs } = world
+  await store.sites.require(site)
+  const kept = (await store.jobs.list({ site, limit: JOB_PAGE_MAX })).filter(
+    ({ state }) => decided.includes(state) || state === 'failed',
+  )
+  const page = kept.slice(0, limit)
+  const ids = page.map(({ id }) => id)
+  const [nodes, actors] = await Promise.all([store.jobNodes.listMany(ids), store.audit.actorsOf(ids)])
+  return page.map((record, place) => {
+    const before = kept.slice(place + 1).find(({ state }) => decided.includes(state))
+    const parts = jobs.get(record.id)?.view.nodes ?? nodes.get(record.id) ?? []
+    return entryOf(record, before, parts, actors.get(record.id) ?? null)
+  })
+}
+
+/** Pure. @param before the newest job that decided before this one. */
+export function entryOf(
+  record: JobRecord,
+  before: JobRecord | undefined,
+  nodes: readonly JobNode[],
+  actor: string | null,
+): HistoryEntry {
+  const { id: jobId, createdAtMs: atMs, finishedAtMs, state: result, reason, changes, error } = record
+  const inState = (state: JobNode['state']): number => nodes.filter((node) => node.state === state).length
+  return {
+    ...{ jobId, atMs, finishedAtMs, durationMs: finishedAtMs === null ? null : finishedAtMs - atMs },
+    ...{ commands: commandsOf(record), result, actor, reason, changes, error },
+    fromRelease: before?.release ?? record.baseRelease,
+    toRelease: record.release,
+    sentBytes: record.assignment?.streamBytes ?? null,
+    nodesLive: inState('live'),
+    nodesBehind: inState('behind') + inState('failed'),
+    nodeCount: nodes.length,
+  }
+}
+
+const commandsOf = ({ type }: JobRecord): readonly CommandType[] =>
+  type === 'publish' ? ['publish', 'commit'] : ['rollback']
