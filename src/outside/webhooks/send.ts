@@ -2,7 +2,7 @@ import { lookup } from 'node:dns/promises'
 import { type ClientRequest, type IncomingMessage, request as requestPlain, type RequestOptions } from 'node:http'
 import { request as requestSecure } from 'node:https'
 import type { Clock } from '../../base/clock.js'
-import { EngineError, toEngineError } from '../../base/errors.js'
+import { EngineError } from '../../base/errors.js'
 import { HTTP_HEADER_BYTES_MAX } from '../../base/limits.js'
 import { WEBHOOK_ANSWER_BYTES_MAX, WEBHOOK_ERROR_CHARS_MAX, WEBHOOK_TIMEOUT_MS } from '../../base/outside-limits.js'
 import { addressOf, isBlocked } from './addresses.js'
@@ -42,8 +42,10 @@ export async function send(post: Post, options: SendOptions): Promise<Outcome> {
     const address = await orAborted(allowedAddress(post, options.resolve ?? resolveByMachine), either)
     return await exchange(post, address, either)
   } catch (caught) {
-    const error = toEngineError(either.aborted ? either.reason : caught)
-    return { type: 'unanswered', why: error.message.slice(0, WEBHOOK_ERROR_CHARS_MAX) }
+    // What the network or a certificate is blamed for is told in their own words.
+    const error: unknown = either.aborted ? either.reason : caught
+    const why = error instanceof Error ? error.message : String(error)
+    return { type: 'unanswered', why: why.slice(0, WEBHOOK_ERROR_CHARS_MAX) }
   } finally {
     cancel()
   }

@@ -138,6 +138,7 @@ t.test('resets, garbage, closed ports and endless headers are told in words', as
   for (const url of [reset, garbage, headers, closed.url]) {
     const outcome = await send(post(url), real)
     t.match(outcome, { type: 'unanswered', why: /\w/ }, url)
+    t.notMatch(outcome, { why: /distributary itself/ }, 'the receiver is to blame')
   }
   const unknown = await send(post('http://nowhere.test/'), {
     ...real,
