@@ -20,12 +20,14 @@ import type {
   PublishOptions,
   RollbackOptions,
   VersionView,
+  VerifyOptions,
   WebhooksApi,
 } from './control/door.js'
 import { abortedOf, outcomeOf } from './control/job-outcome.js'
 import { createMetrics } from './control/metrics.js'
 import { CHANNEL_VERSION } from './control/schema/channel.js'
 import { ControlServer } from './control/server.js'
+import { finished, verifyRequestOf } from './control/verify-run.js'
 import { Door } from './coordinator/asking.js'
 import { AuditedDoor } from './coordinator/auditing.js'
 import { OpenedWorld, openWorld } from './coordinator/opening.js'
@@ -41,6 +43,7 @@ import type { CloudEvent } from './model/fleet-event.js'
 import type { JobRequest, JobView, Receipt } from './model/job.js'
 import type { DataListen, NodeView, PeerAddress } from './model/node.js'
 import type { SiteView } from './model/site.js'
+import type { VerifyRun } from './model/verification.js'
 
 const API_VERSION = 1
 
@@ -195,6 +198,13 @@ export class Coordinator implements JobsApi {
 
   receipts(jobId: string): Promise<readonly Receipt[]> {
     return this.#parts.door.receipts(jobId)
+  }
+
+  /** Has nodes read what they serve; resolves when all have answered. */
+  async verify(options: VerifyOptions): Promise<VerifyRun> {
+    const { door, world } = this.#parts
+    const run = await door.createVerification(verifyRequestOf(options))
+    return finished(run, (id) => door.getVerification(id), world.clock, options.signal ?? world.closing)
   }
 
   nodes(): Promise<readonly NodeView[]> {

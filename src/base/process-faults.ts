@@ -135,6 +135,13 @@ export const processFaults = {
     'node {name} does not answer',
     'see `engine nodes` for how long already; start it again, then ask once more',
   ),
+  ENGINE_ERR_NODES_UNREAD: row(
+    503,
+    7,
+    true,
+    '{site} could not be verified on every node: {why}',
+    'see `engine nodes` for who is missing, then verify again',
+  ),
   ENGINE_ERR_NODES_BEHIND: row(
     504,
     8,

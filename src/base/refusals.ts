@@ -68,6 +68,13 @@ export const refusals = {
     '{host} is not on the public internet',
     'allow it for this webhook with --allow-private, or for all with coordinator.webhooks.allowPrivate',
   ),
+  ENGINE_ERR_VERIFICATION_UNKNOWN: row(
+    404,
+    3,
+    false,
+    'there is no verification {id}',
+    'they are kept while the coordinator runs, the newest; ask for another one',
+  ),
   ENGINE_ERR_ROUTE_UNKNOWN: row(
     404,
     3,

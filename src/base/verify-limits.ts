@@ -23,6 +23,12 @@ export const FINDING_PATH_CHARS_MAX = 500
 /** Verifications that wait on one node for another to end. */
 export const CHECKS_WAITING_MAX = 16
 
+/** How often a caller looks whether all nodes have answered: reading takes seconds to hours. */
+export const VERIFY_POLL_MS = 500
+
+/** Finished verifications that the coordinator remembers: enough for everybody who waits for one to see its end. */
+export const VERIFY_RUNS_KEPT = 100
+
 /** Slowest verification: below it a release of some gigabytes takes weeks, and nothing is won for the disk. */
 export const VERIFY_RATE_BPS_MIN = 64_000
 

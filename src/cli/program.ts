@@ -139,6 +139,21 @@ function addPublishing(program: Command, run: Run): void {
     )
 }
 
+function addVerifying(program: Command, run: Run): void {
+  program
+    .command('verify')
+    .description('have nodes compare what they serve with what was staged')
+    .requiredOption('-s, --site <name>', 'site to verify')
+    .option('-g, --group <name>', 'its group, to be sure')
+    .option('--node <name>', 'only this node; repeat for several', collect)
+    .option('--release <number>', 'a release that is held (default: what is live)')
+    .option('--rate <bytes>', 'bytes a second that each node reads at most, such as 20M')
+    .option('--repair', 'have what differs staged anew, and wait for it')
+    .action(
+      run.command(async (context, _, flags) => (await import('./commands/verify.js')).verify(context, flags as never)),
+    )
+}
+
 function addQueries(program: Command, run: Run): void {
   program
     .command('status')
@@ -261,6 +276,7 @@ function build(run: Run, version: string): Command {
     .showSuggestionAfterError()
   run.watch(program)
   addPublishing(program, run)
+  addVerifying(program, run)
   addQueries(program, run)
   addRecord(program, run)
   addOutside(program, run)

@@ -17,6 +17,7 @@ import type { JobEvent } from '../model/event.js'
 import type { CloudEvent } from '../model/fleet-event.js'
 import type { JobPolicy, JobRequest, JobView, Receipt } from '../model/job.js'
 import type { NodeView } from '../model/node.js'
+import type { VerifyRun } from '../model/verification.js'
 import type { SiteView } from '../model/site.js'
 import type {
   AuditQuery,
@@ -27,12 +28,14 @@ import type {
   PublishOptions,
   RollbackOptions,
   VersionView,
+  VerifyOptions,
   WebhooksApi,
 } from './door.js'
 import { readEvents } from './event-stream.js'
 import { following } from './following.js'
 import { type Ask, ask, type HttpOptions, readJson } from './http.js'
 import { abortedOf, outcomeOf } from './job-outcome.js'
+import { finished, verifyRequestOf } from './verify-run.js'
 import { WebhooksClient } from './webhooks-client.js'
 
 export interface ClientOptions {
@@ -153,6 +156,13 @@ export class Client implements JobsApi {
     if (filter.site !== undefined) query.set('site', filter.site)
     if (filter.state !== undefined) query.set('state', filter.state)
     return this.#items(`/v1/jobs?${query.toString()}`)
+  }
+
+  /** Has nodes read what they serve; resolves when all have answered. */
+  async verify(options: VerifyOptions): Promise<VerifyRun> {
+    const run = await this.#post<VerifyRun>('/v1/verifications', verifyRequestOf(options))
+    const look = (id: string): Promise<VerifyRun> => this.#get(`/v1/verifications/${encodeURIComponent(id)}`)
+    return finished(run, look, this.#clock, options.signal)
   }
 
   receipts(jobId: string): Promise<readonly Receipt[]> {

@@ -8,6 +8,7 @@ import type { JobPolicy, JobRequest, JobState, JobView, Receipt } from '../model
 import type { NodeView } from '../model/node.js'
 import type { SiteView } from '../model/site.js'
 import type { CloudEvent } from '../model/fleet-event.js'
+import type { VerifyRun, VerifyRunRequest } from '../model/verification.js'
 import type { DeliveryView, WebhookRequest, WebhookView, WebhookWithSecret } from '../model/webhook.js'
 import type { FromCoordinator, FromNode, Hello } from './schema/channel.js'
 
@@ -39,7 +40,7 @@ export interface AuditQuery {
 }
 
 /** What changes something: a route calls it on the door of who asks, so that it is recorded as theirs. */
-export type ChangingMethod = 'createJob' | 'commitJob' | 'abortJob'
+export type ChangingMethod = 'createJob' | 'commitJob' | 'abortJob' | 'createVerification'
 
 /** What everybody may ask without a record of it. */
 export type ReadingDoor = Omit<CoordinatorDoor, ChangingMethod | 'webhooks'> & {
@@ -87,6 +88,10 @@ export interface CoordinatorDoor {
   audit(query: AuditQuery): Promise<AuditPage>
   /** @throws {EngineError} ENGINE_ERR_SITE_UNKNOWN. */
   history(site: string, limit: number): Promise<readonly HistoryEntry[]>
+  /** Has nodes read a site; answers when they are asked. */
+  createVerification(request: VerifyRunRequest): Promise<VerifyRun>
+  /** @throws {EngineError} ENGINE_ERR_VERIFICATION_UNKNOWN. */
+  getVerification(id: string): Promise<VerifyRun>
   /**
    * Tells the events of a job with id > `sinceId`, oldest first, then those that happen; ends after
    * `result`, at once when the job is over and nothing newer exists, or when `signal` fires (then
@@ -146,6 +151,12 @@ export interface RollbackOptions {
   readonly signal?: AbortSignal
 }
 
+/** What to verify; absent fields as in `VerifyRunRequest`. */
+export interface VerifyOptions extends Partial<VerifyRunRequest> {
+  readonly site: string
+  readonly signal?: AbortSignal
+}
+
 /** Which events of the fleet to read. */
 export interface EventsOptions {
   /** Patterns: `job.*`, `node.lost`; all by default. */
@@ -190,6 +201,12 @@ export interface JobsApi {
   audit(query?: Partial<AuditQuery>): Promise<AuditPage>
   /** Every kept job of a site that decided or failed, newest first. */
   history(site: string, options?: { readonly limit?: number }): Promise<readonly HistoryEntry[]>
+  /**
+   * Has nodes read what they serve and compare it with what was staged; resolves when all have answered.
+   * @throws {EngineError} ENGINE_ERR_SITE_UNKNOWN, ENGINE_ERR_INVALID_ARGUMENT, ENGINE_ERR_GROUP_EMPTY; when `signal`
+   * fires ENGINE_ERR_CANCELLED, and the nodes read on.
+   */
+  verify(options: VerifyOptions): Promise<VerifyRun>
   version(): Promise<VersionView>
   readonly webhooks: WebhooksApi
   /**

@@ -27,6 +27,7 @@ import { openApiOptions } from './openapi.js'
 import { checkOrigin } from './origin.js'
 import { PROBLEM_TYPE, problemOf, toProblem } from './problems.js'
 import { auditRoutes } from './routes/audit.js'
+import { verificationRoutes } from './routes/verifications.js'
 import type { App, RouteContext } from './routes/context.js'
 import { eventRoutes } from './routes/events.js'
 import { jobRoutes } from './routes/jobs.js'
@@ -139,6 +140,7 @@ export async function buildServer(options: Omit<ControlServerOptions, 'port'>): 
     jobRoutes(app, context)
     nodeRoutes(app, context)
     auditRoutes(app, context)
+    verificationRoutes(app, context)
     eventRoutes(app, context)
     webhookRoutes(app, context)
     systemRoutes(app, context)

@@ -4,6 +4,7 @@ import { EngineError } from '../base/errors.js'
 import { JOB_PAGE_DEFAULT } from '../base/limits.js'
 import type { AuditQuery, CoordinatorDoor, FleetFilter, JobFilter, VersionView, WebhooksApi } from '../control/door.js'
 import { jobRequest } from '../control/schema/job.js'
+import { verifyRunRequest } from '../control/schema/verification.js'
 import { checkAbort, checkCommit } from '../jobs/job.js'
 import { checkQueue, type QueueMember } from '../jobs/queue.js'
 import { type AuditPage, pageOf } from '../model/audit.js'
@@ -12,6 +13,7 @@ import type { CloudEvent } from '../model/fleet-event.js'
 import type { JobRequest, JobView, Receipt } from '../model/job.js'
 import type { NodeView } from '../model/node.js'
 import type { SiteView } from '../model/site.js'
+import type { VerifyRun, VerifyRunRequest } from '../model/verification.js'
 import type { JobRecord, JobWish } from '../store/jobs.js'
 import type { SiteRecord } from '../store/sites.js'
 import { newPart, toPart } from '../track/fold.js'
@@ -19,6 +21,7 @@ import { historyOf } from './history.js'
 import { nodeConnected } from './listening.js'
 import { LiveJob, toView } from './live-job.js'
 import { launch, startJobs } from './running.js'
+import { VerifyRuns } from './verify-runs.js'
 import { nodeViews, siteViews } from './views.js'
 import type { World } from './world.js'
 
@@ -34,11 +37,13 @@ export class Door implements CoordinatorDoor {
   readonly #world: World
   readonly #options: DoorOptions
   readonly webhooks: WebhooksApi
+  readonly #verifyRuns: VerifyRuns
 
   constructor(options: DoorOptions) {
     this.#world = options.world
     this.webhooks = options.webhooks
     this.#options = options
+    this.#verifyRuns = new VerifyRuns(options.world, options.newJobId)
   }
 
   /**
@@ -129,6 +134,19 @@ export class Door implements CoordinatorDoor {
   }
 
   history: CoordinatorDoor['history'] = (site, limit) => historyOf(this.#world, site, limit)
+
+  async createVerification(asked: VerifyRunRequest): Promise<VerifyRun> {
+    this.#requireOpen()
+    const read = verifyRunRequest.safeParse(asked)
+    if (read.success) return this.#verifyRuns.begin(read.data)
+    const [issue] = read.error.issues
+    const what = issue?.path.join('.') || 'the verification'
+    throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what, why: issue?.message ?? 'it does not fit the schema' })
+  }
+
+  async getVerification(id: string): Promise<VerifyRun> {
+    return this.#verifyRuns.get(id)
+  }
 
   async *watchJob(id: string, sinceId: number, signal: AbortSignal): AsyncGenerator<JobEvent> {
     await this.getJob(id)

@@ -175,6 +175,17 @@ export class AuditedDoor implements CoordinatorDoor {
   abortJob: CoordinatorDoor['abortJob'] = (id) =>
     this.#audited({ action: 'abortJob', subject: `job ${id}`, request: {} }, () => this.#door.abortJob(id))
 
+  createVerification: CoordinatorDoor['createVerification'] = (request) => {
+    const { site, release, repair } = request
+    const nodes = request.nodes?.join(' ') ?? null
+    return this.#audited(
+      { action: 'createVerification', subject: `site ${site}`, request: { release, repair, nodes } },
+      () => this.#door.createVerification(request),
+      (run) => run.id,
+    )
+  }
+
+  getVerification: CoordinatorDoor['getVerification'] = (id) => this.#door.getVerification(id)
   getJob: CoordinatorDoor['getJob'] = (id) => this.#door.getJob(id)
   listJobs: CoordinatorDoor['listJobs'] = (filter) => this.#door.listJobs(filter)
   receipts: CoordinatorDoor['receipts'] = (jobId) => this.#door.receipts(jobId)

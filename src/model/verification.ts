@@ -1,3 +1,5 @@
+import type { JobError } from './job.js'
+
 /** Findings that a sentence names. */
 const NAMED_MAX = 3
 
@@ -61,10 +63,42 @@ export function isWell({ mismatches, linkIsRight, mended }: Verification): boole
 }
 
 /** What was found, for people: `3 entries differ (a/index.html content, b missing, …)`. Pure. */
-export function describe({ mismatches, findings, linkIsRight }: Verification): string {
-  const named = findings.slice(0, NAMED_MAX).map(({ path, kind }) => `${path} ${kind}`)
+export function describe({ mismatches, findings, linkIsRight }: Verification, namedMax = NAMED_MAX): string {
+  const named = findings.slice(0, namedMax).map(({ path, kind }) => `${path} ${kind}`)
   const more = mismatches > named.length ? [...named, '…'] : named
-  const differ = `${mismatches} ${mismatches === 1 ? 'entry differs' : 'entries differ'} (${more.join(', ')})`
+  const which = named.length === 0 ? '' : ` (${more.join(', ')})`
+  const differ = `${mismatches} ${mismatches === 1 ? 'entry differs' : 'entries differ'}${which}`
   const parts = [...(mismatches > 0 ? [differ] : []), ...(linkIsRight === false ? ['its link pointed elsewhere'] : [])]
   return parts.length === 0 ? 'nothing differs' : parts.join(', and ')
+}
+
+/** Which nodes are to read a site. */
+export interface VerifyRunRequest extends VerifyRequest {
+  /** The site's own, where it is named. */
+  readonly group: string | null
+  /** Names; null: all of the group. */
+  readonly nodes: readonly string[] | null
+}
+
+export const nodeVerificationStates = ['reading', 'clean', 'damaged', 'mended', 'failed'] as const
+
+/** What became of it on one node. */
+export interface NodeVerification {
+  readonly nodeId: string
+  readonly name: string
+  readonly state: (typeof nodeVerificationStates)[number]
+  readonly found: Verification | null
+  /** Why it could not be read. */
+  readonly error: JobError | null
+}
+
+/** One reading of a site on several nodes. */
+export interface VerifyRun {
+  readonly id: string
+  readonly site: string
+  readonly group: string
+  readonly repair: boolean
+  readonly startedAtMs: number
+  readonly finishedAtMs: number | null
+  readonly nodes: readonly NodeVerification[]
 }

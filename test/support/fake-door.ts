@@ -17,6 +17,7 @@ import { type CloudEvent, matchesType } from '../../src/model/fleet-event.js'
 import type { JobRequest, JobState, JobView, Receipt } from '../../src/model/job.js'
 import type { NodeView } from '../../src/model/node.js'
 import type { SiteView } from '../../src/model/site.js'
+import type { VerifyRun, VerifyRunRequest } from '../../src/model/verification.js'
 import { FakeWebhooks } from './fake-webhooks.js'
 
 const digits = (digit: string, length: number): string => digit.repeat(length)
@@ -103,6 +104,17 @@ export class FakeDoor implements CoordinatorDoor {
   async listJobs(filter: JobFilter): Promise<readonly JobView[]> {
     this.filter = filter
     return [...this.jobs.values()]
+  }
+
+  async createVerification(request: VerifyRunRequest): Promise<VerifyRun> {
+    this.calls.push(`verify ${JSON.stringify(request)}`)
+    const run = { id: 'v1', site: request.site, group: 'edge', repair: request.repair, startedAtMs: 1, nodes: [] }
+    return { ...run, finishedAtMs: null }
+  }
+
+  async getVerification(id: string): Promise<VerifyRun> {
+    if (id !== 'v1') throw new EngineError('ENGINE_ERR_VERIFICATION_UNKNOWN', { id })
+    return { id, site: 'www', group: 'edge', repair: false, startedAtMs: 1, finishedAtMs: 2, nodes: [] }
   }
 
   async commitJob(id: string): Promise<JobView> {

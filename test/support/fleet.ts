@@ -28,7 +28,8 @@ export class Fleet {
 
   startCoordinator(): void {
     const args = ['--role', 'coordinator', '--listen', `127.0.0.1:${this.#port}`, '--data', this.dataOf('coordinator')]
-    this.#processes.set('coordinator', startEngine(['serve', ...args, '--relay', '127.0.0.1:0']))
+    const config = existsSync(this.configOf('coordinator')) ? ['--config', this.configOf('coordinator')] : []
+    this.#processes.set('coordinator', startEngine(['serve', ...args, ...config, '--relay', '127.0.0.1:0']))
   }
 
   startNode(name: string): void {

@@ -38,7 +38,7 @@ export interface RollbackFlags {
 }
 
 /** Reads `42` or `www@42`. */
-const release = (text: string): number => {
+export const release = (text: string): number => {
   const number = Number(text.slice(text.lastIndexOf('@') + 1))
   if (Number.isSafeInteger(number) && number > 0) return number
   throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: `"${text}"`, why: 'write it like 42 or www@42' })

@@ -119,6 +119,7 @@ t.test('whatever changes something is asked on the door of who sent the request'
   t.ok(changing.length >= 3)
   const bodies = new Map<string, object>([
     ['/v1/webhooks', { url: 'https://a.test/' }],
+    ['/v1/verifications', { site: 'www' }],
     ['/v1/webhooks/{id}/rotate', { secret: null }],
   ])
   for (const { url, method } of changing) {
@@ -252,6 +253,8 @@ t.test('the OpenAPI document describes every route, and every reference in it le
     'resendDelivery',
     'rotateWebhook',
     'sites',
+    'verification',
+    'verify',
     'version',
     'watch',
     'webhooks',
