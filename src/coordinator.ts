@@ -4,6 +4,7 @@
 import { type Clock, systemClock } from './base/clock.js'
 import { EngineError, toEngineError } from './base/errors.js'
 import { AUDIT_PAGE_DEFAULT, JOB_PAGE_DEFAULT, PROGRESS_INTERVAL_MS, SHUTDOWN_MS } from './base/limits.js'
+import { UPLOADS_BYTES_DEFAULT, UPLOAD_FREE_BYTES_DEFAULT, UPLOAD_KEEP_MS_DEFAULT } from './base/upload-limits.js'
 import { type Logger, silentLogger } from './base/log.js'
 import { idSource, systemRandom } from './base/random.js'
 import { readSoftware } from './base/software.js'
@@ -44,6 +45,7 @@ import type { JobRequest, JobView, Receipt } from './model/job.js'
 import type { DataListen, NodeView, PeerAddress } from './model/node.js'
 import type { SiteView } from './model/site.js'
 import type { VerifyRun } from './model/verification.js'
+import type { UploadLimits } from './uploads/index.js'
 
 const API_VERSION = 1
 
@@ -58,6 +60,8 @@ export interface CoordinatorOptions {
   readonly data?: Partial<DataListen>
   /** Has a live release that a node found damaged staged there anew at once. Default true. */
   readonly repair?: boolean
+  /** How much uploads may hold, and for how long. */
+  readonly uploads?: Partial<UploadLimits>
   /** Allows addresses that others reach, although nobody's identity is checked. */
   readonly insecure?: boolean
   /** Lets every webhook be on a private, loopback or link-local address. */
@@ -312,12 +316,19 @@ async function quiet(world: World): Promise<void> {
   while (world.background.size > 0) await Promise.allSettled([...world.background])
 }
 
+const usualUploads: UploadLimits = {
+  maxBytes: UPLOADS_BYTES_DEFAULT,
+  keepMs: UPLOAD_KEEP_MS_DEFAULT,
+  freeBytes: UPLOAD_FREE_BYTES_DEFAULT,
+}
+
 function settingsOf(options: CoordinatorOptions): {
   readonly dataDir: string
   readonly listen: PeerAddress
   readonly data: DataListen
   readonly allowPrivate: boolean
   readonly repair: boolean
+  readonly uploads: UploadLimits
 } {
   const configured = options.config?.coordinator
   const dataDir = options.dataDir ?? configured?.dataDir
@@ -331,8 +342,14 @@ function settingsOf(options: CoordinatorOptions): {
   requireLoopback('coordinator.listen', listen.host, insecure)
   requireLoopback('coordinator.data', data.host, insecure)
   const { allowPrivate = false } = { ...configured?.webhooks, ...options.webhooks }
-  return { dataDir, listen, data, allowPrivate, repair: repairOf(options) }
+  return { dataDir, listen, data, allowPrivate, repair: repairOf(options), uploads: uploadsOf(options) }
 }
+
+const uploadsOf = ({ uploads, config }: CoordinatorOptions): UploadLimits => ({
+  ...usualUploads,
+  ...config?.coordinator.uploads,
+  ...uploads,
+})
 
 const repairOf = ({ repair, config }: CoordinatorOptions): boolean => repair ?? config?.coordinator.repair ?? true
 

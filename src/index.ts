@@ -4,7 +4,6 @@ export type { ErrorCode, ErrorDetails } from './base/errors.js'
 export { EngineError, errorCodes } from './base/errors.js'
 export { loadConfig } from './config/load.js'
 export type { Config } from './config/schema.js'
-export { Client } from './control/client.js'
 export type { ClientOptions } from './control/client.js'
 export type {
   AuditQuery,
@@ -29,3 +28,5 @@ export type { SiteView } from './model/site.js'
 export type { DeliveryView, WebhookRequest, WebhookView, WebhookWithSecret } from './model/webhook.js'
 export type { NodeOptions } from './node.js'
 export { Node } from './node.js'
+export { Client } from './sending/index.js'
+export type { BlobView, UploadEvent, UploadView } from './model/upload.js'

@@ -5,12 +5,14 @@ import { contentFaults } from './content-faults.js'
 import type { ErrorRow } from './error-row.js'
 import { processFaults } from './process-faults.js'
 import { refusals } from './refusals.js'
+import { uploadFaults } from './upload-faults.js'
 
-/** Every error a caller can meet. Adding a code: a row in one of the three files, then `npm run docs`. */
+/** Every error a caller can meet. Adding a code: a row in one of these files, then `npm run docs`. */
 export const errorTable = {
   ...refusals,
   ...contentFaults,
   ...processFaults,
+  ...uploadFaults,
 } as const satisfies Readonly<Record<string, ErrorRow>>
 
 /** What callers switch on. */

@@ -1,7 +1,14 @@
+import type { Readable } from 'node:stream'
 import type { Clock } from '../base/clock.js'
-import type { JobsApi } from '../control/door.js'
+import type { Job, JobsApi, PublishOptions } from '../control/door.js'
 import type { Interrupts } from './follow.js'
 import type { Output } from './output.js'
+
+/** A coordinator as commands have it: content may come from this machine. */
+export interface CommandApi extends JobsApi {
+  /** Publishes a site of one file whose bytes come from a stream; absent where nothing can be sent from here. */
+  publishContent?(content: Readable, options: PublishOptions & { readonly name: string }): Promise<Job>
+}
 
 /** What a command is given: how to speak, whom to ask, what time it is, and when to stop. */
 export interface Context {
@@ -9,5 +16,5 @@ export interface Context {
   readonly clock: Clock
   readonly interrupts: Interrupts
   /** The coordinator named by --url, ENGINE_URL, the configuration file or the default. */
-  connect(): Promise<JobsApi>
+  connect(): Promise<CommandApi>
 }

@@ -76,7 +76,7 @@ class Run {
       clock: systemClock,
       interrupts,
       connect: async () => {
-        const { Client } = await import('../control/client.js')
+        const { Client } = await import('../sending/index.js')
         return new Client({ url: flags.url ?? terminalSettings().url ?? (await urlOfFile()) })
       },
     }
@@ -98,7 +98,7 @@ function addPublishing(program: Command, run: Run): void {
   program
     .command('publish')
     .description('bring a directory to every node of a group and make it live')
-    .argument('<dir>', 'staging directory on the coordinator’s machine')
+    .argument('<dir>', 'directory on the coordinator’s machine, or with an upload a directory, a file or - here')
     .requiredOption('-s, --site <name>', 'site to publish')
     .requiredOption('-g, --group <name>', 'group of nodes that serve it')
     .option('--stage-only', 'bring it everywhere, but let `engine commit` make it live')
@@ -107,6 +107,9 @@ function addPublishing(program: Command, run: Run): void {
     .option('--quorum <share>', 'share of the group that must hold it before any node switches')
     .option('--strategy <name>', 'who sends to whom: star, chain, tree or strands')
     .option('-m, --message <text>', 'why, kept with the job')
+    .option('--upload', 'send the content from this machine (usual for a coordinator that is not on it)')
+    .option('--no-upload', 'the directory is on the coordinator’s machine')
+    .option('--name <name>', 'what the bytes of standard input (-) are called in the site')
     .option('--detach', 'print the job’s id and return')
     .option('--exit-code-on-noop', 'exit with 9 when nothing has changed')
     .action(

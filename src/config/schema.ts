@@ -7,6 +7,7 @@ import {
   VERIFY_RATE_BPS_DEFAULT,
   VERIFY_RATE_BPS_MIN,
 } from '../base/verify-limits.js'
+import { UPLOAD_FREE_BYTES_DEFAULT, UPLOAD_KEEP_MS_DEFAULT, UPLOADS_BYTES_DEFAULT } from '../base/upload-limits.js'
 import { type LogFormat, type LogLevel, logLevels } from '../base/log.js'
 import { NAME_PATTERN, NAME_RULE } from '../model/name.js'
 import type { Hook } from '../model/hook.js'
@@ -67,6 +68,25 @@ const ownDirectory = (who: string) =>
     advanced: true,
   })
 
+const uploads = z.strictObject({
+  maxBytes: field(z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(UPLOADS_BYTES_DEFAULT), {
+    unit: 'bytes',
+    effect: 'What all uploads together may hold until they are published; 0 takes none.',
+    worstCase: 'Too little: uploads are refused until others are published. Too much: freeBytes alone guards the disk.',
+  }),
+  keepMs: field(z.int().min(1000).max(Number.MAX_SAFE_INTEGER).default(UPLOAD_KEEP_MS_DEFAULT), {
+    unit: 'milliseconds',
+    effect: 'An upload that nothing arrives for is dropped after this long.',
+    worstCase: 'Too little: an upload that was cut begins anew. Too much: abandoned ones fill the disk up to maxBytes.',
+  }),
+  freeBytes: field(z.int().min(0).max(Number.MAX_SAFE_INTEGER).default(UPLOAD_FREE_BYTES_DEFAULT), {
+    unit: 'bytes',
+    effect: 'What uploads leave free on the disk of the data directory.',
+    worstCase: 'Too little: an upload fills the disk, and no release can be made until something is removed.',
+    advanced: true,
+  }),
+})
+
 const coordinator = z.strictObject({
   dataDir: ownDirectory('the coordinator'),
   listen: z
@@ -96,6 +116,7 @@ const coordinator = z.strictObject({
     effect: 'Has a live release that a node found damaged staged there anew at once.',
     worstCase: 'false: readers of that node see the damage until engine verify --repair.',
   }),
+  uploads: uploads.prefault({}),
 })
 
 const node = z.strictObject({
@@ -184,6 +205,7 @@ export interface Config {
     readonly data: DataListen
     readonly webhooks: { readonly allowPrivate: boolean }
     readonly repair: boolean
+    readonly uploads: { readonly maxBytes: number; readonly keepMs: number; readonly freeBytes: number }
   }
   readonly node: {
     readonly dataDir: string

@@ -2,11 +2,12 @@
 // and the shadow: the coordinator's own copy, staged from that assignment and switched when told.
 // Never: a decision whether to publish (src/jobs), a byte to a node (src/transfer), a file it did not name itself.
 import { existsSync } from 'node:fs'
-import { mkdir, readdir, rm } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { EngineError, type ErrorCode, toEngineError } from '../base/errors.js'
 import type { ReleaseRef } from '../model/node.js'
 import type { HeldRelease, PackBatch, PackResult, ScanProgress, ScanResult } from '../native/content.js'
+import { compareTrees } from '../native/uploads.js'
 import type { TaskRun, WorkerPool } from '../pool/pool.js'
 import { ContentPaths, serialOf } from './paths.js'
 import { Shadow } from './shadow.js'
@@ -28,6 +29,17 @@ export type PackSource =
       readonly held: readonly HeldRelease[] | null
     }
   | 'shadow'
+
+/** What to look at for a job. */
+export interface ScanOrder {
+  readonly jobId: string
+  readonly site: string
+  readonly directory: string
+  /** Null: there is none; everything counts as added. */
+  readonly base: number | null
+  /** The manifest of what is to come: nothing is read then. Null or absent: the directory is read. */
+  readonly treePath?: string | null
+}
 
 export interface PackOrder {
   readonly source: PackSource
@@ -94,16 +106,16 @@ export class Content {
 
   /**
    * Reads a staging directory and compares it with a release of the shadow.
-   * @param base null: there is none; everything counts as added.
    * @throws {EngineError} ENGINE_ERR_SPECIAL_FILE, ENGINE_ERR_SOURCE_UNREADABLE, ENGINE_ERR_FILE_CHANGING with the
    * whole path of what is meant, and what else the scan refuses.
    */
-  async scan(
-    order: { readonly jobId: string; readonly site: string; readonly directory: string; readonly base: number | null },
-    run: TaskRun<ScanProgress>,
-  ): Promise<ScanResult> {
-    const { jobId, site, directory, base } = order
+  async scan(order: ScanOrder, run: TaskRun<ScanProgress>): Promise<ScanResult> {
+    const { jobId, site, directory, base, treePath } = order
     const shadowTreePath = base === null ? null : this.paths.tree(site, base)
+    if (treePath !== undefined && treePath !== null) {
+      await copyFile(treePath, this.paths.scannedTree(jobId))
+      return compareTrees(this.paths.scannedTree(jobId), shadowTreePath)
+    }
     try {
       return await this.#pool.scan({ directory, outTreePath: this.paths.scannedTree(jobId), shadowTreePath }, run)
     } catch (error) {

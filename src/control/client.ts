@@ -37,6 +37,7 @@ import { type Ask, ask, type HttpOptions, readJson } from './http.js'
 import { abortedOf, outcomeOf } from './job-outcome.js'
 import { finished, verifyRequestOf } from './verify-run.js'
 import { WebhooksClient } from './webhooks-client.js'
+import { UploadsClient } from './uploads-client.js'
 
 export interface ClientOptions {
   /** `http://host:7400`. */
@@ -105,6 +106,18 @@ export class Client implements JobsApi {
     const outageMsMax = options.outageMsMax ?? STREAM_OUTAGE_MS_MAX
     this.#following = { url: this.url, clock: this.#clock, outageMsMax }
     this.webhooks = new WebhooksClient((request) => ask(this.#http, request), this.url)
+  }
+
+  /** Content from afar, a request a method. */
+  get uploads(): UploadsClient {
+    return new UploadsClient(this.#http)
+  }
+
+  /** Publishes what an upload describes; it may still be arriving. */
+  publishUpload(upload: string, options: PublishOptions): Promise<Job> {
+    const { site, group, reason, signal, ...policy } = options
+    const target = { type: 'publish', site, group, directory: null, upload, release: null } as const
+    return this.#createJob({ ...target, reason: reason ?? null, policy: policyOf(policy) }, signal)
   }
 
   /** @param directory staging directory on the coordinator's machine; relative ones are resolved here. */

@@ -3,6 +3,7 @@
 // Never: code that runs; an implementation lives with the coordinator or with the client.
 import type { AuditPage } from '../model/audit.js'
 import type { HistoryEntry } from '../model/history.js'
+import type { Readable } from 'node:stream'
 import type { JobEvent } from '../model/event.js'
 import type { JobPolicy, JobRequest, JobState, JobView, Receipt } from '../model/job.js'
 import type { NodeView } from '../model/node.js'
@@ -10,6 +11,7 @@ import type { SiteView } from '../model/site.js'
 import type { CloudEvent } from '../model/fleet-event.js'
 import type { VerifyRun, VerifyRunRequest } from '../model/verification.js'
 import type { DeliveryView, WebhookRequest, WebhookView, WebhookWithSecret } from '../model/webhook.js'
+import type { BlobBody, BlobView, MissingPage, UploadEvent, UploadView } from '../model/upload.js'
 import type { FromCoordinator, FromNode, Hello } from './schema/channel.js'
 
 /** Which jobs to list, newest first. */
@@ -110,9 +112,29 @@ export interface CoordinatorDoor {
    * turns it into `refuse` and closes.
    */
   nodeConnected(link: NodeLink, hello: Hello): NodeSession
+  /** Content from afar. */
+  readonly uploads: UploadsDoor
   version(): VersionView
   /** Whether new work is taken: database open, not closing. */
   ready(): boolean
+}
+
+/** What routes ask of uploads; ENGINE_ERR_UPLOAD_UNKNOWN for an id nobody knows. */
+export interface UploadsDoor {
+  /** Takes a manifest in; the same tree for the same site is the same upload. */
+  create(site: string, body: Readable): Promise<UploadView>
+  list(): readonly UploadView[]
+  get(id: string): Promise<UploadView>
+  /** Contents that are missing, ascending by digest. */
+  missing(id: string, after: string | null, limit: number): Promise<MissingPage>
+  blob(id: string, digest: string): Promise<BlobView>
+  /** Takes bytes of a content; when all of it is here it was hashed, and counts. */
+  putBlob(id: string, digest: string, sent: BlobBody): Promise<BlobView>
+  /** Takes a content of unknown length and digest; `check` may refuse it when it has ended. */
+  putContent(site: string, body: Readable, check?: () => void): Promise<BlobView>
+  /** Everything was sent: it is durable when this answers. */
+  complete(id: string): Promise<UploadView>
+  drop(id: string): Promise<void>
 }
 
 /** The coordinator's end of one node's channel. Both methods never throw; after close they do nothing. */
@@ -140,6 +162,13 @@ export interface PublishOptions extends Partial<JobPolicy> {
   readonly reason?: string
   /** Stops asking and, when the job was made, asks for its abort. */
   readonly signal?: AbortSignal
+  /**
+   * Of a client on Node.js: bring the content of this machine. `auto`, which is what it does when nothing is said, does
+   * so when the coordinator's address is not of this machine.
+   */
+  readonly upload?: boolean | 'auto'
+  /** Hears how far an upload is. */
+  readonly onUpload?: (event: UploadEvent) => void
 }
 
 /** Back to `release`, or to the one before the live one. `reason` is shown while the site is held. */
@@ -178,6 +207,8 @@ export interface Job {
    * @throws {EngineError} the job's own code when it failed; ENGINE_ERR_JOB_ABORTED when it was aborted.
    */
   completed(): Promise<JobView>
+  /** Resolves when its content was sent from here to the end; absent where nothing is sent. */
+  sent?(): Promise<void>
 }
 
 /** What embedding programs, the client and the CLI have in common: a coordinator here or over HTTP. */

@@ -2,9 +2,13 @@ import type { Clock } from '../base/clock.js'
 import { EngineError, isErrorCode } from '../base/errors.js'
 
 export interface Ask {
-  readonly method: 'GET' | 'POST' | 'DELETE'
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
   readonly path: string
   readonly body?: unknown
+  /** Bytes in place of JSON: sent as they are read. */
+  readonly content?: Blob | ReadableStream
+  /** In place of the client's. */
+  readonly timeoutMs?: number
   readonly headers?: Readonly<Record<string, string>>
   readonly signal?: AbortSignal
 }
@@ -37,18 +41,30 @@ function fromProblem(document: unknown, status: number): EngineError {
   return new EngineError('ENGINE_ERR_INTERNAL', { ...facts, theirCode: code, status }, said)
 }
 
+/** What goes into a request: JSON, bytes, or nothing. */
+function bodyOf({ body, content }: Ask): { readonly type: Record<string, string> } & RequestInit {
+  if (content !== undefined) {
+    const stream = content instanceof Blob ? {} : { duplex: 'half' as const }
+    return { type: { 'content-type': 'application/octet-stream' }, body: content, ...stream }
+  }
+  return body === undefined
+    ? { type: {} }
+    : { type: { 'content-type': 'application/json' }, body: JSON.stringify(body) }
+}
+
 /**
  * Asks the coordinator once.
  * @returns the answer, its body not read yet.
  * @throws {EngineError} what the problem document says; ENGINE_ERR_COORDINATOR_UNREACHABLE when nothing
  * answers; ENGINE_ERR_TIMEOUT; ENGINE_ERR_CANCELLED when `signal` fires.
  */
-export async function ask(options: HttpOptions, { method, path, body, headers, signal }: Ask): Promise<Response> {
-  const { url, clock, timeoutMs } = options
+export async function ask(options: HttpOptions, request: Ask): Promise<Response> {
+  const { method, path, headers, signal } = request
+  const { url, clock } = options
+  const timeoutMs = request.timeoutMs ?? options.timeoutMs
   const timeout = new AbortController()
   const cancel = clock.setTimer(timeoutMs, () => timeout.abort())
-  const json = body === undefined ? {} : { body: JSON.stringify(body) }
-  const type: Record<string, string> = body === undefined ? {} : { 'content-type': 'application/json' }
+  const { type, ...sent } = bodyOf(request)
   let answer: Response
   try {
     answer = await fetch(`${url}${path}`, {
@@ -56,7 +72,7 @@ export async function ask(options: HttpOptions, { method, path, body, headers, s
       headers: { accept: 'application/json, application/problem+json', ...type, ...headers },
       signal: signal === undefined ? timeout.signal : AbortSignal.any([signal, timeout.signal]),
       redirect: 'error',
-      ...json,
+      ...sent,
     })
   } catch (error) {
     if (signal?.aborted) throw new EngineError('ENGINE_ERR_CANCELLED', { what: 'the request' }, { cause: error })

@@ -1,6 +1,7 @@
 import type { FastifyDynamicSwaggerOptions, SwaggerTransformObject } from '@fastify/swagger'
 import { createJsonSchemaTransform, createJsonSchemaTransformObject } from 'fastify-type-provider-zod'
 import { schemaNames } from './schema/registry.js'
+import { streamedBodies } from './schema/upload.js'
 
 const REF = '#/components/schemas/'
 
@@ -51,6 +52,17 @@ export function tidyComponents<T extends { paths?: unknown; components?: { schem
   return { ...document, paths: renamed(document.paths), components }
 }
 
+/** Adds the bodies that no schema checks. */
+function withStreamedBodies<T extends { paths?: unknown }>(document: T): T {
+  const paths = { ...(document.paths as Readonly<Record<string, Readonly<Record<string, object>>>>) }
+  for (const [path, { method, content }] of Object.entries(streamedBodies)) {
+    const methods = paths[path]
+    if (methods === undefined) continue
+    paths[path] = { ...methods, [method]: { ...methods[method], requestBody: { required: true, content } } }
+  }
+  return { ...document, paths }
+}
+
 /** Options of @fastify/swagger: OpenAPI 3.1 from the schemas that check requests and answers. */
 export const openApiOptions: FastifyDynamicSwaggerOptions = {
   openapi: {
@@ -65,6 +77,6 @@ export const openApiOptions: FastifyDynamicSwaggerOptions = {
   transform: createJsonSchemaTransform({ schemaRegistry: schemaNames }),
   transformObject: ((document) => {
     const whole = createJsonSchemaTransformObject({ schemaRegistry: schemaNames })(document)
-    return tidyComponents(whole)
+    return tidyComponents(withStreamedBodies(whole))
   }) satisfies SwaggerTransformObject,
 }

@@ -4,7 +4,7 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import swagger from '@fastify/swagger'
-import { type FastifyError, type FastifyReply, fastify } from 'fastify'
+import { type FastifyError, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { serializerCompiler, validatorCompiler } from 'fastify-type-provider-zod'
 import { type Clock, systemClock } from '../base/clock.js'
 import { EngineError, toEngineError } from '../base/errors.js'
@@ -34,6 +34,7 @@ import { jobRoutes } from './routes/jobs.js'
 import { nodeRoutes } from './routes/nodes.js'
 import { systemRoutes } from './routes/system.js'
 import { webhookRoutes } from './routes/webhooks.js'
+import { uploadRoutes } from './routes/uploads.js'
 
 export interface ControlServerOptions {
   readonly door: CoordinatorDoor
@@ -80,10 +81,20 @@ function onClientError(error: NodeJS.ErrnoException, socket: Socket): void {
   socket.end(`${head}content-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`, () => socket.destroy())
 }
 
+/** A body that is not streamed must be there within HTTP_REQUEST_MS. */
+function limitBodyTime({ raw, routeOptions }: FastifyRequest, clock: Clock): void {
+  const hasBody = raw.headers['transfer-encoding'] !== undefined || Number(raw.headers['content-length'] ?? 0) > 0
+  if (!hasBody || routeOptions.config.streamed === true) return
+  const late = Object.assign(new Error('late'), { code: 'ERR_HTTP_REQUEST_TIMEOUT' })
+  const cancel = clock.setTimer(HTTP_REQUEST_MS, () => onClientError(late, raw.socket))
+  raw.once('end', cancel).once('close', cancel)
+}
+
 function createApp(): App {
   const app: App = fastify({
     bodyLimit: HTTP_BODY_BYTES_MAX,
-    requestTimeout: HTTP_REQUEST_MS,
+    // A content may take hours: other bodies have `limitBodyTime`.
+    requestTimeout: 0,
     forceCloseConnections: true,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 128 },
@@ -127,6 +138,7 @@ export async function buildServer(options: Omit<ControlServerOptions, 'port'>): 
   const streams = new EventStreams({ clock, log, metrics })
   const channel = new NodeChannel({ door, log, clock, metrics, loopbackOnly })
   app.addHook('onRequest', async (request) => checkOrigin(request.headers, loopbackOnly))
+  app.addHook('onRequest', async (request) => limitBodyTime(request, clock))
   app.addHook('onResponse', async (request, reply) => {
     const labels = { method: request.method, route: request.routeOptions.url ?? 'none', status: `${reply.statusCode}` }
     metrics.add('engine_http_requests_total', labels, 1)
@@ -136,7 +148,7 @@ export async function buildServer(options: Omit<ControlServerOptions, 'port'>): 
   app.after(() => {
     // An IPv4 caller of a socket that takes both is named as it is elsewhere.
     const asking: RouteContext['asking'] = ({ ip }) => doorFor(ip.replace(/^::ffff:(?=\d+\.)/, ''))
-    const context = { door, asking, streams, metrics }
+    const context = { door, asking, streams, metrics, clock }
     jobRoutes(app, context)
     nodeRoutes(app, context)
     auditRoutes(app, context)
@@ -144,6 +156,7 @@ export async function buildServer(options: Omit<ControlServerOptions, 'port'>): 
     eventRoutes(app, context)
     webhookRoutes(app, context)
     systemRoutes(app, context)
+    uploadRoutes(app, context)
   })
   channel.attach(app.server)
   app.addHook('preClose', async () => {

@@ -18,6 +18,7 @@ import type { JobRecord, JobWish } from '../store/jobs.js'
 import type { SiteRecord } from '../store/sites.js'
 import { newPart, toPart } from '../track/fold.js'
 import { historyOf } from './history.js'
+import type { Uploads } from '../uploads/index.js'
 import { nodeConnected } from './listening.js'
 import { LiveJob, toView } from './live-job.js'
 import { launch, startJobs } from './running.js'
@@ -54,10 +55,11 @@ export class Door implements CoordinatorDoor {
   async createJob(asked: JobRequest): Promise<JobView> {
     const world = this.#world
     this.#requireOpen()
-    const request = checked(asked)
+    const request = await this.#placed(checked(asked))
     const { site, group } = request
     checkQueue([...world.jobs.values()].map(toMember), site)
-    if (request.directory !== null) await requireDirectory(request.directory, world.content.paths.directory)
+    if (request.directory !== null && request.upload === undefined)
+      await requireDirectory(request.directory, world.content.paths.directory)
     const parts = world.roster.inGroup(group).map((known) => newPart(known.identity))
     const job = new LiveJob(this.#newRecord(request), parts, world.clock.monotonicMs())
     await world.watching.begin(job.id, true)
@@ -164,12 +166,22 @@ export class Door implements CoordinatorDoor {
 
   nodeConnected: CoordinatorDoor['nodeConnected'] = (link, hello) => nodeConnected(this.#world, link, hello)
 
+  get uploads(): Uploads {
+    return this.#world.uploads
+  }
+
   version(): VersionView {
     return this.#options.version
   }
 
   ready(): boolean {
     return !this.#world.closing.aborted
+  }
+
+  /** A job of an upload has a directory that stands for it. */
+  async #placed(request: JobRequest): Promise<JobRequest> {
+    if (request.upload === undefined) return request
+    return { ...request, directory: await this.#world.uploads.directoryOf(request.upload, request.site) }
   }
 
   /** What is asked stands, also after a restart, before it is answered. */

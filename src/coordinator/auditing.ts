@@ -11,7 +11,7 @@ import type { Logger } from '../base/log.js'
 import type { Metrics } from '../base/metrics.js'
 import type { Signer } from '../base/signing.js'
 import { wellFormed } from '../base/text.js'
-import type { CoordinatorDoor, WebhooksApi } from '../control/door.js'
+import type { CoordinatorDoor, UploadsDoor, WebhooksApi } from '../control/door.js'
 import { type AuditEntry, type AuditRequest, signedHead, truncation } from '../model/audit.js'
 import type { Audit, AuditCall } from '../store/audit.js'
 import type { Store } from '../store/store.js'
@@ -199,6 +199,34 @@ export class AuditedDoor implements CoordinatorDoor {
   nodeConnected: CoordinatorDoor['nodeConnected'] = (link, hello) => this.#door.nodeConnected(link, hello)
   version: CoordinatorDoor['version'] = () => this.#door.version()
   ready: CoordinatorDoor['ready'] = () => this.#door.ready()
+
+  /** Opening, completing and dropping are recorded; the contents between them are many, and named by what they are. */
+  get uploads(): UploadsDoor {
+    const { uploads } = this.#door
+    return {
+      create: (site, body) =>
+        this.#audited(
+          { action: 'createUpload', subject: `site ${site}`, request: {} },
+          () => uploads.create(site, body),
+          (upload) => upload.id,
+        ),
+      complete: (id) =>
+        this.#audited({ action: 'completeUpload', subject: `upload ${id}`, request: {} }, () => uploads.complete(id)),
+      drop: (id) =>
+        this.#audited({ action: 'dropUpload', subject: `upload ${id}`, request: {} }, () => uploads.drop(id)),
+      putContent: (site, body, check) =>
+        this.#audited(
+          { action: 'putContent', subject: `site ${site}`, request: {} },
+          () => uploads.putContent(site, body, check),
+          (blob) => blob.digest,
+        ),
+      list: () => uploads.list(),
+      get: (id) => uploads.get(id),
+      missing: (id, after, limit) => uploads.missing(id, after, limit),
+      blob: (id, digest) => uploads.blob(id, digest),
+      putBlob: (id, digest, sent) => uploads.putBlob(id, digest, sent),
+    }
+  }
 
   #audited<T>(
     call: Omit<Call, 'actor'>,

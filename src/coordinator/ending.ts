@@ -4,6 +4,7 @@ import { STALE_ASSIGNMENTS_MAX } from '../base/limits.js'
 import type { LiveJob } from './live-job.js'
 import { pruneSite } from './pruning.js'
 import { steerSite } from './steering.js'
+import { releaseUpload } from './uploading.js'
 import { activeJob, advance, inBackground, ownRelease, refreshSite, type World } from './world.js'
 
 /**
@@ -55,6 +56,7 @@ export function leave(world: World, job: LiveJob): void {
   world.watching.end(job.id)
   world.metrics.add('engine_jobs_total', { group, result: state }, 1)
   steerSite(world, site)
+  inBackground(world, 'letting go of an upload', () => releaseUpload(world, job))
   // Packed or not: of a hundred thousand files a scan leaves 10 MB.
   inBackground(world, 'removing the scan of a job', () => world.content.dropScan(job.id))
   inBackground(world, 'pruning', async () => {

@@ -18,12 +18,14 @@ import { Store } from '../store/store.js'
 import { Transfers } from '../transfer/index.js'
 import { Announcing } from './announcing.js'
 import { AuditLog } from './auditing.js'
+import type { UploadLimits } from '../uploads/index.js'
 import { WholePacking } from './catching-up.js'
 import { Checks } from './checking.js'
 import { DurableOutbox } from './outbox.js'
 import { Roster } from './roster.js'
 import { ReceiptBook } from './receipt-book.js'
 import { NodeStandings } from './standings.js'
+import { openUploads } from './uploading.js'
 import { Watching } from './watching.js'
 import type { World } from './world.js'
 
@@ -35,6 +37,7 @@ export interface OpeningOptions {
   readonly data: DataListen
   /** Damage that a node reports is mended without being asked. */
   readonly repair: boolean
+  readonly uploads: UploadLimits
   readonly log: Logger
   readonly clock: Clock
   readonly metrics: Metrics
@@ -91,8 +94,9 @@ export async function openWorld(options: OpeningOptions, opened: OpenedWorld): P
   const transfers = new Transfers({ relay, source, publicKey, log: transferLog })
   opened.keep('transfers', transfers, (it) => it.closeAll())
   const announcing = openAnnouncing({ ...options, store, coordinatorId }, opened)
+  const uploads = opened.keep('uploads', await openUploads(() => world, options), (it) => it.close())
   const world: World = {
-    ...{ store, content, transfers, clock, log, metrics, coordinatorId, source, closing, repair },
+    ...{ store, content, transfers, uploads, clock, log, metrics, coordinatorId, source, closing, repair },
     openedAtMs: clock.monotonicMs(),
     publicKey: publicKey.toString('hex'),
     roster: new Roster(),

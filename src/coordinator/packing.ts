@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.js'
 import { EngineError, toEngineError } from '../base/errors.js'
+import type { PackSource } from '../content/index.js'
 import { checkGuards } from '../jobs/guard.js'
 import { nobodyReady } from '../jobs/quorum.js'
 import type { ReleaseRef } from '../model/node.js'
@@ -8,7 +9,9 @@ import type { AssignmentRecord } from '../store/assignments.js'
 import type { Snapshot } from '../store/snapshots.js'
 import { silenceOf } from '../track/silence.js'
 import type { Transfer } from '../transfer/index.js'
+import type { UploadSource } from '../uploads/index.js'
 import { openForJob, stageShadow } from './distributing.js'
+import { uploadOf } from './uploading.js'
 import type { LiveJob } from './live-job.js'
 import { advance, refreshSite, type World } from './world.js'
 
@@ -22,9 +25,9 @@ export async function packJob(world: World, job: LiveJob): Promise<'packed' | 'i
   assert(directory !== null, 'a publish has a directory', { jobId: job.id })
   requireAudience(world, job)
   const base = await baseOf(world, site)
-  const scanned = await timed(world, job, 'scan', () =>
-    world.content.scan({ jobId: job.id, site, directory, base: base?.release ?? null }, { signal: job.signal }),
-  )
+  const upload = await uploadOf(world, directory)
+  const order = { jobId: job.id, site, directory, base: base?.release ?? null, treePath: upload?.treePath ?? null }
+  const scanned = await timed(world, job, 'scan', () => world.content.scan(order, { signal: job.signal }))
   await noteScan(world, job, scanned)
   const changes = job.record.changes ?? noChanges
   const live = await liveFacts(world, site, base, scanned)
@@ -36,7 +39,7 @@ export async function packJob(world: World, job: LiveJob): Promise<'packed' | 'i
     return 'identical'
   }
   await giveNumber(world, job, scanned, base)
-  await timed(world, job, 'pack', () => new Packing(world, job, base).run())
+  await timed(world, job, 'pack', () => new Packing(world, job, base, upload).run())
   return 'packed'
 }
 
@@ -97,6 +100,7 @@ class Packing {
   readonly #world: World
   readonly #job: LiveJob
   readonly #base: ReleaseRef | null
+  readonly #upload: UploadSource | null
   readonly #stop = new AbortController()
   readonly #vouches: Uint8Array[] = []
   #opening: Promise<void> | null = null
@@ -104,10 +108,11 @@ class Packing {
   #shadow: Promise<void> | null = null
   #failure: EngineError | null = null
 
-  constructor(world: World, job: LiveJob, base: ReleaseRef | null) {
+  constructor(world: World, job: LiveJob, base: ReleaseRef | null, upload: UploadSource | null) {
     this.#world = world
     this.#job = job
     this.#base = base
+    this.#upload = upload
   }
 
   async run(): Promise<void> {
@@ -116,8 +121,14 @@ class Packing {
     assert(release !== null, 'a job is numbered before it is packed', { jobId: this.#job.id })
     const serial = await store.meta.nextSerial()
     const signal = AbortSignal.any([this.#job.signal, this.#stop.signal])
-    const source = { jobId: this.#job.id, directory: this.#job.record.directory ?? '', held: null }
-    const order = { source, site, release, baseRelease: this.#base?.release ?? null, serial, nowMs: clock.nowMs() }
+    const order = {
+      source: this.#source,
+      site,
+      release,
+      baseRelease: this.#base?.release ?? null,
+      serial,
+      nowMs: clock.nowMs(),
+    }
     const packing = content.pack(order, { signal, onUpdate: (batch) => this.#take(batch, serial, signal) })
     try {
       const packed = await packing
@@ -133,6 +144,11 @@ class Packing {
     const own = packed.status === 'rejected' ? toEngineError(packed.reason) : null
     if (own !== null && own.code !== 'ENGINE_ERR_CANCELLED') throw own
     if (this.#failure !== null) throw this.#failure
+  }
+
+  get #source(): PackSource {
+    const directory = this.#upload?.blobs ?? this.#job.record.directory ?? ''
+    return { jobId: this.#job.id, directory, held: this.#upload?.held ?? null }
   }
 
   #fail(error: unknown): void {

@@ -6,6 +6,7 @@ import type { SessionStatus } from '../native/relay.js'
 import type { LiveJob } from './live-job.js'
 import { closeIdleTransfers } from './sending.js'
 import { steer } from './steering.js'
+import { lookAtUploads } from './uploading.js'
 import { inBackground, type World } from './world.js'
 
 /** Rounds between two looks at every node: what became due (a retry, a report that never came) is done then. */
@@ -37,6 +38,7 @@ export class Ticking {
       for (const known of world.roster.all) world.standings.look(known)
       this.#prune()
       closeIdleTransfers(world)
+      lookAtUploads(world)
       this.#count()
     } catch (error) {
       world.log.error({ err: toEngineError(error) }, 'a round failed')

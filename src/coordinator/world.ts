@@ -18,6 +18,7 @@ import type { KeptAssignment } from '../track/reconcile.js'
 import type { Transfers } from '../transfer/index.js'
 import type { AuditLog } from './auditing.js'
 import type { Checks } from './checking.js'
+import type { Uploads } from '../uploads/index.js'
 import type { LiveJob } from './live-job.js'
 import { toView } from './live-job.js'
 import type { Roster } from './roster.js'
@@ -50,6 +51,7 @@ export interface World {
   readonly store: Store
   readonly content: Content
   readonly transfers: Transfers
+  readonly uploads: Uploads
   readonly clock: Clock
   readonly log: Logger
   readonly metrics: Metrics

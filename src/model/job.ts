@@ -37,8 +37,10 @@ export interface JobRequest {
   readonly type: JobType
   readonly site: string
   readonly group: string
-  /** Staging directory, absolute, on the coordinator's machine; null for a rollback. */
+  /** Staging directory, absolute, on the coordinator's machine; null for a rollback and for an upload. */
   readonly directory: string | null
+  /** An upload in place of a directory: its id. It may still be arriving. */
+  readonly upload?: string | undefined
   /** Release to go back to; null: the one before the live one. */
   readonly release: number | null
   readonly reason: string | null

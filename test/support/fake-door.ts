@@ -7,6 +7,7 @@ import type {
   JobFilter,
   NodeLink,
   NodeSession,
+  UploadsDoor,
   VersionView,
 } from '../../src/control/door.js'
 import type { FromNode, Hello } from '../../src/control/schema/channel.js'
@@ -64,6 +65,8 @@ export class FakeDoor implements CoordinatorDoor {
   readonly records: AuditRecord[] = []
   readonly entries: HistoryEntry[] = []
   readonly joined: Joined[] = []
+  /** A test that needs uploads puts a room of its own here. */
+  uploads = {} as UploadsDoor
   readonly coordinatorId: string = digits('d', 32)
   readonly webhooks: FakeWebhooks = new FakeWebhooks()
   readonly fleetEvents: CloudEvent[] = []

@@ -1,8 +1,11 @@
 import { parseRatio } from '../../base/quantities.js'
 import { strategyNames, type StrategyName } from '../../model/plan.js'
 import { EngineError } from '../../base/errors.js'
+import type { Job, PublishOptions } from '../../control/door.js'
+import type { UploadEvent } from '../../model/upload.js'
 import type { Context } from '../context.js'
 import { followJob } from '../follow.js'
+import { UploadNotes } from '../upload-notes.js'
 
 export interface PublishFlags {
   readonly site: string
@@ -13,6 +16,8 @@ export interface PublishFlags {
   readonly quorum?: string
   readonly strategy?: string
   readonly message?: string
+  readonly upload?: boolean
+  readonly name?: string
   readonly detach?: boolean
   readonly exitCodeOnNoop?: boolean
 }
@@ -37,22 +42,46 @@ const strategy = (text: string): StrategyName => {
   })
 }
 
-/** `engine publish DIR`: asks for the job and follows it to its end. */
-export async function publish(context: Context, directory: string, flags: PublishFlags): Promise<number> {
+const optionsOf = (flags: PublishFlags): PublishOptions => ({
+  site: flags.site,
+  group: flags.group,
+  stageOnly: flags.stageOnly ?? false,
+  allowEmpty: flags.allowEmpty ?? false,
+  ...(flags.upload === undefined ? {} : { upload: flags.upload }),
+  ...(flags.maxDelete === undefined ? {} : { maxDeleteRatio: flag('--max-delete', flags.maxDelete, parseRatio) }),
+  ...(flags.quorum === undefined ? {} : { quorum: flag('--quorum', flags.quorum, parseRatio) }),
+  ...(flags.strategy === undefined ? {} : { strategy: flag('--strategy', flags.strategy, strategy) }),
+  ...(flags.message === undefined ? {} : { reason: flags.message }),
+})
+
+/** Asks for the job: of a directory, a file, or (`-`) standard input. A signal meanwhile ends it in order. */
+async function ask(context: Context, source: string, flags: PublishFlags): Promise<Job> {
   const api = await context.connect()
-  const job = await api.publish(directory, {
-    site: flags.site,
-    group: flags.group,
-    stageOnly: flags.stageOnly ?? false,
-    allowEmpty: flags.allowEmpty ?? false,
-    ...(flags.maxDelete === undefined ? {} : { maxDeleteRatio: flag('--max-delete', flags.maxDelete, parseRatio) }),
-    ...(flags.quorum === undefined ? {} : { quorum: flag('--quorum', flags.quorum, parseRatio) }),
-    ...(flags.strategy === undefined ? {} : { strategy: flag('--strategy', flags.strategy, strategy) }),
-    ...(flags.message === undefined ? {} : { reason: flags.message }),
-  })
+  const stop = new AbortController()
+  const onSignal = (): void => stop.abort()
+  const letGo = context.interrupts.listen(onSignal, onSignal)
+  const told = new UploadNotes(context)
+  const options = { ...optionsOf(flags), signal: stop.signal, onUpload: (event: UploadEvent) => told.hear(event) }
+  try {
+    if (source !== '-') return await api.publish(source, options)
+    if (flags.name === undefined || api.publishContent === undefined) {
+      throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: '-', why: 'say what it is called with --name' })
+    }
+    return await api.publishContent(process.stdin, { ...options, name: flags.name })
+  } finally {
+    letGo()
+  }
+}
+
+/** `engine publish DIR`: asks for the job and follows it to its end. */
+export async function publish(context: Context, source: string, flags: PublishFlags): Promise<number> {
+  const api = await context.connect()
+  const job = await ask(context, source, flags)
   if (flags.detach === true) {
     if (context.output.json) context.output.data({ type: 'accepted', jobId: job.id })
     else context.output.print(job.id)
+    // What is still being sent is sent to its end: only then may the process go.
+    await job.sent?.()
     return 0
   }
   return followJob(job, {

@@ -1,6 +1,7 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import type { ZodTypeProvider } from 'fastify-type-provider-zod'
+import type { Clock } from '../../base/clock.js'
 import type { CoordinatorDoor, ReadingDoor } from '../door.js'
 import type { EventStreams } from '../events.js'
 import type { PrometheusMetrics } from '../metrics.js'
@@ -8,6 +9,13 @@ import { problem } from '../schema/problem.js'
 
 /** The HTTP framework, typed by our schemas. */
 export type App = FastifyInstance<Server, IncomingMessage, ServerResponse, FastifyBaseLogger, ZodTypeProvider>
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Its body is read at the disk's pace, however long that takes. */
+    streamed?: boolean
+  }
+}
 
 /** What routes may use; they ask the door and never decide. */
 export interface RouteContext {
@@ -17,6 +25,7 @@ export interface RouteContext {
   readonly asking: (request: { readonly ip: string }) => CoordinatorDoor
   readonly streams: EventStreams
   readonly metrics: PrometheusMetrics
+  readonly clock: Clock
 }
 
 type ProblemAnswer = { content: { 'application/problem+json': { schema: typeof problem } }; description: string }

@@ -59,14 +59,16 @@ export const jobRequest: z.ZodType<JobRequest> = named(
       site: name,
       group: name,
       directory: absolutePath.nullable().default(null).describe("Staging directory on the coordinator's machine."),
+      upload: identity.optional().describe('An upload in place of a directory; it may still be arriving.'),
       release: release.nullable().default(null).describe('Release to go back to; null: the one before the live one.'),
       reason: z.string().max(REASON_CHARS_MAX).nullable().default(null),
       policy: jobPolicy,
     })
     .superRefine((request, context) => {
       const wants = request.type === 'publish'
-      if (wants !== (request.directory !== null)) {
-        const message = wants ? 'a publish needs a directory' : 'a rollback takes no directory'
+      const sources = Number(request.directory !== null) + Number(request.upload !== undefined)
+      if (sources !== Number(wants)) {
+        const message = wants ? 'a publish needs a directory or an upload' : 'a rollback takes no directory'
         context.addIssue({ code: 'custom', path: ['directory'], message })
       }
       if (wants && request.release !== null) {

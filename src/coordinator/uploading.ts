@@ -1,0 +1,54 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import type { HeldRelease } from '../native/content.js'
+import { Uploads, type UploadSource } from '../uploads/index.js'
+import type { LiveJob } from './live-job.js'
+import type { OpeningOptions } from './opening.js'
+import { inBackground, type World } from './world.js'
+
+/** Opens the uploads of a coordinator; `world` is asked for once something comes in. */
+export function openUploads(world: () => World, { dataDir, uploads, clock, log }: OpeningOptions): Promise<Uploads> {
+  return Uploads.open({
+    directory: join(dataDir, 'uploads'),
+    limits: uploads,
+    clock,
+    log: log.child({ room: 'uploads' }),
+    held: (site) => heldReleases(world(), site),
+    isUsed: (directory) => [...world().jobs.values()].some((job) => job.record.directory === directory),
+    isPinned: () => false,
+  })
+}
+
+/** Releases of the shadow that are whole: what they have need not be sent. */
+async function heldReleases({ content }: World, site: string): Promise<readonly HeldRelease[]> {
+  const { paths } = content
+  const releases = (await content.shadow.standing(site)).map((release) => ({
+    directory: paths.release(site, release),
+    treePath: paths.tree(site, release),
+  }))
+  return releases.filter(({ treePath }) => existsSync(treePath))
+}
+
+/** What a job's packing reads when its directory stands for an upload; null: it is a directory. */
+export async function uploadOf({ uploads }: World, directory: string): Promise<UploadSource | null> {
+  return uploads.owns(directory) ? uploads.begin(directory) : null
+}
+
+/** A job is over: what it published is in the shadow, and its upload has done its work. One that failed is kept. */
+export async function releaseUpload({ uploads }: World, { record }: LiveJob): Promise<void> {
+  const { directory, state } = record
+  const wentWell = state === 'succeeded' || state === 'partial'
+  if (directory !== null && wentWell && uploads.owns(directory)) await uploads.release(directory)
+}
+
+/** Ends jobs that wait in vain for the rest of their upload; drops uploads that lay idle. */
+export function lookAtUploads(world: World): void {
+  for (const { record, controller } of world.jobs.values()) {
+    const { directory, state, assignment } = record
+    const isPacking = state === 'packing' || (state === 'distributing' && (assignment?.streamBytes ?? null) === null)
+    if (!isPacking || directory === null || !world.uploads.owns(directory)) continue
+    const error = world.uploads.stalled(directory)
+    if (error !== null) controller.abort(error)
+  }
+  inBackground(world, 'dropping idle uploads', () => world.uploads.sweep())
+}

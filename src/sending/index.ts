@@ -1,0 +1,147 @@
+// A client that brings its own content: for programs on Node.js and the command line.
+// In: a directory, a file or a stream of this machine, and a coordinator that may not share a disk with it.
+// Out: a job of an upload, which goes on while it is sent. Never: a whole file in memory, a release of half a tree.
+import { Readable } from 'node:stream'
+import { type Clock, systemClock } from '../base/clock.js'
+import { EngineError, toEngineError } from '../base/errors.js'
+import { isLoopback } from '../base/loopback.js'
+import { type ClientOptions, Client as RemoteClient } from '../control/client.js'
+import type { Job, PublishOptions } from '../control/door.js'
+import type { JobEvent } from '../model/event.js'
+import { Bringing } from './bringing.js'
+import { persist } from './persisting.js'
+import { describe, type LocalTree, oneFile } from './walking.js'
+
+/** Upload again at most so often, when what was there has gone meanwhile. */
+const ROUNDS_MAX = 3
+
+export interface ContentOptions extends PublishOptions {
+  /** What the file is to be called in the site. */
+  readonly name: string
+}
+
+/** A coordinator over HTTP, and this machine's content for it. */
+export class Client extends RemoteClient {
+  readonly #clock: Clock
+
+  /** @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT when `url` is no HTTP address. */
+  constructor(options: ClientOptions) {
+    super(options)
+    this.#clock = options.clock ?? systemClock
+  }
+
+  /**
+   * Publishes a directory of the coordinator's machine, or of this one by uploading what it lacks: when `upload` is
+   * true, and with `auto` (as when nothing is said) when the coordinator's address is not of this machine.
+   */
+  override async publish(directory: string, options: PublishOptions): Promise<Job> {
+    const { upload = 'auto' } = options
+    const isNear = isLoopback(new URL(this.url).hostname)
+    if (upload === false || (upload === 'auto' && isNear)) return super.publish(directory, options)
+    const { signal, onUpload } = options
+    const onScan =
+      onUpload && ((scanned: { files: number; bytes: number }) => onUpload({ type: 'reading', ...scanned }))
+    const tree = await describe(directory, { signal, onScan })
+    return this.#publishTree(tree, options)
+  }
+
+  /** Publishes a site of one file whose bytes come from a stream, however long it is. */
+  async publishContent(content: Readable, { name, ...options }: ContentOptions): Promise<Job> {
+    if (name === '' || name.includes('/') || name.includes('\0') || name === '.' || name === '..') {
+      throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the name', why: 'it is no name of a file' })
+    }
+    const { site, signal } = options
+    const { digest, sizeBytes } = await this.uploads.putContent(site, Readable.toWeb(content) as ReadableStream, signal)
+    const mtimeNs = BigInt(this.#clock.nowMs()) * 1_000_000n
+    const manifest = new Blob([oneFile({ name, mode: 0o644, mtimeNs, sizeBytes, digest })])
+    const { id } = await this.uploads.create(site, manifest, signal)
+    return this.publishUpload(id, options)
+  }
+
+  /** The job begins at once: nodes get what has arrived while the rest is sent. */
+  async #publishTree(tree: LocalTree, options: PublishOptions): Promise<Job> {
+    try {
+      const upload = await this.uploads.create(options.site, tree.manifest, options.signal)
+      const job = await this.publishUpload(upload.id, options)
+      const stop = new AbortController()
+      const sending = this.#send(upload.id, tree, options, stop.signal).finally(() => tree.close())
+      sending.catch(() => {})
+      return new SendingJob(job, { sending, stop, abort: () => this.abort(job.id) })
+    } catch (error) {
+      await tree.close()
+      throw error
+    }
+  }
+
+  async #send(uploadId: string, tree: LocalTree, options: PublishOptions, signal: AbortSignal): Promise<void> {
+    const { uploads } = this
+    const onProgress = (progress: object): void =>
+      options.onUpload?.({ type: 'sending', ...progress } as Parameters<NonNullable<PublishOptions['onUpload']>>[0])
+    for (let round = 1; ; round++) {
+      try {
+        await new Bringing({ uploads, uploadId, tree, clock: this.#clock, signal, onProgress }).run()
+        await persist({ clock: this.#clock, signal }, () => uploads.complete(uploadId))
+        return
+      } catch (error) {
+        const known = toEngineError(error)
+        // The job went well already, and its upload with it.
+        if (known.code === 'ENGINE_ERR_UPLOAD_UNKNOWN') return
+        if (known.code !== 'ENGINE_ERR_UPLOAD_INCOMPLETE' || round >= ROUNDS_MAX) throw known
+      }
+    }
+  }
+}
+
+interface Underway {
+  readonly sending: Promise<void>
+  readonly stop: AbortController
+  readonly abort: () => Promise<unknown>
+}
+
+/** A job whose content is still being sent from here: what fails there ends it, and is what it failed with. */
+class SendingJob implements Job {
+  readonly id: string
+  readonly #job: Job
+  readonly #underway: Underway
+  #failure: EngineError | null = null
+
+  constructor(job: Job, underway: Underway) {
+    this.id = job.id
+    this.#job = job
+    this.#underway = underway
+    underway.sending.catch((error: unknown) => {
+      if (underway.stop.signal.aborted) return
+      this.#failure = toEngineError(error)
+      underway.abort().catch(() => {})
+    })
+  }
+
+  async *progress(options: Parameters<Job['progress']>[0] = {}): AsyncGenerator<JobEvent> {
+    for await (const event of this.#job.progress(options)) {
+      if (event.type === 'result') await this.#end()
+      if (event.type === 'result' && event.job.state === 'aborted' && this.#failure !== null) throw this.#failure
+      yield event
+    }
+    if (options.signal?.aborted) await this.#end()
+  }
+
+  /** @throws {EngineError} what ended the sending. */
+  sent(): Promise<void> {
+    return this.#underway.sending
+  }
+
+  async completed(): ReturnType<Job['completed']> {
+    try {
+      return await this.#job.completed()
+    } catch (error) {
+      throw this.#failure ?? error
+    } finally {
+      await this.#end()
+    }
+  }
+
+  async #end(): Promise<void> {
+    this.#underway.stop.abort()
+    await this.#underway.sending.catch(() => {})
+  }
+}

@@ -1,0 +1,160 @@
+import { rm } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
+import type { Clock } from '../base/clock.js'
+import { EngineError } from '../base/errors.js'
+import { UPLOAD_REQUESTS_MAX, UPLOAD_REQUESTS_PER_UPLOAD_MAX, UPLOAD_SPACE_CHECK_BYTES } from '../base/upload-limits.js'
+import type { BlobView } from '../model/upload.js'
+import { digestFile } from '../native/uploads.js'
+import type { UploadPaths } from './paths.js'
+import { receive } from './receiving.js'
+import type { SiteBlobs } from './site-blobs.js'
+import type { Upload } from './upload.js'
+
+export interface SendingOptions {
+  readonly paths: UploadPaths
+  readonly clock: Clock
+  /** Fires when all of it ends. */
+  readonly signal: AbortSignal
+  /** @throws {EngineError} ENGINE_ERR_NO_SPACE. */
+  readonly requireSpace: (what: string, needBytes: number) => Promise<void>
+  readonly arrived: (site: string, digest: string) => void
+}
+
+/** Bytes of one content of an upload. */
+export interface Put {
+  readonly upload: Upload
+  readonly blobs: SiteBlobs
+  readonly digest: string
+  readonly sizeBytes: number
+  readonly offset: number
+  readonly body: Readable
+}
+
+/** A content of which nothing is known yet. */
+export interface NamelessPut {
+  readonly site: string
+  readonly blobs: SiteBlobs
+  /** File to receive into. */
+  readonly name: string
+  readonly limitBytes: number
+  readonly body: Readable
+  readonly check: () => void
+}
+
+/** Requests that bring contents: so many at once, each at its sender's pace, a content by one of them at a time. */
+export class Sending {
+  readonly #options: SendingOptions
+  readonly #running = new Set<Promise<unknown>>()
+
+  constructor(options: SendingOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Takes bytes of a content from `offset` on. A request that comes later for the same content of the same upload
+   * goes before: the earlier one may hang on a dead connection.
+   * @returns how much is here; when all of it is, it was hashed and counts.
+   * @throws {EngineError} ENGINE_ERR_UPLOAD_RANGE, ENGINE_ERR_UPLOAD_TAKEN, ENGINE_ERR_OVERLOADED, ENGINE_ERR_NO_SPACE,
+   * ENGINE_ERR_DIGEST_MISMATCH (nothing is kept then), ENGINE_ERR_UPLOAD_SLOW, ENGINE_ERR_CANCELLED.
+   */
+  async put(put: Put): Promise<BlobView> {
+    const { upload, blobs, digest, sizeBytes } = put
+    if (blobs.sizeOf(digest) !== null) return { digest, sizeBytes, haveBytes: sizeBytes }
+    const earlier = upload.sending.get(digest)
+    if (earlier === undefined) this.#admit(upload)
+    const stop = new AbortController()
+    const work = this.#after(earlier, () => this.#take(put, stop.signal))
+    const entry = { stop, done: work.catch(() => {}) }
+    upload.sending.set(digest, entry)
+    try {
+      return await this.#run(work)
+    } finally {
+      if (upload.sending.get(digest) === entry) upload.sending.delete(digest)
+    }
+  }
+
+  /** Takes a content whose length and digest are not known before its end; of a cut one nothing is kept. */
+  async putContent(put: NamelessPut): Promise<BlobView> {
+    if (this.#running.size >= UPLOAD_REQUESTS_MAX) throw new EngineError('ENGINE_ERR_OVERLOADED', { what: 'uploads' })
+    return this.#run(this.#takeNameless(put))
+  }
+
+  /** Waits until nothing is received any more. */
+  async ended(): Promise<void> {
+    await Promise.allSettled(this.#running)
+  }
+
+  async #run<T>(work: Promise<T>): Promise<T> {
+    this.#running.add(work)
+    return work.finally(() => this.#running.delete(work))
+  }
+
+  #admit(upload: Upload): void {
+    const isFull = this.#running.size >= UPLOAD_REQUESTS_MAX || upload.sending.size >= UPLOAD_REQUESTS_PER_UPLOAD_MAX
+    if (isFull) throw new EngineError('ENGINE_ERR_OVERLOADED', { what: 'uploads' })
+  }
+
+  async #after<T>(
+    earlier: { readonly stop: AbortController; readonly done: Promise<unknown> } | undefined,
+    work: () => Promise<T>,
+  ): Promise<T> {
+    if (earlier !== undefined) {
+      earlier.stop.abort(new EngineError('ENGINE_ERR_UPLOAD_TAKEN', { digest: 'the same content' }))
+      await earlier.done
+    }
+    return work()
+  }
+
+  async #take({ upload, blobs, digest, sizeBytes, offset, body }: Put, stop: AbortSignal): Promise<BlobView> {
+    const haveBytes = upload.parts.get(digest) ?? 0
+    if (blobs.sizeOf(digest) !== null) return { digest, sizeBytes, haveBytes: sizeBytes }
+    if (offset > haveBytes || offset >= sizeBytes) {
+      throw new EngineError('ENGINE_ERR_UPLOAD_RANGE', { offset, haveBytes, sizeBytes })
+    }
+    await this.#options.requireSpace('this content', sizeBytes - offset)
+    const { paths, clock, signal } = this.#options
+    const path = paths.part(upload.site, upload.id, digest)
+    const either = AbortSignal.any([signal, stop])
+    const onLength = (lengthBytes: number): void => {
+      upload.parts.set(digest, lengthBytes)
+      upload.lastBytesAtMs = clock.monotonicMs()
+    }
+    upload.parts.set(digest, offset)
+    const length = await receive({ path, offset, limitBytes: sizeBytes, body, clock, signal: either, onLength })
+    if (length < sizeBytes) return { digest, sizeBytes, haveBytes: length }
+    const found = await digestFile(path, { sync: false })
+    if (found.digest !== digest) {
+      upload.parts.delete(digest)
+      await rm(path, { force: true })
+      const hint = 'nothing of it was kept: send it again; if this repeats, the file was changed since it was hashed'
+      throw new EngineError('ENGINE_ERR_DIGEST_MISMATCH', { what: `content ${digest}` }, { hint })
+    }
+    const isNew = blobs.sizeOf(digest) === null
+    await blobs.take(path, digest, sizeBytes)
+    upload.parts.delete(digest)
+    if (isNew) this.#options.arrived(upload.site, digest)
+    return { digest, sizeBytes, haveBytes: sizeBytes }
+  }
+
+  async #takeNameless({ site, blobs, name, limitBytes, body, check }: NamelessPut): Promise<BlobView> {
+    const { clock, signal, requireSpace } = this.#options
+    let checkedBytes = 0
+    const onLength = async (lengthBytes: number): Promise<void> => {
+      if (lengthBytes - checkedBytes < UPLOAD_SPACE_CHECK_BYTES) return
+      checkedBytes = lengthBytes
+      await requireSpace('this content', UPLOAD_SPACE_CHECK_BYTES)
+    }
+    try {
+      await requireSpace('this content', UPLOAD_SPACE_CHECK_BYTES)
+      await receive({ path: name, offset: 0, limitBytes, body, clock, signal, onLength })
+      check()
+      const { digest, sizeBytes } = await digestFile(name, { sync: true })
+      const isNew = blobs.sizeOf(digest) === null
+      await blobs.take(name, digest, sizeBytes)
+      if (isNew) this.#options.arrived(site, digest)
+      return { digest, sizeBytes, haveBytes: sizeBytes }
+    } finally {
+      await rm(name, { force: true })
+    }
+  }
+}

@@ -1,0 +1,136 @@
+// Goal: content of a machine that shares no disk with the coordinator goes live as if it did, through whatever is
+// killed meanwhile. Method: the built engine as processes on loopback, told to upload.
+import { execFileSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, utimes, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import t from 'tap'
+import { Fleet, lastLine } from '../support/fleet.js'
+import { startEngine } from '../support/process.js'
+import { until } from '../support/until.js'
+
+const directory = await mkdtemp(`${tmpdir()}/distributary-uploads-`)
+t.teardown(() => rm(directory, { recursive: true, force: true }))
+const fleet = await Fleet.start(directory, 1)
+t.teardown(() => fleet.stopAll())
+
+const treeHashes = async (): Promise<unknown[]> => {
+  const { stdout } = await fleet.engine('nodes', '--json')
+  const [node] = (JSON.parse(stdout) as { items: { sites: { site: string; live: { treeHash: string } }[] }[] }).items
+  return (node?.sites ?? []).map(({ site, live }) => [site, live.treeHash])
+}
+
+const hashOf = async (site: string): Promise<unknown> =>
+  ((await treeHashes()) as [string, string][]).find(([name]) => name === site)?.[1]
+
+async function oddTree(place: string): Promise<void> {
+  await mkdir(`${place}/a b/ü`, { recursive: true })
+  await mkdir(`${place}/empty`)
+  await writeFile(Buffer.concat([Buffer.from(`${place}/bytes-`), Buffer.from([0xff, 0xfe])]), 'no text')
+  await writeFile(`${place}/a b/ü/new\nline %2e "quote`, 'odd')
+  await writeFile(`${place}/__proto__`, '')
+  await writeFile(`${place}/run.sh`, '#!/bin/sh\n', { mode: 0o755 })
+  await writeFile(`${place}/secret`, 'x', { mode: 0o600 })
+  await writeFile(`${place}/large`, randomBytes(3_000_001))
+  await symlink('../../etc/passwd', `${place}/link`)
+  await utimes(`${place}/run.sh`, 1, 1.5)
+}
+
+t.test('an uploaded tree is the tree that a local publish makes, to the hash', async (t) => {
+  const place = `${directory}/odd`
+  await oddTree(place)
+  const uploaded = await fleet.engine('publish', place, '-s', 'up', '-g', 'edge', '--upload', '--json')
+  t.equal(uploaded.code, 0, uploaded.stderr + fleet.story())
+  t.match(uploaded.stdout, /"type":"upload","phase":"sending"/)
+  const near = await fleet.engine('publish', place, '-s', 'near', '-g', 'edge', '--no-upload', '--json')
+  t.equal(near.code, 0, near.stderr)
+  t.ok(await hashOf('up'))
+  t.equal(await hashOf('up'), await hashOf('near'))
+  t.equal(execFileSync('diff', ['-r', '--no-dereference', place, `${fleet.liveOf('n1', 'up')}/.`]).toString(), '')
+  t.strictSame(
+    await readdir(`${fleet.dataOf('coordinator')}/uploads/up/blobs`),
+    [],
+    'what is published is not kept twice',
+  )
+})
+
+t.test('of a tree that is there already only what is new is sent', async (t) => {
+  await writeFile(`${directory}/odd/added`, 'added')
+  const again = await fleet.engine('publish', `${directory}/odd`, '-s', 'up', '-g', 'edge', '--upload', '--json')
+  t.equal(again.code, 0, again.stderr)
+  t.match(again.stdout, /"phase":"sending","contentsSent":1,"contentsToSend":1,"bytesSent":5,"bytesToSend":5/)
+})
+
+t.test('one file, and standard input of unknown length', async (t) => {
+  await writeFile(`${directory}/alone.txt`, 'alone')
+  const one = await fleet.engine('publish', `${directory}/alone.txt`, '-s', 'one', '-g', 'edge', '--upload', '--json')
+  t.equal(one.code, 0, one.stderr)
+  t.equal(await readFile(`${fleet.liveOf('n1', 'one')}/alone.txt`, 'utf8'), 'alone')
+  const main = new URL('../../dist/src/cli/main.js', import.meta.url).pathname
+  const args = [main, 'publish', '-', '--name', 'numbers', '-s', 'in', '-g', 'edge', '--url', fleet.url, '--json']
+  const input = Array.from({ length: 200_000 }, (_, i) => `${i}\n`).join('')
+  const piped = execFileSync(process.execPath, args, { input }).toString()
+  t.match(piped, /"status":"success"/)
+  t.equal(await readFile(`${fleet.liveOf('n1', 'in')}/numbers`, 'utf8'), input)
+  const nameless = await fleet.engine('publish', '-', '-s', 'in', '-g', 'edge')
+  t.equal(nameless.code, 2, 'bytes need a name')
+})
+
+t.test('two clients at once, each its own tree', async (t) => {
+  const places = ['left', 'right'].map((name) => `${directory}/${name}`)
+  for (const place of places) {
+    await mkdir(place)
+    for (let i = 0; i < 40; i++) await writeFile(`${place}/f${i}`, randomBytes(20_000))
+  }
+  const publish = (place: string, site: string) =>
+    fleet.engine('publish', place, '-s', site, '-g', 'edge', '--upload', '--json')
+  const outcomes = await Promise.all(places.map((place, i) => publish(place, `site${i}`)))
+  for (const [i, place] of places.entries()) {
+    t.equal(outcomes[i]?.code, 0, String(outcomes[i]?.stderr))
+    t.equal(execFileSync('diff', ['-r', place, fleet.liveOf('n1', `site${i}`)]).toString(), '')
+  }
+})
+
+t.test('the recipe of the guide for plain HTTP works as it stands there', async (t) => {
+  const guide = await readFile(new URL('../../docs/guide/uploads.md', import.meta.url), 'utf8')
+  const recipe = /<!-- run by [^\n]*-->\n```sh\n([^`]*)```/.exec(guide)?.[1] ?? 'exit 9'
+  await mkdir(`${directory}/curl`)
+  await writeFile(`${directory}/curl/hello.txt`, 'hello from curl')
+  const options = { cwd: `${directory}/curl`, env: { ...process.env, URL: fleet.url } }
+  const answer = execFileSync('sh', ['-euc', recipe], options).toString()
+  t.match(answer, /"state":"complete".*"state":"queued"/)
+  const live = `${fleet.liveOf('n1', 'web')}/hello.txt`
+  await until('it is live', async () => (await readFile(live, 'utf8').catch(() => '')) === 'hello from curl')
+})
+
+t.test('a killed client and a killed coordinator cost only what was under way', async (t) => {
+  const place = `${directory}/big`
+  await mkdir(place)
+  for (let i = 0; i < 400; i++) await writeFile(`${place}/f${i}`, randomBytes(200_000))
+  const args = ['publish', place, '-s', 'big', '-g', 'edge', '--upload', '--json', '--url', fleet.url]
+  const parts = `${fleet.dataOf('coordinator')}/uploads/big/blobs`
+  const count = async (): Promise<number> => (await readdir(parts).catch(() => [])).length
+  const first = startEngine(args)
+  await until(
+    'some contents are there',
+    async () => (await count()) > 20,
+    () => first.output,
+  )
+  await first.stop('SIGKILL')
+  const before = await count()
+  t.ok(before < 400, `${before} of 400 were there`)
+  const second = startEngine(args)
+  await until(
+    'some more is sent by a job that was taken',
+    async () => second.output.includes('"phase"') && (await count()) > before,
+    () => second.output,
+  )
+  await fleet.stop('coordinator', 'SIGKILL')
+  fleet.startCoordinator()
+  const outcome = await second.exited
+  t.equal(outcome.code, 0, outcome.stderr + fleet.story())
+  t.match(lastLine(outcome), { type: 'result', status: 'success' })
+  t.equal(execFileSync('diff', ['-r', place, fleet.liveOf('n1', 'big')]).toString(), '')
+  const toSend = Number(/"contentsToSend":(\d+)/.exec(outcome.stdout)?.[1])
+  t.ok(toSend > 0 && toSend < 400, `the second client had ${toSend} to send`)
+})
