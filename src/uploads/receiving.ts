@@ -46,8 +46,12 @@ class Pace {
 
 async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): Promise<void> {
   let done = 0
-  while (done < bytes.length) {
-    done += (await file.write(bytes, done, bytes.length - done, position + done)).bytesWritten
+  try {
+    while (done < bytes.length) {
+      done += (await file.write(bytes, done, bytes.length - done, position + done)).bytesWritten
+    }
+  } catch (error) {
+    throw toEngineError(error, { what: 'writing an upload', path: 'the upload' })
   }
 }
 
