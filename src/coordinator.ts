@@ -10,7 +10,6 @@ import { idSource, systemRandom } from './base/random.js'
 import { readSoftware } from './base/software.js'
 import { requireLoopback } from './config/listen.js'
 import type { Config } from './config/schema.js'
-import { absoluteDirectory, policyOf } from './control/client.js'
 import type {
   AuditQuery,
   CoordinatorDoor,
@@ -18,6 +17,8 @@ import type {
   Job,
   JobFilter,
   JobsApi,
+  KeyOption,
+  OpenOptions,
   PublishOptions,
   RollbackOptions,
   VersionView,
@@ -26,6 +27,7 @@ import type {
 } from './control/door.js'
 import { abortedOf, outcomeOf } from './control/job-outcome.js'
 import { createMetrics } from './control/metrics.js'
+import { fromDirectory, openRequest, publishRequest, rollbackRequest } from './control/requests.js'
 import { CHANNEL_VERSION } from './control/schema/channel.js'
 import { ControlServer } from './control/server.js'
 import { finished, verifyRequestOf } from './control/verify-run.js'
@@ -41,7 +43,7 @@ import type { AuditPage } from './model/audit.js'
 import type { HistoryEntry } from './model/history.js'
 import type { JobEvent } from './model/event.js'
 import type { CloudEvent } from './model/fleet-event.js'
-import type { JobRequest, JobView, Receipt } from './model/job.js'
+import type { CommandRequest, CommandView, JobRequest, JobView, Receipt } from './model/job.js'
 import type { DataListen, NodeView, PeerAddress } from './model/node.js'
 import type { SiteView } from './model/site.js'
 import type { VerifyRun } from './model/verification.js'
@@ -160,17 +162,38 @@ export class Coordinator implements JobsApi {
     return this.#closing !== null
   }
 
+  /** Opens a job; commands may be added until it is ended. */
+  openJob(options: OpenOptions): Promise<Job> {
+    return this.#ask(openRequest(options), options)
+  }
+
   /** Brings a directory to the nodes of a group; resolves when the job is accepted. */
   async publish(directory: string, options: PublishOptions): Promise<Job> {
-    const { site, group, reason, signal, ...policy } = options
-    const request = { type: 'publish', site, group, directory: absoluteDirectory(directory), release: null } as const
-    return this.#ask({ ...request, reason: reason ?? null, policy: policyOf(policy) }, signal)
+    return this.#ask(publishRequest(fromDirectory(directory), options), options)
   }
 
   /** Makes an older release live again; nothing is sent to nodes that still hold it. */
-  async rollback({ site, group, reason, release, signal }: RollbackOptions): Promise<Job> {
-    const request = { type: 'rollback', site, group, directory: null, release: release ?? null } as const
-    return this.#ask({ ...request, reason, policy: policyOf({}) }, signal)
+  async rollback(options: RollbackOptions): Promise<Job> {
+    return this.#ask(rollbackRequest(options), options)
+  }
+
+  /** Adds commands to a job; they are on record when this resolves. */
+  addCommands(
+    jobId: string,
+    commands: readonly CommandRequest[],
+    { idempotencyKey }: KeyOption = {},
+  ): Promise<JobView> {
+    return this.#parts.door.addCommands(jobId, commands, idempotencyKey ?? null)
+  }
+
+  /** Closes a job: nothing is added after this, and it ends when its nodes have answered. */
+  end(jobId: string): Promise<JobView> {
+    return this.addCommands(jobId, [{ type: 'end-job' }])
+  }
+
+  /** The commands of a job, and where every node stands with each. */
+  commands(jobId: string): Promise<readonly CommandView[]> {
+    return this.#parts.door.commands(jobId)
   }
 
   /** Asks a staged job to switch live; answers when that is on record. Its events tell what comes of it. */
@@ -182,7 +205,8 @@ export class Coordinator implements JobsApi {
   async abort(jobId: string, { signal }: { readonly signal?: AbortSignal } = {}): Promise<JobView> {
     const { door, closing } = this.#parts
     const until = signal === undefined ? closing.signal : AbortSignal.any([closing.signal, signal])
-    return abortedOf(await door.abortJob(jobId), door.watchJob(jobId, 0, until))
+    const asked = await door.abortJob(jobId)
+    return abortedOf(asked, () => door.getJob(jobId), door.watchJob(jobId, 0, until))
   }
 
   job(jobId: string): Promise<JobView> {
@@ -279,10 +303,11 @@ export class Coordinator implements JobsApi {
     world.log.info({}, 'coordinator closed')
   }
 
-  async #ask(request: JobRequest, signal: AbortSignal | undefined): Promise<Job> {
+  async #ask(request: JobRequest, options: KeyOption & { readonly signal?: AbortSignal }): Promise<Job> {
     const { door } = this.#parts
+    const { signal, idempotencyKey } = options
     if (signal?.aborted) throw new EngineError('ENGINE_ERR_CANCELLED', { what: 'the job' }, { cause: signal.reason })
-    const { id } = await door.createJob(request)
+    const { id } = await door.createJob(request, idempotencyKey ?? null)
     const abort = (): void => void door.abortJob(id).catch(() => {})
     if (signal?.aborted) abort()
     signal?.addEventListener('abort', abort, { once: true })
@@ -305,7 +330,8 @@ function handleOf(door: CoordinatorDoor, id: string, onEnd: () => void): Job {
     if (!door.ready()) throw new EngineError('ENGINE_ERR_CLOSING')
     return outcomeOf(await door.getJob(id))
   }
-  return { id, progress, completed }
+  const add = (...commands: readonly CommandRequest[]): Promise<JobView> => door.addCommands(id, commands)
+  return { id, add, end: () => add({ type: 'end-job' }), progress, completed }
 }
 
 /** Waits until nothing is under way: jobs, effects in the background, messages of nodes. */

@@ -193,6 +193,9 @@ export const POOL_IDLE_MS = 10 * SECOND_MS
  */
 export const NODE_STALLED_MS = 2 * MINUTE_MS
 
+/** A node that is connected and was told a command, and has not even said that it has it, is not waited for. */
+export const EXECUTE_STALLED_MS = 30 * SECOND_MS
+
 /**
  * The same for a node that has received all of it: writing a million files and making them durable on a slow disk
  * takes many minutes, of which it says nothing.
@@ -264,6 +267,18 @@ export const ERROR_CODE_CHARS_MAX = 80
 
 /** What a command left on a node, in a report: the first and the last screens of a log. */
 export const OUTPUT_CHARS_MAX = 16 * KIB
+
+/**
+ * Answers to requests with an idempotency key are kept this long: a pipeline that is run again by then means the
+ * same job.
+ */
+export const ANSWERS_KEPT_MS = DAY_MS
+
+/** An idempotency key: room for two UUIDs and a name. */
+export const IDEMPOTENCY_KEY_CHARS_MAX = 128
+
+/** Nodes that one job names; more are better a group. */
+export const JOB_ONLY_NODES_MAX = 256
 
 /** Commands of one job: a session of a person or a pipeline; a stream of small changes takes several jobs. */
 export const JOB_COMMANDS_MAX = 1000

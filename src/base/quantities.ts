@@ -1,3 +1,4 @@
+import { NAMES_TOLD_MAX } from './limits.js'
 import { EngineError } from './errors.js'
 import { BITS_PER_BYTE, DAY_MS, GIB, HOUR_MS, KIB, MIB, MINUTE_MS, SECOND_MS, TIB } from './units.js'
 
@@ -101,4 +102,10 @@ export function parseRateBps(text: string): number {
 /** Writes a rate for people, as bytes a second: `96.0 MB/s`. */
 export function formatRate(rateBps: number): string {
   return `${formatBytes(rateBps / BITS_PER_BYTE)}/s`
+}
+
+/** Names in one line: the first few, and how many more there are. */
+export function formatNames(names: readonly string[]): string {
+  const more = names.length > NAMES_TOLD_MAX ? ` and ${names.length - NAMES_TOLD_MAX} more` : ''
+  return names.slice(0, NAMES_TOLD_MAX).join(', ') + more
 }

@@ -181,6 +181,27 @@ export const refusals = {
     '{count} of {total} receipts of job {jobId} prove nothing: {why}',
     'a node without a key signs nothing until it is upgraded; what is signed wrongly was changed after it was recorded',
   ),
+  ENGINE_ERR_COMMAND_FAILED: row(
+    409,
+    8,
+    false,
+    'command {number} ({command}) failed on {failed} of {total} nodes ({names}): {why}',
+    'see what each node said with `engine job show {jobId}`, mend it and add the command to a new job',
+  ),
+  ENGINE_ERR_COMMAND_OWED: row(
+    503,
+    8,
+    true,
+    'command {number} ({command}) was not carried out on {away} of {total} nodes ({names}): they are away',
+    'they carry it out when they return; see `engine nodes` for who is missing and why',
+  ),
+  ENGINE_ERR_KEY_REUSED: row(
+    422,
+    2,
+    false,
+    'the idempotency key {key} was used for another request',
+    'take a new key for each job; the same key only repeats the same request',
+  ),
   ENGINE_ERR_NODE_NAME_TAKEN: row(
     409,
     2,

@@ -3,7 +3,7 @@ import { EngineError, errorTable, isErrorCode } from '../base/errors.js'
 import { formatBytes, formatCount, formatDuration } from '../base/quantities.js'
 import { SECOND_MS } from '../base/units.js'
 import type { Job, JobsApi } from '../control/door.js'
-import type { JobView } from '../model/job.js'
+import { isPublish, type JobView } from '../model/job.js'
 import type { Output } from './output.js'
 import { isNoop, JobProgress } from './progress.js'
 
@@ -80,7 +80,7 @@ function summary(job: JobView, tookMs: number | null): Summary {
     ...behind.map((node) => `  ${node.name} is ${node.state}: ${node.reason ?? 'no reason given'}`),
   ]
   const back = `go back: engine rollback --site ${job.site} --group ${job.group} --reason TEXT`
-  return { lines, hint: job.type === 'publish' ? back : null }
+  return { lines, hint: isPublish(job) ? back : null }
 }
 
 function reportFailure(output: Output, job: JobView): void {

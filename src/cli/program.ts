@@ -100,7 +100,7 @@ function addPublishing(program: Command, run: Run): void {
     .description('bring a directory to every node of a group and make it live')
     .argument('<dir>', 'directory on the coordinator’s machine, or with an upload a directory, a file or - here')
     .requiredOption('-s, --site <name>', 'site to publish')
-    .requiredOption('-g, --group <name>', 'group of nodes that serve it')
+    .option('-g, --group <name>', 'group of nodes that serve it (needed for the first publish of a site)')
     .option('--stage-only', 'bring it everywhere, but let `engine commit` make it live')
     .option('--max-delete <share>', 'refuse to delete more than this share of the live files', '25%')
     .option('--allow-empty', 'let an empty directory through')
@@ -132,7 +132,7 @@ function addPublishing(program: Command, run: Run): void {
     .command('rollback')
     .description('make an older release live again; nothing is sent where it is held')
     .requiredOption('-s, --site <name>', 'site to take back')
-    .requiredOption('-g, --group <name>', 'group of nodes that serve it')
+    .option('-g, --group <name>', 'group of nodes that serve it')
     .requiredOption('--reason <text>', 'why, shown while the site is held there')
     .option('--release <number>', 'release to go back to (default: the one before the live one)')
     .action(

@@ -1,5 +1,5 @@
 import { formatBytes, formatCount, formatRate } from '../base/quantities.js'
-import type { ChangeSummary, JobNode, JobView } from '../model/job.js'
+import { type ChangeSummary, isPublish, type JobNode, type JobView } from '../model/job.js'
 import { fit, type Output } from './output.js'
 
 /** Time between two plain lines of one phase, where nothing can be redrawn. */
@@ -14,7 +14,7 @@ const countsOf = ({ fileCount, totalBytes, filesAdded, filesChanged, filesDelete
 
 /** A publish of what is live already: nothing was packed. Before the switch nobody knows that yet. */
 export const isNoop = (job: JobView): boolean =>
-  job.type === 'publish' && job.assignment === null && (job.state === 'committing' || job.state === 'succeeded')
+  isPublish(job) && job.assignment === null && job.release !== null && ['committing', 'succeeded'].includes(job.state)
 
 const title = (job: JobView): string => {
   const release = job.release === null ? job.site : `${job.site}@${job.release}`

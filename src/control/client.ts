@@ -3,19 +3,12 @@
 // Never: an import of Node's own modules (it runs in browsers too), a decision, a repeated request that changes things.
 import { type Clock, systemClock } from '../base/clock.js'
 import { EngineError } from '../base/errors.js'
-import {
-  AUDIT_PAGE_DEFAULT,
-  JOB_PAGE_DEFAULT,
-  MAX_DELETE_RATIO_DEFAULT,
-  QUORUM_DEFAULT,
-  REQUEST_TIMEOUT_MS,
-  STREAM_OUTAGE_MS_MAX,
-} from '../base/limits.js'
+import { AUDIT_PAGE_DEFAULT, JOB_PAGE_DEFAULT, REQUEST_TIMEOUT_MS, STREAM_OUTAGE_MS_MAX } from '../base/limits.js'
 import type { AuditPage } from '../model/audit.js'
 import type { HistoryEntry } from '../model/history.js'
 import type { JobEvent } from '../model/event.js'
 import type { CloudEvent } from '../model/fleet-event.js'
-import type { JobPolicy, JobRequest, JobView, Receipt } from '../model/job.js'
+import type { CommandRequest, CommandView, JobRequest, JobView, Receipt } from '../model/job.js'
 import type { NodeView } from '../model/node.js'
 import type { VerifyRun } from '../model/verification.js'
 import type { SiteView } from '../model/site.js'
@@ -25,6 +18,8 @@ import type {
   Job,
   JobFilter,
   JobsApi,
+  KeyOption,
+  OpenOptions,
   PublishOptions,
   RollbackOptions,
   VersionView,
@@ -35,6 +30,7 @@ import { readEvents } from './event-stream.js'
 import { following } from './following.js'
 import { type Ask, ask, type HttpOptions, readJson } from './http.js'
 import { abortedOf, outcomeOf } from './job-outcome.js'
+import { fromDirectory, openRequest, publishRequest, rollbackRequest } from './requests.js'
 import { finished, verifyRequestOf } from './verify-run.js'
 import { WebhooksClient } from './webhooks-client.js'
 import { UploadsClient } from './uploads-client.js'
@@ -49,35 +45,6 @@ export interface ClientOptions {
   readonly clock?: Clock
 }
 
-const defaultPolicy: JobPolicy = {
-  stageOnly: false,
-  maxDeleteRatio: MAX_DELETE_RATIO_DEFAULT,
-  allowEmpty: false,
-  quorum: QUORUM_DEFAULT,
-  strategy: 'strands',
-}
-
-/** The policy of a publish: what its options say, defaults for the rest. */
-export function policyOf(options: Partial<JobPolicy>): JobPolicy {
-  const { stageOnly, maxDeleteRatio, allowEmpty, quorum, strategy } = { ...defaultPolicy, ...options }
-  return { stageOnly, maxDeleteRatio, allowEmpty, quorum, strategy }
-}
-
-/** An absolute path of `directory`, seen from where this process stands; browsers have no such place. */
-export function absoluteDirectory(directory: string): string {
-  const standing = (globalThis as { process?: { cwd?: () => string } }).process?.cwd?.()
-  if (!directory.startsWith('/') && standing === undefined) {
-    const facts = { what: 'the directory', why: 'it must be an absolute path on the machine of the coordinator' }
-    throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', facts)
-  }
-  const parts: string[] = []
-  for (const part of `${directory.startsWith('/') ? '' : standing}/${directory}`.split('/')) {
-    if (part === '..') parts.pop()
-    else if (part !== '' && part !== '.') parts.push(part)
-  }
-  return `/${parts.join('/')}`
-}
-
 function originOf(url: string): string {
   try {
     const parsed = new URL(url)
@@ -88,6 +55,9 @@ function originOf(url: string): string {
   const facts = { what: 'the url', why: `write it like http://127.0.0.1:7400, not ${url}` }
   throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', facts)
 }
+
+const keyHeader = ({ idempotencyKey }: KeyOption): Readonly<Record<string, string>> =>
+  idempotencyKey === undefined ? {} : { 'idempotency-key': idempotencyKey }
 
 /** Has the coordinator's methods, over HTTP. Holds no connection between calls: nothing is to be closed. */
 export class Client implements JobsApi {
@@ -115,37 +85,36 @@ export class Client implements JobsApi {
 
   /** Publishes what an upload describes; it may still be arriving. */
   publishUpload(upload: string, options: PublishOptions): Promise<Job> {
-    const { site, group, reason, signal, ...policy } = options
-    const target = { type: 'publish', site, group, directory: null, upload, release: null } as const
-    return this.#createJob({ ...target, reason: reason ?? null, policy: policyOf(policy) }, signal)
+    return this.#openJob(publishRequest({ directory: null, upload }, options), options)
+  }
+
+  /** Opens a job; commands may be added until it is ended. */
+  openJob(options: OpenOptions): Promise<Job> {
+    return this.#openJob(openRequest(options), options)
   }
 
   /** @param directory staging directory on the coordinator's machine; relative ones are resolved here. */
   async publish(directory: string, options: PublishOptions): Promise<Job> {
-    const { site, group, reason, signal, ...policy } = options
-    const request: JobRequest = {
-      type: 'publish',
-      site,
-      group,
-      directory: absoluteDirectory(directory),
-      release: null,
-      reason: reason ?? null,
-      policy: policyOf(policy),
-    }
-    return this.#createJob(request, signal)
+    return this.#openJob(publishRequest(fromDirectory(directory), options), options)
   }
 
-  async rollback({ site, group, reason, release, signal }: RollbackOptions): Promise<Job> {
-    const request: JobRequest = {
-      type: 'rollback',
-      site,
-      group,
-      directory: null,
-      release: release ?? null,
-      reason,
-      policy: defaultPolicy,
-    }
-    return this.#createJob(request, signal)
+  async rollback(options: RollbackOptions): Promise<Job> {
+    return this.#openJob(rollbackRequest(options), options)
+  }
+
+  /** Adds commands to a job; they are on record when this resolves. */
+  addCommands(jobId: string, commands: readonly CommandRequest[], options: KeyOption = {}): Promise<JobView> {
+    return this.#post(`/v1/jobs/${encodeURIComponent(jobId)}/commands`, { commands }, keyHeader(options))
+  }
+
+  /** Closes a job: nothing is added after this, and it ends when its nodes have answered. */
+  end(jobId: string): Promise<JobView> {
+    return this.#post(`/v1/jobs/${encodeURIComponent(jobId)}/end`)
+  }
+
+  /** The commands of a job, and where every node stands with each. */
+  commands(jobId: string): Promise<readonly CommandView[]> {
+    return this.#items(`/v1/jobs/${encodeURIComponent(jobId)}/commands`)
   }
 
   /** Asks a staged job to switch live; answers when that is on record. Its events tell what comes of it. */
@@ -156,7 +125,7 @@ export class Client implements JobsApi {
   /** Stops a job that has not switched anything yet; answers when it has stopped. */
   async abort(jobId: string, options: { readonly signal?: AbortSignal } = {}): Promise<JobView> {
     const asked = await this.#post<JobView>(`/v1/jobs/${encodeURIComponent(jobId)}/abort`)
-    return abortedOf(asked, this.watch(jobId, 0, options.signal))
+    return abortedOf(asked, () => this.job(jobId), this.watch(jobId, 0, options.signal))
   }
 
   job(jobId: string): Promise<JobView> {
@@ -287,10 +256,11 @@ export class Client implements JobsApi {
     return { type: 'result', id: since, atMs: job.finishedAtMs ?? job.createdAtMs, job }
   }
 
-  async #createJob(request: JobRequest, signal?: AbortSignal): Promise<Job> {
+  async #openJob(request: JobRequest, options: KeyOption & { readonly signal?: AbortSignal }): Promise<Job> {
+    const { signal } = options
     if (signal?.aborted) throw new EngineError('ENGINE_ERR_CANCELLED', { what: 'the job' })
     // The request itself is not cut: a job that was made must be known here, to be aborted.
-    const { id } = await this.#post<JobView>('/v1/jobs', request)
+    const { id } = await this.#post<JobView>('/v1/jobs', request, keyHeader(options))
     if (signal === undefined) return this.#handle(id)
     const abort = (): void => {
       this.abort(id).catch(() => {})
@@ -315,7 +285,8 @@ export class Client implements JobsApi {
       for await (const event of progress()) if (event.type === 'result') return outcomeOf(event.job)
       throw new EngineError('ENGINE_ERR_COORDINATOR_UNREACHABLE', { url: this.url, why: 'no result came' })
     }
-    return { id, progress, completed }
+    const add = (...commands: readonly CommandRequest[]): Promise<JobView> => this.addCommands(id, commands)
+    return { id, add, end: () => this.end(id), progress, completed }
   }
 
   async #items<T>(path: string): Promise<readonly T[]> {
@@ -326,8 +297,8 @@ export class Client implements JobsApi {
     return this.#json<T>({ method: 'GET', path })
   }
 
-  #post<T>(path: string, body?: unknown): Promise<T> {
-    return this.#json<T>({ method: 'POST', path, ...(body === undefined ? {} : { body }) })
+  #post<T>(path: string, body?: unknown, headers: Readonly<Record<string, string>> = {}): Promise<T> {
+    return this.#json<T>({ method: 'POST', path, headers, ...(body === undefined ? {} : { body }) })
   }
 
   async #json<T>(request: Ask): Promise<T> {

@@ -5,7 +5,7 @@ import type { AuditPage } from '../model/audit.js'
 import type { HistoryEntry } from '../model/history.js'
 import type { Readable } from 'node:stream'
 import type { JobEvent } from '../model/event.js'
-import type { JobPolicy, JobRequest, JobState, JobView, Receipt } from '../model/job.js'
+import type { CommandRequest, CommandView, JobPolicy, JobRequest, JobState, JobView, Receipt } from '../model/job.js'
 import type { NodeView } from '../model/node.js'
 import type { SiteView } from '../model/site.js'
 import type { CloudEvent } from '../model/fleet-event.js'
@@ -78,7 +78,10 @@ export interface WebhooksApi {
  * EngineError: ENGINE_ERR_JOB_UNKNOWN for an id nobody knows, otherwise as the coordinator decides.
  */
 export interface CoordinatorDoor {
-  createJob(request: JobRequest): Promise<JobView>
+  /** @param key  an idempotency key: the same key and request again give the same job. */
+  createJob(request: JobRequest, key?: string | null): Promise<JobView>
+  addCommands(id: string, commands: readonly CommandRequest[], key?: string | null): Promise<JobView>
+  commands(id: string): Promise<readonly CommandView[]>
   getJob(id: string): Promise<JobView>
   listJobs(filter: JobFilter): Promise<readonly JobView[]>
   /** Answers when the wish is on record, as abortJob does; events tell what comes of it. */
@@ -155,11 +158,18 @@ export interface NodeSession {
   onClosed(): void
 }
 
-/** What a publish may say beside its directory; absent fields take the policy's defaults. */
-export interface PublishOptions extends Partial<JobPolicy> {
+/** What a job may say; absent fields take the policy's defaults. */
+export interface OpenOptions extends Partial<JobPolicy> {
   readonly site: string
-  readonly group: string
+  /** Absent: the group that the site belongs to. */
+  readonly group?: string
+  /** Names of nodes; absent: all that serve the site. */
+  readonly only?: readonly string[]
   readonly reason?: string
+  /** The first commands. */
+  readonly commands?: readonly CommandRequest[]
+  /** Asked again with the same key, also after a restart, it is the same job. */
+  readonly idempotencyKey?: string
   /** Stops asking and, when the job was made, asks for its abort. */
   readonly signal?: AbortSignal
   /**
@@ -171,12 +181,19 @@ export interface PublishOptions extends Partial<JobPolicy> {
   readonly onUpload?: (event: UploadEvent) => void
 }
 
+/** What a publish may say beside its directory. */
+export interface PublishOptions extends Omit<OpenOptions, 'commands'> {
+  /** Stage everywhere; `commit` makes it live. */
+  readonly stageOnly?: boolean
+}
+
 /** Back to `release`, or to the one before the live one. `reason` is shown while the site is held. */
 export interface RollbackOptions {
   readonly site: string
-  readonly group: string
+  readonly group?: string
   readonly reason: string
   readonly release?: number
+  readonly idempotencyKey?: string
   readonly signal?: AbortSignal
 }
 
@@ -197,6 +214,10 @@ export interface EventsOptions {
 /** A job in the hands of who asked for it. */
 export interface Job {
   readonly id: string
+  /** Adds commands to it; they are on record when this resolves. */
+  add(...commands: readonly CommandRequest[]): Promise<JobView>
+  /** Closes it: nothing is added after this. */
+  end(): Promise<JobView>
   /**
    * Every event from the job's first (or from after `sinceId`) on, ending after `result`, or quietly
    * when `signal` fires. Each call is a watcher of its own; a slow one misses progress, never a phase.
@@ -211,8 +232,21 @@ export interface Job {
   sent?(): Promise<void>
 }
 
+/** A key under which the same request is answered once. */
+export interface KeyOption {
+  readonly idempotencyKey?: string
+}
+
 /** What embedding programs, the client and the CLI have in common: a coordinator here or over HTTP. */
 export interface JobsApi {
+  /** Opens a job; commands may be added until it is ended. */
+  openJob(options: OpenOptions): Promise<Job>
+  /** Adds commands to a job, by whomever it was opened. */
+  addCommands(jobId: string, commands: readonly CommandRequest[], options?: KeyOption): Promise<JobView>
+  /** Closes a job: it ends when its nodes have answered. */
+  end(jobId: string): Promise<JobView>
+  /** The commands of a job, and where every node stands with each. */
+  commands(jobId: string): Promise<readonly CommandView[]>
   /** @param directory staging directory on the coordinator's machine. */
   publish(directory: string, options: PublishOptions): Promise<Job>
   rollback(options: RollbackOptions): Promise<Job>

@@ -1,6 +1,6 @@
 import { EngineError, isErrorCode } from '../base/errors.js'
 import type { JobEvent } from '../model/event.js'
-import type { JobState, JobView } from '../model/job.js'
+import { abortableStates, type JobView } from '../model/job.js'
 
 /**
  * What `completed()` gives for a job that is over: the job itself when it is live (also in part) .
@@ -16,23 +16,26 @@ export function outcomeOf(job: JobView): JobView {
   throw new EngineError('ENGINE_ERR_JOB_FAILED', { jobId: job.id, why: error?.message ?? 'no reason was recorded' })
 }
 
-const undecided: ReadonlySet<JobState> = new Set(['queued', 'packing', 'distributing', 'staged'])
-
 /**
  * Waits until a job that was asked to abort has.
- * @param events its events from the first on.
+ * @param look  the job as it is now.
+ * @param events  its events from the first on: old ones only have it looked at once more.
  * @throws {EngineError} ENGINE_ERR_JOB_STATE when it decided or ended before it could stop; ENGINE_ERR_CLOSING when
  * its events break off.
  */
-export async function abortedOf(asked: JobView, events: AsyncIterable<JobEvent>): Promise<JobView> {
+export async function abortedOf(
+  asked: JobView,
+  look: () => Promise<JobView>,
+  events: AsyncIterable<JobEvent>,
+): Promise<JobView> {
   let last = asked
-  if (undecided.has(last.state)) {
+  if (abortableStates.has(last.state)) {
     for await (const event of events) {
-      last = event.job
-      if (!undecided.has(last.state)) break
+      last = event.type === 'result' ? event.job : await look()
+      if (!abortableStates.has(last.state)) break
     }
   }
   if (last.state === 'aborted') return last
-  if (undecided.has(last.state)) throw new EngineError('ENGINE_ERR_CLOSING')
+  if (abortableStates.has(last.state)) throw new EngineError('ENGINE_ERR_CLOSING')
   throw new EngineError('ENGINE_ERR_JOB_STATE', { jobId: last.id, state: last.state, action: 'aborted' })
 }

@@ -1,22 +1,35 @@
-import { realpath, stat } from 'node:fs/promises'
-import { isAbsolute, relative, sep } from 'node:path'
+import { createHash } from 'node:crypto'
 import { EngineError } from '../base/errors.js'
 import { JOB_PAGE_DEFAULT } from '../base/limits.js'
 import type { AuditQuery, CoordinatorDoor, FleetFilter, JobFilter, VersionView, WebhooksApi } from '../control/door.js'
-import { jobRequest } from '../control/schema/job.js'
+import { commandsRequest, jobRequest } from '../control/schema/job.js'
 import { verifyRunRequest } from '../control/schema/verification.js'
-import { checkAbort, checkCommit } from '../jobs/job.js'
+import { checkCommands } from '../jobs/commands.js'
+import { checkAbort, checkCommit, checkOpen } from '../jobs/job.js'
 import { checkQueue, type QueueMember } from '../jobs/queue.js'
 import { type AuditPage, pageOf } from '../model/audit.js'
 import type { JobEvent } from '../model/event.js'
 import type { CloudEvent } from '../model/fleet-event.js'
-import type { JobRequest, JobView, Receipt } from '../model/job.js'
+import type { CommandView, CommandRequest, JobRequest, JobView, Receipt } from '../model/job.js'
 import type { NodeView } from '../model/node.js'
 import type { SiteView } from '../model/site.js'
 import type { VerifyRun, VerifyRunRequest } from '../model/verification.js'
-import type { JobRecord, JobWish } from '../store/jobs.js'
-import type { SiteRecord } from '../store/sites.js'
+import type { JobRecord } from '../store/jobs.js'
+import { commandsOnNodes } from '../track/commands.js'
 import { newPart, toPart } from '../track/fold.js'
+import {
+  type Answered,
+  audienceOf,
+  checkAudience,
+  checkReason,
+  checked,
+  keep,
+  keyOf,
+  newRecord,
+  numbered,
+  placed,
+} from './accepting.js'
+import { nodesOf } from './audience.js'
 import { historyOf } from './history.js'
 import type { Uploads } from '../uploads/index.js'
 import { nodeConnected } from './listening.js'
@@ -24,7 +37,7 @@ import { LiveJob, toView } from './live-job.js'
 import { launch, startJobs } from './running.js'
 import { VerifyRuns } from './verify-runs.js'
 import { nodeViews, siteViews } from './views.js'
-import type { World } from './world.js'
+import { inTurn, type World } from './world.js'
 
 export interface DoorOptions {
   readonly world: World
@@ -39,6 +52,8 @@ export class Door implements CoordinatorDoor {
   readonly #options: DoorOptions
   readonly webhooks: WebhooksApi
   readonly #verifyRuns: VerifyRuns
+  /** Idempotency keys of requests that are being answered. */
+  readonly #underWay = new Set<string>()
 
   constructor(options: DoorOptions) {
     this.#world = options.world
@@ -49,50 +64,106 @@ export class Door implements CoordinatorDoor {
 
   /**
    * Accepts a job; it is durable when this answers.
-   * @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT, ENGINE_ERR_SITE_UNKNOWN, ENGINE_ERR_SOURCE_MISSING,
-   * ENGINE_ERR_CONFLICT, ENGINE_ERR_OVERLOADED, ENGINE_ERR_CLOSING.
+   * @param key  the same key and request again: the job that came of it, and no other.
+   * @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT, ENGINE_ERR_SITE_UNKNOWN, ENGINE_ERR_NODE_UNKNOWN,
+   * ENGINE_ERR_SOURCE_MISSING, ENGINE_ERR_CONFLICT, ENGINE_ERR_KEY_REUSED, ENGINE_ERR_OVERLOADED, ENGINE_ERR_CLOSING.
    */
-  async createJob(asked: JobRequest): Promise<JobView> {
-    const world = this.#world
+  async createJob(asked: JobRequest, key: string | null = null): Promise<JobView> {
     this.#requireOpen()
-    const request = await this.#placed(checked(asked))
-    const { site, group } = request
+    const request = checked<JobRequest>(jobRequest, asked)
+    return this.#once(key === null ? null : `job:${key}`, request, (answered) => this.#accept(request, answered))
+  }
+
+  async #accept(request: JobRequest, answered: Answered | null): Promise<JobView> {
+    const world = this.#world
+    const { site } = request
     checkQueue([...world.jobs.values()].map(toMember), site)
-    if (request.directory !== null && request.upload === undefined)
-      await requireDirectory(request.directory, world.content.paths.directory)
-    const parts = world.roster.inGroup(group).map((known) => newPart(known.identity))
-    const job = new LiveJob(this.#newRecord(request), parts, world.clock.monotonicMs())
+    checkCommands([], request.commands)
+    const requests = await placed(world, site, request.commands)
+    const audience = audienceOf(world, request)
+    const atMs = world.clock.nowMs()
+    const record = newRecord(this.#options.newJobId(), request, audience, atMs)
+    const parts = nodesOf(world, audience).map((known) => newPart(known.identity))
+    const commands = numbered([], requests, atMs)
+    const job = new LiveJob(record, { commands, parts }, world.clock.monotonicMs())
     await world.watching.begin(job.id, true)
-    const atMs = job.record.createdAtMs
     const event: JobEvent = { type: 'phase', id: world.watching.nextId(job.id), atMs, job: job.view }
-    const siteRecord = await keep(world, job, event).catch((error: unknown) => {
+    const siteRecord = await keep(world, job, event, answered).catch((error: unknown) => {
       world.watching.end(job.id)
       throw error
     })
     // Only a site that no job holds is new or changes hands: nobody else writes about it meanwhile.
-    if (world.sites.get(site)?.record.group !== group) world.sites.set(site, { record: siteRecord, assignments: [] })
+    const { group, only } = siteRecord
+    const known = world.sites.get(site)?.record
+    if (known?.group !== group || String(known.only) !== String(only)) {
+      world.sites.set(site, { record: siteRecord, assignments: [] })
+    }
     world.jobs.set(job.id, job)
     world.watching.tell(job.id, event)
     world.announcing.ring()
-    world.log.info({ jobId: job.id, type: request.type, site, group, nodeCount: parts.length }, 'job accepted')
+    const types = commands.map((command) => command.request.type)
+    world.log.info({ jobId: job.id, site, group, commands: types, nodeCount: parts.length }, 'job accepted')
     startJobs(world)
     return event.job
+  }
+
+  /**
+   * Adds commands to a job that has not ended; they are durable when this answers.
+   * @param key  as of createJob.
+   * @throws {EngineError} ENGINE_ERR_JOB_UNKNOWN; ENGINE_ERR_JOB_STATE when it has ended or is being aborted;
+   * ENGINE_ERR_INVALID_ARGUMENT when one does not fit those before it; ENGINE_ERR_SOURCE_MISSING.
+   */
+  async addCommands(id: string, asked: readonly CommandRequest[], key: string | null = null): Promise<JobView> {
+    this.#requireOpen()
+    const { commands: requests } = checked(commandsRequest, { commands: asked })
+    const job = await this.#requireLive(id, checkOpen)
+    const scope = key === null ? null : `commands:${id}:${key}`
+    return this.#once(scope, requests, async (answered) => {
+      return this.#add(job, await placed(this.#world, job.record.site, requests), answered)
+    })
+  }
+
+  #add(job: LiveJob, requests: readonly CommandRequest[], answered: Answered | null): Promise<JobView> {
+    const world = this.#world
+    return inTurn(job, async () => {
+      checkOpen(job.signal.aborted ? { ...job.record, state: 'aborted' } : job.record)
+      checkCommands(job.commands, requests)
+      checkAudience(world, job.record, requests)
+      checkReason(job.record.reason, requests)
+      const atMs = world.clock.nowMs()
+      const added = numbered(job.commands, requests, atMs)
+      const commands = [...job.commands, ...added]
+      const view = toView(job.record, commands, job.parts)
+      const event: JobEvent = { type: 'phase', id: world.watching.nextId(job.id), atMs, job: view }
+      await world.store.transaction(async (tables) => {
+        await tables.commands.add(job.id, added)
+        await tables.events.append(job.id, event)
+        if (answered !== null) await tables.answers.put(answered.key, { ...answered, jobId: job.id }, atMs)
+      })
+      job.commands = [...job.commands, ...added]
+      world.watching.tell(job.id, event)
+      job.bell.ring()
+      return view
+    })
   }
 
   async getJob(id: string): Promise<JobView> {
     const live = this.#world.jobs.get(id)
     if (live !== undefined) return live.view
     const record = await this.#world.store.jobs.require(id)
-    return toView(record, (await this.#world.store.jobNodes.list(id)).map(toPart))
+    const commands = await this.#world.store.commands.list(id)
+    return toView(record, commands, (await this.#world.store.jobNodes.list(id)).map(toPart))
   }
 
   async listJobs(filter: Partial<JobFilter>): Promise<readonly JobView[]> {
     const { store, jobs } = this.#world
     const records = await store.jobs.list({ limit: JOB_PAGE_DEFAULT, ...filter })
-    const nodes = await store.jobNodes.listMany(records.map((record) => record.id))
+    const ids = records.map((record) => record.id)
+    const nodes = await store.jobNodes.listMany(ids)
+    const commands = await store.commands.listMany(ids)
     return records.map((record) => {
-      const live = jobs.get(record.id)
-      return live === undefined ? toView(record, (nodes.get(record.id) ?? []).map(toPart)) : live.view
+      const parts = (nodes.get(record.id) ?? []).map(toPart)
+      return jobs.get(record.id)?.view ?? toView(record, commands.get(record.id) ?? [], parts)
     })
   }
 
@@ -101,10 +172,12 @@ export class Door implements CoordinatorDoor {
    * @throws {EngineError} ENGINE_ERR_JOB_UNKNOWN; ENGINE_ERR_JOB_STATE when it is not staged, or being aborted.
    */
   async commitJob(id: string): Promise<JobView> {
-    const job = await this.#noteAsked(id, 'commit', checkCommit)
-    job.commitAsked = true
-    job.bell.ring()
-    return job.view
+    this.#requireOpen()
+    const job = await this.#requireLive(id, checkCommit)
+    if (job.signal.aborted || job.next !== undefined) {
+      checkCommit({ ...job.record, state: job.signal.aborted ? 'aborted' : 'committing' })
+    }
+    return this.addCommands(id, [{ type: 'commit' }, { type: 'end-job' }])
   }
 
   /**
@@ -112,10 +185,21 @@ export class Door implements CoordinatorDoor {
    * @throws {EngineError} ENGINE_ERR_JOB_UNKNOWN; ENGINE_ERR_JOB_STATE when it has decided or ended.
    */
   async abortJob(id: string): Promise<JobView> {
-    const job = await this.#noteAsked(id, 'abort', checkAbort)
+    this.#requireOpen()
+    const job = await this.#requireLive(id, checkAbort)
+    await this.#world.store.jobs.setAsked(id, 'abort')
+    // It went on meanwhile.
+    checkAbort(job.record)
     job.controller.abort(new EngineError('ENGINE_ERR_JOB_ABORTED', { jobId: id }))
     launch(this.#world, job)
     return job.view
+  }
+
+  /** Each command of a job, and where every node stands with it. */
+  async commands(jobId: string): Promise<readonly CommandView[]> {
+    const job = await this.getJob(jobId)
+    const receipts = await this.#world.store.receipts.list(jobId)
+    return job.commands.map((command) => ({ ...command, nodes: commandsOnNodes(job, command, receipts) }))
   }
 
   async receipts(jobId: string): Promise<readonly Receipt[]> {
@@ -178,21 +262,25 @@ export class Door implements CoordinatorDoor {
     return !this.#world.closing.aborted
   }
 
-  /** A job of an upload has a directory that stands for it. */
-  async #placed(request: JobRequest): Promise<JobRequest> {
-    if (request.upload === undefined) return request
-    return { ...request, directory: await this.#world.uploads.directoryOf(request.upload, request.site) }
-  }
-
-  /** What is asked stands, also after a restart, before it is answered. */
-  async #noteAsked(id: string, wish: JobWish, check: (job: JobRecord) => void): Promise<LiveJob> {
-    this.#requireOpen()
-    const job = await this.#requireLive(id, check)
-    if (wish === 'commit' && job.signal.aborted) check({ ...job.record, state: 'aborted' })
-    await this.#world.store.jobs.setAsked(id, wish)
-    // It went on meanwhile.
-    check(job.record)
-    return job
+  /** Carries a request out unless it was under this key: then the job that came of it is the answer again. */
+  async #once(
+    key: string | null,
+    request: unknown,
+    work: (answered: Answered | null) => Promise<JobView>,
+  ): Promise<JobView> {
+    if (key === null) return work(null)
+    const fingerprint = createHash('sha256').update(JSON.stringify(request)).digest('hex')
+    const before = await this.#world.store.answers.get(key)
+    if (before === null) {
+      if (this.#underWay.has(key)) {
+        const facts = { what: 'a request with the same idempotency key', why: 'it is being answered' }
+        throw new EngineError('ENGINE_ERR_CONFLICT', facts, { hint: 'send it again in a moment' })
+      }
+      this.#underWay.add(key)
+      return work({ key, fingerprint }).finally(() => this.#underWay.delete(key))
+    }
+    if (before.fingerprint !== fingerprint) throw new EngineError('ENGINE_ERR_KEY_REUSED', { key: keyOf(key) })
+    return this.getJob(before.jobId)
   }
 
   async #requireLive(id: string, check: (job: JobRecord) => void): Promise<LiveJob> {
@@ -206,72 +294,10 @@ export class Door implements CoordinatorDoor {
   #requireOpen(): void {
     if (this.#world.closing.aborted) throw new EngineError('ENGINE_ERR_CLOSING')
   }
-
-  #newRecord(request: JobRequest): JobRecord {
-    const { type, site, group, directory, release, reason, policy } = request
-    return {
-      ...{ id: this.#options.newJobId(), type, site, group, directory, release, reason, policy },
-      state: 'queued',
-      baseRelease: null,
-      treeHash: null,
-      changes: null,
-      assignment: null,
-      error: null,
-      createdAtMs: this.#world.clock.nowMs(),
-      finishedAtMs: null,
-    }
-  }
 }
 
 /** A job as the queue looks at it. */
-function toMember({ id, record, commitAsked, signal }: LiveJob): QueueMember {
+function toMember({ id, record, next, signal }: LiveJob): QueueMember {
   const { site, state } = record
-  return { id, site, state, isUncalled: state === 'staged' && !commitAsked && !signal.aborted }
-}
-
-/** Writes an accepted job, its first event and the site that it is for, in one step. */
-function keep(world: World, job: LiveJob, event: JobEvent): Promise<SiteRecord> {
-  const { site, group, type, createdAtMs } = job.record
-  return world.store.transaction(async ({ sites, ...tables }) => {
-    const known = await (type === 'publish' ? sites.ensure(site, group, createdAtMs) : sites.require(site))
-    if (known.group !== group) {
-      const why = `site ${site} belongs to group ${known.group}`
-      throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the group', why })
-    }
-    await tables.jobs.create(job.record)
-    await tables.jobNodes.put(job.id, job.parts)
-    await tables.events.append(job.id, event)
-    await world.announcing.announceJob({ sites, ...tables }, 'queued', event.job, createdAtMs)
-    return known
-  })
-}
-
-/** What an embedding program asks for goes through the same check as what comes over HTTP. */
-function checked(asked: JobRequest): JobRequest {
-  const parsed = jobRequest.safeParse(asked)
-  if (parsed.success) return parsed.data
-  const [issue] = parsed.error.issues
-  const what = issue?.path.join('.') || 'the job'
-  throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what, why: issue?.message ?? 'it does not fit the schema' })
-}
-
-/**
- * A slip in the name is told at once, before a job or a site is made of it; so is a directory that would bring
- * the coordinator's signing key to every node.
- */
-async function requireDirectory(path: string, dataDir: string): Promise<void> {
-  const found = await stat(path).catch(() => null)
-  if (found?.isDirectory() !== true) throw new EngineError('ENGINE_ERR_SOURCE_MISSING', { path })
-  const [asked, own] = await Promise.all([realpath(path), realpath(dataDir)])
-  if (!isWithin(own, asked) && !isWithin(asked, own)) return
-  const relation = isWithin(own, asked) ? 'lies in' : 'contains'
-  const why = `${path} ${relation} the coordinator's data directory ${own}, which holds its signing key`
-  const hint = `publish a directory outside of ${own} that does not contain it, or move the data directory`
-  throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the directory', why }, { hint })
-}
-
-/** Both as realpath gives them; a directory is within itself. Pure. */
-function isWithin(parent: string, path: string): boolean {
-  const way = relative(parent, path)
-  return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way)
+  return { id, site, state, isUncalled: state === 'staged' && next === undefined && !signal.aborted }
 }

@@ -162,11 +162,16 @@ export class AuditedDoor implements CoordinatorDoor {
     this.webhooks = new AuditedWebhooks(door.webhooks, (call, work, resultOf) => this.#audited(call, work, resultOf))
   }
 
-  createJob: CoordinatorDoor['createJob'] = (request) =>
+  createJob: CoordinatorDoor['createJob'] = (request, key) =>
     this.#audited(
       { action: 'createJob', subject: `site ${request.site}`, request: summaryOf(request) },
-      () => this.#door.createJob(request),
+      () => this.#door.createJob(request, key),
       (job) => job.id,
+    )
+
+  addCommands: CoordinatorDoor['addCommands'] = (id, commands, key) =>
+    this.#audited({ action: 'addCommands', subject: `job ${id}`, request: summaryOf({ commands }) }, () =>
+      this.#door.addCommands(id, commands, key),
     )
 
   commitJob: CoordinatorDoor['commitJob'] = (id) =>
@@ -188,6 +193,7 @@ export class AuditedDoor implements CoordinatorDoor {
   getVerification: CoordinatorDoor['getVerification'] = (id) => this.#door.getVerification(id)
   getJob: CoordinatorDoor['getJob'] = (id) => this.#door.getJob(id)
   listJobs: CoordinatorDoor['listJobs'] = (filter) => this.#door.listJobs(filter)
+  commands: CoordinatorDoor['commands'] = (jobId) => this.#door.commands(jobId)
   receipts: CoordinatorDoor['receipts'] = (jobId) => this.#door.receipts(jobId)
   nodes: CoordinatorDoor['nodes'] = () => this.#door.nodes()
   sites: CoordinatorDoor['sites'] = () => this.#door.sites()

@@ -1,7 +1,8 @@
 import { assert } from '../base/assert.js'
 import { EngineError, toEngineError } from '../base/errors.js'
-import { NAMES_TOLD_MAX } from '../base/limits.js'
-import type { JobError } from '../model/job.js'
+import { formatNames } from '../base/quantities.js'
+import type { JobCommand, JobError } from '../model/job.js'
+import type { CommandPatch } from '../store/commands.js'
 import type { NodePart } from '../track/fold.js'
 import { giveUpSilent } from './distributing.js'
 import type { LiveJob } from './live-job.js'
@@ -12,26 +13,27 @@ import { advance, refreshSite, type World } from './world.js'
  * Writes the decision that the job's release is what the site should serve. Once this settles it
  * stands, whatever happens: nodes are told only after it.
  */
-export async function decide(world: World, job: LiveJob): Promise<void> {
+export async function decide(world: World, job: LiveJob, decided: JobCommand, started: CommandPatch): Promise<void> {
   job.signal.throwIfAborted()
   const { release } = job
   assert(release !== null, 'a job is numbered before it is decided', { jobId: job.id })
-  const { site, type, reason } = job.record
-  const command = type === 'rollback' ? 'rollback' : 'commit'
-  const holdReason = type === 'rollback' ? (reason ?? 'rolled back') : null
-  const number = type === 'rollback' ? 1 : 2
-  const target = { ...release, jobId: job.id, command, number, stageNumber: 1 } as const
+  const { site, reason } = job.record
+  const { number, request } = decided
+  const isRollback = request.type === 'rollback'
+  const command = isRollback ? 'rollback' : 'commit'
+  const holdReason = isRollback ? (reason ?? 'rolled back') : null
+  const target = { ...release, jobId: job.id, command, number, stageNumber: job.stageNumber } as const
   await advance(
     world,
     job,
     { type: 'decided' },
-    { write: (tables) => tables.sites.setTarget(site, target, holdReason) },
+    { commands: [started], write: (tables) => tables.sites.setTarget(site, target, holdReason) },
   )
 }
 
 /**
- * Has everybody switch, waits for those that were ready, and ends the job. It reads the decision first,
- * so that it may be called again after anything in it failed.
+ * Has everybody switch and waits for those that were ready. It reads the decision first, so that it may be called
+ * again after anything in it failed.
  */
 export async function settle(world: World, job: LiveJob): Promise<void> {
   const { site } = job.record
@@ -47,7 +49,6 @@ export async function settle(world: World, job: LiveJob): Promise<void> {
     if (!job.parts.some((part) => ids.has(part.nodeId) && isPending(part))) break
     await job.bell.wait(world.closing)
   }
-  await advance(world, job, { type: 'finished', error: leftBehind(job) })
 }
 
 function isPending({ state }: NodePart): boolean {
@@ -64,12 +65,13 @@ export async function switchShadow(world: World, { record: { site, release } }: 
   }
 }
 
-function leftBehind(job: LiveJob): JobError | null {
+/** What a job ends with that waits for nobody any longer; null: every node serves what it should. */
+export function leftBehind(job: LiveJob): JobError | null {
+  if (job.record.release === null) return null
   const behind = job.parts.filter((part) => part.state !== 'live')
   if (behind.length === 0) return null
-  const names = behind.slice(0, NAMES_TOLD_MAX).map((part) => part.name)
-  const more = behind.length > NAMES_TOLD_MAX ? ` and ${behind.length - NAMES_TOLD_MAX} more` : ''
+  const names = formatNames(behind.map((part) => part.name))
   const { site, release } = job.record
-  const counts = { behind: behind.length, total: job.parts.length, site, release }
-  return new EngineError('ENGINE_ERR_NODES_BEHIND', { ...counts, names: names.join(', ') + more }).toReport()
+  const counts = { behind: behind.length, total: job.parts.length, site, release, names }
+  return new EngineError('ENGINE_ERR_NODES_BEHIND', counts).toReport()
 }

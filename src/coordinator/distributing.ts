@@ -8,12 +8,13 @@ import { markBehind, type NodePart } from '../track/fold.js'
 import { holds } from '../track/reconcile.js'
 import { silenceOf } from '../track/silence.js'
 import type { Transfer } from '../transfer/index.js'
+import { nodesOf } from './audience.js'
 import { disown } from './disowning.js'
 import type { LiveJob } from './live-job.js'
 import type { KnownNode } from './roster.js'
 import { openTransfer, toTransferNode } from './sending.js'
 import { nextFor, steerSite } from './steering.js'
-import { advance, type World } from './world.js'
+import type { World } from './world.js'
 
 /** Opens the transfer of a job's assignment and has its nodes told. */
 export function openForJob(
@@ -24,7 +25,7 @@ export function openForJob(
 ): Transfer {
   job.assignment = record
   job.waitingSinceMs = world.clock.monotonicMs()
-  const nodes = world.roster.inGroup(job.record.group).filter((known) => takesPart(job, known))
+  const nodes = nodesOf(world, job.record).filter((known) => takesPart(job, known))
   const { strategy } = job.record.policy
   const transfer = openTransfer(world, record, { strategy, nodes: nodes.map(toTransferNode), whole })
   steerSite(world, job.record.site)
@@ -68,21 +69,10 @@ export async function stageShadow(
 }
 
 /**
- * Waits until the job's nodes are ready to switch; a stage-only job then waits to be asked.
+ * Waits until the job's nodes are ready to switch.
  * @throws {EngineError} ENGINE_ERR_QUORUM when too few are ready; the signal's reason when it is stopped.
  */
-export async function distribute(world: World, job: LiveJob): Promise<void> {
-  job.allPackedAtMs = world.clock.monotonicMs()
-  if (job.record.state === 'distributing') {
-    await enoughReady(world, job)
-    if (!job.record.policy.stageOnly) return
-    await advance(world, job, { type: 'staged' })
-  }
-  while (!job.commitAsked) await job.bell.wait(job.signal)
-  await enoughReady(world, job)
-}
-
-async function enoughReady(world: World, job: LiveJob): Promise<void> {
+export async function enoughReady(world: World, job: LiveJob): Promise<void> {
   for (;;) {
     job.signal.throwIfAborted()
     giveUpSilent(world, job, job.parts)

@@ -1,11 +1,55 @@
-import type { EngineError } from '../base/errors.js'
-import { toEngineError } from '../base/errors.js'
+import { EngineError, toEngineError } from '../base/errors.js'
 import { STALE_ASSIGNMENTS_MAX } from '../base/limits.js'
+import { formatNames } from '../base/quantities.js'
+import type { JobCommand, JobError, JobState } from '../model/job.js'
+import { leftBehind } from './committing.js'
+import { isEffect } from './executing.js'
+import { partOf } from '../track/commands.js'
 import type { LiveJob } from './live-job.js'
 import { pruneSite } from './pruning.js'
 import { steerSite } from './steering.js'
 import { releaseUpload } from './uploading.js'
 import { activeJob, advance, inBackground, ownRelease, refreshSite, type World } from './world.js'
+
+/** In these a job's release is its own and on its way; what it made live before stays. */
+const undecided: ReadonlySet<JobState> = new Set(['packing', 'distributing', 'staged'])
+
+/**
+ * Ends a job with its last command. What nodes have not done by now they do when they return.
+ * @param error  what failed on some nodes after others were switched.
+ */
+export async function finish(world: World, job: LiveJob, last: JobCommand, error?: EngineError): Promise<void> {
+  const atMs = world.clock.nowMs()
+  const behind = leftBehind(job) ?? (await notExecuted(world, job))
+  const state = error === undefined ? ('completed' as const) : ('failed' as const)
+  const outcome = error?.toReport() ?? null
+  const change = {
+    number: last.number,
+    state,
+    error: outcome,
+    startedAtMs: last.startedAtMs ?? atMs,
+    finishedAtMs: atMs,
+  }
+  await advance(world, job, { type: 'finished', error: outcome ?? behind }, { commands: [change] })
+}
+
+/** The first command that some nodes were away for; null: all have answered for all of them. */
+async function notExecuted(world: World, job: LiveJob): Promise<JobError | null> {
+  const effects = job.commands.filter(({ request, state }) => isEffect(request) && state === 'completed')
+  if (effects.length === 0) return null
+  const receipts = await world.store.receipts.list(job.id)
+  for (const { number, request } of effects) {
+    const away = job.parts.filter(({ nodeId }) => {
+      const said = receipts.filter((each) => each.number === number && each.nodeId === nodeId)
+      return partOf(said).state !== 'completed'
+    })
+    if (away.length === 0) continue
+    const names = formatNames(away.map((part) => part.name))
+    const counts = { away: away.length, total: job.parts.length, names }
+    return new EngineError('ENGINE_ERR_COMMAND_OWED', { number, command: request.type, ...counts }).toReport()
+  }
+  return null
+}
 
 /**
  * Ends a job that came to nothing. That it failed, and that nothing of it counts, is durable first;
@@ -13,14 +57,17 @@ import { activeJob, advance, inBackground, ownRelease, refreshSite, type World }
  */
 export async function endInVain(world: World, job: LiveJob, error: EngineError): Promise<void> {
   const type = error.code === 'ENGINE_ERR_JOB_ABORTED' ? 'aborted' : 'failed'
-  const { site } = job.record
-  const release = await ownRelease(world, job)
+  const { site, state } = job.record
+  const release = undecided.has(state) ? await ownRelease(world, job) : null
+  const { next } = job
+  const failed = { state: 'failed', error: error.toReport(), finishedAtMs: world.clock.nowMs() } as const
   const doomed = release === null ? [] : await world.store.assignments.list({ site, release })
   await advance(
     world,
     job,
     { type, error: error.toReport() },
     {
+      commands: next === undefined ? [] : [{ number: next.number, ...failed }],
       async write(tables) {
         if (release !== null) await tables.releases.setHeld(site, release, false)
         for (const { id } of doomed) await tables.assignments.remove(id)

@@ -1,11 +1,14 @@
 import { JOB_PAGE_MAX } from '../base/limits.js'
 import type { HistoryEntry } from '../model/history.js'
-import type { CommandType, JobNode, JobState } from '../model/job.js'
+import { hasSwitched, type JobCommand, type JobNode } from '../model/job.js'
 import type { JobRecord } from '../store/jobs.js'
 import type { World } from './world.js'
 
-/** A job in these states has decided what is live. */
-const decided: readonly JobState[] = ['committing', 'succeeded', 'partial']
+/** A job with what it was asked to do. */
+type Kept = JobRecord & { readonly commands: readonly JobCommand[] }
+
+/** Whether a job has decided what is live. */
+const hasDecided = ({ state, commands }: Kept): boolean => state === 'committing' || commands.some(hasSwitched)
 
 /**
  * What happened to a site, newest first: every kept job that decided or failed.
@@ -14,14 +17,16 @@ const decided: readonly JobState[] = ['committing', 'succeeded', 'partial']
 export async function historyOf(world: World, site: string, limit: number): Promise<readonly HistoryEntry[]> {
   const { store, jobs } = world
   await store.sites.require(site)
-  const kept = (await store.jobs.list({ site, limit: JOB_PAGE_MAX })).filter(
-    ({ state }) => decided.includes(state) || state === 'failed',
-  )
+  const records = await store.jobs.list({ site, limit: JOB_PAGE_MAX })
+  const commands = await store.commands.listMany(records.map(({ id }) => id))
+  const kept = records
+    .map((record): Kept => ({ ...record, commands: jobs.get(record.id)?.commands ?? commands.get(record.id) ?? [] }))
+    .filter((record) => hasDecided(record) || record.state === 'failed')
   const page = kept.slice(0, limit)
   const ids = page.map(({ id }) => id)
   const [nodes, actors] = await Promise.all([store.jobNodes.listMany(ids), store.audit.actorsOf(ids)])
   return page.map((record, place) => {
-    const before = kept.slice(place + 1).find(({ state }) => decided.includes(state))
+    const before = kept.slice(place + 1).find(hasDecided)
     const parts = jobs.get(record.id)?.view.nodes ?? nodes.get(record.id) ?? []
     return entryOf(record, before, parts, actors.get(record.id) ?? null)
   })
@@ -29,8 +34,8 @@ export async function historyOf(world: World, site: string, limit: number): Prom
 
 /** Pure. @param before the newest job that decided before this one. */
 export function entryOf(
-  record: JobRecord,
-  before: JobRecord | undefined,
+  record: Kept,
+  before: Kept | undefined,
   nodes: readonly JobNode[],
   actor: string | null,
 ): HistoryEntry {
@@ -38,7 +43,7 @@ export function entryOf(
   const inState = (state: JobNode['state']): number => nodes.filter((node) => node.state === state).length
   return {
     ...{ jobId, atMs, finishedAtMs, durationMs: finishedAtMs === null ? null : finishedAtMs - atMs },
-    ...{ commands: commandsOf(record), result, actor, reason, changes, error },
+    ...{ commands: record.commands.map(({ request }) => request.type), result, actor, reason, changes, error },
     fromRelease: before?.release ?? record.baseRelease,
     toRelease: record.release,
     sentBytes: record.assignment?.streamBytes ?? null,
@@ -47,6 +52,3 @@ export function entryOf(
     nodeCount: nodes.length,
   }
 }
-
-const commandsOf = ({ type }: JobRecord): readonly CommandType[] =>
-  type === 'publish' ? ['publish', 'commit'] : ['rollback']

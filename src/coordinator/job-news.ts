@@ -1,7 +1,7 @@
 import { EVENT_NODES_MAX } from '../base/outside-limits.js'
 import type { JobHappening } from '../jobs/job.js'
 import type { FleetEventType, News } from '../model/fleet-event.js'
-import type { JobNodeState, JobView } from '../model/job.js'
+import { hasSwitched, isPublish, type JobNodeState, type JobView } from '../model/job.js'
 
 /** What of a job's life is news; the rest is for who watches that job. */
 function typeOf(happening: JobHappening['type'] | 'queued', job: JobView): FleetEventType | null {
@@ -13,7 +13,7 @@ function typeOf(happening: JobHappening['type'] | 'queued', job: JobView): Fleet
     case 'staged':
       return 'engine.job.staged'
     case 'finished':
-      return job.type === 'rollback' ? 'engine.job.rolledback' : 'engine.job.committed'
+      return isPublish(job) ? 'engine.job.committed' : endOf(job)
     case 'failed':
       return 'engine.job.failed'
     case 'aborted':
@@ -22,6 +22,10 @@ function typeOf(happening: JobHappening['type'] | 'queued', job: JobView): Fleet
       return null
   }
 }
+
+/** What a job without a publish has come to; one that only ran commands is over, and nothing was switched. */
+const endOf = ({ commands }: JobView): FleetEventType =>
+  commands.some(hasSwitched) ? 'engine.job.rolledback' : 'engine.job.executed'
 
 /** The news that a happening is, with the job as it is after it; null: it is none. Pure. */
 export function jobNews(happening: JobHappening['type'] | 'queued', job: JobView, atMs: number): News | null {
@@ -34,7 +38,7 @@ export function jobNews(happening: JobHappening['type'] | 'queued', job: JobView
  * written as CloudEvents writes its own.
  */
 function dataOf(job: JobView): Readonly<Record<string, unknown>> {
-  const { id: jobId, type, site, group, state, release, baseRelease, reason, changes, error, nodes } = job
+  const { id: jobId, site, group, state, release, baseRelease, reason, changes, error, nodes } = job
   const nodeCounts: Partial<Record<JobNodeState, number>> = {}
   for (const node of nodes) nodeCounts[node.state] = (nodeCounts[node.state] ?? 0) + 1
   const out = nodes.filter((node) => node.state === 'behind' || node.state === 'failed')
@@ -43,6 +47,7 @@ function dataOf(job: JobView): Readonly<Record<string, unknown>> {
   }))
   const finishedAt = job.finishedAtMs === null ? null : new Date(job.finishedAtMs).toISOString()
   const times = { createdAt: new Date(job.createdAtMs).toISOString(), finishedAt }
-  const facts = { jobId, type, site, group, state, release, baseRelease, reason, changes, error, ...times }
+  const commands = job.commands.map(({ request }) => request.type)
+  const facts = { jobId, commands, site, group, state, release, baseRelease, reason, changes, error, ...times }
   return { ...facts, nodeCount: nodes.length, nodeCounts, nodesOut }
 }

@@ -9,6 +9,8 @@ import { markReturned, newPart } from '../track/fold.js'
 import { isSame } from '../track/reconcile.js'
 import { takeDrift } from './drifting.js'
 import { takesReport } from './proving.js'
+import { isAmong, serves } from './audience.js'
+import { effectTypes, takeExecuted } from './executing.js'
 import type { KnownNode } from './roster.js'
 import { note, noteAnew, steer } from './steering.js'
 import { isStopping, type World } from './world.js'
@@ -43,7 +45,7 @@ export function nodeConnected(world: World, link: NodeLink, hello: Hello): NodeS
     coordinatorId: world.coordinatorId,
     publicKey: world.publicKey,
   })
-  for (const stale of world.stale) if (inGroupOf(world, known, stale.site)) link.send({ type: 'discard', ...stale })
+  for (const stale of world.stale) if (serves(world, known, stale.site)) link.send({ type: 'discard', ...stale })
   world.log.info({ nodeId: node.id, node: node.name, segment: node.segment }, 'node connected')
   enqueue(world, known, 'a hello', async () => {
     // What it said last: this may run when it has said hello again.
@@ -51,6 +53,7 @@ export function nodeConnected(world: World, link: NodeLink, hello: Hello): NodeS
     if (known.link !== link) return
     world.standings.look(known)
     await discardVain(world, known)
+    known.owed = await world.store.commands.owedTo(known.identity.id, effectTypes)
     welcomeToJobs(world, known)
     for (const site of world.sites.keys()) steer(world, known, site)
   })
@@ -61,11 +64,6 @@ export function nodeConnected(world: World, link: NodeLink, hello: Hello): NodeS
     },
     onClosed: () => closed(world, known, link),
   }
-}
-
-function inGroupOf(world: World, known: KnownNode, site: string): boolean {
-  const group = world.sites.get(site)?.record.group
-  return group !== undefined && known.identity.groups.includes(group)
 }
 
 /** Effects of one node's messages happen one after the other; one that fails is logged and the next is taken. */
@@ -111,8 +109,8 @@ async function vainAssignment(world: World, site: string, release: number): Prom
 /** Gives it its part in jobs that still wait for their nodes, as one that was away or has just joined. */
 function welcomeToJobs(world: World, known: KnownNode): void {
   for (const job of world.jobs.values()) {
-    const { group, state } = job.record
-    if (!known.identity.groups.includes(group) || state === 'queued' || isFinal(state)) continue
+    const { state } = job.record
+    if (!isAmong(job.record, known) || state === 'queued' || isFinal(state)) continue
     const part = job.part(known.identity.id)
     const nowMs = world.clock.monotonicMs()
     if (part !== undefined) job.setPart(markReturned(part), nowMs)
@@ -195,7 +193,10 @@ async function takeReport(world: World, known: KnownNode, link: NodeLink, report
 function takeContent(world: World, known: KnownNode, link: NodeLink, report: Report): void {
   const { command, kind, error } = report
   const ref = releaseOf(report)
-  if (ref === null) return
+  if (ref === null) {
+    takeExecuted(world, known, report)
+    return
+  }
   const about = { release: ref }
   if (kind === 'receipt') {
     note(world, about, known, { type: 'received' })

@@ -1,23 +1,32 @@
-import type { JobView } from '../model/job.js'
+import { nextCommand } from '../jobs/commands.js'
+import { type CommandRequest, hasSwitched, type JobCommand, type JobView } from '../model/job.js'
 import type { ReleaseRef } from '../model/node.js'
 import type { AssignmentRecord } from '../store/assignments.js'
+import type { CommandPatch } from '../store/commands.js'
 import type { JobRecord } from '../store/jobs.js'
 import type { NodePart } from '../track/fold.js'
-import { toJobNode } from '../track/fold.js'
+import { newPart, toJobNode } from '../track/fold.js'
 import { Bell } from './bell.js'
+import type { Effects } from './executing.js'
 
 /** A job that has not ended, with its nodes' parts. */
 export class LiveJob {
   record: JobRecord
+  commands: readonly JobCommand[]
+  /** What changed of its commands and is written with the next step: a crash in between repeats the step. */
+  readonly deferred: CommandPatch[] = []
+  /** The command that is carried out on each node by itself; null: none is. */
+  effects: Effects | null = null
   /** The assignment on its way; null before and for a rollback. */
   assignment: AssignmentRecord | null = null
   /** Hash of the release that the assignment builds on; null: it builds on none. */
   baseTreeHash: string | null = null
   /** The shadow holds this job's release: it can be packed whole for nodes that lack the base. */
   shadowStaged = false
-  commitAsked = false
   /** Its next event has an id and is being written: nothing newer is told before it. */
   moving = false
+  /** Steps and additions, one after the other: events are told in the order of their ids. */
+  turn: Promise<unknown> = Promise.resolve()
   /** A part changed since watchers were told. */
   changed = false
   /** By the clock that never goes back: from when nodes that get nowhere are given up. */
@@ -31,10 +40,15 @@ export class LiveJob {
   readonly #unsaved = new Set<string>()
   readonly #movedAtMs = new Map<string, number>()
 
-  constructor(record: JobRecord, parts: readonly NodePart[], nowMs: number) {
+  constructor(
+    record: JobRecord,
+    of: { readonly commands: readonly JobCommand[]; readonly parts: readonly NodePart[] },
+    nowMs: number,
+  ) {
     this.record = record
+    this.commands = of.commands
     this.waitingSinceMs = nowMs
-    for (const part of parts) this.#parts.set(part.nodeId, part)
+    for (const part of of.parts) this.#parts.set(part.nodeId, part)
   }
 
   get id(): string {
@@ -49,6 +63,33 @@ export class LiveJob {
   get release(): ReleaseRef | null {
     const { release, treeHash } = this.record
     return release === null || treeHash === null ? null : { release, treeHash }
+  }
+
+  /** The command that is, or is to be, carried out next. */
+  get next(): JobCommand | undefined {
+    return nextCommand(this.commands)
+  }
+
+  /** The command that has its release staged where it is missing. */
+  get stageNumber(): number {
+    const staging = this.commands.filter(({ state, request }) => state !== 'new' && bringsRelease(request))
+    return staging.at(-1)?.number ?? 1
+  }
+
+  /** A commit or a rollback of it has been decided and is over. */
+  get hasSwitched(): boolean {
+    return this.commands.some(hasSwitched)
+  }
+
+  /** Notes what became of a command; it is durable with the next step. */
+  defer(patch: CommandPatch): void {
+    this.deferred.push(patch)
+    this.commands = patched(this.commands, [patch])
+  }
+
+  /** Every node begins anew: another release is on its way. */
+  renewParts(nowMs: number): void {
+    for (const { nodeId: id, name, segment } of this.parts) this.setPart(newPart({ id, name, segment }), nowMs)
   }
 
   get parts(): readonly NodePart[] {
@@ -96,13 +137,24 @@ export class LiveJob {
   }
 
   get view(): JobView {
-    return toView(this.record, this.parts)
+    return toView(this.record, this.commands, this.parts)
   }
 }
 
 /** A job as clients see it. Pure. */
-export function toView(record: JobRecord, parts: readonly NodePart[]): JobView {
-  const { directory: _directory, treeHash: _treeHash, ...facts } = record
+export function toView(record: JobRecord, commands: readonly JobCommand[], parts: readonly NodePart[]): JobView {
+  const { treeHash: _treeHash, ...facts } = record
   const nodes = parts.map(toJobNode).sort((a, b) => (a.name < b.name ? -1 : 1))
-  return { ...facts, nodes }
+  return { ...facts, commands, nodes }
 }
+
+/** Commands after changes to some of them. Pure. */
+export function patched(commands: readonly JobCommand[], patches: readonly CommandPatch[]): readonly JobCommand[] {
+  return commands.map((command) =>
+    patches
+      .filter(({ number }) => number === command.number)
+      .reduce<JobCommand>((all, patch) => ({ ...all, ...patch }), command),
+  )
+}
+
+const bringsRelease = ({ type }: CommandRequest): boolean => type === 'publish' || type === 'rollback'

@@ -9,6 +9,7 @@ import type { AssignmentRecord } from '../store/assignments.js'
 import type { Snapshot } from '../store/snapshots.js'
 import { silenceOf } from '../track/silence.js'
 import type { Transfer } from '../transfer/index.js'
+import { nodesOf } from './audience.js'
 import type { UploadSource } from '../uploads/index.js'
 import { openForJob, stageShadow } from './distributing.js'
 import { uploadOf } from './uploading.js'
@@ -20,9 +21,8 @@ import { advance, refreshSite, type World } from './world.js'
  * @returns `identical`: nothing differs from what is live, nothing was packed.
  * @throws {EngineError} what the scan, a guard, the packing or the shadow refuses; nothing was switched.
  */
-export async function packJob(world: World, job: LiveJob): Promise<'packed' | 'identical'> {
-  const { site, directory } = job.record
-  assert(directory !== null, 'a publish has a directory', { jobId: job.id })
+export async function packJob(world: World, job: LiveJob, directory: string): Promise<'packed' | 'identical'> {
+  const { site } = job.record
   requireAudience(world, job)
   const base = await baseOf(world, site)
   const upload = await uploadOf(world, directory)
@@ -39,14 +39,14 @@ export async function packJob(world: World, job: LiveJob): Promise<'packed' | 'i
     return 'identical'
   }
   await giveNumber(world, job, scanned, base)
-  await timed(world, job, 'pack', () => new Packing(world, job, base, upload).run())
+  await timed(world, job, 'pack', () => new Packing(world, job, { directory, base, upload }).run())
   return 'packed'
 }
 
 /** Nothing is packed for a group of which nobody answers. */
 function requireAudience(world: World, job: LiveJob): void {
   const { group, policy } = job.record
-  const nodes = world.roster.inGroup(group)
+  const nodes = nodesOf(world, job.record)
   if (nodes.length === 0) throw new EngineError('ENGINE_ERR_GROUP_EMPTY', { group })
   const nowMs = world.clock.monotonicMs()
   if (nodes.some((known) => silenceOf(known.presence, world.openedAtMs, nowMs) === null)) return
@@ -95,10 +95,18 @@ async function giveNumber(world: World, job: LiveJob, scanned: ScanResult, base:
   )
 }
 
+/** What is packed, against which release. */
+interface Packed {
+  readonly directory: string
+  readonly base: ReleaseRef | null
+  readonly upload: UploadSource | null
+}
+
 /** One packing: the stream grows, vouches go to the session, the shadow follows. What fails first stops the rest. */
 class Packing {
   readonly #world: World
   readonly #job: LiveJob
+  readonly #directory: string
   readonly #base: ReleaseRef | null
   readonly #upload: UploadSource | null
   readonly #stop = new AbortController()
@@ -108,11 +116,12 @@ class Packing {
   #shadow: Promise<void> | null = null
   #failure: EngineError | null = null
 
-  constructor(world: World, job: LiveJob, base: ReleaseRef | null, upload: UploadSource | null) {
+  constructor(world: World, job: LiveJob, of: Packed) {
     this.#world = world
     this.#job = job
-    this.#base = base
-    this.#upload = upload
+    this.#directory = of.directory
+    this.#base = of.base
+    this.#upload = of.upload
   }
 
   async run(): Promise<void> {
@@ -147,7 +156,7 @@ class Packing {
   }
 
   get #source(): PackSource {
-    const directory = this.#upload?.blobs ?? this.#job.record.directory ?? ''
+    const directory = this.#upload?.blobs ?? this.#directory
     return { jobId: this.#job.id, directory, held: this.#upload?.held ?? null }
   }
 

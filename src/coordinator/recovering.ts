@@ -25,11 +25,12 @@ export async function recover(world: World): Promise<void> {
 
 async function takeUp(world: World, record: JobRecord): Promise<void> {
   const parts = (await world.store.jobNodes.list(record.id)).map(toPart)
-  const job = new LiveJob(record, parts, world.clock.monotonicMs())
+  const commands = await world.store.commands.list(record.id)
+  const job = new LiveJob(record, { commands, parts }, world.clock.monotonicMs())
   await world.watching.begin(job.id, false)
   world.jobs.set(job.id, job)
   const { assignment, state } = record
-  if (state === 'committing') return
+  if (state === 'committing' || state === 'ending') return
   const asked = await world.store.jobs.asked(record.id)
   if (asked === 'abort') {
     job.controller.abort(new EngineError('ENGINE_ERR_JOB_ABORTED', { jobId: record.id }))
@@ -40,7 +41,6 @@ async function takeUp(world: World, record: JobRecord): Promise<void> {
   if (kept !== null && kept.packed !== null && isOnDisk(world, kept.serial)) {
     job.assignment = kept
     job.baseTreeHash = await baseHash(world, record)
-    job.commitAsked = asked === 'commit'
     return
   }
   await startAnew(world, job)
@@ -52,21 +52,25 @@ function isOnDisk({ content: { paths } }: World, serial: number): boolean {
 
 /** The assignment was not whole: the job is packed again, and what went out of it is dropped everywhere. */
 async function startAnew(world: World, job: LiveJob): Promise<void> {
-  const { site, assignment } = job.record
+  const { site, assignment, state } = job.record
   const release = await ownRelease(world, job)
+  const { stageNumber } = job
+  // Who asked for more once it was staged meant that, not what the directory holds by now.
+  const dropsLater = state === 'staged'
   await advance(
     world,
     job,
     { type: 'interrupted' },
     {
+      commands: [{ number: stageNumber, state: 'new' }],
       async write(tables) {
         if (assignment !== null) await tables.assignments.remove(assignment.id)
-        // Who asked for a commit meant what was staged, not what the directory holds by now.
-        await tables.jobs.setAsked(job.id, null)
         if (release !== null) await tables.releases.setHeld(site, release, false)
+        if (dropsLater) await tables.commands.dropAfter(job.id, stageNumber)
       },
     },
   )
+  if (dropsLater) job.commands = job.commands.filter(({ number }) => number <= stageNumber)
   if (assignment !== null && release !== null) {
     world.stale.push({ assignmentId: assignment.id, site, release })
   }

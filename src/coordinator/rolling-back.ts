@@ -3,24 +3,27 @@ import type { ReleaseRef } from '../model/node.js'
 import { nobodyReady } from '../jobs/quorum.js'
 import { foldPart } from '../track/fold.js'
 import { holds } from '../track/reconcile.js'
+import { nodesOf } from './audience.js'
 import type { LiveJob } from './live-job.js'
 import { advance, type World } from './world.js'
 
 /**
  * Finds the release to go back to and notes who holds it. Nothing is packed: who lacks it gets it
  * after the decision, as any node that was away.
+ * @param asked  null: the newest kept release before the live one.
  * @throws {EngineError} ENGINE_ERR_SITE_UNKNOWN, ENGINE_ERR_RELEASE_UNKNOWN, ENGINE_ERR_GROUP_EMPTY,
  * ENGINE_ERR_QUORUM when no node answers.
  */
-export async function prepareRollback(world: World, job: LiveJob): Promise<void> {
+export async function prepareRollback(world: World, job: LiveJob, asked: number | null): Promise<void> {
   const { site, group } = job.record
-  const nodes = world.roster.inGroup(group)
+  const nodes = nodesOf(world, job.record)
   if (nodes.length === 0) throw new EngineError('ENGINE_ERR_GROUP_EMPTY', { group })
-  const release = await releaseToGoBackTo(world, job)
+  const release = await releaseToGoBackTo(world, job, asked)
   if (!nodes.some((known) => known.link !== null)) {
     throw nobodyReady(nodes.length, job.record.policy.quorum)
   }
   const { treeHash } = release
+  job.renewParts(world.clock.monotonicMs())
   const happening = { type: 'numbered', release: release.release, baseRelease: null } as const
   await advance(world, job, happening, { patch: { treeHash } })
   for (const known of nodes) {
@@ -31,8 +34,8 @@ export async function prepareRollback(world: World, job: LiveJob): Promise<void>
 }
 
 /** The release asked for, or the newest kept one before the live one. */
-async function releaseToGoBackTo(world: World, job: LiveJob): Promise<ReleaseRef> {
-  const { site, release: asked } = job.record
+async function releaseToGoBackTo(world: World, job: LiveJob, asked: number | null): Promise<ReleaseRef> {
+  const { site } = job.record
   const target = (await world.store.sites.require(site)).target
   const kept = await world.store.releases.list(site, { heldOnly: true })
   const found = kept.find((each) => (asked === null ? each.release < (target?.release ?? 0) : each.release === asked))

@@ -3,6 +3,7 @@ import { EngineError } from '../base/errors.js'
 import { NODES_MAX, RETRY_FIRST_MS, RETRY_MS_MAX } from '../base/limits.js'
 import type { NodeLink } from '../control/door.js'
 import type { HookInfo } from '../model/hook.js'
+import type { OwedCommand } from '../store/commands.js'
 import type { JobError } from '../model/job.js'
 import type { NodeIdentity, NodeSite, ReleaseRef } from '../model/node.js'
 import type { Verification } from '../model/verification.js'
@@ -66,6 +67,10 @@ export class KnownNode {
   inbox: Promise<void> = Promise.resolve()
   /** Effects in the inbox that are not over. */
   inboxCount = 0
+  /** Commands that it missed while it was away, oldest first. */
+  owed: readonly OwedCommand[] = []
+  /** The one of them that it was told on this connection. */
+  owedTold: OwedCommand | null = null
   readonly #tasks = new Map<string, SiteTask>()
 
   constructor(identity: NodeIdentity, sites: readonly NodeSite[], lastSeenMs: number, publicKey: string | null = null) {
@@ -123,6 +128,7 @@ export class KnownNode {
   /** It is gone: what it was told may not have arrived. */
   lost(): void {
     this.link = null
+    this.owedTold = null
     for (const task of this.#tasks.values()) task.underWay = null
   }
 }
@@ -142,10 +148,6 @@ export class Roster {
   /** By name. */
   get all(): readonly KnownNode[] {
     return [...this.#byId.values()].sort((a, b) => (a.identity.name < b.identity.name ? -1 : 1))
-  }
-
-  inGroup(group: string): readonly KnownNode[] {
-    return this.all.filter((known) => known.identity.groups.includes(group))
   }
 
   /**

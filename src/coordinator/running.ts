@@ -3,14 +3,11 @@ import { toEngineError } from '../base/errors.js'
 import { RETRY_FIRST_MS, RETRY_MS_MAX } from '../base/limits.js'
 import { isFinal } from '../jobs/job.js'
 import { nextToStart } from '../jobs/queue.js'
-import { decide, settle } from './committing.js'
-import { distribute } from './distributing.js'
+import { carryOut, rest } from './carrying-out.js'
 import { endInVain, leave, reasonOf } from './ending.js'
 import type { LiveJob } from './live-job.js'
-import { packJob, timed } from './packing.js'
 import { resumeTransfer } from './recovering.js'
-import { prepareRollback } from './rolling-back.js'
-import { advance, isStopping, type World } from './world.js'
+import { isStopping, type World } from './world.js'
 
 /** Starts every queued job whose site is free. */
 export function startJobs(world: World): void {
@@ -18,7 +15,7 @@ export function startJobs(world: World): void {
   const jobs = [...world.jobs.values()].map(({ id, record, running }) => ({
     id,
     site: record.site,
-    state: running !== null && record.state === 'queued' ? ('packing' as const) : record.state,
+    state: running !== null && record.state === 'queued' ? ('open' as const) : record.state,
   }))
   for (const id of nextToStart(jobs)) {
     const job = world.jobs.get(id)
@@ -35,57 +32,52 @@ export function launch(world: World, job: LiveJob): void {
 }
 
 async function run(world: World, job: LiveJob): Promise<void> {
-  try {
-    await perform(world, job)
-  } catch (caught) {
-    const error = reasonOf(job, caught)
-    // What closes in the middle is taken up where it stands when the coordinator opens again.
-    if (world.closing.aborted) return
-    await endBadly(world, job, error)
+  for (let attempts = 0; !isFinal(job.record.state); attempts++) {
+    try {
+      await perform(world, job)
+    } catch (caught) {
+      const error = reasonOf(job, caught)
+      // What closes in the middle is taken up where it stands when the coordinator opens again.
+      if (world.closing.aborted) return
+      // One that has decided cannot fail any more: it is settled again.
+      if (!isDecided(job)) await endBadly(world, job, error)
+      else if (!(await mayTryAgain(world, job, error, attempts + 1))) return
+    }
   }
-  if (world.closing.aborted && !isFinal(job.record.state)) return
   leave(world, job)
   job.bell.ring()
   startJobs(world)
 }
 
+const isDecided = ({ record: { state } }: LiveJob): boolean => state === 'committing' || state === 'ending'
+
+/** Carries the job's commands out, one after the other, until it ends. */
 async function perform(world: World, job: LiveJob): Promise<void> {
-  job.signal.throwIfAborted()
-  if (job.record.state !== 'committing') await prepare(world, job)
-  await timed(world, job, 'commit', () => settle(world, job))
+  if (!isDecided(job)) job.signal.throwIfAborted()
+  const { state } = job.record
+  if ((state === 'distributing' || state === 'staged') && !job.shadowStaged) await resumeTransfer(world, job)
+  while (!isFinal(job.record.state)) {
+    const command = job.next
+    if (command !== undefined) await carryOut(world, job, command)
+    else await idle(world, job)
+  }
 }
 
-/** Everything up to the decision: until then a job may fail or be aborted and nothing has switched. */
-async function prepare(world: World, job: LiveJob): Promise<void> {
-  if (job.record.type === 'rollback') {
-    await prepareRollback(world, job)
-  } else if ((await bringAssignment(world, job)) === 'packed') {
-    await timed(world, job, 'distribute', () => distribute(world, job))
-  }
-  await decide(world, job)
-}
-
-/** Packs the job's assignment, or goes on with the one that an earlier life of the coordinator packed. */
-async function bringAssignment(world: World, job: LiveJob): Promise<'packed' | 'identical'> {
-  if (job.record.state === 'distributing' || job.record.state === 'staged') {
-    await resumeTransfer(world, job)
-    return 'packed'
-  }
-  if (job.record.state === 'queued') await advance(world, job, { type: 'started' })
-  return packJob(world, job)
+/** Nothing is asked of the job: it rests where it is until something is, or until it is aborted. */
+async function idle(world: World, job: LiveJob): Promise<void> {
+  await rest(world, job)
+  while (job.next === undefined) await job.bell.wait(job.signal)
 }
 
 /**
- * Ends a job that did not go well. One that has decided cannot fail any more: it is settled again. What
- * cannot be written is written again: until then the job holds its site.
+ * Ends a job that did not go well. What cannot be written is written again: until then the job holds its site.
  */
 async function endBadly(world: World, job: LiveJob, error: EngineError): Promise<void> {
-  const isDecided = job.record.state === 'committing'
   let last = error
-  for (let attempts = isDecided ? 1 : 0; !isFinal(job.record.state); attempts++) {
+  for (let attempts = 0; !isFinal(job.record.state); attempts++) {
     if (attempts > 0 && !(await mayTryAgain(world, job, last, attempts))) return
     try {
-      await (isDecided ? settle(world, job) : endInVain(world, job, error))
+      await endInVain(world, job, error)
     } catch (caught) {
       last = toEngineError(caught)
     }

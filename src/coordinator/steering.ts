@@ -5,6 +5,8 @@ import { foldPart, markAnew } from '../track/fold.js'
 import { isSame, type ReconcileAction, reconcile } from '../track/reconcile.js'
 import type { ReleaseRef } from '../model/node.js'
 import type { Transfer } from '../transfer/index.js'
+import { nodesOf, serves } from './audience.js'
+import { executeOf, isEffect, orderEffect } from './executing.js'
 import type { LiveJob } from './live-job.js'
 import type { KnownNode } from './roster.js'
 import { openTransfer, planToWire, tellPlans, toTransferNode } from './sending.js'
@@ -36,7 +38,7 @@ export function goalOf(world: World, site: string): Goal | null {
     const { release, assignment } = job
     const own = assignment === null ? [] : [toSendable(job, assignment, release)]
     const others = state.assignments.filter((kept) => kept.id !== assignment?.id)
-    const facts = { release, jobId: job.id, stageNumber: 1, number: 2, command: 'commit' as const, switchNow: false }
+    const facts = { release, jobId: job.id, switchNow: false, ...numbersOf(job) }
     return { ...facts, assignments: [...own, ...others], canReplicate: job.shadowStaged }
   }
   const { target } = state.record
@@ -55,6 +57,11 @@ export function goalOf(world: World, site: string): Goal | null {
   }
 }
 
+/** The commands that a goal before the decision comes from. Pure. */
+function numbersOf({ stageNumber }: LiveJob): Pick<Goal, 'stageNumber' | 'number' | 'command'> {
+  return { stageNumber, number: stageNumber, command: 'commit' }
+}
+
 /**
  * Whether a job's decision is still to come, or was written but not yet read: until then a node that is told
  * what the site served before would lose what it fetches.
@@ -64,10 +71,11 @@ function isBefore({ record, release }: LiveJob, target: ReleaseRef | null): bool
   return record.state === 'committing' && release !== null && !isSame(target, release)
 }
 
-/** What a node should do next for a site; null when it has nothing to do with it. */
-export function nextFor(world: World, known: KnownNode, site: string): { goal: Goal; action: ReconcileAction } | null {
-  const group = world.sites.get(site)?.record.group
-  if (group === undefined || !known.identity.groups.includes(group)) return null
+/** What a node should do next for a site; null when no release of it is asked of the node. */
+type Next = { readonly goal: Goal; readonly action: ReconcileAction } | null
+
+export function nextFor(world: World, known: KnownNode, site: string): Next {
+  if (!serves(world, known, site)) return null
   const goal = goalOf(world, site)
   if (goal === null) return null
   const { underWay, failure, wholeOnly } = known.task(site)
@@ -94,14 +102,20 @@ export function nextFor(world: World, known: KnownNode, site: string): { goal: G
 export function steer(world: World, known: KnownNode, site: string): void {
   if (known.link === null || world.closing.aborted) return
   const next = nextFor(world, known, site)
-  if (next === null || awaitsReport(world, known, site, next.goal.release)) return
-  const { goal, action } = next
+  if (next !== null) steerTo(world, known, site, next)
+  else if (serves(world, known, site)) orderNext(world, known, site)
+}
+
+function steerTo(world: World, known: KnownNode, site: string, { goal, action }: NonNullable<Next>): void {
+  if (awaitsReport(world, known, site, goal.release)) return
   switch (action.do) {
     case 'nothing':
       note(world, goal, known, { type: 'live' })
+      orderNext(world, known, site)
       break
     case 'hold':
       note(world, goal, known, { type: 'staged' })
+      orderNext(world, known, site)
       break
     case 'commit':
       note(world, goal, known, { type: 'staged' })
@@ -118,6 +132,22 @@ export function steer(world: World, known: KnownNode, site: string): void {
   }
 }
 
+/**
+ * A node that is where it should be carries out what is asked of it beside releases: first what it missed, in its
+ * order, then what the job at work asks.
+ */
+function orderNext(world: World, known: KnownNode, site: string): void {
+  const owed = known.owed.find((each) => each.site === site)
+  if (owed !== undefined && isEffect(owed.request)) {
+    if (known.owedTold === owed) return
+    known.owedTold = owed
+    known.link?.send(executeOf({ ...owed, request: owed.request }, null))
+    return
+  }
+  const job = activeJob(world, site)
+  if (job !== undefined) orderEffect(world, job, known)
+}
+
 /** What a node holds counts when it has reported it, so that its receipt is on record before its part is. */
 function awaitsReport(world: World, known: KnownNode, site: string, release: ReleaseRef): boolean {
   const { underWay } = known.task(site)
@@ -127,9 +157,9 @@ function awaitsReport(world: World, known: KnownNode, site: string, release: Rel
 
 /** Steers every node of a site's group. */
 export function steerSite(world: World, site: string): void {
-  const group = world.sites.get(site)?.record.group
-  if (group === undefined) return
-  for (const known of world.roster.inGroup(group)) steer(world, known, site)
+  const record = world.sites.get(site)?.record
+  if (record === undefined) return
+  for (const known of nodesOf(world, record)) steer(world, known, site)
 }
 
 /** Folds what is known of a node into its part of the job at work, if it is about that job's release. */

@@ -3,6 +3,7 @@ import { PROGRESS_INTERVAL_MS } from '../base/limits.js'
 import { PRUNE_EVERY_MS } from '../base/outside-limits.js'
 import { SECOND_MS } from '../base/units.js'
 import type { SessionStatus } from '../native/relay.js'
+import { nodesOf } from './audience.js'
 import type { LiveJob } from './live-job.js'
 import { closeIdleTransfers } from './sending.js'
 import { steer } from './steering.js'
@@ -110,7 +111,7 @@ export class Ticking {
     }
     for (const { record } of sites.values()) {
       const group = record.group
-      const all = roster.inGroup(group)
+      const all = nodesOf(this.#world, record)
       const live = all.filter((known) => known.holdings(record.site).live?.release === record.target?.release)
       const ratio = all.length === 0 || record.target === null ? 1 : live.length / all.length
       metrics.set('engine_up_to_date_ratio', { site: record.site, group }, ratio)

@@ -14,7 +14,7 @@ export function openUploads(world: () => World, { dataDir, uploads, clock, log }
     clock,
     log: log.child({ room: 'uploads' }),
     held: (site) => heldReleases(world(), site),
-    isUsed: (directory) => [...world().jobs.values()].some((job) => job.record.directory === directory),
+    isUsed: (directory) => [...world().jobs.values()].some((job) => directoriesOf(job).includes(directory)),
     isPinned: () => false,
   })
 }
@@ -35,16 +35,23 @@ export async function uploadOf({ uploads }: World, directory: string): Promise<U
 }
 
 /** A job is over: what it published is in the shadow, and its upload has done its work. One that failed is kept. */
-export async function releaseUpload({ uploads }: World, { record }: LiveJob): Promise<void> {
-  const { directory, state } = record
-  const wentWell = state === 'succeeded' || state === 'partial'
-  if (directory !== null && wentWell && uploads.owns(directory)) await uploads.release(directory)
+export async function releaseUpload({ uploads }: World, job: LiveJob): Promise<void> {
+  const { state } = job.record
+  if (state !== 'succeeded' && state !== 'partial') return
+  for (const directory of directoriesOf(job)) if (uploads.owns(directory)) await uploads.release(directory)
 }
+
+/** The directories that a job publishes, or stand for what it does. */
+const directoriesOf = ({ commands }: LiveJob): readonly string[] =>
+  commands.flatMap(({ request }) =>
+    request.type === 'publish' && request.directory !== null ? [request.directory] : [],
+  )
 
 /** Ends jobs that wait in vain for the rest of their upload; drops uploads that lay idle. */
 export function lookAtUploads(world: World): void {
-  for (const { record, controller } of world.jobs.values()) {
-    const { directory, state, assignment } = record
+  for (const { record, controller, next } of world.jobs.values()) {
+    const { state, assignment } = record
+    const directory = next?.request.type === 'publish' ? next.request.directory : null
     const isPacking = state === 'packing' || (state === 'distributing' && (assignment?.streamBytes ?? null) === null)
     if (!isPacking || directory === null || !world.uploads.owns(directory)) continue
     const error = world.uploads.stalled(directory)

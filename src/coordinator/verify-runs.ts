@@ -1,6 +1,7 @@
 import { EngineError, toEngineError } from '../base/errors.js'
 import { VERIFY_RUNS_KEPT } from '../base/verify-limits.js'
 import { isWell, type NodeVerification, type VerifyRun, type VerifyRunRequest } from '../model/verification.js'
+import { nodesOf } from './audience.js'
 import { checkNode } from './checking.js'
 import type { KnownNode } from './roster.js'
 import { inBackground, type World } from './world.js'
@@ -24,7 +25,7 @@ export class VerifyRuns {
     const world = this.#world
     const { site, repair } = request
     const group = groupOf(world, request)
-    const nodes = nodesOf(world, group, request.nodes)
+    const nodes = nodesAsked(world, { site: request.site, group }, request.nodes)
     const parts = nodes.map(({ identity }): NodeVerification => {
       return { nodeId: identity.id, name: identity.name, state: 'reading', found: null, error: null }
     })
@@ -68,8 +69,12 @@ function groupOf(world: World, { site, group: asked }: VerifyRunRequest): string
   throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the group', why })
 }
 
-function nodesOf(world: World, group: string, names: readonly string[] | null): readonly KnownNode[] {
-  const all = world.roster.inGroup(group)
+function nodesAsked(
+  world: World,
+  { site, group }: { readonly site: string; readonly group: string },
+  names: readonly string[] | null,
+): readonly KnownNode[] {
+  const all = nodesOf(world, { group, only: world.sites.get(site)?.record.only ?? null })
   if (all.length === 0) throw new EngineError('ENGINE_ERR_GROUP_EMPTY', { group })
   if (names === null) return all
   const stranger = names.find((name) => !all.some(({ identity }) => identity.name === name))

@@ -3,6 +3,7 @@ import type { NodeView } from '../model/node.js'
 import type { SiteView } from '../model/site.js'
 import { isSame } from '../track/reconcile.js'
 import { whyDamaged } from './drifting.js'
+import { nodesOf } from './audience.js'
 import type { KnownNode } from './roster.js'
 import { nextFor } from './steering.js'
 import type { World } from './world.js'
@@ -50,7 +51,7 @@ export async function siteViews(world: World): Promise<readonly SiteView[]> {
   const views = [...world.sites.values()].map(async ({ record }): Promise<SiteView> => {
     const { site, group, target, holdReason } = record
     const releases = (await world.store.releases.list(site, { heldOnly: true })).map((each) => each.release)
-    const nodes = world.roster.inGroup(group)
+    const nodes = nodesOf(world, record)
     const live = target === null ? [] : nodes.filter((known) => isSame(known.holdings(site).live, target))
     return {
       site,

@@ -10,6 +10,7 @@ import type { JobEvent } from '../model/event.js'
 import type { PeerRef } from '../model/node.js'
 import { isFinal, type JobHappening, stepJob } from '../jobs/job.js'
 import type { AssignmentRecord } from '../store/assignments.js'
+import type { CommandPatch } from '../store/commands.js'
 import type { JobPatch } from '../store/jobs.js'
 import type { SiteRecord } from '../store/sites.js'
 import type { Store, Tables } from '../store/store.js'
@@ -20,7 +21,7 @@ import type { AuditLog } from './auditing.js'
 import type { Checks } from './checking.js'
 import type { Uploads } from '../uploads/index.js'
 import type { LiveJob } from './live-job.js'
-import { toView } from './live-job.js'
+import { patched, toView } from './live-job.js'
 import type { Roster } from './roster.js'
 import type { ReceiptBook } from './receipt-book.js'
 import type { Announcing } from './announcing.js'
@@ -95,42 +96,62 @@ export function activeJob(world: World, site: string): LiveJob | undefined {
  * Moves a job on: the new state, what belongs to it and its event are durable, together, before
  * anybody is told.
  */
-export async function advance(
-  world: World,
-  job: LiveJob,
-  happening: JobHappening,
-  also: { readonly patch?: JobPatch; readonly write?: (tables: Tables) => Promise<void> } = {},
-): Promise<void> {
+export async function advance(world: World, job: LiveJob, happening: JobHappening, also: Also = {}): Promise<void> {
+  await inTurn(job, () => move(world, job, happening, also))
+}
+
+/** Steps of a job and additions to it, one after the other. */
+export async function inTurn<T>(job: LiveJob, work: () => Promise<T>): Promise<T> {
+  const done = job.turn.then(
+    () => working(job, work),
+    () => working(job, work),
+  )
+  job.turn = done.catch(() => {})
+  return done
+}
+
+async function working<T>(job: LiveJob, work: () => Promise<T>): Promise<T> {
   job.moving = true
   try {
-    await move(world, job, happening, also)
+    return await work()
   } finally {
     job.moving = false
   }
 }
 
-async function move(
-  world: World,
-  job: LiveJob,
-  happening: JobHappening,
-  also: { readonly patch?: JobPatch; readonly write?: (tables: Tables) => Promise<void> },
-): Promise<void> {
+/** What is written together with a step of a job. */
+interface Also {
+  readonly patch?: JobPatch
+  /** What becomes of its commands, beside what was deferred. */
+  readonly commands?: readonly CommandPatch[]
+  readonly write?: (tables: Tables) => Promise<void>
+}
+
+async function move(world: World, job: LiveJob, happening: JobHappening, also: Also): Promise<void> {
   const atMs = world.clock.nowMs()
-  const { state, release, baseRelease, changes, assignment, error, finishedAtMs } = stepJob(job.record, happening, atMs)
-  const patch: JobPatch = { state, release, baseRelease, changes, assignment, error, finishedAtMs, ...also.patch }
+  const step = stepJob(job.record, happening, atMs)
+  const { state, release, baseRelease, assignment, error, finishedAtMs } = step
+  const facts = { state, release, baseRelease, changes: step.changes, assignment, error, finishedAtMs }
+  const patch: JobPatch = { ...facts, ...also.patch }
   const record = { ...job.record, ...patch }
   const type = isFinal(state) ? 'result' : 'phase'
-  const event: JobEvent = { type, id: world.watching.nextId(job.id), atMs, job: toView(record, job.parts) }
+  const changes = [...job.deferred, ...(also.commands ?? [])]
+  const deferredCount = job.deferred.length
+  const commands = patched(job.commands, also.commands ?? [])
+  const event: JobEvent = { type, id: world.watching.nextId(job.id), atMs, job: toView(record, commands, job.parts) }
   const write = (parts: readonly NodePart[]): Promise<void> =>
     world.store.transaction(async (tables) => {
       await also.write?.(tables)
       await tables.jobs.update(job.id, patch)
+      for (const change of changes) await tables.commands.update(job.id, change)
       await tables.jobNodes.put(job.id, parts)
       await tables.events.append(job.id, event)
       await world.announcing.announceJob(tables, happening.type, event.job, atMs)
     })
   await (isFinal(state) ? write(job.parts) : job.saveParts(write))
   job.record = record
+  job.commands = patched(job.commands, also.commands ?? [])
+  job.deferred.splice(0, deferredCount)
   job.bell.ring()
   world.watching.tell(job.id, event)
   world.announcing.ring()

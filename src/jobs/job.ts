@@ -2,20 +2,36 @@
 // Never: I/O, a clock, a decision about nodes (see quorum.ts) or about who is next (see queue.ts).
 import { assert } from '../base/assert.js'
 import { EngineError } from '../base/errors.js'
-import type { AssignmentRef, ChangeSummary, JobError, JobState, JobView } from '../model/job.js'
+import {
+  type AssignmentRef,
+  abortableStates,
+  type ChangeSummary,
+  type JobError,
+  type JobState,
+  type JobView,
+} from '../model/job.js'
 
-/** A job without its nodes' parts, which are tracked apart. */
-export type JobFacts = Omit<JobView, 'nodes'>
+/** A job without its commands and its nodes' parts, which are tracked apart. */
+export type JobFacts = Omit<JobView, 'nodes' | 'commands'>
 
 /** What can happen to a job, in the past tense. */
 export type JobHappening =
+  /** It has its site. */
   | { readonly type: 'started' }
+  /** A publish begins. */
+  | { readonly type: 'packing' }
   | { readonly type: 'scanned'; readonly changes: ChangeSummary }
   | { readonly type: 'numbered'; readonly release: number; readonly baseRelease: number | null }
   | { readonly type: 'assigned'; readonly assignment: AssignmentRef }
   | { readonly type: 'packed'; readonly streamBytes: number }
   | { readonly type: 'staged' }
   | { readonly type: 'decided' }
+  /** A command begins that each node carries out by itself. */
+  | { readonly type: 'executing' }
+  /** Nobody is waited for any longer who was told to switch. */
+  | { readonly type: 'settled' }
+  /** It waits for nodes before it ends. */
+  | { readonly type: 'ending' }
   | { readonly type: 'finished'; readonly error: JobError | null }
   | { readonly type: 'failed'; readonly error: JobError }
   | { readonly type: 'aborted'; readonly error: JobError }
@@ -23,20 +39,24 @@ export type JobHappening =
   | { readonly type: 'interrupted' }
 
 const finalStates: ReadonlySet<JobState> = new Set(['succeeded', 'partial', 'failed', 'aborted'])
-/** Before the decision is stored, a job may still end without any node having switched. */
-const undecided: readonly JobState[] = ['queued', 'packing', 'distributing', 'staged']
+const undecided: readonly JobState[] = [...abortableStates]
 
 const allowed: Readonly<Record<JobHappening['type'], readonly JobState[]>> = {
   started: ['queued'],
+  packing: ['queued', 'open'],
   scanned: ['packing'],
-  numbered: ['queued', 'packing'],
+  numbered: ['queued', 'open', 'packing'],
   assigned: ['packing'],
   packed: ['distributing'],
-  staged: ['distributing'],
-  // From `queued`: a rollback. From `packing`: nothing differs from what should be live already.
-  decided: ['queued', 'packing', 'distributing', 'staged'],
-  finished: ['packing', 'committing'],
-  failed: undecided,
+  // From `packing`: nothing differs from what should be live already.
+  staged: ['packing', 'distributing'],
+  // From `queued` and `open`: a rollback.
+  decided: ['queued', 'open', 'packing', 'distributing', 'staged'],
+  executing: ['open', 'staged'],
+  settled: ['committing'],
+  ending: ['queued', 'open', 'committing'],
+  finished: ['queued', 'open', 'staged', 'committing', 'ending'],
+  failed: [...undecided, 'ending'],
   aborted: undecided,
   interrupted: ['packing', 'distributing', 'staged'],
 }
@@ -55,29 +75,40 @@ export function stepJob(job: JobFacts, happening: JobHappening, nowMs: number): 
   if (happening.type === 'finished' || happening.type === 'failed' || happening.type === 'aborted') {
     return ended(job, happening, nowMs)
   }
-  return { ...job, ...changeOf(job, happening) }
+  return { ...job, state: stateAfter[happening.type] ?? job.state, ...factsOf(job, happening) }
 }
 
 type Ending = Extract<JobHappening, { readonly type: 'finished' | 'failed' | 'aborted' }>
 
-function changeOf(job: JobFacts, happening: Exclude<JobHappening, Ending>): Partial<JobFacts> {
+/** Where a happening leads; what is not here leaves the state as it is. */
+const stateAfter: Partial<Readonly<Record<JobHappening['type'], JobState>>> = {
+  started: 'open',
+  packing: 'packing',
+  assigned: 'distributing',
+  staged: 'staged',
+  decided: 'committing',
+  settled: 'open',
+  ending: 'ending',
+  interrupted: 'open',
+}
+
+/** What is known of the job from a happening on. */
+function factsOf(job: JobFacts, happening: Exclude<JobHappening, Ending>): Partial<JobFacts> {
   switch (happening.type) {
-    case 'started':
-      return { state: 'packing' }
+    case 'packing':
+      return { release: null, baseRelease: null, changes: null, assignment: null }
     case 'scanned':
       return { changes: happening.changes }
     case 'numbered':
       return { release: happening.release, baseRelease: happening.baseRelease }
     case 'assigned':
-      return { state: 'distributing', assignment: happening.assignment }
+      return { assignment: happening.assignment }
     case 'packed':
       return { assignment: withLength(job.assignment, happening.streamBytes) }
-    case 'staged':
-      return { state: 'staged' }
-    case 'decided':
-      return { state: 'committing' }
     case 'interrupted':
-      return { state: 'packing', assignment: null }
+      return { assignment: null }
+    default:
+      return {}
   }
 }
 
@@ -91,9 +122,14 @@ export function checkCommit(job: JobFacts): void {
   if (job.state !== 'staged') throw notIn(job, 'committed')
 }
 
+/** @throws {EngineError} ENGINE_ERR_JOB_STATE when it has ended. */
+export function checkOpen(job: JobFacts): void {
+  if (isFinal(job.state)) throw notIn(job, 'given more commands')
+}
+
 /** @throws {EngineError} ENGINE_ERR_JOB_STATE once the switch is decided or the job has ended. */
 export function checkAbort(job: JobFacts): void {
-  if (!undecided.includes(job.state)) throw notIn(job, 'aborted')
+  if (!abortableStates.has(job.state)) throw notIn(job, 'aborted')
 }
 
 function notIn(job: JobFacts, action: string): EngineError {

@@ -11,6 +11,7 @@ export const fleetEventTypes = [
   'engine.job.failed',
   'engine.job.aborted',
   'engine.job.rolledback',
+  'engine.job.executed',
   'engine.node.joined',
   'engine.node.lost',
   'engine.node.behind',
@@ -27,6 +28,7 @@ export const jobEndTypes = [
   'engine.job.failed',
   'engine.job.aborted',
   'engine.job.rolledback',
+  'engine.job.executed',
 ] as const satisfies readonly FleetEventType[]
 
 /** Something that happened, before it is on record. */

@@ -1,15 +1,14 @@
 import type { StrategyName } from './plan.js'
 
-export const jobTypes = ['publish', 'rollback'] as const
-export type JobType = (typeof jobTypes)[number]
-
-/** `staged` waits for a commit (`--stage-only`); the last four are final. */
+/** `open` has its site and waits for commands, `staged` for a commit; the last four are final. */
 export const jobStates = [
   'queued',
+  'open',
   'packing',
   'distributing',
   'staged',
   'committing',
+  'ending',
   'succeeded',
   'partial',
   'failed',
@@ -17,12 +16,77 @@ export const jobStates = [
 ] as const
 export type JobState = (typeof jobStates)[number]
 
+/** Until a switch is decided, and between two commands, a job may be aborted. */
+export const abortableStates: ReadonlySet<JobState> = new Set(['queued', 'open', 'packing', 'distributing', 'staged'])
+
 export const commandTypes = ['publish', 'commit', 'rollback', 'run-hook', 'verify', 'end-job'] as const
 export type CommandType = (typeof commandTypes)[number]
 
+/** What a client asks a job to do, one after the other. */
+export type CommandRequest =
+  /**
+   * Bring a directory, absolute, on the coordinator's machine, or what an upload describes, to every node; nothing
+   * switches. One of both is null when it is asked for; an upload has a directory that stands for it.
+   */
+  | { readonly type: 'publish'; readonly directory: string | null; readonly upload: string | null }
+  /** Make live what the last `publish` has brought. */
+  | { readonly type: 'commit' }
+  /** Make an older release live; null: the one before the live one. */
+  | { readonly type: 'rollback'; readonly release: number | null }
+  /** Run a hook that the nodes declare. */
+  | { readonly type: 'run-hook'; readonly hook: string; readonly args: Readonly<Record<string, string>> }
+  /** Compare what nodes serve (null: what is live) with what was promised, reading at most `rateBps`. */
+  | {
+      readonly type: 'verify'
+      readonly release: number | null
+      readonly rateBps: number | null
+      readonly repair: boolean
+    }
+  /** Close the session: nothing is added after it. */
+  | { readonly type: 'end-job' }
+
+/** On one node, and of a whole job: a job's command is completed when it waits for no node any longer. */
+export const commandStates = ['new', 'in-progress', 'completed', 'failed'] as const
+export type CommandState = (typeof commandStates)[number]
+
+/** One command of a job. */
+export interface JobCommand {
+  /** 1, 2, … in the order in which they were asked for and are carried out. */
+  readonly number: number
+  readonly request: CommandRequest
+  readonly state: CommandState
+  /** Release that it brought or made live. */
+  readonly release: number | null
+  readonly error: JobError | null
+  readonly createdAtMs: number
+  readonly startedAtMs: number | null
+  readonly finishedAtMs: number | null
+}
+
+/** Whether a job brings a release of its own. */
+export const isPublish = ({ commands }: Pick<JobView, 'commands'>): boolean =>
+  commands.some(({ request }) => request.type === 'publish')
+
+/** Whether a command has made a release live. */
+export const hasSwitched = ({ state, request: { type } }: JobCommand): boolean =>
+  state === 'completed' && (type === 'commit' || type === 'rollback')
+
+/** One command of a job, and where every node stands with it. */
+export interface CommandView extends JobCommand {
+  readonly nodes: readonly CommandOnNode[]
+}
+
+/** One command on one node. */
+export interface CommandOnNode {
+  readonly nodeId: string
+  readonly name: string
+  readonly state: CommandState
+  /** Why it failed or is missing. */
+  readonly reason: string | null
+  readonly output: string | null
+}
+
 export interface JobPolicy {
-  /** Stage everywhere and wait for `commit`. */
-  readonly stageOnly: boolean
   /** Refuse when more than this share (0–1) of the live files would be deleted. */
   readonly maxDeleteRatio: number
   /** Let an empty staging tree through. */
@@ -32,19 +96,17 @@ export interface JobPolicy {
   readonly strategy: StrategyName
 }
 
-/** What a client asks for. */
+/** What a client opens a job with. */
 export interface JobRequest {
-  readonly type: JobType
   readonly site: string
-  readonly group: string
-  /** Staging directory, absolute, on the coordinator's machine; null for a rollback and for an upload. */
-  readonly directory: string | null
-  /** An upload in place of a directory: its id. It may still be arriving. */
-  readonly upload?: string | undefined
-  /** Release to go back to; null: the one before the live one. */
-  readonly release: number | null
+  /** Null: the group that the site belongs to. */
+  readonly group: string | null
+  /** Names of nodes; null: all that serve the site. */
+  readonly only: readonly string[] | null
   readonly reason: string | null
   readonly policy: JobPolicy
+  /** The first commands; more may follow until `end-job`. */
+  readonly commands: readonly CommandRequest[]
 }
 
 /** What a publish changes, counted by the scan. */
@@ -69,11 +131,12 @@ export interface AssignmentRef {
 /** One job as the coordinator reports it. */
 export interface JobView {
   readonly id: string
-  readonly type: JobType
   readonly site: string
   readonly group: string
+  readonly only: readonly string[] | null
   readonly state: JobState
-  /** Release this job makes live; null until it has a number. */
+  readonly commands: readonly JobCommand[]
+  /** Release that its last publish or rollback makes live; null until it has a number. */
   readonly release: number | null
   readonly baseRelease: number | null
   readonly reason: string | null

@@ -1,12 +1,7 @@
 import { z } from 'zod'
 import { EXECUTED_KEPT_MAX, ID_CHARS_MAX, MESSAGE_CHARS_MAX } from '../base/limits.js'
-import {
-  channelError,
-  commandNumber,
-  type Hello,
-  report as reportSchema,
-  type Report,
-} from '../control/schema/channel.js'
+import { channelError, type Hello, report as reportSchema, type Report } from '../control/schema/channel.js'
+import { commandNumber } from '../control/schema/command.js'
 import { identity, name, publicKey, release, treeHash } from '../control/schema/registry.js'
 import type { JobError } from '../model/job.js'
 import type { ReleaseRef } from '../model/node.js'

@@ -7,6 +7,7 @@ import { EngineError, toEngineError } from '../base/errors.js'
 import { isLoopback } from '../base/loopback.js'
 import { type ClientOptions, Client as RemoteClient } from '../control/client.js'
 import type { Job, PublishOptions } from '../control/door.js'
+import type { CommandRequest } from '../model/job.js'
 import type { JobEvent } from '../model/event.js'
 import { Bringing } from './bringing.js'
 import { persist } from './persisting.js'
@@ -114,6 +115,14 @@ class SendingJob implements Job {
       this.#failure = toEngineError(error)
       underway.abort().catch(() => {})
     })
+  }
+
+  add(...commands: readonly CommandRequest[]): ReturnType<Job['add']> {
+    return this.#job.add(...commands)
+  }
+
+  end(): ReturnType<Job['end']> {
+    return this.#job.end()
   }
 
   async *progress(options: Parameters<Job['progress']>[0] = {}): AsyncGenerator<JobEvent> {

@@ -1,11 +1,10 @@
 import { EngineError } from '../base/errors.js'
 import { JOB_PAGE_DEFAULT, JOB_PAGE_MAX } from '../base/limits.js'
-import type { AssignmentRef, ChangeSummary, JobError, JobPolicy, JobState, JobType, JobView } from '../model/job.js'
+import type { AssignmentRef, ChangeSummary, JobError, JobPolicy, JobState, JobView } from '../model/job.js'
 import { fromJson, fromJsonOrNull, type NewRow, type Queries, type Row, toJson, toJsonOrNull } from './schema.js'
 
-/** A job as it is kept: what a client sees, without its nodes, and what it was asked to read. */
-export interface JobRecord extends Omit<JobView, 'nodes'> {
-  readonly directory: string | null
+/** A job as it is kept: what a client sees, without its commands and nodes. */
+export interface JobRecord extends Omit<JobView, 'nodes' | 'commands'> {
   /** Hash of the tree that this job makes live; null until it was scanned. */
   readonly treeHash: string | null
 }
@@ -103,11 +102,10 @@ function patchRow(patch: JobPatch): Partial<NewRow<'jobs'>> {
 function toRow(job: JobRecord): NewRow<'jobs'> {
   return {
     id: job.id,
-    type: job.type,
     site: job.site,
     group_name: job.group,
+    only_nodes: toJsonOrNull(job.only),
     state: job.state,
-    directory: job.directory,
     release: job.release,
     base_release: job.baseRelease,
     tree_hash: job.treeHash,
@@ -124,11 +122,10 @@ function toRow(job: JobRecord): NewRow<'jobs'> {
 function fromRow(row: Row<'jobs'>): JobRecord {
   return {
     id: row.id,
-    type: row.type as JobType,
     site: row.site,
     group: row.group_name,
+    only: fromJsonOrNull<readonly string[]>(row.only_nodes),
     state: row.state as JobState,
-    directory: row.directory,
     release: row.release,
     baseRelease: row.base_release,
     treeHash: row.tree_hash,

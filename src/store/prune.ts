@@ -1,5 +1,6 @@
 import { type Kysely, sql } from 'kysely'
 import {
+  ANSWERS_KEPT_MS,
   FINISHED_JOBS_KEPT_PER_SITE,
   JOB_EVENTS_KEPT,
   JOB_EVENTS_KEPT_MS,
@@ -64,6 +65,10 @@ export async function prune(db: Kysely<Schema>, nowMs: number, limits: PruneLimi
         select serial, row_number() over (partition by site order by serial desc) as place from snapshots
       ) where place > ${limits.snapshotsPerSite}
     )`.execute(db)
+  await db
+    .deleteFrom('answers')
+    .where('at_ms', '<', nowMs - ANSWERS_KEPT_MS)
+    .execute()
   const releases = await pruneReleases(db)
   const deliveries = await pruneDeliveries(db, nowMs, limits)
   return {

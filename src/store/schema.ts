@@ -14,6 +14,7 @@ interface MetaTable {
 interface SitesTable {
   site: string
   group_name: string
+  only_nodes: string | null
   target_release: number | null
   target_tree_hash: string | null
   target_job_id: string | null
@@ -39,11 +40,10 @@ interface ReleasesTable {
 
 interface JobsTable {
   id: string
-  type: string
   site: string
   group_name: string
+  only_nodes: string | null
   state: string
-  directory: string | null
   release: number | null
   base_release: number | null
   tree_hash: string | null
@@ -55,6 +55,26 @@ interface JobsTable {
   asked: string | null
   created_at_ms: number
   finished_at_ms: number | null
+}
+
+interface CommandsTable {
+  job_id: string
+  number: number
+  type: string
+  request: string
+  state: string
+  release: number | null
+  error: string | null
+  created_at_ms: number
+  started_at_ms: number | null
+  finished_at_ms: number | null
+}
+
+interface AnswersTable {
+  key: string
+  fingerprint: string
+  job_id: string
+  at_ms: number
 }
 
 interface JobNodesTable {
@@ -210,6 +230,8 @@ export interface Schema {
   sites: SitesTable
   releases: ReleasesTable
   jobs: JobsTable
+  commands: CommandsTable
+  answers: AnswersTable
   job_nodes: JobNodesTable
   receipts: ReceiptsTable
   nodes: NodesTable

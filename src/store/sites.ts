@@ -1,10 +1,12 @@
 import { EngineError } from '../base/errors.js'
-import type { Queries, Row } from './schema.js'
+import { fromJsonOrNull, type Queries, type Row, toJsonOrNull } from './schema.js'
 
 /** A site as it is kept; what the nodes should serve is its target. */
 export interface SiteRecord {
   readonly site: string
   readonly group: string
+  /** Names of the nodes that serve it; null: all of the group. */
+  readonly only: readonly string[] | null
   readonly target: SiteTarget | null
   /** Set by a rollback: why the site stands on an older release. */
   readonly holdReason: string | null
@@ -35,14 +37,15 @@ export class Sites {
    * Makes the site if it is not there. An existing one takes the group over while nothing went live and no job
    * without an end holds it (a slip in the name binds nobody); else it comes back with its own group.
    */
-  async ensure(site: string, group: string, nowMs: number): Promise<SiteRecord> {
+  async ensure(site: string, { group, only }: Pick<SiteRecord, 'group' | 'only'>, nowMs: number): Promise<SiteRecord> {
+    const bound = { group_name: group, only_nodes: toJsonOrNull(only) }
     await this.#db()
       .insertInto('sites')
-      .values({ site, group_name: group, last_release: 0, created_at_ms: nowMs })
+      .values({ site, ...bound, last_release: 0, created_at_ms: nowMs })
       .onConflict((conflict) =>
         conflict
           .column('site')
-          .doUpdateSet({ group_name: group })
+          .doUpdateSet(bound)
           .where('sites.target_release', 'is', null)
           .where((is) => {
             const unfinished = is.selectFrom('jobs').where('jobs.site', '=', site).where('finished_at_ms', 'is', null)
@@ -116,6 +119,7 @@ function fromRow(row: Row<'sites'>): SiteRecord {
   return {
     site: row.site,
     group: row.group_name,
+    only: fromJsonOrNull<readonly string[]>(row.only_nodes),
     target,
     holdReason: row.hold_reason,
     lastRelease: row.last_release,

@@ -4,8 +4,10 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Kysely } from 'kysely'
 import { EngineError } from '../base/errors.js'
+import { Answers } from './answers.js'
 import { Assignments } from './assignments.js'
 import { Audit } from './audit.js'
+import { Commands } from './commands.js'
 import { openDatabase } from './database.js'
 import { Deliveries } from './deliveries.js'
 import { Events } from './events.js'
@@ -29,6 +31,8 @@ export interface Tables {
   readonly sites: Sites
   readonly releases: Releases
   readonly jobs: Jobs
+  readonly commands: Commands
+  readonly answers: Answers
   readonly jobNodes: JobNodes
   readonly receipts: Receipts
   readonly nodes: Nodes
@@ -48,6 +52,8 @@ function tablesOver(db: Queries): Tables {
     sites: new Sites(db),
     releases: new Releases(db),
     jobs: new Jobs(db),
+    commands: new Commands(db),
+    answers: new Answers(db),
     jobNodes: new JobNodes(db),
     receipts: new Receipts(db),
     nodes: new Nodes(db),
@@ -67,6 +73,8 @@ export class Store implements Tables {
   readonly sites: Sites
   readonly releases: Releases
   readonly jobs: Jobs
+  readonly commands: Commands
+  readonly answers: Answers
   readonly jobNodes: JobNodes
   readonly receipts: Receipts
   readonly nodes: Nodes
@@ -89,6 +97,8 @@ export class Store implements Tables {
     this.sites = tables.sites
     this.releases = tables.releases
     this.jobs = tables.jobs
+    this.commands = tables.commands
+    this.answers = tables.answers
     this.jobNodes = tables.jobNodes
     this.receipts = tables.receipts
     this.nodes = tables.nodes

@@ -7,9 +7,14 @@ import type { Problem } from '../../src/control/schema/problem.js'
 import { ChannelPeer, helloOf } from '../support/channel-peer.js'
 import { type Served, serve } from '../support/control.js'
 import { someTreeHash } from '../support/fake-door.js'
+import { publishRequests } from '../support/records.js'
 import { until } from '../support/until.js'
 
-const publish = { type: 'publish', site: 'www', group: 'edge', directory: '/srv/site' }
+const publish = { site: 'www', group: 'edge', commands: publishRequests('/srv/site') }
+
+/** A job with one command. */
+const asking = (command: Record<string, unknown>) => ({ commands: [command] })
+const goingBack = (release: unknown) => ({ ...asking({ type: 'rollback', release }), reason: 'r' })
 
 /** Whether the server still takes a job, and the coordinator hears of it once. */
 const stillServes = async ({ server, door }: Served): Promise<boolean> => {
@@ -71,7 +76,18 @@ t.test('bodies that are no job request', async (t) => {
 t.test('fields of the wrong kind', async (t) => {
   const served = await serve(t)
   const wrong: readonly Record<string, unknown>[] = [
-    { type: 'remove' },
+    { type: 'publish' },
+    { commands: {} },
+    { commands: ['publish'] },
+    { commands: Array.from({ length: 1001 }, () => ({ type: 'commit' })) },
+    { only: [] },
+    { only: ['a', 'a'] },
+    { only: ['../a'] },
+    asking({ type: 'format-disk' }),
+    asking({ type: 'commit', release: 3 }),
+    asking({ type: 'run-hook', hook: '../x' }),
+    asking({ type: 'run-hook', hook: 'x', args: { a: 7 } }),
+    asking({ type: 'verify', rateBps: -1 }),
     { site: '' },
     { site: '../etc' },
     { site: 'a/b' },
@@ -81,27 +97,21 @@ t.test('fields of the wrong kind', async (t) => {
     { site: null },
     { site: ['www'] },
     { group: 7 },
-    { directory: 'relative/path' },
-    { directory: '' },
-    { directory: '/a\u0000b' },
-    { directory: `/${'x'.repeat(5000)}` },
-    { directory: null },
-    { release: 3 },
+    ...['relative/path', '', '/a\u0000b', `/${'x'.repeat(5000)}`, null].map((directory) =>
+      asking({ type: 'publish', directory, upload: null }),
+    ),
+    asking({ type: 'publish', directory: '/srv', release: 3 }),
     { reason: 'x'.repeat(1001) },
     { policy: { quorum: 1.5 } },
     { policy: { quorum: '1' } },
     { policy: { maxDeleteRatio: -0.1 } },
     { policy: { strategy: 'fastest' } },
-    { policy: { stageOnly: 'yes' } },
+    { policy: { allowEmpty: 'yes' } },
     { policy: { unknown: 1 } },
     { policy: [] },
     { extra: true },
     { constructor: {} },
-    { type: 'rollback', directory: null, reason: 'r', release: 0 },
-    { type: 'rollback', directory: null, reason: 'r', release: -1 },
-    { type: 'rollback', directory: null, reason: 'r', release: 2 ** 53 },
-    { type: 'rollback', directory: null, reason: 'r', release: 1.5 },
-    { type: 'rollback', directory: null, reason: 'r', release: '12' },
+    ...[0, -1, 2 ** 53, 1.5, '12'].map(goingBack),
   ]
   for (const change of wrong) {
     const answer = await fetch(`${served.server.url}/v1/jobs`, {

@@ -15,11 +15,12 @@ import { type AuditPage, type AuditRecord, pageOf } from '../../src/model/audit.
 import type { HistoryEntry } from '../../src/model/history.js'
 import type { JobEvent } from '../../src/model/event.js'
 import { type CloudEvent, matchesType } from '../../src/model/fleet-event.js'
-import type { JobRequest, JobState, JobView, Receipt } from '../../src/model/job.js'
+import type { CommandRequest, CommandView, JobRequest, JobState, JobView, Receipt } from '../../src/model/job.js'
 import type { NodeView } from '../../src/model/node.js'
 import type { SiteView } from '../../src/model/site.js'
 import type { VerifyRun, VerifyRunRequest } from '../../src/model/verification.js'
 import { FakeWebhooks } from './fake-webhooks.js'
+import { jobCommands, publishRequests } from './records.js'
 
 const digits = (digit: string, length: number): string => digit.repeat(length)
 
@@ -30,14 +31,15 @@ export function someJob(id: string, state: JobState = 'queued'): JobView {
   const final = ['succeeded', 'partial', 'failed', 'aborted'].includes(state)
   return {
     id,
-    type: 'publish',
     site: 'www',
     group: 'edge',
+    only: null,
+    commands: jobCommands(publishRequests('/srv/www')),
     state,
     release: 2,
     baseRelease: 1,
     reason: null,
-    policy: { stageOnly: false, maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' },
+    policy: { maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' },
     changes: { filesAdded: 1, filesChanged: 2, filesDeleted: 3, fileCount: 10, totalBytes: 2000 },
     assignment: { id: digits('c', 32), serial: 7, chunkBytes: 262144, streamBytes: null },
     createdAtMs: 1_700_000_000_000,
@@ -61,6 +63,8 @@ export interface Joined {
 export class FakeDoor implements CoordinatorDoor {
   readonly requests: JobRequest[] = []
   readonly calls: string[] = []
+  /** Idempotency keys, null where there was none. */
+  readonly keys: (string | null)[] = []
   readonly jobs = new Map<string, JobView>()
   readonly records: AuditRecord[] = []
   readonly entries: HistoryEntry[] = []
@@ -91,9 +95,10 @@ export class FakeDoor implements CoordinatorDoor {
     return event
   }
 
-  async createJob(request: JobRequest): Promise<JobView> {
+  async createJob(request: JobRequest, key: string | null = null): Promise<JobView> {
     this.requests.push(request)
-    const job = { ...someJob(`job-${this.requests.length}`), type: request.type, site: request.site }
+    this.keys.push(key)
+    const job = { ...someJob(`job-${this.requests.length}`), site: request.site }
     this.emit('phase', job)
     return job
   }
@@ -118,6 +123,20 @@ export class FakeDoor implements CoordinatorDoor {
   async getVerification(id: string): Promise<VerifyRun> {
     if (id !== 'v1') throw new EngineError('ENGINE_ERR_VERIFICATION_UNKNOWN', { id })
     return { id, site: 'www', group: 'edge', repair: false, startedAtMs: 1, finishedAtMs: 2, nodes: [] }
+  }
+
+  async addCommands(id: string, commands: readonly CommandRequest[], key: string | null = null): Promise<JobView> {
+    this.calls.push(`add ${commands.map(({ type }) => type).join(' ')} to ${id}`)
+    this.keys.push(key)
+    return this.getJob(id)
+  }
+
+  async commands(id: string): Promise<readonly CommandView[]> {
+    const { commands, nodes } = await this.getJob(id)
+    return commands.map((command) => ({
+      ...command,
+      nodes: nodes.map(({ nodeId, name }) => ({ nodeId, name, state: 'new', reason: null, output: null })),
+    }))
   }
 
   async commitJob(id: string): Promise<JobView> {

@@ -8,6 +8,7 @@ import { until } from './until.js'
 
 export type Stage = Extract<FromCoordinator, { type: 'stage' }>
 export type Commit = Extract<FromCoordinator, { type: 'commit' }>
+export type Execute = Extract<FromCoordinator, { type: 'execute' }>
 
 /** What a fake node does with a command: does it, fails, or does not answer at all. */
 export type Answer = 'do' | 'ignore' | JobError
@@ -19,6 +20,7 @@ export interface FakeNodeOptions {
   readonly sites?: readonly NodeSite[]
   readonly onStage?: (stage: Stage) => Answer
   readonly onCommit?: (commit: Commit) => Answer
+  readonly onExecute?: (execute: Execute) => Answer
 }
 
 export class FakeNode {
@@ -27,6 +29,7 @@ export class FakeNode {
   readonly sites: Map<string, NodeSite>
   onStage: (stage: Stage) => Answer
   onCommit: (commit: Commit) => Answer
+  onExecute: (execute: Execute) => Answer
   readonly #options: FakeNodeOptions
   #socket: WebSocket | null = null
   #reportId = 1
@@ -37,6 +40,7 @@ export class FakeNode {
     this.sites = new Map((options.sites ?? []).map((site) => [site.site, site]))
     this.onStage = options.onStage ?? (() => 'do')
     this.onCommit = options.onCommit ?? (() => 'do')
+    this.onExecute = options.onExecute ?? (() => 'do')
   }
 
   /** Connects, says hello, and waits for the first answer. */
@@ -82,6 +86,15 @@ export class FakeNode {
     this.send({ type: 'report', reportId: this.#reportId++, atMs: 1_700_000_000_000, bytesFetched: 0, ...facts })
   }
 
+  /** Answers a command that it carries out by itself. */
+  tellExecuted(about: Execute, kind: Report['kind'], error: JobError | null = null): void {
+    const { commandId, jobId, number, site, command } = about
+    const facts = { commandId, jobId, number, site, command: command.type, kind, error } as const
+    const output = kind === 'completion' ? `${this.#options.name} did ${number}` : null
+    const blank = { release: null, treeHash: null, atMs: 1_700_000_000_000, bytesFetched: 0 }
+    this.send({ type: 'report', reportId: this.#reportId++, ...blank, ...facts, output })
+  }
+
   /** Does what a command says and reports it. */
   perform(about: Stage | Commit): void {
     const { site, release, treeHash } = about
@@ -97,6 +110,14 @@ export class FakeNode {
     this.heard.push(message)
     if (message.type === 'stage') this.#answer(message, this.onStage(message))
     if (message.type === 'commit') this.#answer(message, this.onCommit(message))
+    if (message.type === 'execute') this.#answerExecute(message, this.onExecute(message))
+  }
+
+  #answerExecute(about: Execute, answer: Answer): void {
+    if (answer === 'ignore') return
+    this.tellExecuted(about, 'receipt')
+    if (answer === 'do') this.tellExecuted(about, 'completion')
+    else this.tellExecuted(about, 'failure', answer)
   }
 
   #answer(about: Stage | Commit, answer: Answer): void {

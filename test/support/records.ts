@@ -1,4 +1,4 @@
-import type { JobNode, Receipt } from '../../src/model/job.js'
+import type { CommandRequest, JobCommand, JobNode, Receipt } from '../../src/model/job.js'
 import type { NodeIdentity } from '../../src/model/node.js'
 import type { AssignmentRecord } from '../../src/store/assignments.js'
 import type { JobRecord } from '../../src/store/jobs.js'
@@ -7,16 +7,15 @@ import type { JobRecord } from '../../src/store/jobs.js'
 export function jobRecord(parts: Partial<JobRecord> = {}): JobRecord {
   return {
     id: '01HF0000000000000000000001',
-    type: 'publish',
     site: 'www',
     group: 'edge',
+    only: null,
     state: 'queued',
-    directory: '/srv/www',
     release: null,
     baseRelease: null,
     treeHash: null,
     reason: null,
-    policy: { stageOnly: false, maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' },
+    policy: { maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' },
     changes: null,
     assignment: null,
     error: null,
@@ -25,6 +24,27 @@ export function jobRecord(parts: Partial<JobRecord> = {}): JobRecord {
     ...parts,
   }
 }
+
+/** Commands with numbers from 1; the first `done` of them are completed. */
+export function jobCommands(requests: readonly CommandRequest[], done = 0): readonly JobCommand[] {
+  return requests.map((request, index) => ({
+    number: index + 1,
+    request,
+    state: index < done ? 'completed' : 'new',
+    release: null,
+    error: null,
+    createdAtMs: 1_700_000_000_000,
+    startedAtMs: null,
+    finishedAtMs: null,
+  }))
+}
+
+/** What `engine publish` asks for. */
+export const publishRequests = (directory: string): readonly CommandRequest[] => [
+  { type: 'publish', directory, upload: null },
+  { type: 'commit' },
+  { type: 'end-job' },
+]
 
 export function jobNode(parts: Partial<JobNode> = {}): JobNode {
   return {

@@ -280,7 +280,13 @@ t.test(
     await fill(staging, 4, 'two')
     await (await coordinator.publish(staging, to)).completed()
     const back = await (await coordinator.rollback({ ...to, reason: 'broken menu' })).completed()
-    t.match(back, { type: 'rollback', state: 'succeeded', release: 1, reason: 'broken menu', assignment: null })
+    t.match(back, {
+      commands: [{ request: { type: 'rollback' } }, {}],
+      state: 'succeeded',
+      release: 1,
+      reason: 'broken menu',
+      assignment: null,
+    })
     t.equal(node.live('www')?.release, 1)
     t.equal(node.messages('stage').length, 2, 'nothing was sent')
     t.match(node.messages('commit').at(-1), { command: 'rollback', release: 1 })

@@ -32,7 +32,7 @@ export async function abort(context: Context, jobId: string): Promise<number> {
 
 export interface RollbackFlags {
   readonly site: string
-  readonly group: string
+  readonly group?: string
   readonly reason: string
   readonly release?: string
 }
@@ -48,7 +48,8 @@ export const release = (text: string): number => {
 export async function rollback(context: Context, flags: RollbackFlags): Promise<number> {
   const api = await context.connect()
   const to = flags.release === undefined ? {} : { release: flag('--release', flags.release, release) }
-  const job = await api.rollback({ site: flags.site, group: flags.group, reason: flags.reason, ...to })
+  const of = flags.group === undefined ? {} : { group: flags.group }
+  const job = await api.rollback({ site: flags.site, ...of, reason: flags.reason, ...to })
   return follow(context, api, job)
 }
 
@@ -58,6 +59,9 @@ const holdUp = (job: JobView, staged: readonly JobView[]): string | null => {
   return holder === undefined ? null : waitsFor(holder.id)
 }
 
+/** What a job is mostly about: its first command. */
+const typeOf = (job: JobView): string => job.commands[0]?.request.type ?? 'session'
+
 const row = (job: JobView, staged: readonly JobView[]): string[] => {
   const took = job.finishedAtMs === null ? '' : formatDuration(job.finishedAtMs - job.createdAtMs)
   const release = job.release === null ? job.site : `${job.site}@${job.release}`
@@ -65,7 +69,7 @@ const row = (job: JobView, staged: readonly JobView[]): string[] => {
   const length = job.assignment?.streamBytes ?? null
   const why = holdUp(job, staged) ?? job.error?.code ?? job.reason ?? ''
   const size = length === null ? '' : formatBytes(length)
-  return [job.id, job.type, release, job.group, job.state, `${live}/${job.nodes.length}`, size, took, why]
+  return [job.id, typeOf(job), release, job.group, job.state, `${live}/${job.nodes.length}`, size, took, why]
 }
 
 const state = (text: string): JobState => {

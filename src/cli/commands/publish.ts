@@ -9,7 +9,7 @@ import { UploadNotes } from '../upload-notes.js'
 
 export interface PublishFlags {
   readonly site: string
-  readonly group: string
+  readonly group?: string
   readonly stageOnly?: boolean
   readonly maxDelete?: string
   readonly allowEmpty?: boolean
@@ -44,7 +44,7 @@ const strategy = (text: string): StrategyName => {
 
 const optionsOf = (flags: PublishFlags): PublishOptions => ({
   site: flags.site,
-  group: flags.group,
+  ...(flags.group === undefined ? {} : { group: flags.group }),
   stageOnly: flags.stageOnly ?? false,
   allowEmpty: flags.allowEmpty ?? false,
   ...(flags.upload === undefined ? {} : { upload: flags.upload }),

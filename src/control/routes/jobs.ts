@@ -2,28 +2,38 @@ import { z } from 'zod'
 import type { JobEvent } from '../../model/event.js'
 import type { CoordinatorDoor } from '../door.js'
 import { eventQuery, jobEvent } from '../schema/event.js'
-import { jobList, jobParams, jobQuery, jobRequest, jobView } from '../schema/job.js'
+import {
+  commandList,
+  commandsRequest,
+  idempotencyHeaders,
+  jobList,
+  jobParams,
+  jobQuery,
+  jobRequest,
+  jobView,
+} from '../schema/job.js'
 import { receiptList } from '../schema/receipt.js'
 import { type App, problemAnswer, type RouteContext } from './context.js'
 import { sinceOf } from './last-event-id.js'
 
 const tags = ['jobs']
 
-/** Jobs: ask for one, list, look at one, commit, abort, and its receipts. */
+/** Jobs: open one, add commands, list, look at one, commit, end, abort, and its receipts. */
 export function jobRoutes(app: App, context: RouteContext): void {
   const { door, asking } = context
   app.route({
     method: 'POST',
     url: '/v1/jobs',
     schema: {
-      operationId: 'createJob',
-      summary: 'Publish a directory, or roll a site back',
+      operationId: 'openJob',
+      summary: 'Open a job, with its first commands',
       tags,
+      headers: idempotencyHeaders,
       body: jobRequest,
       response: { 202: jobView, ...problemAnswer },
     },
     handler: async (request, reply) => {
-      const job = await asking(request).createJob(request.body)
+      const job = await asking(request).createJob(request.body, request.headers['idempotency-key'] ?? null)
       return reply.code(202).header('location', `/v1/jobs/${job.id}`).send(job)
     },
   })
@@ -63,8 +73,42 @@ export function jobRoutes(app: App, context: RouteContext): void {
     },
     handler: async (request, reply) => reply.send({ items: await door.receipts(request.params.id) }),
   })
+  commandRoutes(app, context)
   jobActionRoutes(app, context)
   jobEventRoute(app, context)
+}
+
+function commandRoutes(app: App, { door, asking }: RouteContext): void {
+  const url = '/v1/jobs/:id/commands'
+  app.route({
+    method: 'POST',
+    url,
+    schema: {
+      operationId: 'addCommands',
+      summary: 'Add commands to a job that is open',
+      tags,
+      headers: idempotencyHeaders,
+      params: jobParams,
+      body: commandsRequest,
+      response: { 202: jobView, ...problemAnswer },
+    },
+    handler: async (request, reply) => {
+      const key = request.headers['idempotency-key'] ?? null
+      return reply.code(202).send(await asking(request).addCommands(request.params.id, request.body.commands, key))
+    },
+  })
+  app.route({
+    method: 'GET',
+    url,
+    schema: {
+      operationId: 'commands',
+      summary: 'The commands of a job, and where every node stands with each',
+      tags,
+      params: jobParams,
+      response: { 200: commandList, ...problemAnswer },
+    },
+    handler: async (request, reply) => reply.send({ items: await door.commands(request.params.id) }),
+  })
 }
 
 function jobActionRoutes(app: App, { asking }: RouteContext): void {
@@ -73,6 +117,11 @@ function jobActionRoutes(app: App, { asking }: RouteContext): void {
       name: 'commit',
       summary: 'Ask a staged job to switch live; its events tell what comes of it',
       run: (door: CoordinatorDoor, id: string) => door.commitJob(id),
+    },
+    {
+      name: 'end',
+      summary: 'Close a job: nothing is added after this, and it ends when its nodes have answered',
+      run: (door: CoordinatorDoor, id: string) => door.addCommands(id, [{ type: 'end-job' }]),
     },
     {
       name: 'abort',

@@ -179,7 +179,7 @@ function blobRoutes(app: App, { door, asking }: RouteContext): void {
     },
     handler: async (request, reply) => {
       const { id, digest } = request.params
-      return reply.send(await putBlob(door.uploads, id, digest, request))
+      return reply.send(await putBlob(asking(request).uploads, id, digest, request))
     },
   })
   app.route({

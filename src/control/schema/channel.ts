@@ -7,10 +7,7 @@ import {
   CHUNK_BYTES_MIN,
   ERROR_CODE_CHARS_MAX,
   HINT_CHARS_MAX,
-  HOOK_ARGUMENT_CHARS_MAX,
-  HOOK_ARGUMENTS_MAX,
   HOOKS_MAX,
-  JOB_COMMANDS_MAX,
   MESSAGE_CHARS_MAX,
   NODE_GROUPS_MAX,
   NODE_SITES_MAX,
@@ -22,14 +19,12 @@ import {
 } from '../../base/limits.js'
 import { commandTypes } from '../../model/job.js'
 import { hookInfo } from './hook.js'
+import { commandNumber, runHook, verify } from './command.js'
 import { damagedRelease, releaseRef } from './node.js'
 import { count, identity, name, publicKey, release, signature, timeMs, treeHash } from './registry.js'
 import { verification } from './verification.js'
 
 export const CHANNEL_VERSION = 1
-
-/** Of a command in its job. */
-export const commandNumber = z.number().int().min(1).max(JOB_COMMANDS_MAX)
 
 /** Numeric. In a plan a wildcard stands for the coordinator, at the address where the node found it. */
 export const peerAddress = z.object({ host: z.union([z.ipv4(), z.ipv6()]), port: z.number().int().min(1).max(65535) })
@@ -159,23 +154,6 @@ export const commit = z.object({
   site: name,
   release,
   treeHash,
-})
-/** Run a hook that this node declares, with arguments that it checks. */
-export const runHook = z.object({
-  type: z.literal('run-hook'),
-  hook: name,
-  args: z
-    .record(name, z.string().max(HOOK_ARGUMENT_CHARS_MAX))
-    .refine((args) => Object.keys(args).length <= HOOK_ARGUMENTS_MAX, 'too many arguments'),
-})
-/** Read what is served and compare it with what was promised. */
-export const verify = z.object({
-  type: z.literal('verify'),
-  /** Null: what is live. */
-  release: release.nullable(),
-  /** Bits per second read from the disk; null: as the node is configured. */
-  rateBps: count.nullable(),
-  repair: z.boolean(),
 })
 /**
  * Carry a command out that is not a step towards a release. Its identity is job and number: delivered twice it is

@@ -2,6 +2,9 @@ import { z } from 'zod'
 import {
   ERROR_CODE_CHARS_MAX,
   ID_CHARS_MAX,
+  IDEMPOTENCY_KEY_CHARS_MAX,
+  JOB_COMMANDS_MAX,
+  JOB_ONLY_NODES_MAX,
   JOB_PAGE_DEFAULT,
   JOB_PAGE_MAX,
   MAX_DELETE_RATIO_DEFAULT,
@@ -11,19 +14,23 @@ import {
 import type {
   AssignmentRef,
   ChangeSummary,
+  CommandOnNode,
+  CommandRequest,
+  CommandView,
+  JobCommand,
   JobError,
   JobNode,
   JobPolicy,
   JobRequest,
   JobView,
 } from '../../model/job.js'
-import { jobNodeStates, jobStates, jobTypes } from '../../model/job.js'
+import { commandStates, jobNodeStates, jobStates } from '../../model/job.js'
 import { strategyNames } from '../../model/plan.js'
 import type { JobFilter } from '../door.js'
+import { commandRequest } from './command.js'
 import { count, identity, name, named, release, timeMs } from './registry.js'
 
 const policyShape = {
-  stageOnly: z.boolean().default(false).describe('Stage everywhere and wait for a commit.'),
   maxDeleteRatio: z
     .number()
     .min(0)
@@ -42,39 +49,38 @@ const policyShape = {
 
 export const jobPolicy: z.ZodType<JobPolicy> = named('JobPolicy', z.strictObject(policyShape).prefault({}))
 
-/** `/a/b`: the coordinator does not know where its callers stand. */
-const absolutePath = z
-  .string()
-  .min(1)
-  .max(4095)
-  .regex(/^\//, 'an absolute path')
-  .refine((path) => !path.includes('\0'), 'no NUL byte')
+const commands = z.array(commandRequest).max(JOB_COMMANDS_MAX)
 
-/** What a POST to /v1/jobs carries; everything but type, site and group may be left out. */
+/** What a POST to /v1/jobs/:id/commands carries. */
+export const commandsRequest: z.ZodType<{ readonly commands: readonly CommandRequest[] }> = named(
+  'CommandsRequest',
+  z.strictObject({ commands: commands.min(1) }),
+)
+
+/** What a POST to /v1/jobs carries; everything but the site may be left out where the site is known. */
 export const jobRequest: z.ZodType<JobRequest> = named(
   'JobRequest',
   z
     .strictObject({
-      type: z.enum(jobTypes),
       site: name,
-      group: name,
-      directory: absolutePath.nullable().default(null).describe("Staging directory on the coordinator's machine."),
-      upload: identity.optional().describe('An upload in place of a directory; it may still be arriving.'),
-      release: release.nullable().default(null).describe('Release to go back to; null: the one before the live one.'),
+      group: name.nullable().default(null).describe('Null: the group that the site belongs to.'),
+      only: z
+        .array(name)
+        .min(1)
+        .max(JOB_ONLY_NODES_MAX)
+        .nullable()
+        .default(null)
+        .describe('Names of nodes; null: all that serve the site.'),
       reason: z.string().max(REASON_CHARS_MAX).nullable().default(null),
       policy: jobPolicy,
+      commands: commands.default([]).describe('The first commands; more may follow until end-job.'),
     })
     .superRefine((request, context) => {
-      const wants = request.type === 'publish'
-      const sources = Number(request.directory !== null) + Number(request.upload !== undefined)
-      if (sources !== Number(wants)) {
-        const message = wants ? 'a publish needs a directory or an upload' : 'a rollback takes no directory'
-        context.addIssue({ code: 'custom', path: ['directory'], message })
+      if (request.only !== null && new Set(request.only).size !== request.only.length) {
+        context.addIssue({ code: 'custom', path: ['only'], message: 'a node is named twice' })
       }
-      if (wants && request.release !== null) {
-        context.addIssue({ code: 'custom', path: ['release'], message: 'a publish makes its own release' })
-      }
-      if (!wants && (request.reason === null || request.reason.trim() === '')) {
+      const goesBack = request.commands.some(({ type }) => type === 'rollback')
+      if (goesBack && (request.reason === null || request.reason.trim() === '')) {
         context.addIssue({ code: 'custom', path: ['reason'], message: 'a rollback needs a reason' })
       }
     }),
@@ -111,7 +117,6 @@ const jobNode: z.ZodType<JobNode> = named(
 const policyView: z.ZodType<JobPolicy> = named(
   'JobPolicyView',
   z.object({
-    stageOnly: z.boolean(),
     maxDeleteRatio: z.number(),
     allowEmpty: z.boolean(),
     quorum: z.number(),
@@ -119,14 +124,47 @@ const policyView: z.ZodType<JobPolicy> = named(
   }),
 )
 
+const commandShape = {
+  number: count,
+  request: commandRequest,
+  state: z.enum(commandStates),
+  release: release.nullable(),
+  error: jobError.nullable(),
+  createdAtMs: timeMs,
+  startedAtMs: timeMs.nullable(),
+  finishedAtMs: timeMs.nullable(),
+}
+
+const jobCommand: z.ZodType<JobCommand> = named('JobCommand', z.object(commandShape))
+
+const commandOnNode: z.ZodType<CommandOnNode> = named(
+  'CommandOnNode',
+  z.object({
+    nodeId: identity,
+    name,
+    state: z.enum(commandStates),
+    reason: z.string().nullable().describe('Why it failed or is missing.'),
+    output: z.string().nullable().describe('What the command left.'),
+  }),
+)
+
+export interface CommandList {
+  readonly items: readonly CommandView[]
+}
+export const commandList: z.ZodType<CommandList> = named(
+  'CommandList',
+  z.object({ items: z.array(z.object({ ...commandShape, nodes: z.array(commandOnNode) })) }),
+)
+
 export const jobView: z.ZodType<JobView> = named(
   'Job',
   z.object({
     id: z.string(),
-    type: z.enum(jobTypes),
     site: name,
     group: name,
+    only: z.array(name).nullable(),
     state: z.enum(jobStates).describe('succeeded, partial, failed and aborted are final.'),
+    commands: z.array(jobCommand),
     release: release.nullable(),
     baseRelease: release.nullable(),
     reason: z.string().nullable(),
@@ -160,3 +198,14 @@ export const jobQuery: z.ZodType<JobFilter> = z
 
 /** `{id}` in a path. */
 export const jobParams: z.ZodType<{ readonly id: string }> = z.strictObject({ id: z.string().min(1).max(ID_CHARS_MAX) })
+
+/** The header that makes a request that creates something safe to repeat. */
+export const idempotencyHeaders: z.ZodType<{ readonly 'idempotency-key'?: string | undefined }> = z.object({
+  'idempotency-key': z
+    .string()
+    .min(1)
+    .max(IDEMPOTENCY_KEY_CHARS_MAX)
+    .regex(/^[\x21-\x7e]+$/, 'printable ASCII without spaces')
+    .optional()
+    .describe('The same key and request again: the first answer again, and nothing else. Kept for a day.'),
+})

@@ -24,6 +24,8 @@ const jobOf = (views: readonly JobView[]): Job => ({
       yield { type, id, atMs: 0, job } satisfies JobEvent
     }
   },
+  add: () => Promise.reject(new Error('not asked for here')),
+  end: () => Promise.reject(new Error('not asked for here')),
   completed: () => Promise.reject(new Error('not asked for here')),
 })
 

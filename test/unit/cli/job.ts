@@ -1,5 +1,6 @@
 // A job as the coordinator would report it, for tests of what is shown of one.
 import type { JobNode, JobView } from '../../../src/model/job.js'
+import { jobCommands, publishRequests } from '../../support/records.js'
 
 export const jobNode = (values: Partial<JobNode> = {}): JobNode => ({
   nodeId: '0'.repeat(32),
@@ -14,15 +15,15 @@ export const jobNode = (values: Partial<JobNode> = {}): JobNode => ({
 
 export const jobView = (values: Partial<JobView> = {}): JobView => ({
   id: 'J1',
-  type: 'publish',
   site: 'www',
   group: 'edge',
+  only: null,
+  commands: jobCommands(publishRequests('/srv/www')),
   state: 'succeeded',
   release: 2,
   baseRelease: 1,
   reason: null,
   policy: {
-    stageOnly: false,
     maxDeleteRatio: 0.25,
     allowEmpty: false,
     quorum: 0.5,

@@ -4,7 +4,8 @@ import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import t from 'tap'
 import { EngineError } from '../../../src/base/errors.js'
-import { absoluteDirectory, Client } from '../../../src/control/client.js'
+import { Client } from '../../../src/control/client.js'
+import { absoluteDirectory } from '../../../src/control/requests.js'
 import type { JobEvent } from '../../../src/model/event.js'
 import { serve } from '../../support/control.js'
 import { someJob, someNodeId } from '../../support/fake-door.js'
@@ -16,7 +17,12 @@ t.test('publish sends an absolute directory and gives a job that can be followed
   const { door, server } = await serve(t)
   const client = new Client({ url: `${server.url}/` })
   const job = await client.publish('./site', { site: 'www', group: 'edge', quorum: 0.9 })
-  t.equal(door.requests[0]?.directory, `${process.cwd()}/site`)
+  const types = ['publish', 'commit', 'end-job']
+  t.match(door.requests[0]?.commands, [{ directory: `${process.cwd()}/site` }, {}, {}])
+  t.same(
+    door.requests[0]?.commands.map(({ type }) => type),
+    types,
+  )
   t.match(door.requests[0]?.policy, { quorum: 0.9, maxDeleteRatio: 0.25, strategy: 'strands' })
   const seen: JobEvent[] = []
   const following = (async () => {
@@ -68,7 +74,7 @@ t.test('an abort waits until the job has stopped, or went on', async (t) => {
 t.test('a rollback names its reason', async (t) => {
   const { door, server } = await serve(t)
   await new Client({ url: server.url }).rollback({ site: 'www', group: 'edge', reason: 'typo' })
-  t.match(door.requests[0], { type: 'rollback', directory: null, release: null, reason: 'typo' })
+  t.match(door.requests[0], { reason: 'typo', commands: [{ type: 'rollback', release: null }, { type: 'end-job' }] })
 })
 
 t.test('errors arrive with code, text and hint', async (t) => {

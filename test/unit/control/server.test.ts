@@ -10,6 +10,7 @@ import type { Problem } from '../../../src/control/schema/problem.js'
 import { buildServer, ControlServer, openApiDocument } from '../../../src/control/server.js'
 import { auditEntry, chainOf } from '../../support/audit.js'
 import { FakeDoor, someJob, someNodeId } from '../../support/fake-door.js'
+import { publishRequests } from '../../support/records.js'
 import { until } from '../../support/until.js'
 
 const build = async (t: { teardown(run: () => unknown): void }, host = '127.0.0.1') => {
@@ -20,7 +21,8 @@ const build = async (t: { teardown(run: () => unknown): void }, host = '127.0.0.
   return { door, app }
 }
 
-const publish = { type: 'publish', site: 'www', group: 'edge', directory: '/srv/staging' }
+const commands = publishRequests('/srv/staging')
+const publish = { site: 'www', group: 'edge', commands }
 
 t.test('a job request is filled with defaults and answered with 202 and its place', async (t) => {
   const { app, door } = await build(t)
@@ -31,19 +33,20 @@ t.test('a job request is filled with defaults and answered with 202 and its plac
   t.strictSame(door.requests, [
     {
       ...publish,
-      release: null,
+      only: null,
       reason: null,
-      policy: { stageOnly: false, maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' },
+      policy: { maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' },
     },
   ])
 })
 
 t.test('a rollback needs a reason and takes no directory', async (t) => {
   const { app, door } = await build(t)
-  const rollback = { type: 'rollback', site: 'www', group: 'edge', reason: 'typo', release: 3 }
+  const rollback = { site: 'www', reason: 'typo', commands: [{ type: 'rollback', release: 3 }] }
   t.equal((await app.inject({ method: 'POST', url: '/v1/jobs', payload: rollback })).statusCode, 202)
-  t.match(door.requests[0], { type: 'rollback', directory: null, release: 3, reason: 'typo' })
-  for (const wrong of [{ reason: ' ' }, { reason: undefined }, { directory: '/srv' }]) {
+  t.match(door.requests[0], { group: null, reason: 'typo', commands: [{ type: 'rollback', release: 3 }] })
+  const further = { commands: [{ type: 'rollback', directory: '/srv' }] }
+  for (const wrong of [{ reason: ' ' }, { reason: undefined }, further]) {
     const answer = await app.inject({ method: 'POST', url: '/v1/jobs', payload: { ...rollback, ...wrong } })
     t.equal(answer.statusCode, 400, JSON.stringify(wrong))
   }
@@ -123,8 +126,10 @@ t.test('whatever changes something is asked on the door of who sent the request'
     ['/v1/webhooks/{id}/rotate', { secret: null }],
   ])
   for (const { url, method } of changing) {
-    const payload = bodies.get(url) ?? publish
-    const inject = { method: method as 'POST', url: url.replace('{id}', 'j1'), payload }
+    const payload = url.endsWith('/commands') ? { commands } : (bodies.get(url) ?? publish)
+    const id = url.startsWith('/v1/uploads') ? 'a'.repeat(32) : 'j1'
+    const filled = url.replace('{id}', id).replace('{digest}', 'b'.repeat(64)).replace('{site}', 'www')
+    const inject = { method: method as 'POST', url: url === '/v1/uploads' ? `${filled}?site=www` : filled, payload }
     theirs.clear()
     await app.inject({ ...inject, remoteAddress: '::ffff:10.0.0.7' })
     t.same([...theirs.keys()], ['10.0.0.7'], `${method} ${url}`)
@@ -172,14 +177,14 @@ t.test('what the coordinator throws by mistake is an internal error without its 
 
 t.test('each wrong field is named', async (t) => {
   const { app, door } = await build(t)
-  const payload = { type: 'publish', site: '../x', group: 'edge', directory: 'relative', extra: 1 }
+  const payload = { site: '../x', group: 'edge', commands: [{ type: 'publish', directory: 'relative' }], extra: 1 }
   const answer = await app.inject({ method: 'POST', url: '/v1/jobs', payload })
   t.equal(answer.statusCode, 400)
   const problem = answer.json<Problem>()
   t.equal(problem.code, 'ENGINE_ERR_INVALID_ARGUMENT')
   const pointers = (problem.errors ?? []).map(({ pointer }) => pointer)
   t.ok(pointers.includes('body/site'))
-  t.ok(pointers.includes('body/directory'))
+  t.ok(pointers.includes('body/commands/0/directory'))
   t.match(problem.detail, /extra/)
   t.equal(door.requests.length, 0)
 })
@@ -235,24 +240,36 @@ t.test('the OpenAPI document describes every route, and every reference in it le
     .sort()
   t.strictSame(operations, [
     'abort',
+    'addCommands',
     'addWebhook',
     'audit',
+    'blobView',
+    'commands',
     'commit',
-    'createJob',
+    'completeUpload',
+    'createUpload',
     'deliveries',
+    'dropUpload',
+    'end',
     'events',
     'history',
     'job',
     'jobs',
     'live',
+    'missingBlobs',
     'nodes',
+    'openJob',
     'pingWebhook',
+    'putBlob',
+    'putContent',
     'ready',
     'receipts',
     'removeWebhook',
     'resendDelivery',
     'rotateWebhook',
     'sites',
+    'upload',
+    'uploads',
     'verification',
     'verify',
     'version',

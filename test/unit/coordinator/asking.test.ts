@@ -5,11 +5,14 @@ import { dirname, join } from 'node:path'
 import t from 'tap'
 import { Door } from '../../../src/coordinator/asking.js'
 import { LiveJob } from '../../../src/coordinator/live-job.js'
+import { Roster } from '../../../src/coordinator/roster.js'
+import { Watching } from '../../../src/coordinator/watching.js'
 import type { World } from '../../../src/coordinator/world.js'
 import { Store } from '../../../src/store/store.js'
-import { jobRecord } from '../../support/records.js'
 import { FakeWebhooks } from '../../support/fake-webhooks.js'
 import { untold } from '../../support/untold.js'
+import { ManualClock } from '../../support/manual-clock.js'
+import { jobCommands, jobRecord, publishRequests } from '../../support/records.js'
 
 interface Place {
   testdir(content: { data: Record<string, never> }): string
@@ -20,12 +23,27 @@ async function place(t: Place) {
   const dataDir = join(t.testdir({ data: {} }), 'data')
   const store = await Store.open(join(dataDir, 'engine.db'))
   t.teardown(() => store.close())
-  const job = new LiveJob(jobRecord({ id: 'j', state: 'staged' }), [], 0)
+  const job = new LiveJob(
+    jobRecord({ id: 'j', state: 'staged' }),
+    { commands: jobCommands([{ type: 'publish', directory: '/srv/www', upload: null }], 1), parts: [] },
+    0,
+  )
   job.running = new Promise(() => {})
   await store.jobs.create(job.record)
+  await store.commands.add('j', job.commands)
+  const watching = new Watching(store.events)
+  await watching.begin('j', true)
   const world = {
     ...untold,
-    ...{ store, jobs: new Map([[job.id, job]]), closing: new AbortController().signal },
+    ...{
+      store,
+      watching,
+      clock: new ManualClock(),
+      roster: new Roster(),
+      sites: new Map(),
+      jobs: new Map([[job.id, job]]),
+      closing: new AbortController().signal,
+    },
     content: { paths: { directory: dataDir } },
   } as unknown as World
   const version = { name: '', version: '', apiVersion: 1, channelVersion: 1, coordinatorId: '', publicKey: '' }
@@ -35,8 +53,8 @@ async function place(t: Place) {
 t.test('a commit is answered before it is decided, and stands', async (t) => {
   const { store, job, door } = await place(t)
   t.match(await door.commitJob('j'), { state: 'staged' })
-  t.equal(job.commitAsked, true)
-  t.equal(await store.jobs.asked('j'), 'commit')
+  t.match(job.next, { number: 2, request: { type: 'commit' } })
+  t.match(await store.commands.list('j'), [{ state: 'completed' }, { state: 'new' }, { request: { type: 'end-job' } }])
 })
 
 t.test('an abort is answered before the job has stopped, and no commit comes after it', async (t) => {
@@ -57,7 +75,8 @@ t.test('a job that goes on while its abort is written is not said to stop', asyn
 
 t.test('what would wait behind a staged job is refused, unless that was called already', async (t) => {
   const { job, door } = await place(t)
-  const rollback = { type: 'rollback', site: job.record.site, group: 'edge', reason: 'x' } as never
+  const { site } = job.record
+  const rollback = { site, group: 'edge', reason: 'x', commands: [{ type: 'rollback' }] } as never
   await t.rejects(door.createJob(rollback), { code: 'ENGINE_ERR_CONFLICT', message: /job j/, hint: /engine commit j/ })
   await door.commitJob('j')
   const error: unknown = await door.createJob(rollback).catch((caught: unknown) => caught)
@@ -71,7 +90,7 @@ t.test('the data directory is not published, by no name and with nothing around 
   for (const directory of [below, beside]) mkdirSync(directory)
   symlinkSync(dataDir, alias)
   const publish = (directory: string): Promise<unknown> =>
-    door.createJob({ type: 'publish', site: 'other', group: 'edge', directory } as never)
+    door.createJob({ site: 'other', group: 'edge', commands: publishRequests(directory) } as never)
   for (const directory of [dataDir, below, alias, around, '/']) {
     const refusal = { code: 'ENGINE_ERR_INVALID_ARGUMENT', message: /signing key/, hint: /outside/ }
     await t.rejects(publish(directory), refusal, directory)

@@ -13,6 +13,7 @@ import type { JobRequest } from '../../../src/model/job.js'
 import { Store } from '../../../src/store/store.js'
 import { anyEntry, someSigner } from '../../support/audit.js'
 import { FakeDoor, someJob } from '../../support/fake-door.js'
+import { publishRequests } from '../../support/records.js'
 import { ManualClock } from '../../support/manual-clock.js'
 import { until } from '../../support/until.js'
 
@@ -41,9 +42,8 @@ async function place(t: Place, options: Partial<AuditLogOptions> = {}) {
 }
 
 const publish: JobRequest = {
-  type: 'publish',
-  ...{ site: 'www', group: 'edge', directory: '/srv/www', release: null, reason: 'new menu' },
-  policy: { stageOnly: false, maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' },
+  ...{ site: 'www', group: 'edge', only: null, reason: 'new menu', commands: publishRequests('/srv/www') },
+  policy: { maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' },
 }
 
 t.test('who adds and changes webhooks is recorded, no secret is, nor the path of an address', async (t) => {
@@ -90,7 +90,12 @@ t.test('every change is recorded with who asked for it, what it was and what cam
   t.match(await records(), [
     {
       ...{ ...from, seq: 1, action: 'createJob', subject: 'site www', outcome: 'done', code: null, result: id },
-      request: { type: 'publish', directory: '/srv/www', reason: 'new menu', 'policy.quorum': 0.5 },
+      request: {
+        'commands.0.type': 'publish',
+        'commands.0.directory': '/srv/www',
+        reason: 'new menu',
+        'policy.quorum': 0.5,
+      },
     },
     { actor: 'embedded', seq: 2, action: 'commitJob', subject: `job ${id}`, outcome: 'done' },
     { ...from, seq: 3, action: 'abortJob', subject: 'job nope', outcome: 'refused', code: 'ENGINE_ERR_JOB_UNKNOWN' },

@@ -23,7 +23,7 @@ function place() {
     known.link = { send: () => {}, close: () => {} }
     return known
   }
-  const record = { site: 'www', group: 'edge', target: { ...release, jobId: 'j', command: 'commit' } }
+  const record = { site: 'www', group: 'edge', only: null, target: { ...release, jobId: 'j', command: 'commit' } }
   const pack = async (): Promise<never> => {
     packings.push(clock.monotonicMs())
     throw new EngineError('ENGINE_ERR_NO_SPACE', { path: '/data' })

@@ -15,6 +15,7 @@ import { refreshSite, type World } from '../../../src/coordinator/world.js'
 import { Store } from '../../../src/store/store.js'
 import { newPart } from '../../../src/track/fold.js'
 import { ManualClock } from '../../support/manual-clock.js'
+import { jobCommands } from '../../support/records.js'
 import { until } from '../../support/until.js'
 import { untold } from '../../support/untold.js'
 
@@ -28,18 +29,24 @@ const [old, other] = [1, 2].map((release) => ({ release, treeHash: String(releas
 async function place(t: { testdir(): string; teardown(run: () => unknown): void }) {
   const store = await Store.open(join(t.testdir(), 'engine.db'))
   t.teardown(() => store.close())
-  await store.sites.ensure('www', 'edge', 1)
-  await store.sites.setTarget('www', { ...other, jobId: 'i', command: 'commit' } as never, null)
+  await store.sites.ensure('www', { group: 'edge', only: null }, 1)
+  await store.sites.setTarget(
+    'www',
+    { ...other, jobId: 'i', command: 'commit', number: 2, stageNumber: 1 } as never,
+    null,
+  )
   const numbers = { baseRelease: null, jobId: 'i', fileCount: 1, totalBytes: 1, held: true, createdAtMs: 1 }
   for (const ref of [old, other]) await store.releases.put({ site: 'www', ...ref, ...numbers } as never)
-  const policy = { stageOnly: false, maxDeleteRatio: 1, allowEmpty: true, quorum: 0.5, strategy: 'strands' } as const
+  const policy = { maxDeleteRatio: 1, allowEmpty: true, quorum: 0.5, strategy: 'strands' } as const
   const record = {
-    ...({ id: 'j', type: 'rollback', site: 'www', group: 'edge', state: 'queued', release: 1 } as const),
-    ...{ baseRelease: null, directory: null, treeHash: null, reason: 'no', policy, changes: null, assignment: null },
+    ...({ id: 'j', site: 'www', group: 'edge', only: null, state: 'queued', release: 1 } as const),
+    ...{ baseRelease: null, treeHash: null, reason: 'no', policy, changes: null, assignment: null },
     ...{ error: null, createdAtMs: 1, finishedAtMs: null },
   }
   await store.jobs.create(record)
-  const job = new LiveJob(record, [newPart(identity)], 0)
+  const commands = jobCommands([{ type: 'rollback', release: 1 }, { type: 'end-job' }])
+  await store.commands.add('j', commands)
+  const job = new LiveJob(record, { commands, parts: [newPart(identity)] }, 0)
   const [clock, watching, roster] = [new ManualClock(), new Watching(store.events), new Roster()]
   await watching.begin(job.id, true)
   const heard: FromCoordinator[] = []

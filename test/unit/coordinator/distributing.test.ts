@@ -1,7 +1,7 @@
 // Goal: a job waits for no node for ever. Method: by hand, by a clock that stands still.
 import t from 'tap'
 import { NODE_SILENT_MS, NODE_STALLED_MS, STAGING_STALLED_MS } from '../../../src/base/limits.js'
-import { distribute, giveUpSilent } from '../../../src/coordinator/distributing.js'
+import { enoughReady, giveUpSilent } from '../../../src/coordinator/distributing.js'
 import { LiveJob } from '../../../src/coordinator/live-job.js'
 import { Roster } from '../../../src/coordinator/roster.js'
 import type { World } from '../../../src/coordinator/world.js'
@@ -29,14 +29,14 @@ function place(state: JobState, ...events: readonly PartEvent[]): Place {
   const known = roster.admit(identity, [], 1)
   known.link = { send: () => {}, close: () => {} }
   known.heard(clock)
-  const policy = { stageOnly: false, maxDeleteRatio: 1, allowEmpty: true, quorum: 0.5, strategy: 'strands' } as const
+  const policy = { maxDeleteRatio: 1, allowEmpty: true, quorum: 0.5, strategy: 'strands' } as const
   const record = {
-    ...({ id: 'j', type: 'publish', site: 'www', group: 'edge', state, release: 1 } as const),
-    ...{ baseRelease: null, directory: null, treeHash: 'b', reason: null, policy, changes: null, assignment: null },
+    ...({ id: 'j', site: 'www', group: 'edge', only: null, state, release: 1 } as const),
+    ...{ baseRelease: null, treeHash: 'b', reason: null, policy, changes: null, assignment: null },
     ...{ error: null, createdAtMs: 1, finishedAtMs: null },
   }
-  const job = new LiveJob(record, [events.reduce(foldPart, newPart(identity))], 0)
-  const site = { record: { site: 'www', group: 'edge', target: null }, assignments: [] }
+  const job = new LiveJob(record, { commands: [], parts: [events.reduce(foldPart, newPart(identity))] }, 0)
+  const site = { record: { site: 'www', group: 'edge', only: null, target: null }, assignments: [] }
   const world = {
     ...{ clock, roster, openedAtMs: 0, jobs: new Map([['j', job]]), sites: new Map([['www', site]]) },
     wholes: { ask: () => {}, isPacking: () => packing.whole },
@@ -144,7 +144,8 @@ t.test('how long it was packed is held against no node', async (t) => {
   const { world, job, clock } = place('distributing', fetching)
   job.assignment = assignmentOf({})
   clock.advance(100 * NODE_STALLED_MS)
-  const done = distribute(world, job)
+  job.allPackedAtMs = clock.monotonicMs()
+  const done = enoughReady(world, job)
   t.match(job.parts, [{ state: 'receiving' }])
   job.setPart(foldPart(newPart(identity), staged), clock.monotonicMs())
   await done

@@ -23,7 +23,7 @@ const place = (repair: boolean, mend: boolean) => {
   const base = { release: 3, treeHash: 'c'.repeat(64) }
   const known = new KnownNode(nodeIdentity(), [{ site: 'www', live: null, held: [base], damaged }], 1)
   known.link = { send: (message) => void heard.push(message), close: () => {} }
-  const record = { site: 'www', group: 'edge', target: { ...ref, jobId: 'j', command: 'commit' } }
+  const record = { site: 'www', group: 'edge', only: null, target: { ...ref, jobId: 'j', command: 'commit' } }
   const world = {
     ...{ clock: new ManualClock(), log: silentLogger, jobs: new Map(), closing: new AbortController().signal, repair },
     sites: new Map([['www', { record, assignments: [{ id: 'delta', release: ref, base, record: {} }] }]]),

@@ -6,18 +6,20 @@ import { entryOf, historyOf } from '../../../src/coordinator/history.js'
 import type { World } from '../../../src/coordinator/world.js'
 import { Store } from '../../../src/store/store.js'
 import { auditEntry } from '../../support/audit.js'
-import { jobNode, jobRecord } from '../../support/records.js'
+import { jobCommands, jobNode, jobRecord, publishRequests } from '../../support/records.js'
 
 t.test(
   'a site has its decided and failed jobs, newest first, each from what was live to what it made live',
   async (t) => {
     const store = await Store.open(join(t.testdir(), 'engine.db'))
     t.teardown(() => store.close())
-    await store.sites.ensure('www', 'edge', 1)
+    await store.sites.ensure('www', { group: 'edge', only: null }, 1)
     const states = ['succeeded', 'failed', 'aborted', 'partial', 'staged', 'succeeded'] as const
     for (const [i, state] of states.entries()) {
       const finishedAtMs = state === 'staged' ? null : 1_700_000_000_500
       await store.jobs.create(jobRecord({ id: `j${i + 1}`, state, release: i + 1, finishedAtMs }))
+      const done = state === 'succeeded' || state === 'partial' ? 3 : 1
+      await store.commands.add(`j${i + 1}`, jobCommands(publishRequests('/srv/www'), done))
     }
     await store.jobs.create(jobRecord({ id: 'j9', site: 'docs', state: 'succeeded', release: 9 }))
     await store.jobNodes.put('j4', [jobNode({ state: 'live' }), jobNode({ nodeId: 'b'.repeat(32), state: 'behind' })])
@@ -39,8 +41,9 @@ t.test(
 
 t.test('a job that goes on has no end yet; nodes that failed are behind', async (t) => {
   const nodes = [jobNode({ state: 'failed' }), jobNode({ state: 'staged' })]
-  const entry = entryOf(jobRecord({ state: 'committing', baseRelease: 3, release: 4 }), undefined, nodes, 'embedded')
+  const commands = jobCommands(publishRequests('/srv/www'), 1)
+  const record = { ...jobRecord({ state: 'committing', baseRelease: 3, release: 4 }), commands }
+  const entry = entryOf(record, undefined, nodes, 'embedded')
   t.match(entry, { finishedAtMs: null, durationMs: null, fromRelease: 3, nodesLive: 0, nodesBehind: 1 })
-  t.same(entry.commands, ['publish', 'commit'])
-  t.same(entryOf(jobRecord({ type: 'rollback' }), undefined, [], null).commands, ['rollback'])
+  t.same(entry.commands, ['publish', 'commit', 'end-job'])
 })

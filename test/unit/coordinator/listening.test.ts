@@ -49,7 +49,7 @@ t.test('a node that says more than can be taken is let go, one that tells all th
     ...{ roster: new Roster(), clock: new ManualClock(), log: silentLogger, stale: [] },
     ...{ sites: new Map(), jobs: new Map(), closing: new AbortController().signal },
     checks: new Checks(),
-    store: { nodes: { put: () => stalled, setSites: async () => {} } },
+    store: { nodes: { put: () => stalled, setSites: async () => {} }, commands: { owedTo: async () => [] } },
   } as unknown as World
   const closed: string[] = []
   const link = { send: () => {}, close: (code: string) => void closed.push(code) }
@@ -84,12 +84,13 @@ function place(record: (receipt: Receipt) => Promise<void> = async () => {}) {
   const world = {
     ...untold,
     ...{ clock, roster, metrics, log: silentLogger, stale: [], jobs: new Map(), closing: new AbortController().signal },
-    sites: new Map([['www', { record: { site: 'www', group: 'edge', target }, assignments }]]),
+    sites: new Map([['www', { record: { site: 'www', group: 'edge', only: null, target }, assignments }]]),
     transfers: { get: () => transfer },
     receiptBook: { record },
     checks: new Checks(),
     store: {
       nodes: { put: async () => {}, setSites: async () => {}, setSeen: async () => {} },
+      commands: { owedTo: async () => [] },
       ...{ releases: { get: async () => null }, jobs: { get: async () => ({ state: 'succeeded' }) } },
     },
   } as unknown as World
@@ -218,8 +219,8 @@ t.test('what came by an earlier connection does not undo what a newer hello says
   const first = connect([])
   const { known } = first
   const job = new LiveJob(
-    { id: 'j', state: 'committing', site: 'www', group: 'edge', ...release } as unknown as JobRecord,
-    [newPart(known.identity)],
+    { id: 'j', state: 'committing', site: 'www', group: 'edge', only: null, ...release } as unknown as JobRecord,
+    { commands: [], parts: [newPart(known.identity)] },
     0,
   )
   world.jobs.set('j', job)

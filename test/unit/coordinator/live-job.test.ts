@@ -27,7 +27,7 @@ async function place(t: Place) {
   const store = await Store.open(join(t.testdir(), 'engine.db'))
   t.teardown(() => store.close())
   const part = newPart(nodeIdentity())
-  const job = new LiveJob(jobRecord({ id: 'j' }), [part], 0)
+  const job = new LiveJob(jobRecord({ id: 'j' }), { commands: [], parts: [part] }, 0)
   await store.jobs.create(job.record)
   await store.jobNodes.put(job.id, [part])
   job.setPart(foldPart(part, { type: 'staged' }), 1)

@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { Announcing } from '../../../src/coordinator/announcing.js'
 import { DurableOutbox } from '../../../src/coordinator/outbox.js'
 import { Store } from '../../../src/store/store.js'
-import { jobRecord } from '../../support/records.js'
+import { jobCommands, jobRecord, publishRequests } from '../../support/records.js'
 import { toView } from '../../../src/coordinator/live-job.js'
 
 const secret = `whsec_${Buffer.alloc(32, 7).toString('base64')}`
@@ -28,7 +28,7 @@ t.test('the end of a job is told to who asked for it, and of no other job', asyn
   await store.transaction(async (tables) => {
     for (const id of ['J', 'K']) {
       for (const happening of ['queued', 'assigned', 'staged', 'decided', 'finished'] as const) {
-        const job = toView(jobRecord({ id, state: 'succeeded' }), [])
+        const job = toView(jobRecord({ id, state: 'succeeded' }), jobCommands(publishRequests('/srv')), [])
         await announcing.announceJob(tables, happening, job, 9)
       }
     }
@@ -54,7 +54,7 @@ t.test('an end that is not written leaves no callback, nor does a job', async (t
   t.equal(await store.jobs.get('J'), null)
   await create('https://a.test/')
   const ended = store.transaction(async (tables) => {
-    await announcing.announceJob(tables, 'failed', toView(jobRecord({ id: 'J', state: 'failed' }), []), 9)
+    await announcing.announceJob(tables, 'failed', toView(jobRecord({ id: 'J', state: 'failed' }), [], []), 9)
     throw new Error('no space')
   })
   await t.rejects(ended, /no space/)
@@ -68,7 +68,7 @@ t.test('of a job with many nodes an event stays small: counts, and some names', 
     ...{ nodeId: `${at}`, name: `node-${at}`, segment: 's', bytesHave: 0, rateBps: 0, rank: 0 },
     ...({ state: at % 2 === 0 ? 'live' : 'behind', reason: 'it has not answered for 20 s' } as const),
   }))
-  await store.transaction((tables) => announcing.announceJob(tables, 'finished', toView(jobRecord(), nodes), 9))
+  await store.transaction((tables) => announcing.announceJob(tables, 'finished', toView(jobRecord(), [], nodes), 9))
   const [event] = await store.fleetEvents.since(0, 0)
   t.match(event?.data, { nodeCount: 1000, nodeCounts: { live: 500, behind: 500 } })
   t.ok(JSON.stringify(event).length < 4096)

@@ -23,8 +23,8 @@ const missing = new EngineError('ENGINE_ERR_IO', { what: '1.stream', why: 'No su
 async function place(t: { testdir(): string; teardown(run: () => unknown): void }, packError: EngineError) {
   const store = await Store.open(join(t.testdir(), 'engine.db'))
   t.teardown(() => store.close())
-  const job = new LiveJob(jobRecord({ state: 'packing' }), [], 0)
-  await store.sites.ensure('www', 'edge', 1)
+  const job = new LiveJob(jobRecord({ state: 'packing' }), { commands: [], parts: [] }, 0)
+  await store.sites.ensure('www', { group: 'edge', only: null }, 1)
   await store.meta.create({ coordinatorId: 'c'.repeat(32), keySeed: Buffer.alloc(32) })
   await store.jobs.create(job.record)
   const [clock, roster, watching] = [new ManualClock(), new Roster(), new Watching(store.events)]
@@ -46,6 +46,7 @@ async function place(t: { testdir(): string; teardown(run: () => unknown): void 
     ...{ jobs: new Map([[job.id, job]]), sites: new Map(), closing: new AbortController().signal },
     content: { scan: async () => ({ ...counts, treeHash: 'e'.repeat(64), identical: false }), pack, paths },
     transfers: { open },
+    uploads: { owns: () => false },
   } as unknown as World
   await refreshSite(world, 'www')
   return { world, job }
@@ -56,10 +57,10 @@ const paths = { stream: () => '1.stream', vouches: () => '1.vouch' }
 
 t.test('a file that changes is told as that, although its stream was gone before anybody could open it', async (t) => {
   const { world, job } = await place(t, changing)
-  await t.rejects(packJob(world, job), { code: 'ENGINE_ERR_FILE_CHANGING' })
+  await t.rejects(packJob(world, job, '/srv/www'), { code: 'ENGINE_ERR_FILE_CHANGING' })
 })
 
 t.test('a pack that only stops because its stream cannot be opened hides nothing', async (t) => {
   const { world, job } = await place(t, new EngineError('ENGINE_ERR_CANCELLED', { what: 'the pack' }))
-  await t.rejects(packJob(world, job), { code: 'ENGINE_ERR_IO', message: /1\.stream/ })
+  await t.rejects(packJob(world, job, '/srv/www'), { code: 'ENGINE_ERR_IO', message: /1\.stream/ })
 })

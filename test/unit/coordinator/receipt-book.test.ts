@@ -13,10 +13,10 @@ t.teardown(async () => {
   await store.close()
   await rm(directory, { recursive: true, force: true })
 })
-const policy = { stageOnly: false, maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' } as const
+const policy = { maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' } as const
 await store.jobs.create({
-  ...{ id: 'j', type: 'publish', site: 'www', group: 'edge', state: 'distributing', policy, release: 1 },
-  ...{ baseRelease: null, directory: null, treeHash: null, reason: null, changes: null, assignment: null, error: null },
+  ...{ id: 'j', site: 'www', group: 'edge', only: null, state: 'distributing', policy, release: 1 },
+  ...{ baseRelease: null, treeHash: null, reason: null, changes: null, assignment: null, error: null },
   ...{ createdAtMs: 1, finishedAtMs: null },
 })
 

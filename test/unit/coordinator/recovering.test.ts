@@ -9,6 +9,7 @@ import { Coordinator } from '../../../src/coordinator.js'
 import type { JobRecord, JobWish } from '../../../src/store/jobs.js'
 import { Store } from '../../../src/store/store.js'
 import { newPart } from '../../../src/track/fold.js'
+import { jobCommands, publishRequests } from '../../support/records.js'
 import { FakeNode } from '../../support/fake-node.js'
 import { until } from '../../support/until.js'
 
@@ -91,7 +92,12 @@ async function stagedAndAsked(dataDir: string, staging: string, node: FakeNode, 
   await until('it is staged', async () => (await stateOf(coordinator, id)) === 'staged')
   await coordinator.close()
   const store = await Store.open(join(dataDir, 'engine.db'))
-  await store.jobs.setAsked(id, wish)
+  if (wish === 'abort') await store.jobs.setAsked(id, wish)
+  else
+    await store.commands.add(
+      id,
+      jobCommands([{ type: 'publish', directory: '', upload: null }, { type: 'commit' }, { type: 'end-job' }]).slice(1),
+    )
   await store.close()
   return id
 }
@@ -121,24 +127,26 @@ t.test('closed after the decision: it stands, nodes are told again, the shadow f
 /** A job as kill -9 leaves it, in a database that nobody has open. */
 async function plant(
   dataDir: string,
-  record: Partial<JobRecord>,
+  { directory, state = 'open', ...record }: Partial<JobRecord> & { readonly directory: string },
   also: (store: Store) => Promise<void>,
 ): Promise<void> {
   const policy = {
-    stageOnly: false,
     maxDeleteRatio: 0.25,
     allowEmpty: false,
     quorum: 0.5,
     strategy: 'strands',
   } as const
   const store = await Store.open(join(dataDir, 'engine.db'))
-  await store.sites.ensure('www', 'edge', 1)
+  await store.sites.ensure('www', { group: 'edge', only: null }, 1)
   await store.jobs.create({
-    ...{ id: '01JOB', type: 'publish', site: 'www', group: 'edge', state: 'packing', release: null, baseRelease: null },
-    ...{ directory: null, treeHash: null, reason: null, policy, changes: null, assignment: null, error: null },
+    ...{ id: '01JOB', site: 'www', group: 'edge', only: null, state, release: null, baseRelease: null },
+    ...{ treeHash: null, reason: null, policy, changes: null, assignment: null, error: null },
     ...{ createdAtMs: 1, finishedAtMs: null },
     ...record,
   })
+  const [published, ...others] = jobCommands(publishRequests(directory))
+  if (published !== undefined)
+    await store.commands.add(record.id ?? '01JOB', [{ ...published, state: 'in-progress' }, ...others])
   await also(store)
   await store.close()
 }
@@ -146,7 +154,7 @@ async function plant(
 t.test('killed while it scanned: the job is packed from the start', async (t) => {
   const { dataDir, staging, node } = await place()
   await (await Coordinator.open({ dataDir })).close()
-  await plant(dataDir, { directory: staging }, async (store) => {
+  await plant(dataDir, { directory: staging, state: 'packing' }, async (store) => {
     const identity = { id: node.id, name: 'one', groups: ['edge'], segment: 'lan', dataAddress: { host: 'h', port: 1 } }
     await store.nodes.put(identity, [], 1)
     await store.jobNodes.put('01JOB', [newPart(identity)])
@@ -215,7 +223,11 @@ t.test('killed before it noted that nothing differs: what is live stays counted'
   const [site] = await first.sites()
   await first.close()
   const treeHash = site?.targetTreeHash ?? null
-  await plant(dataDir, { id: '02JOB', directory: staging, release: 1, baseRelease: 1, treeHash }, async () => {})
+  await plant(
+    dataDir,
+    { id: '02JOB', directory: staging, state: 'packing', release: 1, baseRelease: 1, treeHash },
+    async () => {},
+  )
   await using second = await Coordinator.open({ dataDir })
   await node.connect(second.url)
   await until('it is done', async () => (await stateOf(second, '02JOB')) === 'succeeded')

@@ -46,16 +46,6 @@ t.test('a node keeps its key: with another, or without, it is somebody else', as
   t.throws(() => after.admit(identity('a'), [], 1, other), { code: 'ENGINE_ERR_NODE_KEY_CHANGED' })
 })
 
-t.test('groups are found, in the order of names', async (t) => {
-  const roster = new Roster()
-  for (const name of ['b', 'a']) roster.admit(identity(name), [], 1)
-  roster.admit({ ...identity('c'), groups: ['core'] }, [], 1)
-  t.same(
-    roster.inGroup('edge').map((known) => known.identity.name),
-    ['a', 'b'],
-  )
-})
-
 t.test('what was told is forgotten when the connection is lost', async (t) => {
   const known = new KnownNode(identity('a'), [], 1)
   const task = known.task('www')

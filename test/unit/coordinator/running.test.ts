@@ -25,14 +25,14 @@ interface Place {
 async function place(t: Place, refusals: number) {
   const store = await Store.open(join(t.testdir(), 'engine.db'))
   t.teardown(() => store.close())
-  const policy = { stageOnly: false, maxDeleteRatio: 1, allowEmpty: true, quorum: 0.5, strategy: 'strands' } as const
+  const policy = { maxDeleteRatio: 1, allowEmpty: true, quorum: 0.5, strategy: 'strands' } as const
   const record = {
-    ...({ id: 'j', type: 'publish', site: 'www', group: 'edge', state: 'packing', release: null } as const),
-    ...{ baseRelease: null, directory: null, treeHash: null, reason: null, policy, changes: null, assignment: null },
+    ...({ id: 'j', site: 'www', group: 'edge', only: null, state: 'packing', release: null } as const),
+    ...{ baseRelease: null, treeHash: null, reason: null, policy, changes: null, assignment: null },
     ...{ error: null, createdAtMs: 1, finishedAtMs: null },
   }
   await store.jobs.create(record)
-  const job = new LiveJob(record, [], 0)
+  const job = new LiveJob(record, { commands: [], parts: [] }, 0)
   const [clock, closing, watching] = [new ManualClock(), new AbortController(), new Watching(store.events)]
   await watching.begin(job.id, true)
   const transaction = store.transaction.bind(store)

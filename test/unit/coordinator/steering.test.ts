@@ -19,7 +19,12 @@ function place(target: number): { world: World; known: KnownNode; heard: FromCoo
   const known = roster.admit({ ...node, dataAddress: { host: '127.0.0.1', port: 1 } }, sites, 1)
   const heard: FromCoordinator[] = []
   known.link = { send: (message) => void heard.push(message), close: () => {} }
-  const record = { site: 'www', group: 'edge', target: { ...release(target), jobId: 'j', command: 'rollback' } }
+  const record = {
+    site: 'www',
+    group: 'edge',
+    only: null,
+    target: { ...release(target), jobId: 'j', command: 'rollback' },
+  }
   const world = {
     ...{ clock, roster, log: silentLogger, jobs: new Map(), closing: new AbortController().signal },
     sites: new Map([['www', { record, assignments: [] }]]),

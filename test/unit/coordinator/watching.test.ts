@@ -15,17 +15,17 @@ t.teardown(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-const policy = { stageOnly: false, maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' } as const
+const policy = { maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' } as const
 const never = new AbortController().signal
 let count = 0
 
 async function newJob(): Promise<JobView> {
   const id = `job-${count++}`
-  const facts = { id, type: 'publish', site: 'www', group: 'edge', state: 'queued', policy } as const
+  const facts = { id, site: 'www', group: 'edge', only: null, state: 'queued', policy } as const
   const blank = { release: null, baseRelease: null, reason: null, changes: null, assignment: null, error: null }
-  const record = { ...facts, ...blank, directory: null, treeHash: null, createdAtMs: 1, finishedAtMs: null }
+  const record = { ...facts, ...blank, treeHash: null, createdAtMs: 1, finishedAtMs: null }
   await store.jobs.create(record)
-  return { ...facts, ...blank, createdAtMs: 1, finishedAtMs: null, nodes: [] }
+  return { ...facts, ...blank, createdAtMs: 1, finishedAtMs: null, commands: [], nodes: [] }
 }
 
 async function tell(watching: Watching, job: JobView, type: JobEvent['type']): Promise<void> {

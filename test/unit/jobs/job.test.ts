@@ -4,16 +4,16 @@ import { EngineError } from '../../../src/base/errors.js'
 import { checkAbort, checkCommit, isFinal, type JobFacts, type JobHappening, stepJob } from '../../../src/jobs/job.js'
 import { jobStates } from '../../../src/model/job.js'
 
-const policy = { stageOnly: false, maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' } as const
+const policy = { maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' } as const
 const assignment = { id: 'a'.repeat(32), serial: 1, chunkBytes: 65_536, streamBytes: null }
 const changes = { filesAdded: 1, filesChanged: 0, filesDeleted: 0, fileCount: 1, totalBytes: 10 }
 const error = { code: 'ENGINE_ERR_QUORUM', message: 'too few', hint: 'start more' }
 
 const queued: JobFacts = {
   id: 'j1',
-  type: 'publish',
   site: 'www',
   group: 'edge',
+  only: null,
   state: 'queued',
   release: null,
   baseRelease: null,
@@ -28,12 +28,16 @@ const queued: JobFacts = {
 
 const happenings: readonly JobHappening[] = [
   { type: 'started' },
+  { type: 'packing' },
   { type: 'scanned', changes },
   { type: 'numbered', release: 3, baseRelease: 2 },
   { type: 'assigned', assignment },
   { type: 'packed', streamBytes: 77 },
   { type: 'staged' },
   { type: 'decided' },
+  { type: 'executing' },
+  { type: 'settled' },
+  { type: 'ending' },
   { type: 'finished', error: null },
   { type: 'failed', error },
   { type: 'aborted', error },
@@ -48,13 +52,13 @@ function run(types: readonly JobHappening['type'][]): JobFacts {
 }
 
 t.test('a publish goes from the queue to success and keeps what it learned', async (t) => {
-  const job = run(['started', 'scanned', 'numbered', 'assigned', 'packed', 'decided', 'finished'])
+  const job = run(['packing', 'scanned', 'numbered', 'assigned', 'packed', 'decided', 'finished'])
   t.match(job, { state: 'succeeded', release: 3, baseRelease: 2, changes, finishedAtMs: 9, error: null })
   t.same(job.assignment, { ...assignment, streamBytes: 77 })
 })
 
 t.test('a stage-only publish stops before the switch', async (t) => {
-  const staged = run(['started', 'scanned', 'numbered', 'assigned', 'packed', 'staged'])
+  const staged = run(['packing', 'scanned', 'numbered', 'assigned', 'packed', 'staged'])
   t.equal(staged.state, 'staged')
   t.doesNotThrow(() => checkCommit(staged))
   t.equal(stepJob(staged, { type: 'decided' }, 9).state, 'committing')
@@ -65,20 +69,20 @@ t.test('a rollback needs no packing', async (t) => {
 })
 
 t.test('nodes left behind make a job partial', async (t) => {
-  const committing = run(['started', 'numbered', 'assigned', 'packed', 'decided'])
+  const committing = run(['packing', 'numbered', 'assigned', 'packed', 'decided'])
   t.match(stepJob(committing, { type: 'finished', error }, 9), { state: 'partial', error })
 })
 
 t.test('an interrupted packing starts anew without its assignment', async (t) => {
-  t.match(run(['started', 'scanned', 'numbered', 'assigned', 'interrupted']), {
-    state: 'packing',
+  t.match(run(['packing', 'scanned', 'numbered', 'assigned', 'interrupted']), {
+    state: 'open',
     assignment: null,
     release: 3,
   })
 })
 
 t.test('once the switch is decided a job neither fails nor is aborted', async (t) => {
-  const committing = run(['started', 'numbered', 'assigned', 'packed', 'decided'])
+  const committing = run(['packing', 'numbered', 'assigned', 'packed', 'decided'])
   t.throws(() => stepJob(committing, { type: 'failed', error }, 9), { code: 'ENGINE_ERR_INTERNAL' })
   t.throws(() => stepJob(committing, { type: 'aborted', error }, 9), { code: 'ENGINE_ERR_INTERNAL' })
   t.throws(() => checkAbort(committing), { code: 'ENGINE_ERR_JOB_STATE', details: { state: 'committing' } })

@@ -15,9 +15,8 @@ t.test('a job comes back as it was put in', async (t) => {
   const store = await opened(t)
   const full = jobRecord({
     id: 'B',
-    type: 'rollback',
+    only: ['b', 'a'],
     state: 'partial',
-    directory: null,
     release: 7,
     baseRelease: 6,
     treeHash: 'e'.repeat(64),

@@ -40,7 +40,7 @@ t.test('of finished jobs the newest of each site are kept, with all that belongs
 t.test('a job that decided what is live is kept, however old', async (t) => {
   const store = await opened(t)
   for (const id of ['A', 'B', 'C', 'D']) await store.jobs.create(jobRecord({ id, finishedAtMs: 1 }))
-  await store.sites.ensure('www', 'edge', 1)
+  await store.sites.ensure('www', { group: 'edge', only: null }, 1)
   await store.sites.setTarget(
     'www',
     { release: 1, treeHash: 'e'.repeat(64), jobId: 'A', command: 'commit', number: 2, stageNumber: 1 },
@@ -53,9 +53,9 @@ t.test('a job that decided what is live is kept, however old', async (t) => {
 t.test('events beyond the limits go: the oldest of a job, and those of jobs long finished', async (t) => {
   const store = await opened(t)
   for (const id of ['A', 'B']) await store.jobs.create(jobRecord({ id, finishedAtMs: id === 'A' ? 1 : null }))
-  const { directory: _directory, treeHash: _treeHash, ...seen } = jobRecord()
+  const { treeHash: _treeHash, ...seen } = jobRecord()
   const add = (jobId: string, id: number, atMs: number) =>
-    store.events.append(jobId, { type: 'phase', id, atMs, job: { ...seen, nodes: [] } })
+    store.events.append(jobId, { type: 'phase', id, atMs, job: { ...seen, commands: [], nodes: [] } })
   for (const id of [1, 2, 3, 4, 5]) await add('B', id, id)
   await add('A', 1, 899)
   await add('A', 2, 900)
@@ -84,7 +84,7 @@ t.test('of snapshots the newest of each site are kept', async (t) => {
 
 t.test('of releases those stay that something still speaks of', async (t) => {
   const store = await opened(t)
-  await store.sites.ensure('www', 'edge', 1)
+  await store.sites.ensure('www', { group: 'edge', only: null }, 1)
   const put = (release: number, held = false) =>
     store.releases.put({
       ...{ site: 'www', release, treeHash: String(release).repeat(64), baseRelease: null, jobId: 'A', held },

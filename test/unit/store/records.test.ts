@@ -29,20 +29,36 @@ t.test('the identity is set once; epochs and serials only grow', async (t) => {
 
 t.test('a site keeps its group once it counts, numbers its releases, stands where the decision put it', async (t) => {
   const store = await opened(t)
-  const fresh = { site: 'www', group: 'edge', target: null, holdReason: null, lastRelease: 0, createdAtMs: 5 }
-  t.same(await store.sites.ensure('www', 'edge', 5), fresh)
-  t.same(await store.sites.ensure('www', 'other', 6), { ...fresh, group: 'other' }, 'nothing binds it yet')
+  const fresh = {
+    site: 'www',
+    group: 'edge',
+    only: null,
+    target: null,
+    holdReason: null,
+    lastRelease: 0,
+    createdAtMs: 5,
+  }
+  t.same(await store.sites.ensure('www', { group: 'edge', only: null }, 5), fresh)
+  t.same(
+    await store.sites.ensure('www', { group: 'other', only: null }, 6),
+    { ...fresh, group: 'other' },
+    'nothing binds it yet',
+  )
   await store.jobs.create(jobRecord({ id: 'A' }))
-  t.match(await store.sites.ensure('www', 'edge', 7), { group: 'other' }, 'a job holds it')
+  t.match(await store.sites.ensure('www', { group: 'edge', only: null }, 7), { group: 'other' }, 'a job holds it')
   await store.jobs.update('A', { finishedAtMs: 8 })
-  t.same(await store.sites.ensure('www', 'edge', 9), fresh, 'it came to nothing')
+  t.same(await store.sites.ensure('www', { group: 'edge', only: null }, 9), fresh, 'it came to nothing')
   t.same([await store.sites.nextRelease('www'), await store.sites.nextRelease('www')], [1, 2])
   const target = { release: 1, treeHash, jobId: 'A', command: 'rollback', number: 1, stageNumber: 1 } as const
   await store.sites.setTarget('www', target, 'typo')
   t.same(await store.sites.require('www'), { ...fresh, target, holdReason: 'typo', lastRelease: 2 })
   await store.sites.setTarget('www', target, null)
   t.equal((await store.sites.get('www'))?.holdReason, null)
-  t.match(await store.sites.ensure('www', 'other', 10), { group: 'edge' }, 'something of it is live')
+  t.match(
+    await store.sites.ensure('www', { group: 'other', only: null }, 10),
+    { group: 'edge' },
+    'something of it is live',
+  )
   t.same(
     (await store.sites.list()).map(({ site }) => site),
     ['www'],
@@ -55,7 +71,7 @@ t.test('a site keeps its group once it counts, numbers its releases, stands wher
 
 t.test('releases are listed newest first, and those the shadow holds by themselves', async (t) => {
   const store = await opened(t)
-  await store.sites.ensure('www', 'edge', 1)
+  await store.sites.ensure('www', { group: 'edge', only: null }, 1)
   const release = (number: number) => ({
     site: 'www',
     release: number,
@@ -158,8 +174,8 @@ t.test('an assignment is known from its first chunk, and whole when it is packed
 
 t.test('a watcher resumes after the event it saw last', async (t) => {
   const store = await opened(t)
-  const { directory: _directory, treeHash: _treeHash, ...seen } = jobRecord({ id: 'A' })
-  const job = { ...seen, nodes: [jobNode()] }
+  const { treeHash: _treeHash, ...seen } = jobRecord({ id: 'A' })
+  const job = { ...seen, commands: [], nodes: [jobNode()] }
   await store.jobs.create(jobRecord({ id: 'A' }))
   t.equal(await store.events.lastId('A'), 0)
   for (const id of [1, 4, 9]) await store.events.append('A', { type: id === 9 ? 'result' : 'phase', id, atMs: id, job })

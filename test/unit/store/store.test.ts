@@ -15,7 +15,7 @@ t.test('a database that is opened again holds what was written', async (t) => {
   const path = join(t.testdir(), 'engine.db')
   const first = await Store.open(path)
   await first.meta.create({ coordinatorId: 'c'.repeat(32), keySeed: Buffer.alloc(32, 7) })
-  await first.sites.ensure('www', 'edge', 1)
+  await first.sites.ensure('www', { group: 'edge', only: null }, 1)
   await first.close()
   const second = await Store.open(path)
   t.same((await second.meta.read())?.keySeed, Buffer.alloc(32, 7))
@@ -43,13 +43,13 @@ t.test('what was written survives a process that is killed at once', async (t) =
 t.test('a transaction that throws leaves nothing behind', async (t) => {
   const store = await Store.open(join(t.testdir(), 'engine.db'))
   const refused = store.transaction(async (tables) => {
-    await tables.sites.ensure('www', 'edge', 1)
+    await tables.sites.ensure('www', { group: 'edge', only: null }, 1)
     throw new Error('no')
   })
   await t.rejects(refused, { message: 'no' })
   t.same(await store.sites.list(), [])
   await store.transaction(async (tables) => {
-    await tables.sites.ensure('www', 'edge', 1)
+    await tables.sites.ensure('www', { group: 'edge', only: null }, 1)
     await tables.jobs.create(jobRecord({ id: 'A' }))
   })
   t.equal((await store.sites.list()).length, 1)
@@ -89,7 +89,7 @@ t.test('the file is for its owner alone, because it holds the signing key', asyn
 t.test('a damaged database is refused by name and left as it is', async (t) => {
   const path = join(t.testdir(), 'engine.db')
   const store = await Store.open(path)
-  await store.sites.ensure('www', 'edge', 1)
+  await store.sites.ensure('www', { group: 'edge', only: null }, 1)
   await store.close()
   const bytes = readFileSync(path)
   bytes.fill(0xa5, 4096, bytes.length)

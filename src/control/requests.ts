@@ -1,0 +1,67 @@
+import { EngineError } from '../base/errors.js'
+import { MAX_DELETE_RATIO_DEFAULT, QUORUM_DEFAULT } from '../base/limits.js'
+import type { CommandRequest, JobPolicy, JobRequest } from '../model/job.js'
+import type { OpenOptions, PublishOptions, RollbackOptions } from './door.js'
+
+const defaultPolicy: JobPolicy = {
+  maxDeleteRatio: MAX_DELETE_RATIO_DEFAULT,
+  allowEmpty: false,
+  quorum: QUORUM_DEFAULT,
+  strategy: 'strands',
+}
+
+/** The policy of a job: what its options say, defaults for the rest. */
+export function policyOf(options: Partial<JobPolicy>): JobPolicy {
+  const { maxDeleteRatio, allowEmpty, quorum, strategy } = { ...defaultPolicy, ...options }
+  return { maxDeleteRatio, allowEmpty, quorum, strategy }
+}
+
+/** The request that opens a job. */
+export function openRequest(options: OpenOptions): JobRequest {
+  const { site, group, only, reason, commands } = options
+  return {
+    site,
+    group: group ?? null,
+    only: only ?? null,
+    reason: reason ?? null,
+    policy: policyOf(options),
+    commands: commands ?? [],
+  }
+}
+
+/** What is published: a directory on the coordinator's machine, or what an upload describes. */
+type Source = Pick<Extract<CommandRequest, { type: 'publish' }>, 'directory' | 'upload'>
+
+export const fromDirectory = (directory: string): Source => ({
+  directory: absoluteDirectory(directory),
+  upload: null,
+})
+
+/** A job that publishes: it makes it live and ends, unless that is left for later. */
+export function publishRequest(source: Source, { stageOnly, ...options }: PublishOptions): JobRequest {
+  const published: CommandRequest = { type: 'publish', ...source }
+  const commands: readonly CommandRequest[] =
+    stageOnly === true ? [published] : [published, { type: 'commit' }, { type: 'end-job' }]
+  return openRequest({ ...options, commands })
+}
+
+/** A job that goes back to an older release and ends. */
+export function rollbackRequest({ release, ...options }: RollbackOptions): JobRequest {
+  const commands: readonly CommandRequest[] = [{ type: 'rollback', release: release ?? null }, { type: 'end-job' }]
+  return openRequest({ ...options, commands })
+}
+
+/** An absolute path of `directory`, seen from where this process stands; browsers have no such place. */
+export function absoluteDirectory(directory: string): string {
+  const standing = (globalThis as { process?: { cwd?: () => string } }).process?.cwd?.()
+  if (!directory.startsWith('/') && standing === undefined) {
+    const facts = { what: 'the directory', why: 'it must be an absolute path on the machine of the coordinator' }
+    throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', facts)
+  }
+  const parts: string[] = []
+  for (const part of `${directory.startsWith('/') ? '' : standing}/${directory}`.split('/')) {
+    if (part === '..') parts.pop()
+    else if (part !== '' && part !== '.') parts.push(part)
+  }
+  return `/${parts.join('/')}`
+}

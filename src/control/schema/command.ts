@@ -1,0 +1,62 @@
+import { z } from 'zod'
+import { HOOK_ARGUMENT_CHARS_MAX, HOOK_ARGUMENTS_MAX, JOB_COMMANDS_MAX } from '../../base/limits.js'
+import type { CommandRequest } from '../../model/job.js'
+import { count, identity, name, named, release } from './registry.js'
+
+/** Of a command in its job. */
+export const commandNumber = z.number().int().min(1).max(JOB_COMMANDS_MAX)
+
+/** Run a hook that this node declares, with arguments that it checks. */
+export const runHook = z.object({
+  type: z.literal('run-hook'),
+  hook: name,
+  args: z
+    .record(name, z.string().max(HOOK_ARGUMENT_CHARS_MAX))
+    .refine((args) => Object.keys(args).length <= HOOK_ARGUMENTS_MAX, 'too many arguments'),
+})
+/** Read what is served and compare it with what was promised. */
+export const verify = z.object({
+  type: z.literal('verify'),
+  /** Null: what is live. */
+  release: release.nullable(),
+  /** Bits per second read from the disk; null: as the node is configured. */
+  rateBps: count.nullable(),
+  repair: z.boolean(),
+})
+/** `/a/b`: the coordinator does not know where its callers stand. */
+const absolutePath = z
+  .string()
+  .min(1)
+  .max(4095)
+  .regex(/^\//, 'an absolute path')
+  .refine((path) => !path.includes('\0'), 'no NUL byte')
+
+/** One command, as it is asked for. */
+export const commandRequest: z.ZodType<CommandRequest> = named(
+  'CommandRequest',
+  z.discriminatedUnion('type', [
+    z
+      .strictObject({
+        type: z.literal('publish'),
+        directory: absolutePath.nullable().default(null).describe("Staging directory on the coordinator's machine."),
+        upload: identity.nullable().default(null).describe('An upload in its place; it may still be arriving.'),
+      })
+      .refine(({ directory, upload }) => (directory === null) !== (upload === null), {
+        path: ['directory'],
+        message: 'a publish needs a directory or an upload',
+      }),
+    z.strictObject({ type: z.literal('commit') }),
+    z.strictObject({
+      type: z.literal('rollback'),
+      release: release.nullable().default(null).describe('Release to go back to; null: the one before the live one.'),
+    }),
+    z.strictObject({ ...runHook.shape, args: runHook.shape.args.default({}) }),
+    z.strictObject({
+      type: z.literal('verify'),
+      release: release.nullable().default(null).describe('Null: what is live.'),
+      rateBps: count.nullable().default(null).describe('Bits per second read from the disk; null: as the node says.'),
+      repair: z.boolean().default(false),
+    }),
+    z.strictObject({ type: z.literal('end-job') }),
+  ]),
+)

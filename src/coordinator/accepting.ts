@@ -1,0 +1,166 @@
+import { realpath, stat } from 'node:fs/promises'
+import { isAbsolute, relative, sep } from 'node:path'
+import type { z } from 'zod'
+import { EngineError } from '../base/errors.js'
+import type { JobEvent } from '../model/event.js'
+import type { CommandRequest, JobCommand, JobRequest } from '../model/job.js'
+import type { JobRecord } from '../store/jobs.js'
+import type { SiteRecord } from '../store/sites.js'
+import type { Audience } from './audience.js'
+import { isEffect } from './executing.js'
+import type { LiveJob } from './live-job.js'
+import type { World } from './world.js'
+
+/** A key that the answer to a request is kept under. */
+export interface Answered {
+  readonly key: string
+  readonly fingerprint: string
+}
+
+/** The caller's own part of a scoped key. Pure. */
+export const keyOf = (scoped: string): string => scoped.slice(scoped.lastIndexOf(':') + 1)
+
+export function newRecord(id: string, request: JobRequest, audience: Audience, createdAtMs: number): JobRecord {
+  const { site, reason, policy } = request
+  return {
+    ...{ id, site, reason, policy, ...audience, createdAtMs },
+    ...{ state: 'queued', release: null, baseRelease: null, treeHash: null, changes: null, assignment: null },
+    ...{ error: null, finishedAtMs: null },
+  }
+}
+
+/** Requests as commands with numbers after those that exist. Pure. */
+export function numbered(
+  existing: readonly JobCommand[],
+  requests: readonly CommandRequest[],
+  createdAtMs: number,
+): readonly JobCommand[] {
+  const last = existing.at(-1)?.number ?? 0
+  const fresh = {
+    state: 'new',
+    release: null,
+    error: null,
+    createdAtMs,
+    startedAtMs: null,
+    finishedAtMs: null,
+  } as const
+  return requests.map((request, index) => ({ number: last + index + 1, request, ...fresh }))
+}
+
+/**
+ * Who a job is for: whom it names, else who serves its site.
+ * @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT, ENGINE_ERR_NODE_UNKNOWN.
+ */
+export function audienceOf(world: World, { site, group, only, commands }: JobRequest): Audience {
+  const record = world.sites.get(site)?.record
+  for (const node of only ?? []) requireNode(world, node)
+  const isBound = record !== undefined && record.target !== null
+  const named = only ?? (isBound ? record.only : null)
+  checkAudience(world, { site, only: named }, commands)
+  return { group: group ?? record?.group ?? groupOfNew(site, only), only: named }
+}
+
+/** Where nodes are named, the group is no more than a label. */
+function groupOfNew(site: string, only: readonly string[] | null): string {
+  if (only !== null) return 'default'
+  const why = `the first publish of site ${site} says which group of nodes serves it`
+  throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the job', why })
+}
+
+function requireNode(world: World, node: string): void {
+  if (world.roster.all.some(({ identity }) => identity.name === node)) return
+  throw new EngineError('ENGINE_ERR_NODE_UNKNOWN', { node })
+}
+
+/**
+ * A release is for all that serve a site; what nodes carry out by themselves, some of them may be asked for.
+ * @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT
+ */
+export function checkAudience(
+  world: World,
+  { site, only }: Pick<JobRecord, 'site' | 'only'>,
+  commands: readonly CommandRequest[],
+): void {
+  const record = world.sites.get(site)?.record
+  if (!record?.target || commands.every(isOnNodes) || isSameList(only, record.only)) return
+  const why = `site ${site} is served by ${record.only === null ? `group ${record.group}` : record.only.join(', ')}`
+  throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the list of nodes', why })
+}
+
+const isSameList = (a: readonly string[] | null, b: readonly string[] | null): boolean =>
+  (a === null) === (b === null) && new Set(a).size === new Set(b).size && (a ?? []).every((name) => b?.includes(name))
+
+/** @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT for a rollback that nobody says why of. */
+export function checkReason(reason: string | null, commands: readonly CommandRequest[]): void {
+  if ((reason ?? '').trim() !== '' || !commands.some(({ type }) => type === 'rollback')) return
+  throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the job', why: 'a rollback needs a reason' })
+}
+
+const isOnNodes = (request: CommandRequest): boolean => isEffect(request) || request.type === 'end-job'
+
+/** Writes an accepted job, its commands, its first event and the site that it is for, in one step. */
+export function keep(world: World, job: LiveJob, event: JobEvent, answered: Answered | null): Promise<SiteRecord> {
+  const { site, group, only, createdAtMs } = job.record
+  const makesSite = job.commands.some(({ request }) => request.type === 'publish') || job.commands.length === 0
+  return world.store.transaction(async ({ sites, ...tables }) => {
+    const known = await (makesSite ? sites.ensure(site, { group, only }, createdAtMs) : sites.require(site))
+    if (known.group !== group) {
+      const why = `site ${site} belongs to group ${known.group}`
+      throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the group', why })
+    }
+    await tables.jobs.create(job.record)
+    await tables.commands.add(job.id, job.commands)
+    await tables.jobNodes.put(job.id, job.parts)
+    await tables.events.append(job.id, event)
+    await world.announcing.announceJob({ sites, ...tables }, 'queued', event.job, createdAtMs)
+    if (answered !== null) await tables.answers.put(answered.key, { ...answered, jobId: job.id }, createdAtMs)
+    return known
+  })
+}
+
+/** What an embedding program asks for goes through the same check as what comes over HTTP. */
+export function checked<T>(schema: z.ZodType<T>, asked: unknown): T {
+  const parsed = schema.safeParse(asked)
+  if (parsed.success) return parsed.data
+  const [issue] = parsed.error.issues
+  const what = issue?.path.join('.') || 'the job'
+  throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what, why: issue?.message ?? 'it does not fit the schema' })
+}
+
+/** Requests with the directory that each publish reads: for an upload the one that stands for it. */
+export async function placed(
+  world: World,
+  site: string,
+  requests: readonly CommandRequest[],
+): Promise<readonly CommandRequest[]> {
+  return Promise.all(
+    requests.map(async (request) => {
+      if (request.type !== 'publish') return request
+      const { directory, upload } = request
+      if (upload !== null) return { ...request, directory: await world.uploads.directoryOf(upload, site) }
+      if (directory !== null) await requireDirectory(directory, world.content.paths.directory)
+      return request
+    }),
+  )
+}
+
+/**
+ * A slip in the name is told at once, before a job or a site is made of it; so is a directory that would bring
+ * the coordinator's signing key to every node.
+ */
+async function requireDirectory(path: string, dataDir: string): Promise<void> {
+  const found = await stat(path).catch(() => null)
+  if (found?.isDirectory() !== true) throw new EngineError('ENGINE_ERR_SOURCE_MISSING', { path })
+  const [asked, own] = await Promise.all([realpath(path), realpath(dataDir)])
+  if (!isWithin(own, asked) && !isWithin(asked, own)) return
+  const relation = isWithin(own, asked) ? 'lies in' : 'contains'
+  const why = `${path} ${relation} the coordinator's data directory ${own}, which holds its signing key`
+  const hint = `publish a directory outside of ${own} that does not contain it, or move the data directory`
+  throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the directory', why }, { hint })
+}
+
+/** Both as realpath gives them; a directory is within itself. Pure. */
+function isWithin(parent: string, path: string): boolean {
+  const way = relative(parent, path)
+  return way !== '..' && !way.startsWith(`..${sep}`) && !isAbsolute(way)
+}

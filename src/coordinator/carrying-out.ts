@@ -1,0 +1,121 @@
+import { assert } from '../base/assert.js'
+import { EngineError } from '../base/errors.js'
+import type { CommandRequest, JobCommand } from '../model/job.js'
+import { decide, settle } from './committing.js'
+import { enoughReady } from './distributing.js'
+import { finish } from './ending.js'
+import { executeEverywhere } from './executing.js'
+import type { LiveJob } from './live-job.js'
+import { packJob, timed } from './packing.js'
+import { prepareRollback } from './rolling-back.js'
+import { advance, type World } from './world.js'
+
+/**
+ * Carries one command of a job out, from where it stands: the last life of the coordinator may have begun it.
+ * @throws {EngineError} what makes the job fail; nothing that was not decided has switched.
+ */
+export async function carryOut(world: World, job: LiveJob, command: JobCommand): Promise<void> {
+  const { request } = command
+  switch (request.type) {
+    case 'publish':
+      return publish(world, job, command, request)
+    case 'commit':
+      return commit(world, job, command)
+    case 'rollback':
+      return rollBack(world, job, command, request)
+    case 'run-hook':
+    case 'verify':
+      return execute(world, job, command)
+    case 'end-job':
+      return finish(world, job, command)
+  }
+}
+
+/** Brings a job that has nothing under way into the state in which it waits; what was deferred is durable then. */
+export async function rest(world: World, job: LiveJob): Promise<void> {
+  switch (job.record.state) {
+    case 'queued':
+      return advance(world, job, { type: 'started' })
+    case 'packing':
+    case 'distributing':
+      return advance(world, job, { type: 'staged' })
+    case 'committing':
+      return advance(world, job, { type: 'settled' })
+    default:
+      return
+  }
+}
+
+/** A commit that follows in the same breath makes what is done durable together with its decision. */
+function completed(world: World, job: LiveJob, { number }: JobCommand): void {
+  const release = job.record.release
+  job.defer({ number, state: 'completed', release, finishedAtMs: world.clock.nowMs() })
+}
+
+const begun = (world: World, { number, startedAtMs }: JobCommand) =>
+  ({ number, state: 'in-progress', startedAtMs: startedAtMs ?? world.clock.nowMs() }) as const
+
+type RequestOf<T extends CommandRequest['type']> = Extract<CommandRequest, { type: T }>
+
+async function publish(
+  world: World,
+  job: LiveJob,
+  command: JobCommand,
+  { directory }: RequestOf<'publish'>,
+): Promise<void> {
+  assert(directory !== null, 'a publish that was accepted has a directory', { jobId: job.id })
+  if (job.record.state !== 'distributing') {
+    if (job.record.state === 'committing') await rest(world, job)
+    job.renewParts(world.clock.monotonicMs())
+    job.shadowStaged = false
+    await advance(world, job, { type: 'packing' }, { commands: [begun(world, command)], patch: { treeHash: null } })
+    if ((await packJob(world, job, directory)) === 'identical') {
+      completed(world, job, command)
+      return
+    }
+  }
+  await timed(world, job, 'distribute', async () => {
+    job.allPackedAtMs = world.clock.monotonicMs()
+    await enoughReady(world, job)
+  })
+  completed(world, job, command)
+}
+
+async function commit(world: World, job: LiveJob, command: JobCommand): Promise<void> {
+  if (job.record.state !== 'committing') {
+    if (job.record.assignment !== null) await enoughReady(world, job)
+    await decide(world, job, command, begun(world, command))
+  }
+  await timed(world, job, 'commit', () => settle(world, job))
+  completed(world, job, command)
+}
+
+async function rollBack(
+  world: World,
+  job: LiveJob,
+  command: JobCommand,
+  { release }: RequestOf<'rollback'>,
+): Promise<void> {
+  if (job.record.state === 'committing' && command.state === 'new') await rest(world, job)
+  if (job.record.state !== 'committing') {
+    await prepareRollback(world, job, release)
+    await decide(world, job, command, begun(world, command))
+  }
+  await timed(world, job, 'commit', () => settle(world, job))
+  completed(world, job, command)
+}
+
+async function execute(world: World, job: LiveJob, command: JobCommand): Promise<void> {
+  await rest(world, job)
+  const started = begun(world, command)
+  if (command.state === 'new') await advance(world, job, { type: 'executing' }, { commands: [started] })
+  try {
+    await executeEverywhere(world, job, command)
+  } catch (error) {
+    // What it made live stays live: the job ends with what failed after it.
+    if (!job.hasSwitched || !(error instanceof EngineError) || error.code !== 'ENGINE_ERR_COMMAND_FAILED') throw error
+    await finish(world, job, command, error)
+    return
+  }
+  completed(world, job, command)
+}

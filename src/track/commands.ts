@@ -1,0 +1,53 @@
+import type { CommandOnNode, CommandState, JobCommand, JobError, JobNode, JobView, Receipt } from '../model/job.js'
+
+/** What was reported of one command by one node. */
+interface Said {
+  readonly kind: Receipt['kind']
+  readonly error: JobError | null
+}
+
+/** Where a node stands by what is on record of it: done is done, whatever failed before. Pure. */
+export function partOf(receipts: readonly Said[]): { readonly state: CommandState; readonly reason: string | null } {
+  if (receipts.some(({ kind }) => kind === 'completion')) return { state: 'completed', reason: null }
+  const failed = receipts.find(({ kind }) => kind === 'failure')
+  if (failed !== undefined) return { state: 'failed', reason: failed.error?.message ?? null }
+  return { state: receipts.length > 0 ? 'in-progress' : 'new', reason: null }
+}
+
+/** Where every node of a job stands with one of its commands, by name. Pure. */
+export function commandsOnNodes(
+  job: Pick<JobView, 'nodes' | 'commands'>,
+  command: JobCommand,
+  receipts: readonly Receipt[],
+): readonly CommandOnNode[] {
+  const isLatest = !job.commands.some(
+    ({ number, request, state }) => number > command.number && request.type === 'publish' && state !== 'new',
+  )
+  return job.nodes.map((node) => {
+    const said = receipts.filter((each) => each.nodeId === node.nodeId && answers(each, command))
+    const recorded = partOf(said)
+    const { state, reason } = recorded.state === 'completed' || !isLatest ? recorded : furthest(recorded, node, command)
+    return { nodeId: node.nodeId, name: node.name, state, reason, output: said.at(-1)?.output ?? null }
+  })
+}
+
+/** A rollback may have a release staged too: that is told under its number, and is not what was asked. */
+function answers({ number, command: type }: Receipt, command: JobCommand): boolean {
+  return number === command.number && type === command.request.type
+}
+
+/** A release that a node holds already is fetched by nobody: its part in the job says more than receipts. */
+function furthest(
+  recorded: { readonly state: CommandState; readonly reason: string | null },
+  { state, reason }: JobNode,
+  { request, state: ofJob }: JobCommand,
+): { readonly state: CommandState; readonly reason: string | null } {
+  if (request.type === 'end-job') return { state: ofJob, reason: null }
+  if (request.type !== 'publish' && request.type !== 'commit' && request.type !== 'rollback') return recorded
+  if (state === 'live') return { state: 'completed', reason: null }
+  if (state === 'behind') return { state: recorded.state, reason }
+  if (request.type !== 'publish') return recorded
+  if (state === 'staged') return { state: 'completed', reason: null }
+  if (state === 'receiving' || state === 'received') return { state: 'in-progress', reason: null }
+  return recorded
+}

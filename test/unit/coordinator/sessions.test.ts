@@ -1,0 +1,224 @@
+// Goal: a job is a session: commands are added while it runs, are carried out in their order, each once on every node,
+// and it ends when it is told to. Method: a real coordinator; nodes that answer as the test says.
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { Coordinator } from '../../../src/coordinator.js'
+import type { CommandRequest, JobView } from '../../../src/model/job.js'
+import { FakeNode } from '../../support/fake-node.js'
+import { until } from '../../support/until.js'
+
+const root = await mkdtemp(join(tmpdir(), 'distributary-sessions-'))
+t.teardown(() => rm(root, { recursive: true, force: true }))
+
+let count = 0
+async function place(names: readonly string[] = ['one', 'two']) {
+  const directory = join(root, String(count++))
+  const staging = join(directory, 'staging')
+  await mkdir(staging, { recursive: true })
+  const fill = (text: string): Promise<void> => writeFile(join(staging, 'index.html'), text)
+  await fill('hello\n')
+  const dataDir = join(directory, 'data')
+  const nodes = names.map((name) => new FakeNode({ name }))
+  return { dataDir, staging, fill, nodes }
+}
+
+const hook: CommandRequest = { type: 'run-hook', hook: 'reload', args: { unit: 'nginx' } }
+const commit: CommandRequest = { type: 'commit' }
+const end: CommandRequest = { type: 'end-job' }
+const to = { site: 'www', group: 'edge' } as const
+const states = ({ commands }: JobView): readonly string[] =>
+  commands.map(({ number, request, state }) => `${number} ${request.type} ${state}`)
+
+t.test('commands are added while the job is open, two releases and a hook in one session', async (t) => {
+  const { dataDir, staging, fill, nodes } = await place()
+  await using coordinator = await Coordinator.open({ dataDir })
+  for (const node of nodes) await node.connect(coordinator.url)
+  const job = await coordinator.openJob(to)
+  await until('it has its site', async () => (await coordinator.job(job.id)).state === 'open')
+  await job.add({ type: 'publish', directory: staging, upload: null })
+  await until('it is staged', async () => (await coordinator.job(job.id)).state === 'staged')
+  await job.add(commit, hook)
+  await until('the hook ran', async () => (await coordinator.job(job.id)).commands[2]?.state === 'completed')
+  t.match(await coordinator.job(job.id), { state: 'open', release: 1 })
+  await fill('hello again\n')
+  await job.add({ type: 'publish', directory: staging, upload: null }, commit)
+  await job.end()
+  const done = await job.completed()
+  t.match(done, { state: 'succeeded', release: 2, error: null })
+  const publishes = ['1 publish completed', '2 commit completed', '3 run-hook completed']
+  t.same(states(done), [...publishes, '4 publish completed', '5 commit completed', '6 end-job completed'])
+  for (const node of nodes) {
+    t.equal(node.live('www')?.release, 2)
+    const heard = node.heard.filter(({ type }) => ['stage', 'commit', 'execute'].includes(type))
+    t.same(
+      heard.map((message) => ('number' in message ? message.number : 0)),
+      [1, 2, 3, 4, 5],
+    )
+  }
+  const [first, , third] = await coordinator.commands(job.id)
+  t.match(first?.nodes, [
+    { name: 'one', state: 'completed' },
+    { name: 'two', state: 'completed' },
+  ])
+  t.match(third?.nodes, [{ output: 'one did 3' }, { output: 'two did 3' }])
+  const receipts = (await coordinator.receipts(job.id)).filter(({ kind }) => kind === 'completion')
+  t.same([...new Set(receipts.map(({ number }) => number))].sort(), [1, 2, 3, 4, 5])
+})
+
+t.test('what does not fit the queue is refused, and nothing of it is added', async (t) => {
+  const { dataDir, staging, nodes } = await place(['one'])
+  await using coordinator = await Coordinator.open({ dataDir })
+  await nodes[0]?.connect(coordinator.url)
+  const refused = { code: 'ENGINE_ERR_INVALID_ARGUMENT' }
+  await t.rejects(coordinator.openJob({ ...to, commands: [commit] }), refused)
+  await t.rejects(
+    coordinator.openJob({ ...to, commands: [{ type: 'publish', directory: staging, upload: null }, end] }),
+    refused,
+  )
+  await t.rejects(coordinator.openJob({ ...to, commands: [end, hook] }), refused)
+  await t.rejects(coordinator.openJob({ site: 'www' }), { ...refused, message: /which group/ })
+  const job = await coordinator.openJob(to)
+  await t.rejects(job.add(hook, commit), { ...refused, message: /command 2 \(commit\)/ })
+  t.same((await coordinator.job(job.id)).commands, [])
+  await job.end()
+  t.match(await job.completed(), { state: 'succeeded', release: null })
+  await t.rejects(job.add(hook), { code: 'ENGINE_ERR_JOB_STATE' })
+})
+
+t.test('a hook that fails on one node fails the job, says where and why, and leaves what is live', async (t) => {
+  const { dataDir, staging, nodes } = await place()
+  await using coordinator = await Coordinator.open({ dataDir })
+  for (const node of nodes) await node.connect(coordinator.url)
+  const [, two] = nodes
+  if (two !== undefined) two.onExecute = () => ({ code: 'ENGINE_ERR_INTERNAL', message: 'exit 1', hint: 'x' })
+  const published: CommandRequest = { type: 'publish', directory: staging, upload: null }
+  const job = await coordinator.openJob({ ...to, commands: [published, commit, hook, hook, end] })
+  const done = await job.completed()
+  const error = {
+    code: 'ENGINE_ERR_COMMAND_FAILED',
+    message: /command 3 \(run-hook\) failed on 1 of 2 nodes \(two\): exit 1/,
+  }
+  t.match(done, { state: 'partial', error })
+  t.same(states(done).slice(2), ['3 run-hook failed', '4 run-hook new', '5 end-job new'])
+  for (const node of nodes) t.equal(node.live('www')?.release, 1)
+  const alone = await coordinator.openJob({ ...to, commands: [hook, end] })
+  await t.rejects(alone.completed(), { code: 'ENGINE_ERR_COMMAND_FAILED' }, 'where nothing was switched it failed')
+})
+
+t.test('only the named nodes carry a command out, and a name that nobody has is refused', async (t) => {
+  const { dataDir, staging, nodes } = await place()
+  await using coordinator = await Coordinator.open({ dataDir })
+  for (const node of nodes) await node.connect(coordinator.url)
+  await (await coordinator.publish(staging, to)).completed()
+  await t.rejects(coordinator.openJob({ site: 'www', only: ['three'] }), { code: 'ENGINE_ERR_NODE_UNKNOWN' })
+  const only = ['two']
+  await t.rejects(coordinator.publish(staging, { site: 'www', only }), { message: /is served by group edge/ })
+  const job = await coordinator.openJob({ site: 'www', only, commands: [hook, end] })
+  t.match(await job.completed(), { state: 'succeeded', nodes: [{ name: 'two' }] })
+  t.same(
+    nodes.map((node) => node.messages('execute').length),
+    [0, 1],
+  )
+})
+
+t.test('a site may be served by a list of nodes, whatever their groups', async (t) => {
+  const { dataDir, staging, nodes } = await place(['one', 'two', 'three'])
+  await using coordinator = await Coordinator.open({ dataDir })
+  for (const node of nodes) await node.connect(coordinator.url)
+  await (await coordinator.publish(staging, { site: 'www', only: ['three', 'one'] })).completed()
+  t.same(
+    nodes.map((node) => node.live('www')?.release),
+    [1, undefined, 1],
+  )
+})
+
+t.test('a node that was away carries out what it missed when it returns, once and in its order', async (t) => {
+  const { dataDir, staging, nodes } = await place()
+  await using coordinator = await Coordinator.open({ dataDir })
+  for (const node of nodes) await node.connect(coordinator.url)
+  await (await coordinator.publish(staging, to)).completed()
+  const [, two] = nodes
+  if (two !== undefined) two.onExecute = () => 'ignore'
+  const job = await coordinator.openJob({ ...to, commands: [hook, hook, end] })
+  await until('it was told', () => two?.messages('execute').length === 1)
+  await two?.disconnect()
+  t.match(await job.completed(), { state: 'partial', error: { code: 'ENGINE_ERR_COMMAND_OWED', message: /\(two\)/ } })
+  if (two !== undefined) two.onExecute = () => 'do'
+  await two?.connect(coordinator.url)
+  await until('both are done', async () => {
+    const commands = await coordinator.commands(job.id)
+    return commands.slice(0, 2).every(({ nodes: each }) => each.every(({ state }) => state === 'completed'))
+  })
+  t.same(
+    two?.messages('execute').map(({ number }) => number),
+    [1, 1, 2],
+  )
+  t.equal(nodes[0]?.messages('execute').length, 2, 'who did it is not told again')
+})
+
+t.test('a coordinator that was closed in the middle goes on with the same command', async (t) => {
+  const { dataDir, staging, nodes } = await place(['one'])
+  const [one] = nodes
+  const first = await Coordinator.open({ dataDir })
+  await one?.connect(first.url)
+  await (await first.publish(staging, to)).completed()
+  if (one !== undefined) one.onExecute = () => 'ignore'
+  const { id } = await first.openJob({ ...to, commands: [hook, hook, end] })
+  await until('it was told', () => one?.messages('execute').length === 1)
+  await first.close()
+  if (one !== undefined) one.onExecute = () => 'do'
+  await using second = await Coordinator.open({ dataDir })
+  await one?.connect(second.url)
+  t.match(await (await second.attach(id)).completed(), { state: 'succeeded' })
+  t.same(
+    one?.messages('execute').map(({ number }) => number),
+    [1, 1, 2],
+  )
+})
+
+t.test('the same key and request is the same job, also after a restart; another request is refused', async (t) => {
+  const { dataDir, nodes } = await place(['one'])
+  const first = await Coordinator.open({ dataDir })
+  await nodes[0]?.connect(first.url)
+  const keyed = { ...to, idempotencyKey: 'build-17' }
+  const { id } = await first.openJob(keyed)
+  t.equal((await first.openJob(keyed)).id, id)
+  await first.addCommands(id, [hook], { idempotencyKey: 'a' })
+  await first.addCommands(id, [hook], { idempotencyKey: 'a' })
+  t.equal((await first.job(id)).commands.length, 1)
+  await first.close()
+  await using second = await Coordinator.open({ dataDir })
+  t.equal((await second.openJob(keyed)).id, id)
+  await t.rejects(second.openJob({ ...keyed, reason: 'other' }), { code: 'ENGINE_ERR_KEY_REUSED' })
+  t.equal((await second.jobs()).length, 1)
+})
+
+t.test('jobs of several sites run side by side; a second one of the same site waits for the first', async (t) => {
+  const { dataDir, staging, nodes } = await place(['one'])
+  await using coordinator = await Coordinator.open({ dataDir })
+  await nodes[0]?.connect(coordinator.url)
+  const open = await coordinator.openJob(to)
+  const behind = await coordinator.publish(staging, to)
+  t.match(await (await coordinator.publish(staging, { site: 'img', group: 'edge' })).completed(), {
+    state: 'succeeded',
+  })
+  t.match(await coordinator.job(behind.id), { state: 'queued' })
+  await open.end()
+  t.match(await behind.completed(), { state: 'succeeded' })
+})
+
+t.test('a session that is aborted between two commands leaves what it made live', async (t) => {
+  const { dataDir, staging, nodes } = await place(['one'])
+  await using coordinator = await Coordinator.open({ dataDir })
+  await nodes[0]?.connect(coordinator.url)
+  const job = await coordinator.openJob({
+    ...to,
+    commands: [{ type: 'publish', directory: staging, upload: null }, commit],
+  })
+  await until('it is live', async () => (await coordinator.job(job.id)).state === 'open')
+  t.match(await coordinator.abort(job.id), { state: 'aborted' })
+  t.match(await coordinator.sites(), [{ targetRelease: 1, releases: [1], nodesLive: 1 }])
+  t.equal(nodes[0]?.live('www')?.release, 1)
+})
