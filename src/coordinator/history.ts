@@ -1,6 +1,6 @@
 import { JOB_PAGE_MAX } from '../base/limits.js'
 import type { HistoryEntry } from '../model/history.js'
-import { hasSwitched, type JobCommand, type JobNode } from '../model/job.js'
+import { type CommandType, hasSwitched, type JobCommand, type JobNode } from '../model/job.js'
 import type { JobRecord } from '../store/jobs.js'
 import type { World } from './world.js'
 
@@ -32,6 +32,10 @@ export async function historyOf(world: World, site: string, limit: number): Prom
   })
 }
 
+/** What it did: that it ended says its result. */
+const commandsOf = ({ commands }: Kept): readonly CommandType[] =>
+  commands.map(({ request }) => request.type).filter((type) => type !== 'end-job')
+
 /** Pure. @param before the newest job that decided before this one. */
 export function entryOf(
   record: Kept,
@@ -43,7 +47,7 @@ export function entryOf(
   const inState = (state: JobNode['state']): number => nodes.filter((node) => node.state === state).length
   return {
     ...{ jobId, atMs, finishedAtMs, durationMs: finishedAtMs === null ? null : finishedAtMs - atMs },
-    ...{ commands: record.commands.map(({ request }) => request.type), result, actor, reason, changes, error },
+    ...{ commands: commandsOf(record), result, actor, reason, changes, error },
     fromRelease: before?.release ?? record.baseRelease,
     toRelease: record.release,
     sentBytes: record.assignment?.streamBytes ?? null,

@@ -32,7 +32,7 @@ t.test('every change that was asked for is listed with who asked and what came o
   const [publish, abort] = await records()
   t.match(publish, {
     ...{ seq: 1, actor: '127.0.0.1', action: 'createJob', subject: 'site www', outcome: 'done', at: /^\d{4}-.*Z$/ },
-    request: { directory: staging, reason: 'first' },
+    request: { 'commands.0.directory': staging, reason: 'first' },
   })
   t.match(abort, { seq: 2, action: 'abortJob', outcome: 'refused', code: 'ENGINE_ERR_JOB_UNKNOWN' })
   t.match((await fleet.engine('audit', 'ls')).stdout, /SEQ.*\n1 .*createJob +site www +done/)

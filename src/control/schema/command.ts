@@ -31,32 +31,42 @@ const absolutePath = z
   .regex(/^\//, 'an absolute path')
   .refine((path) => !path.includes('\0'), 'no NUL byte')
 
+const publish = z.strictObject({
+  type: z.literal('publish'),
+  directory: absolutePath.nullable().default(null).describe("Staging directory on the coordinator's machine."),
+  upload: identity.nullable().default(null).describe('An upload in its place; it may still be arriving.'),
+})
+
+const others = [
+  z.strictObject({ type: z.literal('commit') }),
+  z.strictObject({
+    type: z.literal('rollback'),
+    release: release.nullable().default(null).describe('Release to go back to; null: the one before the live one.'),
+  }),
+  z.strictObject({ ...runHook.shape, args: runHook.shape.args.default({}) }),
+  z.strictObject({
+    type: z.literal('verify'),
+    release: release.nullable().default(null).describe('Null: what is live.'),
+    rateBps: count.nullable().default(null).describe('Bits per second read from the disk; null: as the node says.'),
+    repair: z.boolean().default(false),
+  }),
+  z.strictObject({ type: z.literal('end-job') }),
+] as const
+
 /** One command, as it is asked for. */
 export const commandRequest: z.ZodType<CommandRequest> = named(
   'CommandRequest',
   z.discriminatedUnion('type', [
-    z
-      .strictObject({
-        type: z.literal('publish'),
-        directory: absolutePath.nullable().default(null).describe("Staging directory on the coordinator's machine."),
-        upload: identity.nullable().default(null).describe('An upload in its place; it may still be arriving.'),
-      })
-      .refine(({ directory, upload }) => (directory === null) !== (upload === null), {
-        path: ['directory'],
-        message: 'a publish needs a directory or an upload',
-      }),
-    z.strictObject({ type: z.literal('commit') }),
-    z.strictObject({
-      type: z.literal('rollback'),
-      release: release.nullable().default(null).describe('Release to go back to; null: the one before the live one.'),
+    publish.refine(({ directory, upload }) => (directory === null) !== (upload === null), {
+      path: ['directory'],
+      message: 'a publish needs a directory or an upload',
     }),
-    z.strictObject({ ...runHook.shape, args: runHook.shape.args.default({}) }),
-    z.strictObject({
-      type: z.literal('verify'),
-      release: release.nullable().default(null).describe('Null: what is live.'),
-      rateBps: count.nullable().default(null).describe('Bits per second read from the disk; null: as the node says.'),
-      repair: z.boolean().default(false),
-    }),
-    z.strictObject({ type: z.literal('end-job') }),
+    ...others,
   ]),
+)
+
+/** The same as it was accepted: an upload has a directory that stands for it. */
+export const commandAccepted: z.ZodType<CommandRequest> = named(
+  'CommandAccepted',
+  z.discriminatedUnion('type', [publish, ...others]),
 )

@@ -27,7 +27,7 @@ import type {
 import { commandStates, jobNodeStates, jobStates } from '../../model/job.js'
 import { strategyNames } from '../../model/plan.js'
 import type { JobFilter } from '../door.js'
-import { commandRequest } from './command.js'
+import { commandAccepted, commandRequest } from './command.js'
 import { count, identity, name, named, release, timeMs } from './registry.js'
 
 const policyShape = {
@@ -126,7 +126,7 @@ const policyView: z.ZodType<JobPolicy> = named(
 
 const commandShape = {
   number: count,
-  request: commandRequest,
+  request: commandAccepted,
   state: z.enum(commandStates),
   release: release.nullable(),
   error: jobError.nullable(),

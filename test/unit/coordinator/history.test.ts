@@ -45,5 +45,5 @@ t.test('a job that goes on has no end yet; nodes that failed are behind', async 
   const record = { ...jobRecord({ state: 'committing', baseRelease: 3, release: 4 }), commands }
   const entry = entryOf(record, undefined, nodes, 'embedded')
   t.match(entry, { finishedAtMs: null, durationMs: null, fromRelease: 3, nodesLive: 0, nodesBehind: 1 })
-  t.same(entry.commands, ['publish', 'commit', 'end-job'])
+  t.same(entry.commands, ['publish', 'commit'])
 })
