@@ -19,13 +19,16 @@ import type {
   JobsApi,
   KeyOption,
   OpenOptions,
+  PauseOptions,
   PublishOptions,
+  ResumeOptions,
   RollbackOptions,
   VersionView,
   VerifyOptions,
   WebhooksApi,
 } from './control/door.js'
-import { abortedOf, outcomeOf } from './control/job-outcome.js'
+import { abortedOf } from './control/job-outcome.js'
+import { eachSite } from './control/sites-named.js'
 import { createMetrics } from './control/metrics.js'
 import { fromDirectory, openRequest, publishRequest, rollbackRequest } from './control/requests.js'
 import { CHANNEL_VERSION } from './control/schema/channel.js'
@@ -33,6 +36,7 @@ import { ControlServer } from './control/server.js'
 import { finished, verifyRequestOf } from './control/verify-run.js'
 import { Door } from './coordinator/asking.js'
 import { AuditedDoor } from './coordinator/auditing.js'
+import { handleOf } from './coordinator/handle.js'
 import { OpenedWorld, openWorld } from './coordinator/opening.js'
 import { WebhookDesk } from './coordinator/webhook-desk.js'
 import { recover } from './coordinator/recovering.js'
@@ -41,7 +45,6 @@ import { Ticking } from './coordinator/ticking.js'
 import type { World } from './coordinator/world.js'
 import type { AuditPage } from './model/audit.js'
 import type { HistoryEntry } from './model/history.js'
-import type { JobEvent } from './model/event.js'
 import type { CloudEvent } from './model/fleet-event.js'
 import type { CommandRequest, CommandView, JobRequest, JobView, Receipt } from './model/job.js'
 import type { DataListen, NodeView, PeerAddress } from './model/node.js'
@@ -243,6 +246,18 @@ export class Coordinator implements JobsApi {
     return this.#parts.door.sites()
   }
 
+  /** Holds sites on the releases that they serve: no job makes another one live, but rollbacks. */
+  async pause({ reason, forMs, ...which }: PauseOptions): Promise<readonly SiteView[]> {
+    const request = { reason, forMs: forMs ?? null }
+    return eachSite(await this.sites(), which, (site) => this.#parts.door.holdSite(site, request))
+  }
+
+  /** Ends the hold of sites; jobs that waited for it go on. */
+  async resume({ reason, ...which }: ResumeOptions): Promise<readonly SiteView[]> {
+    const request = { reason: reason ?? null }
+    return eachSite(await this.sites(), which, (site) => this.#parts.door.resumeSite(site, request))
+  }
+
   /** Who asked for which change and what came of it, oldest first, a page at a time. */
   audit({ sinceSeq = 0, limit = AUDIT_PAGE_DEFAULT }: Partial<AuditQuery> = {}): Promise<AuditPage> {
     return this.#parts.door.audit({ sinceSeq, limit })
@@ -313,25 +328,6 @@ export class Coordinator implements JobsApi {
     signal?.addEventListener('abort', abort, { once: true })
     return handleOf(door, id, () => signal?.removeEventListener('abort', abort))
   }
-}
-
-function handleOf(door: CoordinatorDoor, id: string, onEnd: () => void): Job {
-  async function* progress(
-    options: { readonly sinceId?: number; readonly signal?: AbortSignal } = {},
-  ): AsyncGenerator<JobEvent> {
-    const signal = options.signal ?? new AbortController().signal
-    for await (const event of door.watchJob(id, options.sinceId ?? 0, signal)) {
-      if (event.type === 'result') onEnd()
-      yield event
-    }
-  }
-  const completed = async (): Promise<JobView> => {
-    for await (const event of progress()) if (event.type === 'result') return outcomeOf(event.job)
-    if (!door.ready()) throw new EngineError('ENGINE_ERR_CLOSING')
-    return outcomeOf(await door.getJob(id))
-  }
-  const add = (...commands: readonly CommandRequest[]): Promise<JobView> => door.addCommands(id, commands)
-  return { id, add, end: () => add({ type: 'end-job' }), progress, completed }
 }
 
 /** Waits until nothing is under way: jobs, effects in the background, messages of nodes. */

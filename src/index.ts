@@ -11,7 +11,9 @@ export type {
   Job,
   JobFilter,
   JobsApi,
+  PauseOptions,
   PublishOptions,
+  ResumeOptions,
   RollbackOptions,
   WebhooksApi,
 } from './control/door.js'

@@ -139,6 +139,13 @@ export const refusals = {
     '{what} is in the way: {why}',
     'wait until it is done, or stop it with `engine abort`',
   ),
+  ENGINE_ERR_SITE_HELD: row(
+    409,
+    6,
+    false,
+    'site {site} is held {until}: {reason}',
+    'let it go on with `engine resume --site {site}`',
+  ),
   ENGINE_ERR_JOB_STATE: row(
     409,
     6,

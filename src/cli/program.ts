@@ -142,6 +142,26 @@ function addPublishing(program: Command, run: Run): void {
     )
 }
 
+function addHolding(program: Command, run: Run): void {
+  program
+    .command('pause')
+    .description('hold a site on what it serves: no job makes another release live, but rollbacks')
+    .option('-s, --site <name>', 'site to hold')
+    .option('-g, --group <name>', 'hold every site of this group')
+    .option('--for <duration>', 'end by itself after this time, such as 4h')
+    .requiredOption('--reason <text>', 'why, shown while it is held')
+    .action(
+      run.command(async (context, _, flags) => (await import('./commands/holding.js')).pause(context, flags as never)),
+    )
+  program
+    .command('resume')
+    .description('end the hold of a site after a rollback or a pause')
+    .option('-s, --site <name>', 'site to let go on')
+    .option('-g, --group <name>', 'every site of this group')
+    .option('--reason <text>', 'why, kept in the audit log')
+    .action(run.command(async (context, _, flags) => (await import('./commands/holding.js')).resume(context, flags)))
+}
+
 function addVerifying(program: Command, run: Run): void {
   program
     .command('verify')
@@ -279,6 +299,7 @@ function build(run: Run, version: string): Command {
     .showSuggestionAfterError()
   run.watch(program)
   addPublishing(program, run)
+  addHolding(program, run)
   addVerifying(program, run)
   addQueries(program, run)
   addRecord(program, run)

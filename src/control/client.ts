@@ -20,7 +20,9 @@ import type {
   JobsApi,
   KeyOption,
   OpenOptions,
+  PauseOptions,
   PublishOptions,
+  ResumeOptions,
   RollbackOptions,
   VersionView,
   VerifyOptions,
@@ -31,6 +33,7 @@ import { following } from './following.js'
 import { type Ask, ask, type HttpOptions, readJson } from './http.js'
 import { abortedOf, outcomeOf } from './job-outcome.js'
 import { fromDirectory, openRequest, publishRequest, rollbackRequest } from './requests.js'
+import { eachSite } from './sites-named.js'
 import { finished, verifyRequestOf } from './verify-run.js'
 import { WebhooksClient } from './webhooks-client.js'
 import { UploadsClient } from './uploads-client.js'
@@ -157,6 +160,22 @@ export class Client implements JobsApi {
 
   sites(): Promise<readonly SiteView[]> {
     return this.#items('/v1/sites')
+  }
+
+  /** Holds sites on the releases that they serve: no job makes another one live, but rollbacks. */
+  async pause({ reason, forMs, ...which }: PauseOptions): Promise<readonly SiteView[]> {
+    const request = { reason, forMs: forMs ?? null }
+    return eachSite(await this.sites(), which, (site) =>
+      this.#post(`/v1/sites/${encodeURIComponent(site)}/hold`, request),
+    )
+  }
+
+  /** Ends the hold of sites; jobs that waited for it go on. */
+  async resume({ reason, ...which }: ResumeOptions): Promise<readonly SiteView[]> {
+    const request = { reason: reason ?? null }
+    return eachSite(await this.sites(), which, (site) =>
+      this.#post(`/v1/sites/${encodeURIComponent(site)}/resume`, request),
+    )
   }
 
   /** Who asked for which change and what came of it, oldest first, a page at a time. */

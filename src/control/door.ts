@@ -7,7 +7,7 @@ import type { Readable } from 'node:stream'
 import type { JobEvent } from '../model/event.js'
 import type { CommandRequest, CommandView, JobPolicy, JobRequest, JobState, JobView, Receipt } from '../model/job.js'
 import type { NodeView } from '../model/node.js'
-import type { SiteView } from '../model/site.js'
+import type { HoldRequest, ResumeRequest, SiteView } from '../model/site.js'
 import type { CloudEvent } from '../model/fleet-event.js'
 import type { VerifyRun, VerifyRunRequest } from '../model/verification.js'
 import type { DeliveryView, WebhookRequest, WebhookView, WebhookWithSecret } from '../model/webhook.js'
@@ -42,7 +42,7 @@ export interface AuditQuery {
 }
 
 /** What changes something: a route calls it on the door of who asks, so that it is recorded as theirs. */
-export type ChangingMethod = 'createJob' | 'commitJob' | 'abortJob' | 'createVerification'
+export type ChangingMethod = 'createJob' | 'commitJob' | 'abortJob' | 'createVerification' | 'holdSite' | 'resumeSite'
 
 /** What everybody may ask without a record of it. */
 export type ReadingDoor = Omit<CoordinatorDoor, ChangingMethod | 'webhooks'> & {
@@ -90,6 +90,9 @@ export interface CoordinatorDoor {
   receipts(jobId: string): Promise<readonly Receipt[]>
   nodes(): Promise<readonly NodeView[]>
   sites(): Promise<readonly SiteView[]>
+  /** @throws {EngineError} ENGINE_ERR_SITE_UNKNOWN, as resumeSite does. */
+  holdSite(site: string, request: HoldRequest): Promise<SiteView>
+  resumeSite(site: string, request: ResumeRequest): Promise<SiteView>
   audit(query: AuditQuery): Promise<AuditPage>
   /** @throws {EngineError} ENGINE_ERR_SITE_UNKNOWN. */
   history(site: string, limit: number): Promise<readonly HistoryEntry[]>
@@ -197,6 +200,22 @@ export interface RollbackOptions {
   readonly signal?: AbortSignal
 }
 
+/** Which sites: one by name, or all of a group. */
+export interface SitesNamed {
+  readonly site?: string
+  readonly group?: string
+}
+
+/** Which sites to hold on what they serve, why, and for how long; absent: until they are resumed. */
+export interface PauseOptions extends SitesNamed {
+  readonly reason: string
+  readonly forMs?: number
+}
+
+export interface ResumeOptions extends SitesNamed {
+  readonly reason?: string
+}
+
 /** What to verify; absent fields as in `VerifyRunRequest`. */
 export interface VerifyOptions extends Partial<VerifyRunRequest> {
   readonly site: string
@@ -262,6 +281,13 @@ export interface JobsApi {
   receipts(jobId: string): Promise<readonly Receipt[]>
   nodes(): Promise<readonly NodeView[]>
   sites(): Promise<readonly SiteView[]>
+  /**
+   * Holds sites on the releases that they serve: no job makes another one live, but rollbacks.
+   * @throws {EngineError} ENGINE_ERR_SITE_UNKNOWN, ENGINE_ERR_INVALID_ARGUMENT, as `resume` does.
+   */
+  pause(options: PauseOptions): Promise<readonly SiteView[]>
+  /** Ends the hold of sites; jobs that waited for it go on. */
+  resume(options: ResumeOptions): Promise<readonly SiteView[]>
   /** Who asked for which change and what came of it, oldest first, a page at a time. */
   audit(query?: Partial<AuditQuery>): Promise<AuditPage>
   /** Every kept job of a site that decided or failed, newest first. */

@@ -31,6 +31,7 @@ import { verificationRoutes } from './routes/verifications.js'
 import type { App, RouteContext } from './routes/context.js'
 import { eventRoutes } from './routes/events.js'
 import { jobRoutes } from './routes/jobs.js'
+import { siteRoutes } from './routes/sites.js'
 import { nodeRoutes } from './routes/nodes.js'
 import { systemRoutes } from './routes/system.js'
 import { webhookRoutes } from './routes/webhooks.js'
@@ -151,6 +152,7 @@ export async function buildServer(options: Omit<ControlServerOptions, 'port'>): 
     const context = { door, asking, streams, metrics, clock }
     jobRoutes(app, context)
     nodeRoutes(app, context)
+    siteRoutes(app, context)
     auditRoutes(app, context)
     verificationRoutes(app, context)
     eventRoutes(app, context)

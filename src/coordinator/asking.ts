@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { EngineError } from '../base/errors.js'
 import { JOB_PAGE_DEFAULT } from '../base/limits.js'
 import type { AuditQuery, CoordinatorDoor, FleetFilter, JobFilter, VersionView, WebhooksApi } from '../control/door.js'
+import { holdRequest, resumeRequest } from '../control/schema/hold.js'
 import { commandsRequest, jobRequest } from '../control/schema/job.js'
 import { verifyRunRequest } from '../control/schema/verification.js'
 import { checkCommands } from '../jobs/commands.js'
@@ -12,7 +13,7 @@ import type { JobEvent } from '../model/event.js'
 import type { CloudEvent } from '../model/fleet-event.js'
 import type { CommandView, CommandRequest, JobRequest, JobView, Receipt } from '../model/job.js'
 import type { NodeView } from '../model/node.js'
-import type { SiteView } from '../model/site.js'
+import type { HoldRequest, ResumeRequest, SiteView } from '../model/site.js'
 import type { VerifyRun, VerifyRunRequest } from '../model/verification.js'
 import type { JobRecord } from '../store/jobs.js'
 import { commandsOnNodes } from '../track/commands.js'
@@ -30,6 +31,7 @@ import {
   placed,
 } from './accepting.js'
 import { nodesOf } from './audience.js'
+import { checkHeld, holdSite, resumeSite } from './holding.js'
 import { historyOf } from './history.js'
 import type { Uploads } from '../uploads/index.js'
 import { nodeConnected } from './listening.js'
@@ -79,6 +81,7 @@ export class Door implements CoordinatorDoor {
     const { site } = request
     checkQueue([...world.jobs.values()].map(toMember), site)
     checkCommands([], request.commands)
+    checkHeld(world, site, request.commands)
     const requests = await placed(world, site, request.commands)
     const audience = audienceOf(world, request)
     const atMs = world.clock.nowMs()
@@ -128,6 +131,7 @@ export class Door implements CoordinatorDoor {
     return inTurn(job, async () => {
       checkOpen(job.signal.aborted ? { ...job.record, state: 'aborted' } : job.record)
       checkCommands(job.commands, requests)
+      checkHeld(world, job.record.site, requests)
       checkAudience(world, job.record, requests)
       checkReason(job.record.reason, requests)
       const atMs = world.clock.nowMs()
@@ -213,6 +217,18 @@ export class Door implements CoordinatorDoor {
 
   sites(): Promise<readonly SiteView[]> {
     return siteViews(this.#world)
+  }
+
+  async holdSite(site: string, asked: HoldRequest): Promise<SiteView> {
+    this.#requireOpen()
+    return holdSite(this.#world, site, checked(holdRequest, asked))
+  }
+
+  async resumeSite(site: string, asked: ResumeRequest): Promise<SiteView> {
+    this.#requireOpen()
+    const resumed = await resumeSite(this.#world, site, checked(resumeRequest, asked))
+    startJobs(this.#world)
+    return resumed
   }
 
   async audit({ sinceSeq, limit }: AuditQuery): Promise<AuditPage> {

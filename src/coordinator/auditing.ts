@@ -180,6 +180,16 @@ export class AuditedDoor implements CoordinatorDoor {
   abortJob: CoordinatorDoor['abortJob'] = (id) =>
     this.#audited({ action: 'abortJob', subject: `job ${id}`, request: {} }, () => this.#door.abortJob(id))
 
+  holdSite: CoordinatorDoor['holdSite'] = (site, request) =>
+    this.#audited({ action: 'holdSite', subject: `site ${site}`, request: summaryOf(request) }, () =>
+      this.#door.holdSite(site, request),
+    )
+
+  resumeSite: CoordinatorDoor['resumeSite'] = (site, request) =>
+    this.#audited({ action: 'resumeSite', subject: `site ${site}`, request: summaryOf(request) }, () =>
+      this.#door.resumeSite(site, request),
+    )
+
   createVerification: CoordinatorDoor['createVerification'] = (request) => {
     const { site, release, repair } = request
     const nodes = request.nodes?.join(' ') ?? null

@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.js'
 import { EngineError, toEngineError } from '../base/errors.js'
 import { formatNames } from '../base/quantities.js'
+import { checkHold } from '../jobs/hold.js'
 import type { JobCommand, JobError } from '../model/job.js'
 import type { CommandPatch } from '../store/commands.js'
 import type { NodePart } from '../track/fold.js'
@@ -21,13 +22,20 @@ export async function decide(world: World, job: LiveJob, decided: JobCommand, st
   const { number, request } = decided
   const isRollback = request.type === 'rollback'
   const command = isRollback ? 'rollback' : 'commit'
-  const holdReason = isRollback ? (reason ?? 'rolled back') : null
+  const hold = isRollback ? { reason: reason ?? 'rolled back', untilMs: null } : null
   const target = { ...release, jobId: job.id, command, number, stageNumber: job.stageNumber } as const
   await advance(
     world,
     job,
     { type: 'decided' },
-    { commands: [started], write: (tables) => tables.sites.setTarget(site, target, holdReason) },
+    {
+      commands: [started],
+      async write(tables) {
+        // Read here, where nobody writes in between: a hold that is on record by now stands.
+        if (!isRollback) checkHold(site, (await tables.sites.require(site)).hold, world.clock.nowMs())
+        await tables.sites.setTarget(site, target, hold)
+      },
+    },
   )
 }
 

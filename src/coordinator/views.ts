@@ -1,4 +1,6 @@
+import { EngineError } from '../base/errors.js'
 import { formatDuration } from '../base/quantities.js'
+import { holdAt } from '../jobs/hold.js'
 import type { NodeView } from '../model/node.js'
 import type { SiteView } from '../model/site.js'
 import { isSame } from '../track/reconcile.js'
@@ -48,22 +50,23 @@ function whyBehind(world: World, known: KnownNode, site: string): string | null 
 
 /** Every site, by name. */
 export async function siteViews(world: World): Promise<readonly SiteView[]> {
-  const views = [...world.sites.values()].map(async ({ record }): Promise<SiteView> => {
-    const { site, group, target, holdReason } = record
-    const releases = (await world.store.releases.list(site, { heldOnly: true })).map((each) => each.release)
-    const nodes = nodesOf(world, record)
-    const live = target === null ? [] : nodes.filter((known) => isSame(known.holdings(site).live, target))
-    return {
-      site,
-      group,
-      targetRelease: target?.release ?? null,
-      targetTreeHash: target?.treeHash ?? null,
-      holdReason,
-      nodesLive: live.length,
-      nodeCount: nodes.length,
-      releases,
-    }
-  })
+  const views = [...world.sites.keys()].map((site) => siteView(world, site))
   const all = await Promise.all(views)
   return all.sort((a, b) => (a.site < b.site ? -1 : 1))
+}
+
+/** One site. @throws {EngineError} ENGINE_ERR_SITE_UNKNOWN. */
+export async function siteView(world: World, site: string): Promise<SiteView> {
+  const record = world.sites.get(site)?.record
+  if (record === undefined) throw new EngineError('ENGINE_ERR_SITE_UNKNOWN', { site })
+  const { group, target } = record
+  const hold = holdAt(record.hold, world.clock.nowMs())
+  const releases = (await world.store.releases.list(site, { heldOnly: true })).map((each) => each.release)
+  const nodes = nodesOf(world, record)
+  const live = target === null ? [] : nodes.filter((known) => isSame(known.holdings(site).live, target))
+  return {
+    ...{ site, group, targetRelease: target?.release ?? null, targetTreeHash: target?.treeHash ?? null },
+    ...{ holdReason: hold?.reason ?? null, holdUntilMs: hold?.untilMs ?? null },
+    ...{ nodesLive: live.length, nodeCount: nodes.length, releases },
+  }
 }

@@ -17,6 +17,8 @@ export const fleetEventTypes = [
   'engine.node.behind',
   'engine.node.repaired',
   'engine.node.drifted',
+  'engine.site.held',
+  'engine.site.resumed',
   'engine.webhook.ping',
   'engine.webhook.off',
 ] as const
@@ -34,7 +36,7 @@ export const jobEndTypes = [
 /** Something that happened, before it is on record. */
 export interface News {
   readonly type: FleetEventType
-  /** `jobs/ID`, `nodes/NAME`, `webhooks/ID`. */
+  /** `jobs/ID`, `nodes/NAME`, `sites/NAME`, `webhooks/ID`. */
   readonly subject: string
   /** Null: it concerns no one site. */
   readonly site: string | null

@@ -9,6 +9,7 @@ import { asked } from './migrations/0002-asked.js'
 import { commands } from './migrations/0003-commands.js'
 import { audit } from './migrations/0004-audit.js'
 import { webhooks } from './migrations/0005-webhooks.js'
+import { policies } from './migrations/0006-policies.js'
 import type { Schema } from './schema.js'
 
 /** In order; a migration that was released is never edited. */
@@ -18,6 +19,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '0003-commands': commands,
   '0004-audit': audit,
   '0005-webhooks': webhooks,
+  '0006-policies': policies,
 }
 
 /** Says what an error of SQLite means to the operator. */

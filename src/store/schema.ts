@@ -22,6 +22,8 @@ interface SitesTable {
   target_number: number | null
   target_stage_number: number | null
   hold_reason: string | null
+  hold_until_ms: number | null
+  canary: string | null
   last_release: number
   created_at_ms: number
 }

@@ -1,4 +1,5 @@
 import { EngineError } from '../base/errors.js'
+import type { Hold } from '../model/site.js'
 import { fromJsonOrNull, type Queries, type Row, toJsonOrNull } from './schema.js'
 
 /** A site as it is kept; what the nodes should serve is its target. */
@@ -8,8 +9,8 @@ export interface SiteRecord {
   /** Names of the nodes that serve it; null: all of the group. */
   readonly only: readonly string[] | null
   readonly target: SiteTarget | null
-  /** Set by a rollback: why the site stands on an older release. */
-  readonly holdReason: string | null
+  /** Set by a rollback or a pause; one that has ended by itself may still be here. */
+  readonly hold: Hold | null
   /** Highest release number given out so far; 0 before the first. */
   readonly lastRelease: number
   readonly createdAtMs: number
@@ -92,7 +93,7 @@ export class Sites {
    * Writes the commit decision. It is durable when this returns; only then may anybody be told.
    * @throws {EngineError} ENGINE_ERR_SITE_UNKNOWN
    */
-  async setTarget(site: string, target: SiteTarget, holdReason: string | null): Promise<void> {
+  async setTarget(site: string, target: SiteTarget, hold: Hold | null): Promise<void> {
     const result = await this.#db()
       .updateTable('sites')
       .set({
@@ -102,13 +103,19 @@ export class Sites {
         target_command: target.command,
         target_number: target.number,
         target_stage_number: target.stageNumber,
-        hold_reason: holdReason,
+        ...holdRow(hold),
       })
       .where('site', '=', site)
       .executeTakeFirst()
     if (result.numUpdatedRows === 0n) throw new EngineError('ENGINE_ERR_SITE_UNKNOWN', { site })
   }
+
+  async setHold(site: string, hold: Hold | null): Promise<void> {
+    await this.#db().updateTable('sites').set(holdRow(hold)).where('site', '=', site).execute()
+  }
 }
+
+const holdRow = (hold: Hold | null) => ({ hold_reason: hold?.reason ?? null, hold_until_ms: hold?.untilMs ?? null })
 
 function fromRow(row: Row<'sites'>): SiteRecord {
   const { target_release: release, target_tree_hash: treeHash } = row
@@ -121,7 +128,7 @@ function fromRow(row: Row<'sites'>): SiteRecord {
     group: row.group_name,
     only: fromJsonOrNull<readonly string[]>(row.only_nodes),
     target,
-    holdReason: row.hold_reason,
+    hold: row.hold_reason === null ? null : { reason: row.hold_reason, untilMs: row.hold_until_ms },
     lastRelease: row.last_release,
     createdAtMs: row.created_at_ms,
   }

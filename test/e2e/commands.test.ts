@@ -83,6 +83,21 @@ t.test('rollback makes the release before live again without sending it, and giv
   t.match((await fleet.engine('status')).stdout, /www@1.*broken menu/)
 })
 
+t.test('a held site refuses a publish with 6 until it is resumed; a pause says when it ends', async (t) => {
+  await write(pages('held', 10))
+  const refused = await fleet.publish(staging)
+  t.equal(refused.code, 6)
+  t.match(refused.stdout + refused.stderr, /ENGINE_ERR_SITE_HELD.*broken menu.*engine resume --site www/s)
+  t.match((await fleet.engine('resume', '-s', 'www')).stdout, /www goes on/)
+  const paused = await fleet.engine('pause', '-g', 'edge', '--for', '1h', '--reason', 'a freeze')
+  t.match(paused.stdout, /www is held until \d{4}-.*a freeze/, paused.stderr)
+  t.match((await fleet.engine('status')).stdout, /held for .*: a freeze/)
+  t.equal((await fleet.publish(staging)).code, 6)
+  t.equal((await fleet.engine('resume', '-g', 'edge', '--reason', 'over', '--json')).code, 0)
+  await write(pages('one', 10))
+  t.equal((await fleet.publish(staging)).code, 0)
+})
+
 t.test('guards refuse with 10 and nothing changes', async (t) => {
   await write(pages('one', 5))
   const half = await fleet.publish(staging)

@@ -17,7 +17,7 @@ import type { JobEvent } from '../../src/model/event.js'
 import { type CloudEvent, matchesType } from '../../src/model/fleet-event.js'
 import type { CommandRequest, CommandView, JobRequest, JobState, JobView, Receipt } from '../../src/model/job.js'
 import type { NodeView } from '../../src/model/node.js'
-import type { SiteView } from '../../src/model/site.js'
+import type { HoldRequest, ResumeRequest, SiteView } from '../../src/model/site.js'
 import type { VerifyRun, VerifyRunRequest } from '../../src/model/verification.js'
 import { FakeWebhooks } from './fake-webhooks.js'
 import { jobCommands, publishRequests } from './records.js'
@@ -200,11 +200,28 @@ export class FakeDoor implements CoordinatorDoor {
         targetRelease: 2,
         targetTreeHash: someTreeHash,
         holdReason: null,
+        holdUntilMs: null,
         nodesLive: 1,
         nodeCount: 1,
         releases: [1, 2],
       },
     ]
+  }
+
+  async holdSite(site: string, { reason, forMs }: HoldRequest): Promise<SiteView> {
+    this.calls.push(`hold ${site} ${reason} ${forMs}`)
+    return this.#site({ holdReason: reason, holdUntilMs: forMs === null ? null : 1_700_000_000_000 + forMs })
+  }
+
+  async resumeSite(site: string, { reason }: ResumeRequest): Promise<SiteView> {
+    this.calls.push(`resume ${site} ${reason}`)
+    return this.#site({})
+  }
+
+  async #site(change: Partial<SiteView>): Promise<SiteView> {
+    const [site] = await this.sites()
+    if (site === undefined) throw new EngineError('ENGINE_ERR_SITE_UNKNOWN', { site: 'www' })
+    return { ...site, ...change }
   }
 
   async audit({ sinceSeq, limit }: AuditQuery): Promise<AuditPage> {

@@ -269,7 +269,7 @@ t.test('a queued job can be aborted while another holds its site', async (t) => 
 })
 
 t.test(
-  'a rollback switches without sending, holds the site with its reason, and the next publish goes on from it',
+  'a rollback switches without sending and holds the site with its reason; a publish goes on after the resume',
   async (t) => {
     const { dataDir, staging } = await place()
     await using coordinator = await Coordinator.open({ dataDir })
@@ -298,6 +298,9 @@ t.test(
     const message = 'there is no older release of www to go back to'
     await t.rejects(oldest.completed(), { code: 'ENGINE_ERR_RELEASE_UNKNOWN', message })
     await fill(staging, 4, 'three')
+    const held = { code: 'ENGINE_ERR_SITE_HELD', message: /broken menu/, hint: /engine resume --site www/ }
+    await t.rejects(coordinator.publish(staging, to), held)
+    await coordinator.resume({ site: 'www' })
     t.match(await (await coordinator.publish(staging, to)).completed(), {
       state: 'succeeded',
       release: 3,

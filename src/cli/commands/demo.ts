@@ -78,6 +78,11 @@ class Play {
     })
     const options = { site: SITE, group: GROUP, reason: 'shown by the demo' }
     await this.#step('rollback', () => this.#api.rollback(options))
+    // A rollback holds the site, so that no machine publishes the bad release again.
+    await this.#api.resume({ site: SITE, reason: 'shown by the demo' })
+    const { output } = this.#context
+    if (output.json) output.data({ type: 'step', name: 'resume' })
+    else output.print(`${output.colors.green('✔')} ${'resume'.padEnd(14)} the hold of ${SITE} is over`)
   }
 
   /** Waits until every node has joined. */

@@ -6,13 +6,20 @@ import type { SiteView } from '../../model/site.js'
 import type { Context } from '../context.js'
 import { table } from '../output.js'
 
-const siteRow = (site: SiteView): string[] => [
+/** Why a site is held, and for how long still. */
+const holdText = ({ site, holdReason, holdUntilMs }: SiteView, nowMs: number): string => {
+  if (holdReason === null) return ''
+  const left = holdUntilMs === null ? '' : ` for ${formatDuration(Math.max(0, holdUntilMs - nowMs))}`
+  return `held${left}: ${holdReason} (engine resume --site ${site})`
+}
+
+const siteRow = (site: SiteView, nowMs: number): string[] => [
   site.site,
   site.group,
   site.targetRelease === null ? '–' : `${site.site}@${site.targetRelease}`,
   `${site.nodesLive}/${site.nodeCount}`,
   site.releases.join(' '),
-  site.holdReason === null ? '' : `held: ${site.holdReason}`,
+  holdText(site, nowMs),
 ]
 
 const whyNone = (all: readonly SiteView[], group: string | undefined): string => {
@@ -30,7 +37,8 @@ export async function status(context: Context, flags: { readonly group?: string 
   else if (items.length === 0) context.output.note(whyNone(all, flags.group))
   else {
     const head = ['SITE', 'GROUP', 'TARGET', 'LIVE ON', 'KEPT', '']
-    for (const line of table(head, items.map(siteRow), context.output.dataColumns)) context.output.print(line)
+    const rows = items.map((site) => siteRow(site, context.clock.nowMs()))
+    for (const line of table(head, rows, context.output.dataColumns)) context.output.print(line)
   }
   return 0
 }

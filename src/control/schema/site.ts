@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import type { SiteView } from '../../model/site.js'
-import { count, name, named, release, treeHash } from './registry.js'
+import { count, name, named, release, timeMs, treeHash } from './registry.js'
 
 export const siteView: z.ZodType<SiteView> = named(
   'Site',
@@ -9,7 +9,8 @@ export const siteView: z.ZodType<SiteView> = named(
     group: name,
     targetRelease: release.nullable().describe('What every node of the group should serve.'),
     targetTreeHash: treeHash.nullable(),
-    holdReason: z.string().nullable().describe('Why the site stands on an older release.'),
+    holdReason: z.string().nullable().describe('Why it stays on this release; null: it is not held.'),
+    holdUntilMs: timeMs.nullable().describe('When the hold ends by itself; null: when somebody resumes it.'),
     nodesLive: count,
     nodeCount: count,
     releases: z.array(release),

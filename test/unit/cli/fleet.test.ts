@@ -11,7 +11,7 @@ import type { JobsApi } from '../../../src/control/door.js'
 import type { SiteView } from '../../../src/model/site.js'
 
 const site = (name: string, group: string): SiteView => ({
-  ...{ site: name, group, targetRelease: 1, targetTreeHash: null, holdReason: null },
+  ...{ site: name, group, targetRelease: 1, targetTreeHash: null, holdReason: null, holdUntilMs: null },
   ...{ nodesLive: 1, nodeCount: 1, releases: [1] },
 })
 

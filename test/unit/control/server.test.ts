@@ -124,6 +124,8 @@ t.test('whatever changes something is asked on the door of who sent the request'
     ['/v1/webhooks', { url: 'https://a.test/' }],
     ['/v1/verifications', { site: 'www' }],
     ['/v1/webhooks/{id}/rotate', { secret: null }],
+    ['/v1/sites/{site}/hold', { reason: 'x' }],
+    ['/v1/sites/{site}/resume', {}],
   ])
   for (const { url, method } of changing) {
     const payload = url.endsWith('/commands') ? { commands } : (bodies.get(url) ?? publish)
@@ -253,6 +255,7 @@ t.test('the OpenAPI document describes every route, and every reference in it le
     'end',
     'events',
     'history',
+    'holdSite',
     'job',
     'jobs',
     'live',
@@ -266,6 +269,7 @@ t.test('the OpenAPI document describes every route, and every reference in it le
     'receipts',
     'removeWebhook',
     'resendDelivery',
+    'resumeSite',
     'rotateWebhook',
     'sites',
     'upload',

@@ -34,7 +34,7 @@ t.test('a site keeps its group once it counts, numbers its releases, stands wher
     group: 'edge',
     only: null,
     target: null,
-    holdReason: null,
+    hold: null,
     lastRelease: 0,
     createdAtMs: 5,
   }
@@ -50,10 +50,15 @@ t.test('a site keeps its group once it counts, numbers its releases, stands wher
   t.same(await store.sites.ensure('www', { group: 'edge', only: null }, 9), fresh, 'it came to nothing')
   t.same([await store.sites.nextRelease('www'), await store.sites.nextRelease('www')], [1, 2])
   const target = { release: 1, treeHash, jobId: 'A', command: 'rollback', number: 1, stageNumber: 1 } as const
-  await store.sites.setTarget('www', target, 'typo')
-  t.same(await store.sites.require('www'), { ...fresh, target, holdReason: 'typo', lastRelease: 2 })
+  await store.sites.setTarget('www', target, { reason: 'typo', untilMs: null })
+  t.same(await store.sites.require('www'), {
+    ...fresh,
+    target,
+    hold: { reason: 'typo', untilMs: null },
+    lastRelease: 2,
+  })
   await store.sites.setTarget('www', target, null)
-  t.equal((await store.sites.get('www'))?.holdReason, null)
+  t.equal((await store.sites.get('www'))?.hold, null)
   t.match(
     await store.sites.ensure('www', { group: 'other', only: null }, 10),
     { group: 'edge' },
