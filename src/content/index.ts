@@ -167,6 +167,11 @@ export class Content {
     return this.shadow.holds(site, release)
   }
 
+  /** Whether the files of an assignment are there. */
+  hasAssignment(serial: number): boolean {
+    return existsSync(this.paths.stream(serial)) && existsSync(this.paths.vouches(serial))
+  }
+
   /** Removes an assignment's files. */
   async dropAssignment(serial: number): Promise<void> {
     await rm(this.paths.stream(serial), { force: true })

@@ -3,7 +3,7 @@
 // Never: two sessions of one node, a name for two nodes, a decision about jobs.
 import type { IncomingMessage, Server } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { WebSocketServer } from 'ws'
+import { type WebSocket, WebSocketServer } from 'ws'
 import type { Cancel, Clock } from '../base/clock.js'
 import { EngineError, toEngineError } from '../base/errors.js'
 import { CHANNEL_MESSAGE_BYTES_MAX, HEARTBEAT_MS, HELLO_MS, NODES_MAX } from '../base/limits.js'
@@ -64,12 +64,16 @@ export class NodeChannel implements ConnectionOwner {
         return
       }
       this.#sockets.handleUpgrade(request, socket, head, (webSocket) => {
-        const remote = `${request.socket.remoteAddress ?? '?'}:${request.socket.remotePort ?? 0}`
-        const { clock, log } = this.#options
-        const setDeadline = (run: () => void): Cancel => clock.setTimer(HELLO_MS, run)
-        this.#connections.add(new NodeConnection({ socket: webSocket, remote, owner: this, log, setDeadline }))
+        this.take(webSocket, `${request.socket.remoteAddress ?? '?'}:${request.socket.remotePort ?? 0}`)
       })
     })
+  }
+
+  /** Takes a connection over, from before its hello to its end. */
+  take(socket: WebSocket, remote: string): void {
+    const { clock, log } = this.#options
+    const setDeadline = (run: () => void): Cancel => clock.setTimer(HELLO_MS, run)
+    this.#connections.add(new NodeConnection({ socket, remote, owner: this, log, setDeadline }))
   }
 
   /** Lets go of every node; they come back when a coordinator listens again. */

@@ -1,6 +1,5 @@
 import { assert } from '../base/assert.js'
 import { EngineError } from '../base/errors.js'
-import { existsSync } from 'node:fs'
 import type { JobRecord } from '../store/jobs.js'
 import { toPart } from '../track/fold.js'
 import { openForJob, stageShadow } from './distributing.js'
@@ -38,16 +37,12 @@ async function takeUp(world: World, record: JobRecord): Promise<void> {
   }
   if (state !== 'packing' && state !== 'distributing' && state !== 'staged') return
   const kept = assignment === null ? null : await world.store.assignments.get(assignment.id)
-  if (kept !== null && kept.packed !== null && isOnDisk(world, kept.serial)) {
+  if (kept !== null && kept.packed !== null && world.content.hasAssignment(kept.serial)) {
     job.assignment = kept
     job.baseTreeHash = await baseHash(world, record)
     return
   }
   await startAnew(world, job)
-}
-
-function isOnDisk({ content: { paths } }: World, serial: number): boolean {
-  return existsSync(paths.stream(serial)) && existsSync(paths.vouches(serial))
 }
 
 /** The assignment was not whole: the job is packed again, and what went out of it is dropped everywhere. */

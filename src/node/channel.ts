@@ -43,7 +43,15 @@ export interface ChannelOptions {
   readonly onOrder: (order: Order) => void
   /** Why a coordinator that answered is not served, or the channel was closed by it. */
   readonly onRefused: (error: EngineError) => void
+  /** Makes a connection; absent: over the network. */
+  readonly connect?: Connect | undefined
 }
+
+/** @param url `ws://host:port/path`. */
+export type Connect = (url: string) => WebSocket
+
+const overNetwork: Connect = (url) =>
+  new WebSocket(url, { maxPayload: CHANNEL_MESSAGE_BYTES_MAX, perMessageDeflate: false })
 
 /** A wait is half of its limit to all of it, so that a thousand nodes do not call in the same instant. */
 const JITTER = { middle: 0.75, share: 1 / 3 } as const
@@ -142,11 +150,11 @@ export class Channel {
   }
 
   #connect(): void {
-    const { clock } = this.#options
+    const { clock, connect = overNetwork } = this.#options
     let localAddress = ''
     let isTold = false
     this.#remoteAddress = ''
-    const socket = new WebSocket(this.#url, { maxPayload: CHANNEL_MESSAGE_BYTES_MAX, perMessageDeflate: false })
+    const socket = connect(this.#url)
     this.#socket = socket
     this.#unanswered = 0
     this.#cancelDeadline = clock.setTimer(HELLO_MS, () => {

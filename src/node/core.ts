@@ -9,7 +9,7 @@ import type { Random } from '../base/random.js'
 import type { Signer } from '../base/signing.js'
 import { CHANNEL_VERSION, type Commit, type Hello } from '../control/schema/channel.js'
 import type { NodeIdentity, NodeSite, PeerAddress } from '../model/node.js'
-import { Channel, type Order, type Welcome } from './channel.js'
+import { Channel, type Connect, type Order, type Welcome } from './channel.js'
 import { Checks } from './checks.js'
 import { Commits, type CommitsOptions } from './committing.js'
 import { Executions, type Executors } from './executing.js'
@@ -49,6 +49,8 @@ export interface NodeCoreOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
+  /** Makes connections to the coordinator; absent: over the network. */
+  readonly connect?: Connect
 }
 
 /** How a node verifies on its own, and how fast where nobody says more. */
@@ -136,9 +138,9 @@ export class NodeCore {
 
   /** Begins to call the coordinator. */
   start(): void {
-    const { join: url, clock, random, log } = this.#options
+    const { join: url, clock, random, log, connect } = this.#options
     this.#channel = new Channel({
-      ...{ url, clock, random, log },
+      ...{ url, clock, random, log, connect },
       hello: (localAddress) => this.#hello(localAddress),
       onWelcome: (welcome) => this.#onWelcome(welcome),
       onOrder: (order) => this.#carryOut(order),

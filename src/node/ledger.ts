@@ -19,7 +19,12 @@ export interface LedgerOptions {
   readonly path: string
   readonly log: Logger
   readonly clock: Clock
+  /** Opens what records are written to; absent: a file at `path`. */
+  readonly openJournal?: (path: string) => Promise<{ readonly journal: Records; readonly contents: JournalContents }>
 }
+
+/** Where records are written, as `Journal` does. */
+export type Records = Pick<Journal, 'path' | 'sizeBytes' | 'isSuspect' | 'append' | 'rewrite' | 'close'>
 
 /** Records that were whole and made sense, and whether anything else was there. */
 function understand(texts: readonly string[]): { readonly records: JournalRecord[]; readonly strange: number } {
@@ -45,12 +50,12 @@ function parsed(text: string): unknown {
 export class Ledger {
   /** Something of the journal was lost: nothing on the disk may be removed for not being in it. */
   readonly isDamaged: boolean
-  readonly #journal: Journal
+  readonly #journal: Records
   readonly #log: Logger
   #state: NodeState
   #compactAtBytes: number
 
-  private constructor(journal: Journal, state: NodeState, options: LedgerOptions & { readonly isDamaged: boolean }) {
+  private constructor(journal: Records, state: NodeState, options: LedgerOptions & { readonly isDamaged: boolean }) {
     this.#journal = journal
     this.#state = state
     this.#log = options.log
@@ -65,7 +70,8 @@ export class Ledger {
    * @throws {EngineError} ENGINE_ERR_VERSION_MISMATCH, ENGINE_ERR_IO, ENGINE_ERR_NO_SPACE.
    */
   static async open(options: LedgerOptions): Promise<Ledger> {
-    const { journal, contents } = await Journal.open(options.path)
+    const { path, openJournal = (file: string) => Journal.open(file) } = options
+    const { journal, contents } = await openJournal(path)
     try {
       const { records, strange } = understand([...contents.records, ...contents.doubtful])
       checkVersion(records)

@@ -1,4 +1,3 @@
-import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Cancel, Clock } from '../base/clock.js'
 import { EngineError, toEngineError } from '../base/errors.js'
@@ -7,12 +6,10 @@ import { REPLACED_KEPT_MS } from '../base/verify-limits.js'
 import type { Logger } from '../base/log.js'
 import { NAME_PATTERN } from '../model/name.js'
 import type { ReleaseRef } from '../model/node.js'
-import { treeHash } from '../native/content.js'
-import { pruneReleases, readLive } from '../native/sites.js'
-import { syncDirectory } from '../base/directories.js'
 import type { Ledger } from './ledger.js'
 import { assignmentOf, type NodePaths, releaseOf } from './paths.js'
 import { Pins } from './pins.js'
+import { realDisk, type SiteDisk } from './site-disk.js'
 import { illnessOf, isHeld, isLive, type JournalRecord, type SiteState } from './state.js'
 
 export interface ReleasesOptions {
@@ -20,20 +17,8 @@ export interface ReleasesOptions {
   readonly ledger: Ledger
   readonly clock: Clock
   readonly log: Logger
-}
-
-async function namesIn(directory: string): Promise<readonly string[]> {
-  return readdir(directory).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return []
-    throw toEngineError(error, { what: directory, path: directory })
-  })
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  )
+  /** Absent: the machine's. */
+  readonly disk?: SiteDisk
 }
 
 /**
@@ -55,16 +40,18 @@ export class Releases {
   /** Releases that somebody reads, or whose place another one has just taken. */
   readonly pins = new Pins()
   readonly #options: ReleasesOptions
+  readonly #disk: SiteDisk
   readonly #timers = new Set<Cancel>()
 
   constructor(options: ReleasesOptions) {
     this.#options = options
+    this.#disk = options.disk ?? realDisk
   }
 
   /** Whether a release stands whole on the disk: it gets its name last, so directory and manifest prove it. */
   async stands(site: string, ref: ReleaseRef): Promise<boolean> {
     const { paths } = this.#options
-    if (!(await isDirectory(paths.release(site, ref.release)))) return false
+    if (!(await this.#disk.isDirectory(paths.release(site, ref.release)))) return false
     return (await this.#manifestHash(site, ref.release)) === ref.treeHash
   }
 
@@ -74,7 +61,7 @@ export class Releases {
    */
   async recover(): Promise<void> {
     const { ledger, paths } = this.#options
-    const onDisk = (await namesIn(paths.sites)).filter((site) => NAME_PATTERN.test(site))
+    const onDisk = (await this.#disk.namesIn(paths.sites)).filter((site) => NAME_PATTERN.test(site))
     const sites = new Set([...ledger.state.sites.keys(), ...onDisk])
     for (const site of sites) await ledger.record(...(await this.#differences(site)))
     if (ledger.isDamaged) return
@@ -97,15 +84,13 @@ export class Releases {
     const isLiveHere = known?.live?.release === release
     const isReplaced = isLiveHere && illnessOf(ledger.state, site, ref) !== null
     if (isLiveHere && !isReplaced) throw new EngineError('ENGINE_ERR_RELEASE_CONFLICT', { site, release })
-    await mkdir(paths.releases(site), { recursive: true })
-    await mkdir(paths.trees(site), { recursive: true })
+    await this.#disk.makeDirectories([paths.releases(site), paths.trees(site), paths.assignments])
     if (isReplaced) return
     const path = paths.release(site, release)
     if (known?.held.has(release)) await this.drop(site, release, inUse)
-    else if ((await isDirectory(path)) && this.linked(site) !== release) {
+    else if ((await this.#disk.isDirectory(path)) && this.linked(site) !== release) {
       const aside = join(paths.releases(site), `.aside-${release}-${clock.nowMs()}`)
-      await rename(path, aside)
-      await syncDirectory(paths.releases(site))
+      await this.#disk.moveAside(path, aside)
       log.warn({ site, release, aside }, 'a release that nobody knows was in the way; it was moved aside')
     }
   }
@@ -154,7 +139,7 @@ export class Releases {
   /** The release that readers see; null when there is none, or when `live` is not ours. */
   linked(site: string): number | null {
     try {
-      return readLive(this.#options.paths.site(site))
+      return this.#disk.linked(this.#options.paths.site(site))
     } catch (error) {
       this.#options.log.error({ err: toEngineError(error), site }, 'what is live cannot be told')
       return null
@@ -175,13 +160,13 @@ export class Releases {
   /** Removes an assignment's files. */
   async removeFiles(assignmentId: string): Promise<void> {
     const { paths } = this.#options
-    await rm(paths.stream(assignmentId), { force: true })
-    await rm(paths.vouches(assignmentId), { force: true })
+    await this.#disk.removeFile(paths.stream(assignmentId))
+    await this.#disk.removeFile(paths.vouches(assignmentId))
   }
 
   async #manifestHash(site: string, release: number): Promise<string | null> {
     try {
-      return (await treeHash(this.#options.paths.tree(site, release))).treeHash
+      return await this.#disk.manifestHash(this.#options.paths.tree(site, release))
     } catch {
       return null
     }
@@ -245,7 +230,7 @@ export class Releases {
 
   async #removeAssignments(): Promise<void> {
     const { ledger, paths } = this.#options
-    for (const name of await namesIn(paths.assignments)) {
+    for (const name of await this.#disk.namesIn(paths.assignments)) {
       const assignmentId = assignmentOf(name)
       if (assignmentId !== null && !ledger.state.begun.has(assignmentId)) await this.removeFiles(assignmentId)
     }
@@ -262,10 +247,10 @@ export class Releases {
   /** Every release on the disk is kept but the doomed ones, so that what nobody knows stays. */
   async #pruneExcept(site: string, doomed: ReadonlySet<number>, staging: ReadonlySet<number>): Promise<void> {
     const { paths } = this.#options
-    const names = await namesIn(paths.releases(site))
+    const names = await this.#disk.namesIn(paths.releases(site))
     const onDisk = names.map(releaseOf).filter((release) => release !== null)
     const keep = onDisk.filter((release) => !doomed.has(release))
     const pinned = [...this.pins.of(site)].filter((release) => !doomed.has(release))
-    await pruneReleases(paths.site(site), keep, [...staging, ...pinned])
+    await this.#disk.prune(paths.site(site), keep, [...staging, ...pinned])
   }
 }

@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises'
 import type { Cancel, Clock } from '../base/clock.js'
 import { EngineError, type ErrorCode, toEngineError } from '../base/errors.js'
 import { PROGRESS_INTERVAL_MS, STAGINGS_AT_ONCE_MAX } from '../base/limits.js'
@@ -274,7 +273,6 @@ export class Stagings {
     const { assignmentId, site, ref, base, chunkBytes } = staging
     await turns.run(site, () => releases.makeWay(site, ref, this.inUse(site)))
     await ledger.record({ type: 'begun', assignmentId, site, ...ref })
-    await mkdir(paths.assignments, { recursive: true })
     staging.checkGoing()
     this.#lingering.close(assignmentId)
     const streamPath = paths.stream(assignmentId)

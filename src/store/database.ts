@@ -122,16 +122,26 @@ function refuseNewer(connection: SQLite.Database, path: string): void {
   if (found !== undefined) throw new EngineError('ENGINE_ERR_DATABASE_NEWER', { path, found: found.name })
 }
 
+export interface DatabaseOptions {
+  /** How long to wait for a lock that another program holds. */
+  readonly busyMs?: number
+  /** What stands between this room and the driver: nothing, unless statements are to be watched or made to fail. */
+  readonly through?: (database: SqliteDatabase) => SqliteDatabase
+}
+
 /**
  * Opens the database, makes it if it is not there, checks it and brings it to this release's form.
  * Every write is on the disk before it returns (WAL, synchronous FULL).
- * @param busyMs  how long to wait for a lock that another program holds.
  * @throws {EngineError} ENGINE_ERR_DATABASE_DAMAGED, ENGINE_ERR_DATABASE_BUSY, ENGINE_ERR_DATABASE_NEWER,
  *   ENGINE_ERR_DATA_DIR_UNWRITABLE, ENGINE_ERR_NO_SPACE.
  */
-export async function openDatabase(path: string, busyMs: number = DATABASE_BUSY_MS): Promise<Kysely<Schema>> {
+export async function openDatabase(
+  path: string,
+  { busyMs = DATABASE_BUSY_MS, through = (database) => database }: DatabaseOptions = {},
+): Promise<Kysely<Schema>> {
   const connection = openConnection(path, busyMs)
-  const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database: new TranslatedDatabase(connection, path) }) })
+  const database = through(new TranslatedDatabase(connection, path))
+  const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database }) })
   try {
     refuseNewer(connection, path)
     const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ ...migrations }) } })

@@ -8,7 +8,7 @@ import { Answers } from './answers.js'
 import { Assignments } from './assignments.js'
 import { Audit } from './audit.js'
 import { Commands } from './commands.js'
-import { openDatabase } from './database.js'
+import { type DatabaseOptions, openDatabase } from './database.js'
 import { Deliveries } from './deliveries.js'
 import { Events } from './events.js'
 import { FleetEvents } from './fleet-events.js'
@@ -117,8 +117,8 @@ export class Store implements Tables {
    * @throws {EngineError} ENGINE_ERR_DATABASE_DAMAGED, ENGINE_ERR_DATABASE_BUSY, ENGINE_ERR_DATABASE_NEWER,
    *   ENGINE_ERR_DATA_DIR_UNWRITABLE, ENGINE_ERR_NO_SPACE.
    */
-  static async open(path: string): Promise<Store> {
-    return new Store(await openDatabase(path))
+  static async open(path: string, options: DatabaseOptions = {}): Promise<Store> {
+    return new Store(await openDatabase(path, options))
   }
 
   /**

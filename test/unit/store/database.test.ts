@@ -15,16 +15,19 @@ t.test('a database that another program holds is told to be locked', async (t) =
   const other = new SQLite(path)
   other.pragma('locking_mode = EXCLUSIVE')
   other.exec('begin immediate; create table theirs (id integer)')
-  await t.rejects(openDatabase(path, BUSY_MS), { code: 'ENGINE_ERR_DATABASE_BUSY', message: new RegExp(path) })
+  await t.rejects(openDatabase(path, { busyMs: BUSY_MS }), {
+    code: 'ENGINE_ERR_DATABASE_BUSY',
+    message: new RegExp(path),
+  })
   other.exec('rollback')
   other.close()
-  const db = await openDatabase(path, BUSY_MS)
+  const db = await openDatabase(path, { busyMs: BUSY_MS })
   await db.destroy()
 })
 
 t.test('a write that is locked out is told, and succeeds when it is tried again', async (t) => {
   const path = join(t.testdir(), 'engine.db')
-  const db = await openDatabase(path, BUSY_MS)
+  const db = await openDatabase(path, { busyMs: BUSY_MS })
   const other = new SQLite(path)
   other.exec('begin immediate')
   const write = () =>
