@@ -141,6 +141,29 @@ async function lab() {
   return { passed: 0, failed: 1, skipped: [] }
 }
 
+async function whyNoPowerCuts() {
+  if (process.getuid?.() !== 0) return 'it needs root, to mount images'
+  const needed = [
+    ['python3', ['--version']],
+    ['cc', ['--version']],
+    ['mkfs.ext4', ['-V']],
+    ['losetup', ['--find']],
+  ]
+  for (const [command, args] of needed) {
+    const why = await lacking(command, args)
+    if (why !== null) return command === 'losetup' ? 'there is no free loop device' : why
+  }
+  return null
+}
+
+async function powercut() {
+  const why = await whyNoPowerCuts()
+  if (why === null) return tapFiles(testFiles('powercut'), { jobs: 1, timeoutSeconds: 900, minutes: 30 })
+  if (!inCi) return { passed: 0, failed: 0, skipped: [why] }
+  failures.push({ title: 'powercut', output: `the power cuts cannot be made: ${why}` })
+  return { passed: 0, failed: 1, skipped: [] }
+}
+
 const inProcess = ['unit', 'property', 'simulation', 'badinput', 'repo']
 
 const suites = {
@@ -149,6 +172,7 @@ const suites = {
   tap: () => tapFiles(inProcess.flatMap(testFiles), { jobs: 2, timeoutSeconds: 300, minutes: 60 }),
   rust,
   e2e: () => tapFiles(testFiles('e2e'), { jobs: 1, timeoutSeconds: 600, minutes: 60 }),
+  powercut,
   lab,
 }
 

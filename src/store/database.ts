@@ -1,7 +1,15 @@
 import { chmodSync, closeSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import SQLite from 'better-sqlite3'
-import { Kysely, type Migration, Migrator, type SqliteDatabase, SqliteDialect, type SqliteStatement } from 'kysely'
+import {
+  Kysely,
+  type Migration,
+  Migrator,
+  SqliteAdapter,
+  type SqliteDatabase,
+  SqliteDialect,
+  type SqliteStatement,
+} from 'kysely'
 import { EngineError, toEngineError } from '../base/errors.js'
 import { DATABASE_BUSY_MS } from '../base/limits.js'
 import { spine } from './migrations/0001-spine.js'
@@ -84,6 +92,22 @@ class TranslatedDatabase implements SqliteDatabase {
   }
 }
 
+/**
+ * SQLite makes tables within transactions, which kysely leaves out for it: without one, a process that is killed in the
+ * middle of a migration leaves half of its tables, and the next start cannot make them a second time.
+ */
+class WholeMigrationsAdapter extends SqliteAdapter {
+  override get supportsTransactionalDdl(): boolean {
+    return true
+  }
+}
+
+class WholeMigrationsDialect extends SqliteDialect {
+  override createAdapter(): SqliteAdapter {
+    return new WholeMigrationsAdapter()
+  }
+}
+
 function connect(path: string, busyMs: number): SQLite.Database {
   // The file holds the signing key: nobody else may read it, nor the files that SQLite puts beside it.
   closeSync(openSync(path, 'a', 0o600))
@@ -141,7 +165,7 @@ export async function openDatabase(
 ): Promise<Kysely<Schema>> {
   const connection = openConnection(path, busyMs)
   const database = through(new TranslatedDatabase(connection, path))
-  const db = new Kysely<Schema>({ dialect: new SqliteDialect({ database }) })
+  const db = new Kysely<Schema>({ dialect: new WholeMigrationsDialect({ database }) })
   try {
     refuseNewer(connection, path)
     const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ ...migrations }) } })

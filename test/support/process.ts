@@ -58,6 +58,8 @@ export interface Place {
   /** Name of the network namespace to run in; absent: this one. */
   readonly netns?: string
   readonly env?: Readonly<Record<string, string>>
+  /** A program, with its arguments, that runs it. */
+  readonly under?: readonly string[]
 }
 
 /** Starts any program, in a namespace of the lab when one is named. */
@@ -67,8 +69,10 @@ export const start = (command: string, args: readonly string[], place: Place = {
     : new Running('ip', ['netns', 'exec', place.netns, command, ...args], place.env ?? {})
 
 /** Starts `engine ARGS` as it was built into dist/. */
-export const startEngine = (args: readonly string[], place: Place = {}): Running =>
-  start(process.execPath, [main, ...args], place)
+export const startEngine = (args: readonly string[], place: Place = {}): Running => {
+  const [command = '', ...rest] = [...(place.under ?? []), process.execPath, main, ...args]
+  return start(command, rest, place)
+}
 
 /** Runs `engine ARGS` to its end. */
 export const runEngine = (args: readonly string[], place: Place = {}): Promise<Outcome> =>

@@ -122,3 +122,15 @@ t.test('opening again changes nothing', async (t) => {
   t.ok(first.length > 10)
   t.same(await tables(), first)
 })
+
+t.test('migrations are made whole or not at all, so that the next start can make them', async (t) => {
+  const path = join(t.testdir(), 'engine.db')
+  const other = new SQLite(path)
+  other.exec('create table commands (in_the_way integer)')
+  await t.rejects(openDatabase(path))
+  const tables = other.prepare("select name from sqlite_master where name in ('meta', 'jobs')").all()
+  t.same(tables, [], 'those before the one that failed are not there either')
+  other.exec('drop table commands')
+  other.close()
+  await (await openDatabase(path)).destroy()
+})
