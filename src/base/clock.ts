@@ -1,4 +1,5 @@
 import { EngineError } from './errors.js'
+import { MINUTE_MS } from './units.js'
 
 /** Stops a timer; calling it twice does nothing. */
 export type Cancel = () => void
@@ -44,6 +45,9 @@ export function sleepWith(setTimer: Clock['setTimer'], ms: number, signal?: Abor
     signal?.addEventListener('abort', onAbort, { once: true })
   })
 }
+
+/** What the machine's local time is ahead of UTC at a time, in milliseconds. */
+export const localOffsetMs = (atMs: number): number => -new Date(atMs).getTimezoneOffset() * MINUTE_MS
 
 /** The machine's clock. Its timers keep the process alive until they fire or are cancelled. */
 export const systemClock: Clock = {

@@ -146,6 +146,13 @@ export const refusals = {
     'site {site} is held {until}: {reason}',
     'let it go on with `engine resume --site {site}`',
   ),
+  ENGINE_ERR_DEADLINE: row(
+    409,
+    124,
+    true,
+    'job {jobId} had not decided within its time: nothing of {site} was switched',
+    'see with `engine jobs` where it stood, and ask again with more time',
+  ),
   ENGINE_ERR_JOB_STATE: row(
     409,
     6,

@@ -13,7 +13,15 @@ const defaultPolicy: JobPolicy = {
 /** The policy of a job: what its options say, defaults for the rest. */
 export function policyOf(options: Partial<JobPolicy>): JobPolicy {
   const { maxDeleteRatio, allowEmpty, quorum, strategy } = { ...defaultPolicy, ...options }
-  return { maxDeleteRatio, allowEmpty, quorum, strategy }
+  const { commit, deadlineMs, onConflict, startAtMs, window } = options
+  return {
+    ...{ maxDeleteRatio, allowEmpty, quorum, strategy },
+    ...(commit === undefined ? {} : { commit }),
+    ...(deadlineMs === undefined ? {} : { deadlineMs }),
+    ...(onConflict === undefined ? {} : { onConflict }),
+    ...(startAtMs === undefined ? {} : { startAtMs }),
+    ...(window === undefined ? {} : { window }),
+  }
 }
 
 /** The request that opens a job. */

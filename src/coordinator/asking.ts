@@ -32,6 +32,8 @@ import {
 } from './accepting.js'
 import { nodesOf } from './audience.js'
 import { checkHeld, holdSite, resumeSite } from './holding.js'
+import { giveWay } from './conflicting.js'
+import { isBound } from './waiting.js'
 import { historyOf } from './history.js'
 import type { Uploads } from '../uploads/index.js'
 import { nodeConnected } from './listening.js'
@@ -79,7 +81,8 @@ export class Door implements CoordinatorDoor {
   async #accept(request: JobRequest, answered: Answered | null): Promise<JobView> {
     const world = this.#world
     const { site } = request
-    checkQueue([...world.jobs.values()].map(toMember), site)
+    const gone = await giveWay(world, request)
+    checkQueue([...world.jobs.values()].filter((job) => !gone.includes(job)).map(toMember), site)
     checkCommands([], request.commands)
     checkHeld(world, site, request.commands)
     const requests = await placed(world, site, request.commands)
@@ -106,8 +109,20 @@ export class Door implements CoordinatorDoor {
     world.announcing.ring()
     const types = commands.map((command) => command.request.type)
     world.log.info({ jobId: job.id, site, group, commands: types, nodeCount: parts.length }, 'job accepted')
+    await this.#supersede(gone, job)
     startJobs(world)
-    return event.job
+    return job.view
+  }
+
+  /** The new job is on record: those that it takes the place of stop, unless they have decided meanwhile. */
+  async #supersede(gone: readonly LiveJob[], { id }: LiveJob): Promise<void> {
+    const message = `job ${id} has taken its place`
+    for (const job of gone) {
+      await this.#world.store.jobs.setAsked(job.id, 'abort')
+      if (isBound(job)) continue
+      job.controller.abort(new EngineError('ENGINE_ERR_JOB_ABORTED', { jobId: job.id }, { message }))
+      launch(this.#world, job)
+    }
   }
 
   /**

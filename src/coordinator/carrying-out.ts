@@ -76,14 +76,20 @@ async function publish(
   }
   await timed(world, job, 'distribute', async () => {
     job.allPackedAtMs = world.clock.monotonicMs()
-    await enoughReady(world, job)
+    // Where each node goes live by itself, the decision comes before they are ready.
+    if (!decidesNext(job, command)) await enoughReady(world, job)
   })
   completed(world, job, command)
 }
 
+const isEach = ({ record }: LiveJob): boolean => record.policy.commit === 'each'
+
+const decidesNext = (job: LiveJob, { number }: JobCommand): boolean =>
+  isEach(job) && job.commands.find((each) => each.number > number)?.request.type === 'commit'
+
 async function commit(world: World, job: LiveJob, command: JobCommand): Promise<void> {
   if (job.record.state !== 'committing') {
-    if (job.record.assignment !== null) await enoughReady(world, job)
+    if (job.record.assignment !== null && !isEach(job)) await enoughReady(world, job)
     await decide(world, job, command, begun(world, command))
   }
   await timed(world, job, 'commit', () => settle(world, job))

@@ -4,10 +4,11 @@ import { formatNames } from '../base/quantities.js'
 import { checkHold } from '../jobs/hold.js'
 import type { JobCommand, JobError } from '../model/job.js'
 import type { CommandPatch } from '../store/commands.js'
-import type { NodePart } from '../track/fold.js'
+import { markBehind, type NodePart } from '../track/fold.js'
 import { giveUpSilent } from './distributing.js'
 import type { LiveJob } from './live-job.js'
 import { steerSite } from './steering.js'
+import { deadlineOf } from './waiting.js'
 import { advance, refreshSite, type World } from './world.js'
 
 /**
@@ -54,9 +55,18 @@ export async function settle(world: World, job: LiveJob): Promise<void> {
   for (;;) {
     const pending = job.parts.filter((part) => ids.has(part.nodeId) && isPending(part))
     giveUpSilent(world, job, pending)
+    giveUpLate(world, job, pending)
     if (!job.parts.some((part) => ids.has(part.nodeId) && isPending(part))) break
     await job.bell.wait(world.closing)
   }
+}
+
+/** Past its deadline a job that has decided waits for nobody; who is behind follows. */
+function giveUpLate(world: World, job: LiveJob, pending: readonly NodePart[]): void {
+  const atMs = deadlineOf(job)
+  if (atMs === null || world.clock.nowMs() < atMs) return
+  const why = 'the time of the job was over before it was live there'
+  for (const part of pending) job.setPart(markBehind(part, why), world.clock.monotonicMs())
 }
 
 function isPending({ state }: NodePart): boolean {

@@ -27,6 +27,8 @@ export class LiveJob {
   moving = false
   /** Steps and additions, one after the other: events are told in the order of their ids. */
   turn: Promise<unknown> = Promise.resolve()
+  /** What it waits for while it is queued. */
+  waitsFor: string | null = null
   /** A part changed since watchers were told. */
   changed = false
   /** By the clock that never goes back: from when nodes that get nowhere are given up. */
@@ -137,7 +139,8 @@ export class LiveJob {
   }
 
   get view(): JobView {
-    return toView(this.record, this.commands, this.parts)
+    const waitsFor = this.record.state === 'queued' ? this.waitsFor : null
+    return { ...toView(this.record, this.commands, this.parts), waitsFor }
   }
 }
 
@@ -145,7 +148,7 @@ export class LiveJob {
 export function toView(record: JobRecord, commands: readonly JobCommand[], parts: readonly NodePart[]): JobView {
   const { treeHash: _treeHash, ...facts } = record
   const nodes = parts.map(toJobNode).sort((a, b) => (a.name < b.name ? -1 : 1))
-  return { ...facts, commands, nodes }
+  return { ...facts, commands, waitsFor: null, nodes }
 }
 
 /** Commands after changes to some of them. Pure. */

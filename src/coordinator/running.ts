@@ -2,24 +2,30 @@ import type { EngineError } from '../base/errors.js'
 import { toEngineError } from '../base/errors.js'
 import { RETRY_FIRST_MS, RETRY_MS_MAX } from '../base/limits.js'
 import { isFinal } from '../jobs/job.js'
-import { nextToStart } from '../jobs/queue.js'
+import { waitsOf } from '../jobs/queue.js'
 import { carryOut, rest } from './carrying-out.js'
 import { endInVain, leave, reasonOf } from './ending.js'
 import type { LiveJob } from './live-job.js'
 import { resumeTransfer } from './recovering.js'
+import { stopLate, waitOf } from './waiting.js'
 import { isStopping, type World } from './world.js'
 
-/** Starts every queued job whose site is free. */
+/** Starts every queued job whose site is free and whose time has come; what is late is stopped. */
 export function startJobs(world: World): void {
   if (world.closing.aborted) return
-  const jobs = [...world.jobs.values()].map(({ id, record, running }) => ({
-    id,
-    site: record.site,
-    state: running !== null && record.state === 'queued' ? ('open' as const) : record.state,
+  for (const job of stopLate(world)) launch(world, job)
+  const jobs = [...world.jobs.values()].map((job) => ({
+    id: job.id,
+    site: job.record.site,
+    state: job.running !== null && job.record.state === 'queued' ? ('open' as const) : job.record.state,
+    waits: waitOf(world, job),
   }))
-  for (const id of nextToStart(jobs)) {
+  for (const [id, waits] of waitsOf(jobs)) {
     const job = world.jobs.get(id)
-    if (job !== undefined) launch(world, job)
+    if (job === undefined) continue
+    if (job.waitsFor !== waits) job.changed = true
+    job.waitsFor = waits
+    if (waits === null) launch(world, job)
   }
 }
 

@@ -5,6 +5,7 @@ import { SECOND_MS } from '../base/units.js'
 import type { SessionStatus } from '../native/relay.js'
 import { nodesOf } from './audience.js'
 import type { LiveJob } from './live-job.js'
+import { startJobs } from './running.js'
 import { closeIdleTransfers } from './sending.js'
 import { steer } from './steering.js'
 import { lookAtUploads } from './uploading.js'
@@ -37,6 +38,7 @@ export class Ticking {
       if (this.#round % ROUNDS_PER_STEER !== 0) return
       for (const known of world.roster.all) for (const site of world.sites.keys()) steer(world, known, site)
       for (const known of world.roster.all) world.standings.look(known)
+      startJobs(world)
       this.#prune()
       closeIdleTransfers(world)
       lookAtUploads(world)

@@ -12,7 +12,7 @@ import {
 } from '../model/job.js'
 
 /** A job without its commands and its nodes' parts, which are tracked apart. */
-export type JobFacts = Omit<JobView, 'nodes' | 'commands'>
+export type JobFacts = Omit<JobView, 'nodes' | 'commands' | 'waitsFor'>
 
 /** What can happen to a job, in the past tense. */
 export type JobHappening =

@@ -8,6 +8,8 @@ export interface QueuedJob {
   readonly id: string
   readonly site: string
   readonly state: JobState
+  /** What it waits for beside other jobs; null or absent: nothing. */
+  readonly waits?: string | null
 }
 
 /**
@@ -16,14 +18,22 @@ export interface QueuedJob {
  * @param jobs oldest first.
  */
 export function nextToStart(jobs: readonly QueuedJob[]): readonly string[] {
-  const busy = new Set(jobs.filter((job) => job.state !== 'queued' && !isFinal(job.state)).map((job) => job.site))
-  const starting: string[] = []
+  return [...waitsOf(jobs)].filter(([, waits]) => waits === null).map(([id]) => id)
+}
+
+/** What each queued job waits for; null: it may start now. Who waits for a time holds nobody up. Pure. */
+export function waitsOf(jobs: readonly QueuedJob[]): ReadonlyMap<string, string | null> {
+  const active = jobs.filter((job) => job.state !== 'queued' && !isFinal(job.state))
+  const busy = new Map(active.map((job) => [job.site, job.id]))
+  const waits = new Map<string, string | null>()
   for (const job of jobs) {
-    if (job.state !== 'queued' || busy.has(job.site)) continue
-    busy.add(job.site)
-    starting.push(job.id)
+    if (job.state !== 'queued') continue
+    const holder = busy.get(job.site)
+    const why = job.waits ?? (holder === undefined ? null : `job ${holder}`)
+    waits.set(job.id, why)
+    if (why === null) busy.set(job.site, job.id)
   }
-  return starting
+  return waits
 }
 
 /** What it must know of a job before another may wait behind it. */

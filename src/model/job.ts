@@ -86,6 +86,15 @@ export interface CommandOnNode {
   readonly output: string | null
 }
 
+export const commitKinds = ['together', 'each'] as const
+export const conflictKinds = ['queue', 'fail', 'supersede'] as const
+
+/** A time of day, every day, in minutes after midnight; over midnight when its end is before its beginning. */
+export interface TimeWindow {
+  readonly fromMinute: number
+  readonly toMinute: number
+}
+
 export interface JobPolicy {
   /** Refuse when more than this share (0–1) of the live files would be deleted. */
   readonly maxDeleteRatio: number
@@ -94,6 +103,16 @@ export interface JobPolicy {
   /** Share (0–1) of the group's nodes that must hold the release before any switches. */
   readonly quorum: number
   readonly strategy: StrategyName
+  /** `each`: a node goes live when it is complete; absent, and `together`: all at once. */
+  readonly commit?: (typeof commitKinds)[number] | undefined
+  /** Not decided so long after it might have started: it fails; decided: nobody is waited for. Absent: no limit. */
+  readonly deadlineMs?: number | undefined
+  /** What another job of the site that runs or waits means; absent, and `queue`: this one waits for it. */
+  readonly onConflict?: (typeof conflictKinds)[number] | undefined
+  /** It starts then, by the wall clock; absent: at once. */
+  readonly startAtMs?: number | undefined
+  /** It starts within it, by the coordinator's local time; absent: whenever. */
+  readonly window?: TimeWindow | undefined
 }
 
 /** What a client opens a job with. */
@@ -147,6 +166,8 @@ export interface JobView {
   readonly finishedAtMs: number | null
   /** Set when it failed or is partial. */
   readonly error: JobError | null
+  /** What a queued job waits for: `job ID`, `time …`, `window …` or `hold: REASON`; null when it waits for nothing. */
+  readonly waitsFor: string | null
   readonly nodes: readonly JobNode[]
 }
 

@@ -4,7 +4,7 @@ import type { AssignmentRef, ChangeSummary, JobError, JobPolicy, JobState, JobVi
 import { fromJson, fromJsonOrNull, type NewRow, type Queries, type Row, toJson, toJsonOrNull } from './schema.js'
 
 /** A job as it is kept: what a client sees, without its commands and nodes. */
-export interface JobRecord extends Omit<JobView, 'nodes' | 'commands'> {
+export interface JobRecord extends Omit<JobView, 'nodes' | 'commands' | 'waitsFor'> {
   /** Hash of the tree that this job makes live; null until it was scanned. */
   readonly treeHash: string | null
 }

@@ -45,6 +45,7 @@ export function someJob(id: string, state: JobState = 'queued'): JobView {
     createdAtMs: 1_700_000_000_000,
     finishedAtMs: final ? 1_700_000_000_500 : null,
     error: state === 'failed' ? { code: 'ENGINE_ERR_QUORUM', message: '1 of 4 nodes are ready', hint: 'wait' } : null,
+    waitsFor: null,
     nodes: [
       { nodeId: someNodeId, name: 'ams-1', segment: 'ams', state: 'live', bytesHave: 9, rateBps: 8, reason: null },
     ],

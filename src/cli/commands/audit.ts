@@ -6,7 +6,7 @@ import { auditRecord } from '../../control/schema/audit.js'
 import { AuditCheck, type AuditHead, type AuditRecord, type AuditSummary } from '../../model/audit.js'
 import type { Context } from '../context.js'
 import { table } from '../output.js'
-import { flag } from './publish.js'
+import { flag } from './flag.js'
 
 /** All records after `sinceSeq`, page by page. */
 async function* recordsOf(api: JobsApi, sinceSeq: number): AsyncGenerator<AuditRecord> {

@@ -10,7 +10,7 @@ import { JobProgress } from '../progress.js'
 import { exitCodeOfSignal, lifetime } from '../signals.js'
 import { DemoFleet } from './demo-fleet.js'
 import { changeSite, writeSite } from './demo-site.js'
-import { flag } from './publish.js'
+import { flag } from './flag.js'
 
 export interface DemoFlags {
   readonly nodes: string

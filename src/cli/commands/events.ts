@@ -2,7 +2,7 @@ import { EngineError } from '../../base/errors.js'
 import type { CloudEvent } from '../../model/fleet-event.js'
 import type { Context } from '../context.js'
 import { printable } from '../output.js'
-import { flag } from './publish.js'
+import { flag } from './flag.js'
 import { listOf } from './webhooks.js'
 
 export interface EventsFlags {

@@ -3,7 +3,7 @@ import type { HistoryEntry } from '../../model/history.js'
 import type { Context } from '../context.js'
 import { table } from '../output.js'
 import { countFlag } from './jobs.js'
-import { flag } from './publish.js'
+import { flag } from './flag.js'
 
 const nameOf = (release: number | null): string => (release === null ? '–' : String(release))
 

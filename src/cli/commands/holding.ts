@@ -1,7 +1,7 @@
 import { parseDurationMs } from '../../base/quantities.js'
 import type { SiteView } from '../../model/site.js'
 import type { Context } from '../context.js'
-import { flag } from './publish.js'
+import { flag } from './flag.js'
 
 interface Which {
   readonly site?: string

@@ -6,7 +6,7 @@ import { type JobState, type JobView, jobStates } from '../../model/job.js'
 import type { Context } from '../context.js'
 import { followJob, waitsFor } from '../follow.js'
 import { table } from '../output.js'
-import { flag } from './publish.js'
+import { flag } from './flag.js'
 
 const follow = (context: Context, api: JobsApi, job: Job, commitAskedAtMs?: number): Promise<number> => {
   const since = commitAskedAtMs === undefined ? {} : { commitAskedAtMs }
@@ -67,7 +67,8 @@ const row = (job: JobView, staged: readonly JobView[]): string[] => {
   const release = job.release === null ? job.site : `${job.site}@${job.release}`
   const live = job.nodes.filter((node) => node.state === 'live').length
   const length = job.assignment?.streamBytes ?? null
-  const why = holdUp(job, staged) ?? job.error?.code ?? job.reason ?? ''
+  const waits = job.waitsFor === null ? null : `waits for ${job.waitsFor}`
+  const why = holdUp(job, staged) ?? waits ?? job.error?.code ?? job.reason ?? ''
   const size = length === null ? '' : formatBytes(length)
   return [job.id, typeOf(job), release, job.group, job.state, `${live}/${job.nodes.length}`, size, took, why]
 }

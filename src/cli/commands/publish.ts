@@ -5,32 +5,22 @@ import type { Job, PublishOptions } from '../../control/door.js'
 import type { UploadEvent } from '../../model/upload.js'
 import type { Context } from '../context.js'
 import { followJob } from '../follow.js'
+import { flag } from './flag.js'
+import { type PolicyFlags, policyFlags } from './publish-policy.js'
 import { UploadNotes } from '../upload-notes.js'
 
-export interface PublishFlags {
+export interface PublishFlags extends PolicyFlags {
   readonly site: string
   readonly group?: string
   readonly stageOnly?: boolean
   readonly maxDelete?: string
   readonly allowEmpty?: boolean
-  readonly quorum?: string
   readonly strategy?: string
   readonly message?: string
   readonly upload?: boolean
   readonly name?: string
   readonly detach?: boolean
   readonly exitCodeOnNoop?: boolean
-}
-
-/** Reads a value of a flag, so that an error names the flag and what was given: of the reader's it tells why. */
-export function flag<T>(name: string, text: string, read: (text: string) => T): T {
-  try {
-    return read(text)
-  } catch (error) {
-    if (!(error instanceof EngineError)) throw error
-    const facts = { what: `${name} "${text}"`, why: error.details['why'] ?? error.message }
-    throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', facts, { cause: error })
-  }
 }
 
 const strategy = (text: string): StrategyName => {
@@ -42,14 +32,14 @@ const strategy = (text: string): StrategyName => {
   })
 }
 
-const optionsOf = (flags: PublishFlags): PublishOptions => ({
+const optionsOf = (flags: PublishFlags, nowMs: number): PublishOptions => ({
   site: flags.site,
   ...(flags.group === undefined ? {} : { group: flags.group }),
   stageOnly: flags.stageOnly ?? false,
   allowEmpty: flags.allowEmpty ?? false,
   ...(flags.upload === undefined ? {} : { upload: flags.upload }),
   ...(flags.maxDelete === undefined ? {} : { maxDeleteRatio: flag('--max-delete', flags.maxDelete, parseRatio) }),
-  ...(flags.quorum === undefined ? {} : { quorum: flag('--quorum', flags.quorum, parseRatio) }),
+  ...policyFlags(flags, nowMs),
   ...(flags.strategy === undefined ? {} : { strategy: flag('--strategy', flags.strategy, strategy) }),
   ...(flags.message === undefined ? {} : { reason: flags.message }),
 })
@@ -61,7 +51,11 @@ async function ask(context: Context, source: string, flags: PublishFlags): Promi
   const onSignal = (): void => stop.abort()
   const letGo = context.interrupts.listen(onSignal, onSignal)
   const told = new UploadNotes(context)
-  const options = { ...optionsOf(flags), signal: stop.signal, onUpload: (event: UploadEvent) => told.hear(event) }
+  const options = {
+    ...optionsOf(flags, context.clock.nowMs()),
+    signal: stop.signal,
+    onUpload: (event: UploadEvent) => told.hear(event),
+  }
   try {
     if (source !== '-') return await api.publish(source, options)
     if (flags.name === undefined || api.publishContent === undefined) {

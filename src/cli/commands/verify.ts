@@ -5,7 +5,7 @@ import type { VerifyOptions } from '../../control/door.js'
 import { describe, type Finding, type NodeVerification, type VerifyRun } from '../../model/verification.js'
 import type { Context } from '../context.js'
 import { printable, table } from '../output.js'
-import { flag } from './publish.js'
+import { flag } from './flag.js'
 import { release } from './jobs.js'
 
 export interface VerifyFlags {

@@ -11,6 +11,7 @@ import {
   QUORUM_DEFAULT,
   REASON_CHARS_MAX,
 } from '../../base/limits.js'
+import { HOLD_MS_MAX } from '../../base/policy-limits.js'
 import type {
   AssignmentRef,
   ChangeSummary,
@@ -23,12 +24,32 @@ import type {
   JobPolicy,
   JobRequest,
   JobView,
+  TimeWindow,
 } from '../../model/job.js'
-import { commandStates, jobNodeStates, jobStates } from '../../model/job.js'
+import { commandStates, commitKinds, conflictKinds, jobNodeStates, jobStates } from '../../model/job.js'
 import { strategyNames } from '../../model/plan.js'
 import type { JobFilter } from '../door.js'
 import { commandAccepted, commandRequest } from './command.js'
 import { count, identity, name, named, release, timeMs } from './registry.js'
+
+const minute = z.number().int().min(0).max(1439)
+
+const timeWindow: z.ZodType<TimeWindow> = named(
+  'TimeWindow',
+  z
+    .strictObject({ fromMinute: minute, toMinute: minute })
+    .refine(({ fromMinute, toMinute }) => fromMinute !== toMinute, 'a window has a length')
+    .describe('Minutes after midnight, local time of the coordinator; may go over midnight.'),
+)
+
+/** When and how a job makes its release live; what is left out is as if nobody had said it. */
+const whenShape = {
+  commit: z.enum(commitKinds).optional().describe('each: a node goes live when it is complete. Else all at once.'),
+  deadlineMs: z.number().int().min(1).max(HOLD_MS_MAX).optional().describe('Not decided by then: it fails.'),
+  onConflict: z.enum(conflictKinds).optional().describe('What another job of the site means. Else it is waited for.'),
+  startAtMs: timeMs.optional().describe('It starts then.'),
+  window: timeWindow.optional().describe('It starts within it.'),
+}
 
 const policyShape = {
   maxDeleteRatio: z
@@ -45,6 +66,7 @@ const policyShape = {
     .default(QUORUM_DEFAULT)
     .describe("Share of the group's nodes that must hold the release before any switches."),
   strategy: z.enum(strategyNames).default('strands').describe('Who sends to whom.'),
+  ...whenShape,
 }
 
 export const jobPolicy: z.ZodType<JobPolicy> = named('JobPolicy', z.strictObject(policyShape).prefault({}))
@@ -121,6 +143,7 @@ const policyView: z.ZodType<JobPolicy> = named(
     allowEmpty: z.boolean(),
     quorum: z.number(),
     strategy: z.enum(strategyNames),
+    ...whenShape,
   }),
 )
 
@@ -174,6 +197,7 @@ export const jobView: z.ZodType<JobView> = named(
     createdAtMs: timeMs,
     finishedAtMs: timeMs.nullable(),
     error: jobError.nullable(),
+    waitsFor: z.string().nullable().describe('What a queued job waits for: a job, a time, a window, a hold.'),
     nodes: z.array(jobNode),
   }),
 )

@@ -34,6 +34,7 @@ export const jobView = (values: Partial<JobView> = {}): JobView => ({
   createdAtMs: 0,
   finishedAtMs: 1500,
   error: null,
+  waitsFor: null,
   nodes: [jobNode()],
   ...values,
 })

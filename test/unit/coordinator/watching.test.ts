@@ -25,7 +25,7 @@ async function newJob(): Promise<JobView> {
   const blank = { release: null, baseRelease: null, reason: null, changes: null, assignment: null, error: null }
   const record = { ...facts, ...blank, treeHash: null, createdAtMs: 1, finishedAtMs: null }
   await store.jobs.create(record)
-  return { ...facts, ...blank, createdAtMs: 1, finishedAtMs: null, commands: [], nodes: [] }
+  return { ...facts, ...blank, createdAtMs: 1, finishedAtMs: null, commands: [], waitsFor: null, nodes: [] }
 }
 
 async function tell(watching: Watching, job: JobView, type: JobEvent['type']): Promise<void> {

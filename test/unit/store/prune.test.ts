@@ -55,7 +55,7 @@ t.test('events beyond the limits go: the oldest of a job, and those of jobs long
   for (const id of ['A', 'B']) await store.jobs.create(jobRecord({ id, finishedAtMs: id === 'A' ? 1 : null }))
   const { treeHash: _treeHash, ...seen } = jobRecord()
   const add = (jobId: string, id: number, atMs: number) =>
-    store.events.append(jobId, { type: 'phase', id, atMs, job: { ...seen, commands: [], nodes: [] } })
+    store.events.append(jobId, { type: 'phase', id, atMs, job: { ...seen, commands: [], waitsFor: null, nodes: [] } })
   for (const id of [1, 2, 3, 4, 5]) await add('B', id, id)
   await add('A', 1, 899)
   await add('A', 2, 900)

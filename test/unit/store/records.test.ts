@@ -180,7 +180,7 @@ t.test('an assignment is known from its first chunk, and whole when it is packed
 t.test('a watcher resumes after the event it saw last', async (t) => {
   const store = await opened(t)
   const { treeHash: _treeHash, ...seen } = jobRecord({ id: 'A' })
-  const job = { ...seen, commands: [], nodes: [jobNode()] }
+  const job = { ...seen, commands: [], waitsFor: null, nodes: [jobNode()] }
   await store.jobs.create(jobRecord({ id: 'A' }))
   t.equal(await store.events.lastId('A'), 0)
   for (const id of [1, 4, 9]) await store.events.append('A', { type: id === 9 ? 'result' : 'phase', id, atMs: id, job })

@@ -1,0 +1,67 @@
+import { EngineError } from '../../base/errors.js'
+import { parseDurationMs, parseRatio } from '../../base/quantities.js'
+import { DAY_MS } from '../../base/units.js'
+import { commitKinds, conflictKinds, type JobPolicy, type TimeWindow } from '../../model/job.js'
+import { flag } from './flag.js'
+
+/** Flags of `engine publish` that say when and how it is made live. */
+export interface PolicyFlags {
+  readonly quorum?: string
+  readonly commit?: string
+  readonly timeout?: string
+  readonly onConflict?: string
+  readonly at?: string
+  readonly window?: string
+}
+
+const refuse = (text: string, why: string): never => {
+  throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: `"${text}"`, why })
+}
+
+const oneOf =
+  <T extends string>(names: readonly T[]) =>
+  (text: string): T =>
+    names.find((name) => name === text) ?? refuse(text, `it is one of ${names.join(', ')}`)
+
+/** Reads `HH:MM`. @returns the minute of the day. */
+function minuteOf(text: string, asked: string): number {
+  const [, hours, minutes] = /^(\d{1,2}):(\d{2})$/.exec(text.trim()) ?? []
+  const [hour, minute] = [Number(hours), Number(minutes)]
+  return hour < 24 && minute < 60 ? hour * 60 + minute : refuse(asked, 'write it like 01:00-05:00')
+}
+
+/** Reads `01:00-05:00`, over midnight too. */
+export function parseWindow(text: string): TimeWindow {
+  const [from = '', to = '', ...rest] = text.split('-')
+  const window = { fromMinute: minuteOf(from, text), toMinute: minuteOf(to, text) }
+  const isEmpty = rest.length > 0 || window.fromMinute === window.toMinute
+  return isEmpty ? refuse(text, 'write it like 01:00-05:00, from and to') : window
+}
+
+/**
+ * Reads `+30m`, `02:00` (the next time that it is) or `2026-12-01T02:00`; local time unless a zone is given.
+ * @returns milliseconds since 1970.
+ */
+export function parseTime(text: string, nowMs: number): number {
+  if (text.startsWith('+')) return nowMs + parseDurationMs(text.slice(1))
+  if (/^\d{1,2}:\d{2}$/.test(text)) {
+    const minute = minuteOf(text, text)
+    const time = new Date(nowMs).setHours(0, minute, 0, 0)
+    return time > nowMs ? time : new Date(time + DAY_MS).setHours(0, minute, 0, 0)
+  }
+  const time = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}/.test(text) ? new Date(text).getTime() : Number.NaN
+  return Number.isFinite(time) ? time : refuse(text, 'write it like 2026-12-01T02:00, 02:00 or +30m')
+}
+
+/** What the flags say; what is not said is left to the defaults. */
+export function policyFlags(flags: PolicyFlags, nowMs: number): Partial<JobPolicy> {
+  const { quorum, commit, timeout, onConflict, at, window } = flags
+  return {
+    ...(quorum === undefined ? {} : { quorum: quorum === 'all' ? 1 : flag('--quorum', quorum, parseRatio) }),
+    ...(commit === undefined ? {} : { commit: flag('--commit', commit, oneOf(commitKinds)) }),
+    ...(timeout === undefined ? {} : { deadlineMs: flag('--timeout', timeout, parseDurationMs) }),
+    ...(onConflict === undefined ? {} : { onConflict: flag('--on-conflict', onConflict, oneOf(conflictKinds)) }),
+    ...(at === undefined ? {} : { startAtMs: flag('--at', at, (text) => parseTime(text, nowMs)) }),
+    ...(window === undefined ? {} : { window: flag('--window', window, parseWindow) }),
+  }
+}

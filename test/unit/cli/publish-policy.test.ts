@@ -1,0 +1,35 @@
+// Goal: times, windows and kinds are read as they are written, everything else is refused. Method: a table each.
+import t from 'tap'
+import { parseTime, parseWindow, policyFlags } from '../../../src/cli/commands/publish-policy.js'
+
+const nowMs = new Date(2026, 10, 29, 12, 0).getTime()
+const refused = { code: 'ENGINE_ERR_INVALID_ARGUMENT' }
+
+t.test('a time is the next one that it says', async (t) => {
+  t.equal(parseTime('+30m', nowMs), nowMs + 1_800_000)
+  t.equal(parseTime('13:30', nowMs), new Date(2026, 10, 29, 13, 30).getTime())
+  t.equal(parseTime('12:00', nowMs), new Date(2026, 10, 30, 12, 0).getTime(), 'now is past')
+  t.equal(parseTime('2026-12-01T02:00', nowMs), new Date(2026, 11, 1, 2, 0).getTime())
+  t.equal(parseTime('2026-12-01T02:00Z', nowMs), Date.UTC(2026, 11, 1, 2, 0))
+  for (const text of ['', 'soon', '25:00', '12:60', '2026-12-01', '2026-13-01T02:00', '+', '+x']) {
+    t.throws(() => parseTime(text, nowMs), refused, text)
+  }
+})
+
+t.test('a window may go over midnight, and is never empty', async (t) => {
+  t.same(parseWindow('01:00-05:00'), { fromMinute: 60, toMinute: 300 })
+  t.same(parseWindow('23:00-1:30'), { fromMinute: 1380, toMinute: 90 })
+  for (const text of ['', '01:00', '01:00-01:00', '01:00-24:00', 'a-b', '1-2', '01:00-02:00-03:00', '-1:00-02:00']) {
+    t.throws(() => parseWindow(text), refused, text)
+  }
+})
+
+t.test('flags become a policy; what is not said is left out', async (t) => {
+  t.same(policyFlags({}, nowMs), {})
+  const flags = { quorum: 'all', commit: 'each', timeout: '10m', onConflict: 'supersede' }
+  const wanted = { quorum: 1, commit: 'each', deadlineMs: 600_000, onConflict: 'supersede' }
+  t.same(policyFlags(flags, nowMs), wanted)
+  for (const wrong of [{ commit: 'maybe' }, { onConflict: 'shout' }, { timeout: 'long' }, { quorum: 'most' }]) {
+    t.throws(() => policyFlags(wrong, nowMs), refused)
+  }
+})
