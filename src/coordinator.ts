@@ -48,6 +48,7 @@ import type { HistoryEntry } from './model/history.js'
 import type { CloudEvent } from './model/fleet-event.js'
 import type { CommandRequest, CommandView, JobRequest, JobView, Receipt } from './model/job.js'
 import type { DataListen, NodeView, PeerAddress } from './model/node.js'
+import type { NodeStateView } from './model/node-state.js'
 import type { SiteView } from './model/site.js'
 import type { VerifyRun } from './model/verification.js'
 import type { UploadLimits } from './uploads/index.js'
@@ -240,6 +241,11 @@ export class Coordinator implements JobsApi {
 
   nodes(): Promise<readonly NodeView[]> {
     return this.#parts.door.nodes()
+  }
+
+  /** Asks a node, now, where each command of the running jobs stands on it. */
+  queryNode(name: string): Promise<NodeStateView> {
+    return this.#parts.door.queryNode(name)
   }
 
   sites(): Promise<readonly SiteView[]> {

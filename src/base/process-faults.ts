@@ -135,6 +135,13 @@ export const processFaults = {
     'node {name} does not answer',
     'see `engine nodes` for how long already; start it again, then ask once more',
   ),
+  ENGINE_ERR_NODE_SILENT: row(
+    504,
+    7,
+    true,
+    'node {name} is connected and has not answered a query within {ms} ms',
+    'ask once more; if it stays silent, look at its log and restart it',
+  ),
   ENGINE_ERR_NODES_UNREAD: row(
     503,
     7,

@@ -187,6 +187,7 @@ function addQueries(program: Command, run: Run): void {
     .command('status')
     .description('each site: what is live, and on how many nodes')
     .option('-g, --group <name>', 'only sites of this group')
+    .option('--query <node>', 'ask this node, now, where each command of the running jobs stands on it')
     .action(run.command(async (context, _, flags) => (await import('./commands/fleet.js')).status(context, flags)))
   program
     .command('nodes')

@@ -10,6 +10,7 @@ import type { JobEvent } from '../model/event.js'
 import type { CloudEvent } from '../model/fleet-event.js'
 import type { CommandRequest, CommandView, JobRequest, JobView, Receipt } from '../model/job.js'
 import type { NodeView } from '../model/node.js'
+import type { NodeStateView } from '../model/node-state.js'
 import type { VerifyRun } from '../model/verification.js'
 import type { SiteView } from '../model/site.js'
 import type {
@@ -156,6 +157,11 @@ export class Client implements JobsApi {
 
   nodes(): Promise<readonly NodeView[]> {
     return this.#items('/v1/nodes')
+  }
+
+  /** Asks a node, now, where each command of the running jobs stands on it. */
+  queryNode(name: string): Promise<NodeStateView> {
+    return this.#get(`/v1/nodes/${encodeURIComponent(name)}/state`)
   }
 
   sites(): Promise<readonly SiteView[]> {

@@ -8,6 +8,7 @@ import type { JobEvent } from '../model/event.js'
 import type { CommandRequest, CommandView, JobPolicy, JobRequest, JobState, JobView, Receipt } from '../model/job.js'
 import type { NodeView } from '../model/node.js'
 import type { HoldRequest, ResumeRequest, SiteView } from '../model/site.js'
+import type { NodeStateView } from '../model/node-state.js'
 import type { CloudEvent } from '../model/fleet-event.js'
 import type { VerifyRun, VerifyRunRequest } from '../model/verification.js'
 import type { DeliveryView, WebhookRequest, WebhookView, WebhookWithSecret } from '../model/webhook.js'
@@ -89,6 +90,8 @@ export interface CoordinatorDoor {
   abortJob(id: string): Promise<JobView>
   receipts(jobId: string): Promise<readonly Receipt[]>
   nodes(): Promise<readonly NodeView[]>
+  /** @throws {EngineError} ENGINE_ERR_NODE_UNKNOWN, ENGINE_ERR_NODE_LOST, ENGINE_ERR_NODE_SILENT. */
+  queryNode(name: string): Promise<NodeStateView>
   sites(): Promise<readonly SiteView[]>
   /** @throws {EngineError} ENGINE_ERR_SITE_UNKNOWN, as resumeSite does. */
   holdSite(site: string, request: HoldRequest): Promise<SiteView>
@@ -280,6 +283,11 @@ export interface JobsApi {
   jobs(filter?: Partial<JobFilter>): Promise<readonly JobView[]>
   receipts(jobId: string): Promise<readonly Receipt[]>
   nodes(): Promise<readonly NodeView[]>
+  /**
+   * Asks a node, now, where each command of the running jobs stands on it.
+   * @throws {EngineError} ENGINE_ERR_NODE_UNKNOWN; ENGINE_ERR_NODE_LOST: it is away; ENGINE_ERR_NODE_SILENT.
+   */
+  queryNode(name: string): Promise<NodeStateView>
   sites(): Promise<readonly SiteView[]>
   /**
    * Holds sites on the releases that they serve: no job makes another one live, but rollbacks.

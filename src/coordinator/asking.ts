@@ -39,6 +39,7 @@ import type { Uploads } from '../uploads/index.js'
 import { nodeConnected } from './listening.js'
 import { LiveJob, toView } from './live-job.js'
 import { launch, startJobs } from './running.js'
+import { queryNode } from './querying.js'
 import { VerifyRuns } from './verify-runs.js'
 import { nodeViews, siteViews } from './views.js'
 import { inTurn, type World } from './world.js'
@@ -229,6 +230,8 @@ export class Door implements CoordinatorDoor {
   async nodes(): Promise<readonly NodeView[]> {
     return nodeViews(this.#world)
   }
+
+  queryNode: CoordinatorDoor['queryNode'] = (name) => queryNode(this.#world, name)
 
   sites(): Promise<readonly SiteView[]> {
     return siteViews(this.#world)

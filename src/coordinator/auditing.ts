@@ -206,6 +206,7 @@ export class AuditedDoor implements CoordinatorDoor {
   commands: CoordinatorDoor['commands'] = (jobId) => this.#door.commands(jobId)
   receipts: CoordinatorDoor['receipts'] = (jobId) => this.#door.receipts(jobId)
   nodes: CoordinatorDoor['nodes'] = () => this.#door.nodes()
+  queryNode: CoordinatorDoor['queryNode'] = (name) => this.#door.queryNode(name)
   sites: CoordinatorDoor['sites'] = () => this.#door.sites()
   audit: CoordinatorDoor['audit'] = (query) => this.#door.audit(query)
   history: CoordinatorDoor['history'] = (site, limit) => this.#door.history(site, limit)

@@ -35,6 +35,7 @@ export function nodeConnected(world: World, link: NodeLink, hello: Hello): NodeS
   const known = world.roster.admit(node, sites, world.clock.nowMs(), publicKey)
   known.lost()
   world.checks.lost(known.identity.id)
+  world.queries.lost(known.identity.id, node.name)
   known.link = link
   known.hooks = hello.hooks ?? []
   known.heard(world.clock)
@@ -149,6 +150,9 @@ function take(world: World, known: KnownNode, link: NodeLink, message: FromNode)
     case 'checked':
       world.checks.answer(known.identity.id, message)
       break
+    case 'state':
+      world.queries.answer(known.identity.id, message)
+      break
     case 'hello':
       break
   }
@@ -158,6 +162,7 @@ function closed(world: World, known: KnownNode, link: NodeLink): void {
   if (known.link !== link) return
   known.lost()
   world.checks.lost(known.identity.id)
+  world.queries.lost(known.identity.id, known.identity.name)
   world.log.info({ nodeId: known.identity.id, node: known.identity.name }, 'node disconnected')
   enqueue(world, known, 'a goodbye', () => world.store.nodes.setSeen(known.identity.id, known.lastSeenMs))
   for (const job of world.jobs.values()) job.bell.ring()

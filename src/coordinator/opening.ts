@@ -21,6 +21,7 @@ import { AuditLog } from './auditing.js'
 import type { UploadLimits } from '../uploads/index.js'
 import { WholePacking } from './catching-up.js'
 import { Checks } from './checking.js'
+import { Queries } from './querying.js'
 import { DurableOutbox } from './outbox.js'
 import { Roster } from './roster.js'
 import { ReceiptBook } from './receipt-book.js'
@@ -107,6 +108,7 @@ export async function openWorld(options: OpeningOptions, opened: OpenedWorld): P
     auditLog,
     wholes: new WholePacking(() => world),
     checks: new Checks(),
+    queries: new Queries(),
     sites: new Map(),
     jobs: new Map(),
     stale: [],

@@ -19,6 +19,7 @@ import type { KeptAssignment } from '../track/reconcile.js'
 import type { Transfers } from '../transfer/index.js'
 import type { AuditLog } from './auditing.js'
 import type { Checks } from './checking.js'
+import type { Queries } from './querying.js'
 import type { Uploads } from '../uploads/index.js'
 import type { LiveJob } from './live-job.js'
 import { patched, toView } from './live-job.js'
@@ -72,6 +73,7 @@ export interface World {
   readonly wholes: Wholes
   /** Questions to nodes that were not answered yet. */
   readonly checks: Checks
+  readonly queries: Queries
   /** Damage that a node reports is mended without being asked. */
   readonly repair: boolean
   readonly sites: Map<string, SiteState>

@@ -60,6 +60,8 @@ export class Commits {
   readonly #options: CommitsOptions
   /** By site: the newest command. */
   readonly #newest = new Map<string, Commit>()
+  /** Those being carried out, their hooks included. */
+  readonly #underWay = new Set<Commit>()
 
   constructor(options: CommitsOptions) {
     this.#options = options
@@ -72,14 +74,26 @@ export class Commits {
    */
   commit(command: Commit): Promise<void> {
     this.#newest.set(command.site, command)
-    return this.#options.turns.run(command.site, () => this.#commit(command))
+    return this.#inTurn(command)
+  }
+
+  /** Switches that are being carried out, with the hooks before and after them. */
+  get underWay(): ReadonlySet<Commit> {
+    return this.#underWay
+  }
+
+  #inTurn(command: Commit): Promise<void> {
+    return this.#options.turns.run(command.site, async () => {
+      this.#underWay.add(command)
+      await this.#commit(command).finally(() => this.#underWay.delete(command))
+    })
   }
 
   /** Goes on with a command that waited for its release, unless the site was told to switch to another one since. */
   async resume(command: Commit): Promise<void> {
     const { site, release } = command
     const newest = this.#newest.get(site) ?? command
-    if (newest.release === release) return this.#options.turns.run(site, () => this.#commit(command))
+    if (newest.release === release) return this.#inTurn(command)
     const what = `the switch to ${site}@${release}, overtaken by an order for release ${newest.release},`
     await this.#fail(command, command, new EngineError('ENGINE_ERR_CANCELLED', { what }))
   }

@@ -21,6 +21,7 @@ import { type Answered, failureOf, Reports } from './reports.js'
 import type { DataPlane } from './staging.js'
 import { Stagings } from './stagings.js'
 import { holdingsOf, type NodeState } from './state.js'
+import { commandsOf } from './state-answer.js'
 import { Turns } from './turns.js'
 import { verifyExecutor } from './verify-executor.js'
 import { VerifySchedule } from './verify-schedule.js'
@@ -62,7 +63,7 @@ export interface VerifySettings {
 }
 
 /** What is carried out, and takes its time. */
-type Command = Exclude<Order, { type: 'plan' | 'ack' | 'refuse-report' | 'check' }>
+type Command = Exclude<Order, { type: 'plan' | 'ack' | 'refuse-report' | 'check' | 'query' }>
 
 /** What an answer to an order is about. */
 function answeredOf(order: Exclude<Command, { type: 'discard' }>): Answered {
@@ -105,7 +106,8 @@ export class NodeCore {
   #stopLooking: Cancel | null = null
   #publicKey: Uint8Array = new Uint8Array()
   #told = ''
-  #busy = 0
+  /** Received and not answered. */
+  readonly #orders = new Set<Command>()
   readonly #joining = new Set<Joining>()
 
   constructor(options: NodeCoreOptions) {
@@ -254,7 +256,11 @@ export class NodeCore {
       this.#checks.check(order)
       return
     }
-    if (this.#busy >= COMMANDS_WAITING_MAX) {
+    if (order.type === 'query') {
+      this.#answerQuery(order.queryId)
+      return
+    }
+    if (this.#orders.size >= COMMANDS_WAITING_MAX) {
       this.#inBackground(this.#answerFailure(order, new EngineError('ENGINE_ERR_OVERLOADED', { what: 'commands' })))
       return
     }
@@ -262,11 +268,11 @@ export class NodeCore {
   }
 
   #answering(order: Command, run: () => Promise<void>): void {
-    this.#busy += 1
+    this.#orders.add(order)
     const work = run().catch((error: unknown) => this.#answerFailure(order, toEngineError(error)))
     this.#inBackground(
       work.finally(() => {
-        this.#busy -= 1
+        this.#orders.delete(order)
       }),
     )
   }
@@ -283,6 +289,21 @@ export class NodeCore {
   async #resume(commit: Commit): Promise<void> {
     await this.#stagings.settled(commit.site)
     return this.#commits.resume(commit)
+  }
+
+  /** At once, whatever else is under way: who asks waits for nothing but this. */
+  #answerQuery(queryId: string): void {
+    const { state } = this.#options.ledger
+    const orders = [...this.#orders].filter((order) => order.type !== 'discard')
+    const commands = commandsOf({
+      executed: state.executed.values(),
+      waiting: [...orders, ...this.#stagings.commitsWaiting, ...this.#executions.waiting],
+      staging: this.#stagings.underWay.flatMap(({ commands: told, bytesHave }) =>
+        told.map(({ jobId, number }) => ({ jobId, number, bytesHave })),
+      ),
+      atWork: this.#commits.underWay,
+    })
+    this.#channel?.send({ type: 'state', queryId, commands, sites: holdingsOf(state) })
   }
 
   /** What could not even be begun is answered too. */

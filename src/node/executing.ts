@@ -67,6 +67,11 @@ export class Executions {
     return this.#underWay
   }
 
+  /** Orders that wait for the one before them. */
+  get waiting(): readonly Execute[] {
+    return [...this.#waiting.values()].flat()
+  }
+
   /** Takes an order; settles when it is answered, or waits for the one before it. Failures are answers, not throws. */
   async execute(order: Execute): Promise<void> {
     const key = executedKey(order)

@@ -58,6 +58,11 @@ export class Staging {
     this.commands.push(command)
   }
 
+  /** Bytes of the assignment that are here, by the last look. */
+  get bytesHave(): number {
+    return this.#lastProgress?.bytesHave ?? 0
+  }
+
   get plan(): NodePlan {
     return this.#plan
   }

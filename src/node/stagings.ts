@@ -129,6 +129,16 @@ export class Stagings {
     this.#begin(new Staging(command))
   }
 
+  /** What is being fetched and written, with how much of it is there. */
+  get underWay(): readonly Staging[] {
+    return [...this.#active.values()]
+  }
+
+  /** Switches that wait for what is being staged. */
+  get commitsWaiting(): readonly Commit[] {
+    return this.underWay.flatMap(({ commits }) => commits)
+  }
+
   /** Settles when every stage command that came for a site is under way or answered. */
   settled(site: string): Promise<void> {
     return this.#options.turns.run(`stage ${site}`, async () => {})

@@ -18,6 +18,7 @@ import { type CloudEvent, matchesType } from '../../src/model/fleet-event.js'
 import type { CommandRequest, CommandView, JobRequest, JobState, JobView, Receipt } from '../../src/model/job.js'
 import type { NodeView } from '../../src/model/node.js'
 import type { HoldRequest, ResumeRequest, SiteView } from '../../src/model/site.js'
+import type { NodeStateView } from '../../src/model/node-state.js'
 import type { VerifyRun, VerifyRunRequest } from '../../src/model/verification.js'
 import { FakeWebhooks } from './fake-webhooks.js'
 import { jobCommands, publishRequests } from './records.js'
@@ -172,6 +173,12 @@ export class FakeDoor implements CoordinatorDoor {
         error: null,
       },
     ]
+  }
+
+  async queryNode(name: string): Promise<NodeStateView> {
+    if (name !== 'ams-1') throw new EngineError('ENGINE_ERR_NODE_SILENT', { name, ms: 3000 })
+    const command = { jobId: 'j1', site: 'www', number: 2, type: 'commit', state: 'in-progress', bytesHave: 0 } as const
+    return { nodeId: someNodeId, name, atMs: 1_700_000_000_000, tookMs: 4, commands: [command], sites: [] }
   }
 
   async nodes(): Promise<readonly NodeView[]> {

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import WebSocket from 'ws'
 import type { FromCoordinator, FromNode, Report } from '../../src/control/schema/channel.js'
 import type { JobError } from '../../src/model/job.js'
+import type { NodeCommand } from '../../src/model/node-state.js'
 import type { NodeSite, ReleaseRef } from '../../src/model/node.js'
 import { until } from './until.js'
 
@@ -21,6 +22,7 @@ export interface FakeNodeOptions {
   readonly onStage?: (stage: Stage) => Answer
   readonly onCommit?: (commit: Commit) => Answer
   readonly onExecute?: (execute: Execute) => Answer
+  readonly onQuery?: () => NodeCommand[] | 'ignore'
 }
 
 export class FakeNode {
@@ -30,6 +32,8 @@ export class FakeNode {
   onStage: (stage: Stage) => Answer
   onCommit: (commit: Commit) => Answer
   onExecute: (execute: Execute) => Answer
+  /** What it says that its commands are at; `ignore`: nothing at all. */
+  onQuery: () => NodeCommand[] | 'ignore'
   readonly #options: FakeNodeOptions
   #socket: WebSocket | null = null
   #reportId = 1
@@ -41,6 +45,7 @@ export class FakeNode {
     this.onStage = options.onStage ?? (() => 'do')
     this.onCommit = options.onCommit ?? (() => 'do')
     this.onExecute = options.onExecute ?? (() => 'do')
+    this.onQuery = options.onQuery ?? (() => [])
   }
 
   /** Connects, says hello, and waits for the first answer. */
@@ -110,7 +115,15 @@ export class FakeNode {
     this.heard.push(message)
     if (message.type === 'stage') this.#answer(message, this.onStage(message))
     if (message.type === 'commit') this.#answer(message, this.onCommit(message))
+    if (message.type === 'query') this.#answerQuery(message.queryId)
     if (message.type === 'execute') this.#answerExecute(message, this.onExecute(message))
+  }
+
+  #answerQuery(queryId: string): void {
+    const commands = this.onQuery()
+    if (commands === 'ignore') return
+    const sites = [...this.sites.values()].map(({ site, live, held }) => ({ site, live, held: [...held] }))
+    this.send({ type: 'state', queryId, commands, sites })
   }
 
   #answerExecute(about: Execute, answer: Answer): void {

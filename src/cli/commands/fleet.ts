@@ -1,7 +1,8 @@
 import { EngineError } from '../../base/errors.js'
-import { formatDuration } from '../../base/quantities.js'
+import { formatBytes, formatDuration } from '../../base/quantities.js'
 import type { HookArgument } from '../../model/hook.js'
 import type { NodeView } from '../../model/node.js'
+import type { NodeCommandView } from '../../model/node-state.js'
 import type { SiteView } from '../../model/site.js'
 import type { Context } from '../context.js'
 import { table } from '../output.js'
@@ -29,8 +30,36 @@ const whyNone = (all: readonly SiteView[], group: string | undefined): string =>
   return `no site in group ${group} (groups: ${groups.join(', ')})`
 }
 
+const commandRow = ({ jobId, site, number, type, state, bytesHave }: NodeCommandView): string[] => [
+  jobId,
+  site,
+  `${number} ${type}`,
+  state,
+  bytesHave === 0 ? '' : formatBytes(bytesHave),
+]
+
+/** `engine status --query NODE`: what the node itself says, now, of the commands of the running jobs. */
+async function query(context: Context, name: string): Promise<number> {
+  const answer = await (await context.connect()).queryNode(name)
+  if (context.output.json) context.output.data(answer)
+  else {
+    context.output.note(`${name} answered after ${formatDuration(answer.tookMs)}`)
+    if (answer.commands.length === 0) context.output.note('no running job is for it')
+    const head = ['JOB', 'SITE', 'COMMAND', 'STATE', 'HAS']
+    const rows = answer.commands.map(commandRow)
+    if (rows.length > 0) for (const line of table(head, rows, context.output.dataColumns)) context.output.print(line)
+  }
+  return 0
+}
+
+export interface StatusFlags {
+  readonly group?: string
+  readonly query?: string
+}
+
 /** `engine status`: each site, what should be live and on how many nodes it is. */
-export async function status(context: Context, flags: { readonly group?: string }): Promise<number> {
+export async function status(context: Context, flags: StatusFlags): Promise<number> {
+  if (flags.query !== undefined) return query(context, flags.query)
   const all = await (await context.connect()).sites()
   const items = flags.group === undefined ? all : all.filter((site) => site.group === flags.group)
   if (context.output.json) context.output.data({ items })

@@ -1,4 +1,5 @@
 import { nodeList } from '../schema/node.js'
+import { nodeParams, nodeStateView } from '../schema/node-state.js'
 import { siteList } from '../schema/site.js'
 import { type App, problemAnswer, type RouteContext } from './context.js'
 
@@ -14,6 +15,18 @@ export function nodeRoutes(app: App, { door }: RouteContext): void {
       response: { 200: nodeList, ...problemAnswer },
     },
     handler: async (_request, reply) => reply.send({ items: await door.nodes() }),
+  })
+  app.route({
+    method: 'GET',
+    url: '/v1/nodes/:name/state',
+    schema: {
+      operationId: 'queryNode',
+      summary: 'Ask a node where each command of the running jobs stands on it',
+      tags: ['nodes'],
+      params: nodeParams,
+      response: { 200: nodeStateView, ...problemAnswer },
+    },
+    handler: async (request, reply) => reply.send(await door.queryNode(request.params.name)),
   })
   app.route({
     method: 'GET',

@@ -1,6 +1,7 @@
 // The node channel: one WebSocket a node at /v1/channel, one JSON object a text message.
 // In: what a node or the coordinator received. Out: the same, checked. Never: a decision.
 import { z } from 'zod'
+import { NODE_STATE_COMMANDS_MAX } from '../../base/ending-limits.js'
 import {
   ID_CHARS_MAX,
   CHUNK_BYTES_MAX,
@@ -17,7 +18,7 @@ import {
   STRAND_COUNT_MAX,
   TICKET_CHARS_MAX,
 } from '../../base/limits.js'
-import { commandTypes } from '../../model/job.js'
+import { commandStates, commandTypes } from '../../model/job.js'
 import { hookInfo } from './hook.js'
 import { commandNumber, runHook, verify } from './command.js'
 import { damagedRelease, releaseRef } from './node.js'
@@ -111,7 +112,24 @@ export const checked = z.object({
   error: channelError.nullable(),
 })
 
-export const fromNode = z.discriminatedUnion('type', [hello, report, progress, holdings, drift, checked])
+/** Where the commands that a node was told stand, and what it holds: the answer to a `query`. */
+export const state = z.object({
+  type: z.literal('state'),
+  queryId: z.string().max(ID_CHARS_MAX),
+  commands: z
+    .array(
+      z.object({
+        jobId: z.string().max(ID_CHARS_MAX),
+        number: commandNumber,
+        state: z.enum(commandStates),
+        bytesHave: count,
+      }),
+    )
+    .max(NODE_STATE_COMMANDS_MAX),
+  sites: z.array(nodeSite).max(NODE_SITES_MAX),
+})
+
+export const fromNode = z.discriminatedUnion('type', [hello, report, progress, holdings, drift, checked, state])
 
 export const welcome = z.object({
   type: z.literal('welcome'),
@@ -176,6 +194,8 @@ export const check = z.object({
   site: name,
   ...verify.omit({ type: true }).shape,
 })
+/** Say at once where your commands stand: answered by `state`, if the connection lasts. */
+export const query = z.object({ type: z.literal('query'), queryId: z.string().max(ID_CHARS_MAX) })
 /** Drop what was fetched or staged for this assignment; what is live stays. */
 export const discard = z.object({ type: z.literal('discard'), assignmentId: identity, site: name, release })
 export const ack = z.object({ type: z.literal('ack'), reportId: z.number().int().min(1) })
@@ -195,6 +215,7 @@ export const fromCoordinator = z.discriminatedUnion('type', [
   commit,
   execute,
   check,
+  query,
   discard,
   ack,
   refuseReport,
@@ -211,4 +232,6 @@ export type Execute = z.infer<typeof execute>
 export type Check = z.infer<typeof check>
 export type Checked = z.infer<typeof checked>
 export type Drift = z.infer<typeof drift>
+export type State = z.infer<typeof state>
+export type Query = z.infer<typeof query>
 export type Discard = z.infer<typeof discard>

@@ -15,7 +15,7 @@ export const damagedRelease: z.ZodType<DamagedRelease> = named(
   }),
 )
 
-const nodeSite: z.ZodType<NodeSite> = named(
+export const nodeSite: z.ZodType<NodeSite> = named(
   'NodeSite',
   z.object({
     site: name,

@@ -64,6 +64,9 @@ t.test('every query of the coordinator has its route', async (t) => {
   t.equal((await app.inject('/v1/jobs/j1/receipts')).json().items[0].nodeId, someNodeId)
   t.strictSame((await app.inject('/v1/nodes')).json().items, await door.nodes())
   t.strictSame((await app.inject('/v1/sites')).json().items, await door.sites())
+  t.strictSame((await app.inject('/v1/nodes/ams-1/state')).json(), await door.queryNode('ams-1'))
+  t.match((await app.inject('/v1/nodes/ams-2/state')).json(), { status: 504, code: 'ENGINE_ERR_NODE_SILENT' })
+  t.equal((await app.inject('/v1/nodes/..%2Fx/state')).statusCode, 400)
   t.strictSame((await app.inject('/v1/version')).json(), door.version())
   t.equal((await app.inject({ method: 'POST', url: '/v1/jobs/j1/commit' })).statusCode, 202)
   t.equal((await app.inject({ method: 'POST', url: '/v1/jobs/j1/abort' })).json().state, 'aborted')
@@ -265,6 +268,7 @@ t.test('the OpenAPI document describes every route, and every reference in it le
     'pingWebhook',
     'putBlob',
     'putContent',
+    'queryNode',
     'ready',
     'receipts',
     'removeWebhook',

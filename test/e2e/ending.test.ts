@@ -1,0 +1,69 @@
+// Goal: the client may leave once a job is to end; who has not done what it asks is asked, waited for and mended, and
+// all of it is on record. Method: real processes; a node whose hook before the switch takes as long as a file is there.
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import t from 'tap'
+import type { NodeStateView } from '../../src/model/node-state.js'
+import { Fleet } from '../support/fleet.js'
+import { until } from '../support/until.js'
+
+const directory = await mkdtemp(`${tmpdir()}/distributary-ending-`)
+const staging = `${directory}/staging`
+const config = `
+node:
+  hooks:
+    check:
+      command: [sh, check.sh]
+      on: before-commit
+      cwd: ${directory}
+`
+await writeFile(`${directory}/n1.yaml`, config)
+await writeFile(`${directory}/check.sh`, 'while test -e slow; do sleep 0.1; done\n')
+const fleet = await Fleet.start(directory, 2)
+t.teardown(async () => {
+  await rm(`${directory}/slow`, { force: true })
+  await fleet.stopAll()
+  await rm(directory, { recursive: true, force: true })
+})
+
+const publish = async (text: string, ...more: readonly string[]): Promise<string> => {
+  await mkdir(staging, { recursive: true })
+  await writeFile(`${staging}/index.html`, text)
+  const { code, stdout, stderr } = await fleet.engine(
+    ...['publish', staging, '--site', 'www', '--group', 'edge', '--detach', ...more],
+  )
+  if (code !== 0) throw new Error(stderr)
+  return stdout.trim()
+}
+
+const slow = (): Promise<void> => writeFile(`${directory}/slow`, '')
+const hurry = (): Promise<void> => rm(`${directory}/slow`)
+
+/** What a node says of the commands of a job, in the order of their numbers. */
+const saidBy = async (node: string, jobId: string): Promise<readonly string[]> => {
+  const { stdout } = await fleet.engine('status', '--query', node, '--json')
+  const { commands = [] } = JSON.parse(stdout) as Partial<NodeStateView>
+  return commands.filter((each) => each.jobId === jobId).map(({ state }) => state)
+}
+
+t.test('a node says itself, when it is asked, what it is at; one that is away is told of as such', async (t) => {
+  await slow()
+  const id = await publish('one\n')
+  await until('its hook runs', async () => (await saidBy('n1', id))[1] === 'in-progress')
+  t.same(await saidBy('n1', id), ['completed', 'in-progress', 'new'])
+  t.same(await saidBy('n2', id), ['completed', 'completed', 'new'])
+  const { code, stdout } = await fleet.engine('status', '--query', 'n1')
+  t.equal(code, 0)
+  t.match(stdout, /JOB +SITE +COMMAND +STATE +HAS\n.* www +1 publish +completed\n.* www +2 commit +in-progress/)
+  await hurry()
+  await until('it is over', async () => (await saidBy('n1', id)).length === 0)
+  await fleet.stop('n2', 'SIGKILL')
+  const away = await until('it is missed', async () => {
+    const answer = await fleet.engine('status', '--query', 'n2')
+    return answer.code !== 0 && answer
+  })
+  t.equal(away.code, 7)
+  t.match(away.stderr, /ENGINE_ERR_NODE_LOST|node n2 does not answer/)
+  fleet.startNode('n2')
+  await fleet.online(2)
+})
