@@ -294,11 +294,12 @@ export class NodeCore {
   /** At once, whatever else is under way: who asks waits for nothing but this. */
   #answerQuery(queryId: string): void {
     const { state } = this.#options.ledger
+    const { underWay } = this.#stagings
     const orders = [...this.#orders].filter((order) => order.type !== 'discard')
     const commands = commandsOf({
       executed: state.executed.values(),
-      waiting: [...orders, ...this.#stagings.commitsWaiting, ...this.#executions.waiting],
-      staging: this.#stagings.underWay.flatMap(({ commands: told, bytesHave }) =>
+      waiting: [...orders, ...underWay.flatMap(({ commits }) => commits), ...this.#executions.waiting],
+      staging: underWay.flatMap(({ commands: told, bytesHave }) =>
         told.map(({ jobId, number }) => ({ jobId, number, bytesHave })),
       ),
       atWork: this.#commits.underWay,

@@ -134,11 +134,6 @@ export class Stagings {
     return [...this.#active.values()]
   }
 
-  /** Switches that wait for what is being staged. */
-  get commitsWaiting(): readonly Commit[] {
-    return this.underWay.flatMap(({ commits }) => commits)
-  }
-
   /** Settles when every stage command that came for a site is under way or answered. */
   settled(site: string): Promise<void> {
     return this.#options.turns.run(`stage ${site}`, async () => {})

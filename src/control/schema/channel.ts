@@ -233,5 +233,4 @@ export type Check = z.infer<typeof check>
 export type Checked = z.infer<typeof checked>
 export type Drift = z.infer<typeof drift>
 export type State = z.infer<typeof state>
-export type Query = z.infer<typeof query>
 export type Discard = z.infer<typeof discard>
