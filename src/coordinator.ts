@@ -43,6 +43,7 @@ import { recover } from './coordinator/recovering.js'
 import { launch, startJobs } from './coordinator/running.js'
 import { Ticking } from './coordinator/ticking.js'
 import type { World } from './coordinator/world.js'
+import type { AccountEvent } from './model/account.js'
 import type { AuditPage } from './model/audit.js'
 import type { HistoryEntry } from './model/history.js'
 import type { CloudEvent } from './model/fleet-event.js'
@@ -237,6 +238,10 @@ export class Coordinator implements JobsApi {
     const { door, world } = this.#parts
     const run = await door.createVerification(verifyRequestOf(options))
     return finished(run, (id) => door.getVerification(id), world.clock, options.signal ?? world.closing)
+  }
+
+  explain(jobId: string): Promise<readonly AccountEvent[]> {
+    return this.#parts.door.explain(jobId)
   }
 
   nodes(): Promise<readonly NodeView[]> {

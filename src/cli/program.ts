@@ -115,6 +115,9 @@ function addPublishing(program: Command, run: Run): void {
     .option('--upload', 'send the content from this machine (usual for a coordinator that is not on it)')
     .option('--no-upload', 'the directory is on the coordinator’s machine')
     .option('--name <name>', 'what the bytes of standard input (-) are called in the site')
+    .option('--period <time>', 'before its end, ask nodes that have not reported this often (10s)')
+    .option('--callback <url>', 'have the end of the job told there, as a webhook is')
+    .option('--callback-secret-file <path>', 'file with the secret that signs it (whsec_…)')
     .option('--detach', 'print the job’s id and return')
     .option('--exit-code-on-noop', 'exit with 9 when nothing has changed')
     .action(
@@ -216,6 +219,11 @@ function addQueries(program: Command, run: Run): void {
         (await import('./commands/receipts.js')).receipts(context, job ?? '', flags),
       ),
     )
+  program
+    .command('explain')
+    .description('how a job came to its end: who was waited for, asked, mended, left behind, and why')
+    .argument('<job>', 'id of the job')
+    .action(run.command(async (context, [job]) => (await import('./commands/explain.js')).explain(context, job ?? '')))
   program
     .command('doctor')
     .description('try what the engine needs of this machine')

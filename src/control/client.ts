@@ -4,6 +4,7 @@
 import { type Clock, systemClock } from '../base/clock.js'
 import { EngineError } from '../base/errors.js'
 import { AUDIT_PAGE_DEFAULT, JOB_PAGE_DEFAULT, REQUEST_TIMEOUT_MS, STREAM_OUTAGE_MS_MAX } from '../base/limits.js'
+import type { AccountEvent } from '../model/account.js'
 import type { AuditPage } from '../model/audit.js'
 import type { HistoryEntry } from '../model/history.js'
 import type { JobEvent } from '../model/event.js'
@@ -153,6 +154,11 @@ export class Client implements JobsApi {
 
   receipts(jobId: string): Promise<readonly Receipt[]> {
     return this.#items(`/v1/jobs/${encodeURIComponent(jobId)}/receipts`)
+  }
+
+  /** How a job came to its end: every wait, query, answer and repair with its reason, oldest first. */
+  explain(jobId: string): Promise<readonly AccountEvent[]> {
+    return this.#items(`/v1/jobs/${encodeURIComponent(jobId)}/explain`)
   }
 
   nodes(): Promise<readonly NodeView[]> {

@@ -1,6 +1,7 @@
 // In: nothing; these are the doors between the control plane and what it serves.
 // Out: what routes and the node channel ask of a coordinator, and what its callers are given.
 // Never: code that runs; an implementation lives with the coordinator or with the client.
+import type { AccountEvent } from '../model/account.js'
 import type { AuditPage } from '../model/audit.js'
 import type { HistoryEntry } from '../model/history.js'
 import type { Readable } from 'node:stream'
@@ -11,7 +12,7 @@ import type { HoldRequest, ResumeRequest, SiteView } from '../model/site.js'
 import type { NodeStateView } from '../model/node-state.js'
 import type { CloudEvent } from '../model/fleet-event.js'
 import type { VerifyRun, VerifyRunRequest } from '../model/verification.js'
-import type { DeliveryView, WebhookRequest, WebhookView, WebhookWithSecret } from '../model/webhook.js'
+import type { Callback, DeliveryView, WebhookRequest, WebhookView, WebhookWithSecret } from '../model/webhook.js'
 import type { BlobBody, BlobView, MissingPage, UploadEvent, UploadView } from '../model/upload.js'
 import type { FromCoordinator, FromNode, Hello } from './schema/channel.js'
 
@@ -89,6 +90,8 @@ export interface CoordinatorDoor {
   commitJob(id: string): Promise<JobView>
   abortJob(id: string): Promise<JobView>
   receipts(jobId: string): Promise<readonly Receipt[]>
+  /** How a job came to its end, oldest first. */
+  explain(jobId: string): Promise<readonly AccountEvent[]>
   nodes(): Promise<readonly NodeView[]>
   /** @throws {EngineError} ENGINE_ERR_NODE_UNKNOWN, ENGINE_ERR_NODE_LOST, ENGINE_ERR_NODE_SILENT. */
   queryNode(name: string): Promise<NodeStateView>
@@ -174,6 +177,8 @@ export interface OpenOptions extends Partial<JobPolicy> {
   readonly reason?: string
   /** The first commands. */
   readonly commands?: readonly CommandRequest[]
+  /** Where its end is told, though nobody waits for it here. */
+  readonly callback?: Callback
   /** Asked again with the same key, also after a restart, it is the same job. */
   readonly idempotencyKey?: string
   /** Stops asking and, when the job was made, asks for its abort. */
@@ -282,6 +287,8 @@ export interface JobsApi {
   job(jobId: string): Promise<JobView>
   jobs(filter?: Partial<JobFilter>): Promise<readonly JobView[]>
   receipts(jobId: string): Promise<readonly Receipt[]>
+  /** How a job came to its end: every wait, query, answer and repair with its reason, oldest first. */
+  explain(jobId: string): Promise<readonly AccountEvent[]>
   nodes(): Promise<readonly NodeView[]>
   /**
    * Asks a node, now, where each command of the running jobs stands on it.

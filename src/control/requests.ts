@@ -13,7 +13,7 @@ const defaultPolicy: JobPolicy = {
 /** The policy of a job: what its options say, defaults for the rest. */
 export function policyOf(options: Partial<JobPolicy>): JobPolicy {
   const { maxDeleteRatio, allowEmpty, quorum, strategy } = { ...defaultPolicy, ...options }
-  const { commit, deadlineMs, onConflict, startAtMs, window } = options
+  const { commit, deadlineMs, onConflict, startAtMs, window, periodMs, repair } = options
   return {
     ...{ maxDeleteRatio, allowEmpty, quorum, strategy },
     ...(commit === undefined ? {} : { commit }),
@@ -21,12 +21,14 @@ export function policyOf(options: Partial<JobPolicy>): JobPolicy {
     ...(onConflict === undefined ? {} : { onConflict }),
     ...(startAtMs === undefined ? {} : { startAtMs }),
     ...(window === undefined ? {} : { window }),
+    ...(periodMs === undefined ? {} : { periodMs }),
+    ...(repair === undefined ? {} : { repair }),
   }
 }
 
 /** The request that opens a job. */
 export function openRequest(options: OpenOptions): JobRequest {
-  const { site, group, only, reason, commands } = options
+  const { site, group, only, reason, commands, callback } = options
   return {
     site,
     group: group ?? null,
@@ -34,6 +36,7 @@ export function openRequest(options: OpenOptions): JobRequest {
     reason: reason ?? null,
     policy: policyOf(options),
     commands: commands ?? [],
+    ...(callback === undefined ? {} : { callback }),
   }
 }
 

@@ -4,6 +4,7 @@ import type { z } from 'zod'
 import { EngineError } from '../base/errors.js'
 import type { JobEvent } from '../model/event.js'
 import type { CommandRequest, JobCommand, JobRequest } from '../model/job.js'
+import type { Callback } from '../model/webhook.js'
 import type { JobRecord } from '../store/jobs.js'
 import type { SiteRecord } from '../store/sites.js'
 import type { Audience } from './audience.js'
@@ -98,8 +99,14 @@ export function checkReason(reason: string | null, commands: readonly CommandReq
 
 const isOnNodes = (request: CommandRequest): boolean => isEffect(request) || request.type === 'end-job'
 
-/** Writes an accepted job, its commands, its first event and the site that it is for, in one step. */
-export function keep(world: World, job: LiveJob, event: JobEvent, answered: Answered | null): Promise<SiteRecord> {
+/** Writes an accepted job, its commands, its first event, its site and whom its end is told, in one step. */
+export function keep(
+  world: World,
+  job: LiveJob,
+  event: JobEvent,
+  answered: Answered | null,
+  callback: Callback | null,
+): Promise<SiteRecord> {
   const { site, group, only, createdAtMs } = job.record
   const makesSite = job.commands.some(({ request }) => request.type === 'publish') || job.commands.length === 0
   return world.store.transaction(async ({ sites, ...tables }) => {
@@ -112,6 +119,7 @@ export function keep(world: World, job: LiveJob, event: JobEvent, answered: Answ
     await tables.commands.add(job.id, job.commands)
     await tables.jobNodes.put(job.id, job.parts)
     await tables.events.append(job.id, event)
+    if (callback !== null) await world.announcing.outbox.enqueueFor({ sites, ...tables }, job, callback)
     await world.announcing.announceJob({ sites, ...tables }, 'queued', event.job, createdAtMs)
     if (answered !== null) await tables.answers.put(answered.key, { ...answered, jobId: job.id }, createdAtMs)
     return known

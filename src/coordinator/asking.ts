@@ -8,6 +8,7 @@ import { verifyRunRequest } from '../control/schema/verification.js'
 import { checkCommands } from '../jobs/commands.js'
 import { checkAbort, checkCommit, checkOpen } from '../jobs/job.js'
 import { checkQueue, type QueueMember } from '../jobs/queue.js'
+import type { AccountEvent } from '../model/account.js'
 import { type AuditPage, pageOf } from '../model/audit.js'
 import type { JobEvent } from '../model/event.js'
 import type { CloudEvent } from '../model/fleet-event.js'
@@ -95,7 +96,7 @@ export class Door implements CoordinatorDoor {
     const job = new LiveJob(record, { commands, parts }, world.clock.monotonicMs())
     await world.watching.begin(job.id, true)
     const event: JobEvent = { type: 'phase', id: world.watching.nextId(job.id), atMs, job: job.view }
-    const siteRecord = await keep(world, job, event, answered).catch((error: unknown) => {
+    const siteRecord = await keep(world, job, event, answered, request.callback ?? null).catch((error: unknown) => {
       world.watching.end(job.id)
       throw error
     })
@@ -225,6 +226,11 @@ export class Door implements CoordinatorDoor {
   async receipts(jobId: string): Promise<readonly Receipt[]> {
     await this.#world.store.jobs.require(jobId)
     return this.#world.store.receipts.list(jobId)
+  }
+
+  async explain(jobId: string): Promise<readonly AccountEvent[]> {
+    await this.#world.store.jobs.require(jobId)
+    return this.#world.store.accounts.list(jobId)
   }
 
   async nodes(): Promise<readonly NodeView[]> {

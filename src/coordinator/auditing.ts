@@ -13,6 +13,7 @@ import type { Signer } from '../base/signing.js'
 import { wellFormed } from '../base/text.js'
 import type { CoordinatorDoor, UploadsDoor, WebhooksApi } from '../control/door.js'
 import { type AuditEntry, type AuditRequest, signedHead, truncation } from '../model/audit.js'
+import type { JobRequest } from '../model/job.js'
 import type { Audit, AuditCall } from '../store/audit.js'
 import type { Store } from '../store/store.js'
 import { AuditedWebhooks } from './audited-webhooks.js'
@@ -164,7 +165,11 @@ export class AuditedDoor implements CoordinatorDoor {
 
   createJob: CoordinatorDoor['createJob'] = (request, key) =>
     this.#audited(
-      { action: 'createJob', subject: `site ${request.site}`, request: summaryOf(request) },
+      {
+        action: 'createJob',
+        subject: `site ${request.site}`,
+        request: summaryOf({ ...request, callback: originOf(request.callback) }),
+      },
       () => this.#door.createJob(request, key),
       (job) => job.id,
     )
@@ -205,6 +210,7 @@ export class AuditedDoor implements CoordinatorDoor {
   listJobs: CoordinatorDoor['listJobs'] = (filter) => this.#door.listJobs(filter)
   commands: CoordinatorDoor['commands'] = (jobId) => this.#door.commands(jobId)
   receipts: CoordinatorDoor['receipts'] = (jobId) => this.#door.receipts(jobId)
+  explain: CoordinatorDoor['explain'] = (jobId) => this.#door.explain(jobId)
   nodes: CoordinatorDoor['nodes'] = () => this.#door.nodes()
   queryNode: CoordinatorDoor['queryNode'] = (name) => this.#door.queryNode(name)
   sites: CoordinatorDoor['sites'] = () => this.#door.sites()
@@ -252,6 +258,12 @@ export class AuditedDoor implements CoordinatorDoor {
   ): Promise<T> {
     return this.#log.around({ ...call, actor: this.#actor }, work, resultOf)
   }
+}
+
+/** Of a callback only where it is: paths and queries of such addresses are often secrets themselves. */
+function originOf(callback: JobRequest['callback']): string | null {
+  const url = callback?.url
+  return typeof url === 'string' && URL.canParse(url) ? new URL(url).origin : null
 }
 
 /** What was asked without its depth: `policy.quorum: 1`. What says nothing (null) is left out, as is any secret. */

@@ -5,6 +5,7 @@ import { checkHold } from '../jobs/hold.js'
 import type { JobCommand, JobError } from '../model/job.js'
 import type { CommandPatch } from '../store/commands.js'
 import { markBehind, type NodePart } from '../track/fold.js'
+import { accountPolicyOf } from './accounting.js'
 import { giveUpSilent } from './distributing.js'
 import type { LiveJob } from './live-job.js'
 import { steerSite } from './steering.js'
@@ -57,6 +58,7 @@ export async function settle(world: World, job: LiveJob): Promise<void> {
     giveUpSilent(world, job, pending)
     giveUpLate(world, job, pending)
     if (!job.parts.some((part) => ids.has(part.nodeId) && isPending(part))) break
+    if (endsNext(job) && world.clock.monotonicMs() - job.waitingSinceMs >= accountPolicyOf(job).periodMs) break
     await job.bell.wait(world.closing)
   }
 }
@@ -68,6 +70,9 @@ function giveUpLate(world: World, job: LiveJob, pending: readonly NodePart[]): v
   const why = 'the time of the job was over before it was live there'
   for (const part of pending) job.setPart(markBehind(part, why), world.clock.monotonicMs())
 }
+/** Nothing but its end is asked of the job after this: who is not there yet is asked and waited for then. */
+const endsNext = ({ commands }: LiveJob): boolean =>
+  commands.find(({ state }) => state === 'new')?.request.type === 'end-job'
 
 function isPending({ state }: NodePart): boolean {
   return state !== 'live' && state !== 'behind' && state !== 'failed'

@@ -2,6 +2,7 @@ import { EngineError, toEngineError } from '../base/errors.js'
 import { STALE_ASSIGNMENTS_MAX } from '../base/limits.js'
 import { formatNames } from '../base/quantities.js'
 import type { JobCommand, JobError, JobState } from '../model/job.js'
+import { accountForAll } from './accounting.js'
 import { leftBehind } from './committing.js'
 import { isEffect } from './executing.js'
 import { partOf } from '../track/commands.js'
@@ -15,10 +16,13 @@ import { activeJob, advance, inBackground, ownRelease, refreshSite, type World }
 const undecided: ReadonlySet<JobState> = new Set(['packing', 'distributing', 'staged'])
 
 /**
- * Ends a job with its last command. What nodes have not done by now they do when they return.
+ * Ends a job with its last command, once every node is accounted for. What nodes that are left behind have not done
+ * they do when they return.
  * @param error  what failed on some nodes after others were switched.
  */
 export async function finish(world: World, job: LiveJob, last: JobCommand, error?: EngineError): Promise<void> {
+  // What failed after others were switched ends it at once: it was waited for when it was asked.
+  const words = error === undefined ? await accountForAll(world, job, last.number) : []
   const atMs = world.clock.nowMs()
   const behind = leftBehind(job) ?? (await notExecuted(world, job))
   const state = error === undefined ? ('completed' as const) : ('failed' as const)
@@ -27,10 +31,15 @@ export async function finish(world: World, job: LiveJob, last: JobCommand, error
     number: last.number,
     state,
     error: outcome,
-    startedAtMs: last.startedAtMs ?? atMs,
+    startedAtMs: job.next?.startedAtMs ?? atMs,
     finishedAtMs: atMs,
   }
-  await advance(world, job, { type: 'finished', error: outcome ?? behind }, { commands: [change] })
+  await advance(
+    world,
+    job,
+    { type: 'finished', error: outcome ?? behind },
+    { commands: [change], write: (tables) => tables.accounts.add(job.id, words) },
+  )
 }
 
 /** The first command that some nodes were away for; null: all have answered for all of them. */

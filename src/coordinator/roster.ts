@@ -27,7 +27,8 @@ export interface UnderWay {
 /** One node and one site: what it is at, and what went wrong last. */
 export class SiteTask {
   underWay: UnderWay | null = null
-  failure: (LastFailure & { readonly attempts: number; readonly error: JobError }) | null = null
+  /** `atMs` by the clock that never goes back. */
+  failure: (LastFailure & { readonly attempts: number; readonly error: JobError; readonly atMs: number }) | null = null
   /** A difference failed in a way that the whole may not. */
   wholeOnly = false
   /** The last damage it told of, as long as it has it. */
@@ -40,7 +41,15 @@ export class SiteTask {
     const again = this.failure !== null && this.failure.release.release === release.release
     const attempts = again ? (this.failure?.attempts ?? 0) + 1 : 1
     const waitMs = Math.min(RETRY_FIRST_MS * 2 ** (attempts - 1), RETRY_MS_MAX)
-    this.failure = { release, message: error.message, error, retryable, attempts, retryAtMs: nowMs + waitMs }
+    this.failure = {
+      release,
+      message: error.message,
+      error,
+      retryable,
+      attempts,
+      retryAtMs: nowMs + waitMs,
+      atMs: nowMs,
+    }
     this.underWay = null
   }
 

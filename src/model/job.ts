@@ -1,4 +1,6 @@
+import type { RepairPolicy } from './account.js'
 import type { StrategyName } from './plan.js'
+import type { Callback } from './webhook.js'
 
 /** `open` has its site and waits for commands, `staged` for a commit; the last four are final. */
 export const jobStates = [
@@ -113,6 +115,10 @@ export interface JobPolicy {
   readonly startAtMs?: number | undefined
   /** It starts within it, by the coordinator's local time; absent: whenever. */
   readonly window?: TimeWindow | undefined
+  /** Before its end, who has not reported is asked this often; absent: END_PERIOD_MS_DEFAULT. */
+  readonly periodMs?: number | undefined
+  /** What is tried then for who errs or is silent; absent: all of it, each once. */
+  readonly repair?: RepairPolicy | undefined
 }
 
 /** What a client opens a job with. */
@@ -126,6 +132,8 @@ export interface JobRequest {
   readonly policy: JobPolicy
   /** The first commands; more may follow until `end-job`. */
   readonly commands: readonly CommandRequest[]
+  /** Where its end is told; it is in no view of the job. Absent or null: nowhere. */
+  readonly callback?: Callback | null | undefined
 }
 
 /** What a publish changes, counted by the scan. */

@@ -18,6 +18,7 @@ import { commands } from './migrations/0003-commands.js'
 import { audit } from './migrations/0004-audit.js'
 import { webhooks } from './migrations/0005-webhooks.js'
 import { policies } from './migrations/0006-policies.js'
+import { accounts } from './migrations/0007-accounts.js'
 import type { Schema } from './schema.js'
 
 /** In order; a migration that was released is never edited. */
@@ -28,6 +29,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '0004-audit': audit,
   '0005-webhooks': webhooks,
   '0006-policies': policies,
+  '0007-accounts': accounts,
 }
 
 /** Says what an error of SQLite means to the operator. */

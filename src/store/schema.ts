@@ -227,7 +227,18 @@ interface StandingsTable {
   release: number | null
 }
 
+interface AccountsTable {
+  id: Generated<number>
+  job_id: string
+  at_ms: number
+  kind: string
+  node: string | null
+  reason: string
+  rung: string | null
+}
+
 export interface Schema {
+  accounts: AccountsTable
   meta: MetaTable
   sites: SitesTable
   releases: ReleasesTable

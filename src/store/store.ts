@@ -4,6 +4,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks'
 import type { Kysely } from 'kysely'
 import { EngineError } from '../base/errors.js'
+import { Accounts } from './accounts.js'
 import { Answers } from './answers.js'
 import { Assignments } from './assignments.js'
 import { Audit } from './audit.js'
@@ -33,6 +34,7 @@ export interface Tables {
   readonly jobs: Jobs
   readonly commands: Commands
   readonly answers: Answers
+  readonly accounts: Accounts
   readonly jobNodes: JobNodes
   readonly receipts: Receipts
   readonly nodes: Nodes
@@ -54,6 +56,7 @@ function tablesOver(db: Queries): Tables {
     jobs: new Jobs(db),
     commands: new Commands(db),
     answers: new Answers(db),
+    accounts: new Accounts(db),
     jobNodes: new JobNodes(db),
     receipts: new Receipts(db),
     nodes: new Nodes(db),
@@ -75,6 +78,7 @@ export class Store implements Tables {
   readonly jobs: Jobs
   readonly commands: Commands
   readonly answers: Answers
+  readonly accounts: Accounts
   readonly jobNodes: JobNodes
   readonly receipts: Receipts
   readonly nodes: Nodes
@@ -99,6 +103,7 @@ export class Store implements Tables {
     this.jobs = tables.jobs
     this.commands = tables.commands
     this.answers = tables.answers
+    this.accounts = tables.accounts
     this.jobNodes = tables.jobNodes
     this.receipts = tables.receipts
     this.nodes = tables.nodes

@@ -1,6 +1,7 @@
 // Goal: the client may leave once a job is to end; who has not done what it asks is asked, waited for and mended, and
 // all of it is on record. Method: real processes; a node whose hook before the switch takes as long as a file is there.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import t from 'tap'
 import type { NodeStateView } from '../../src/model/node-state.js'
@@ -18,6 +19,7 @@ node:
       cwd: ${directory}
 `
 await writeFile(`${directory}/n1.yaml`, config)
+await writeFile(`${directory}/coordinator.yaml`, 'coordinator:\n  webhooks: {allowPrivate: true}\n')
 await writeFile(`${directory}/check.sh`, 'while test -e slow; do sleep 0.1; done\n')
 const fleet = await Fleet.start(directory, 2)
 t.teardown(async () => {
@@ -66,4 +68,34 @@ t.test('a node says itself, when it is asked, what it is at; one that is away is
   t.match(away.stderr, /ENGINE_ERR_NODE_LOST|node n2 does not answer/)
   fleet.startNode('n2')
   await fleet.online(2)
+})
+
+t.test('the client goes; a slow node is asked and waited for, and the end is told to the callback', async (t) => {
+  const told: string[] = []
+  const server = createServer((request, response) => {
+    void request.toArray().then((parts) => {
+      told.push(Buffer.concat(parts as Buffer[]).toString('utf8'))
+      response.end()
+    })
+  })
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => server.close())
+  const { port } = server.address() as { port: number }
+  await slow()
+  const url = `http://127.0.0.1:${port}/hidden-path`
+  const id = await publish('two\n', '--period', '1s', '--callback', url)
+  const explain = async (): Promise<string> => (await fleet.engine('explain', id)).stdout
+  await until('it is waited for again', async () => ((await explain()).match(/n1 +extended/g) ?? []).length >= 2)
+  await hurry()
+  const body = await until('the end is told', () => told[0])
+  t.match(JSON.parse(body), { type: 'engine.job.committed', subject: `jobs/${id}` })
+  t.match(
+    await explain(),
+    /ended[^]*n1 +queried[^]*n1 +answered +command 2 is in-progress there[^]*closed +all 2 nodes/,
+  )
+  t.notMatch(await explain(), /left|repaired/)
+  const { stdout: audit } = await fleet.engine('audit', 'ls', '--json')
+  t.notMatch(audit, /hidden-path/)
+  t.match(audit, new RegExp(`"callback":"http://127.0.0.1:${port}"`))
+  t.notMatch((await fleet.engine('jobs', '--json')).stdout, /hidden-path/)
 })

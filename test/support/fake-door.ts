@@ -11,6 +11,7 @@ import type {
   VersionView,
 } from '../../src/control/door.js'
 import type { FromNode, Hello } from '../../src/control/schema/channel.js'
+import type { AccountEvent } from '../../src/model/account.js'
 import { type AuditPage, type AuditRecord, pageOf } from '../../src/model/audit.js'
 import type { HistoryEntry } from '../../src/model/history.js'
 import type { JobEvent } from '../../src/model/event.js'
@@ -179,6 +180,11 @@ export class FakeDoor implements CoordinatorDoor {
     if (name !== 'ams-1') throw new EngineError('ENGINE_ERR_NODE_SILENT', { name, ms: 3000 })
     const command = { jobId: 'j1', site: 'www', number: 2, type: 'commit', state: 'in-progress', bytesHave: 0 } as const
     return { nodeId: someNodeId, name, atMs: 1_700_000_000_000, tookMs: 4, commands: [command], sites: [] }
+  }
+
+  async explain(jobId: string): Promise<readonly AccountEvent[]> {
+    await this.getJob(jobId)
+    return [{ atMs: 1_700_000_000_000, kind: 'repaired', node: 'ams-1', reason: 'it was silent', rung: 'resend' }]
   }
 
   async nodes(): Promise<readonly NodeView[]> {

@@ -1,4 +1,5 @@
-import { parseRatio } from '../../base/quantities.js'
+import { readFile } from 'node:fs/promises'
+import { parseDurationMs, parseRatio } from '../../base/quantities.js'
 import { strategyNames, type StrategyName } from '../../model/plan.js'
 import { EngineError } from '../../base/errors.js'
 import type { Job, PublishOptions } from '../../control/door.js'
@@ -19,6 +20,9 @@ export interface PublishFlags extends PolicyFlags {
   readonly message?: string
   readonly upload?: boolean
   readonly name?: string
+  readonly period?: string
+  readonly callback?: string
+  readonly callbackSecretFile?: string
   readonly detach?: boolean
   readonly exitCodeOnNoop?: boolean
 }
@@ -41,18 +45,36 @@ const optionsOf = (flags: PublishFlags, nowMs: number): PublishOptions => ({
   ...(flags.maxDelete === undefined ? {} : { maxDeleteRatio: flag('--max-delete', flags.maxDelete, parseRatio) }),
   ...policyFlags(flags, nowMs),
   ...(flags.strategy === undefined ? {} : { strategy: flag('--strategy', flags.strategy, strategy) }),
+  ...(flags.period === undefined ? {} : { periodMs: flag('--period', flags.period, parseDurationMs) }),
   ...(flags.message === undefined ? {} : { reason: flags.message }),
 })
+
+/** Where the end of the job is to be told; the secret is read from a file, so that no list of processes shows it. */
+async function callbackOf({ callback: url, callbackSecretFile: path }: PublishFlags): Promise<Partial<PublishOptions>> {
+  if (url === undefined) {
+    if (path === undefined) return {}
+    const facts = { what: '--callback-secret-file', why: 'say with --callback where to call' }
+    throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', facts)
+  }
+  if (path === undefined) return { callback: { url } }
+  try {
+    return { callback: { url, secret: (await readFile(path, 'utf8')).trim() } }
+  } catch (cause) {
+    const facts = { what: '--callback-secret-file', why: `${path} cannot be read` }
+    throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', facts, { cause })
+  }
+}
 
 /** Asks for the job: of a directory, a file, or (`-`) standard input. A signal meanwhile ends it in order. */
 async function ask(context: Context, source: string, flags: PublishFlags): Promise<Job> {
   const api = await context.connect()
+  const asked = { ...optionsOf(flags, context.clock.nowMs()), ...(await callbackOf(flags)) }
   const stop = new AbortController()
   const onSignal = (): void => stop.abort()
   const letGo = context.interrupts.listen(onSignal, onSignal)
   const told = new UploadNotes(context)
   const options = {
-    ...optionsOf(flags, context.clock.nowMs()),
+    ...asked,
     signal: stop.signal,
     onUpload: (event: UploadEvent) => told.hear(event),
   }

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { JobEvent } from '../../model/event.js'
 import type { CoordinatorDoor } from '../door.js'
+import { accountList } from '../schema/account.js'
 import { eventQuery, jobEvent } from '../schema/event.js'
 import {
   commandList,
@@ -73,9 +74,25 @@ export function jobRoutes(app: App, context: RouteContext): void {
     },
     handler: async (request, reply) => reply.send({ items: await door.receipts(request.params.id) }),
   })
+  explainRoute(app, context)
   commandRoutes(app, context)
   jobActionRoutes(app, context)
   jobEventRoute(app, context)
+}
+
+function explainRoute(app: App, { door }: RouteContext): void {
+  app.route({
+    method: 'GET',
+    url: '/v1/jobs/:id/explain',
+    schema: {
+      operationId: 'explain',
+      summary: 'How a job came to its end: waits, queries, answers, repairs, each with its reason',
+      tags,
+      params: jobParams,
+      response: { 200: accountList, ...problemAnswer },
+    },
+    handler: async (request, reply) => reply.send({ items: await door.explain(request.params.id) }),
+  })
 }
 
 function commandRoutes(app: App, { door, asking }: RouteContext): void {

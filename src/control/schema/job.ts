@@ -12,6 +12,7 @@ import {
   REASON_CHARS_MAX,
 } from '../../base/limits.js'
 import { HOLD_MS_MAX } from '../../base/policy-limits.js'
+import { WEBHOOK_URL_CHARS_MAX } from '../../base/outside-limits.js'
 import type {
   AssignmentRef,
   ChangeSummary,
@@ -27,9 +28,11 @@ import type {
   TimeWindow,
 } from '../../model/job.js'
 import { commandStates, commitKinds, conflictKinds, jobNodeStates, jobStates } from '../../model/job.js'
+import type { Callback } from '../../model/webhook.js'
 import { strategyNames } from '../../model/plan.js'
 import type { JobFilter } from '../door.js'
 import { commandAccepted, commandRequest } from './command.js'
+import { periodMs, repairPolicy } from './account.js'
 import { count, identity, name, named, release, timeMs } from './registry.js'
 
 const minute = z.number().int().min(0).max(1439)
@@ -67,6 +70,8 @@ const policyShape = {
     .describe("Share of the group's nodes that must hold the release before any switches."),
   strategy: z.enum(strategyNames).default('strands').describe('Who sends to whom.'),
   ...whenShape,
+  periodMs: periodMs.optional().describe('Before its end, who has not reported is asked this often (10 s).'),
+  repair: repairPolicy.optional().describe('What is tried then for who errs or is silent; all of it by default.'),
 }
 
 export const jobPolicy: z.ZodType<JobPolicy> = named('JobPolicy', z.strictObject(policyShape).prefault({}))
@@ -77,6 +82,14 @@ const commands = z.array(commandRequest).max(JOB_COMMANDS_MAX)
 export const commandsRequest: z.ZodType<{ readonly commands: readonly CommandRequest[] }> = named(
   'CommandsRequest',
   z.strictObject({ commands: commands.min(1) }),
+)
+
+const callback: z.ZodType<Callback> = named(
+  'Callback',
+  z.strictObject({
+    url: z.string().min(1).max(WEBHOOK_URL_CHARS_MAX),
+    secret: z.string().max(256).optional().describe('whsec_ and base64 of 24 to 64 bytes; absent: it is not signed.'),
+  }),
 )
 
 /** What a POST to /v1/jobs carries; everything but the site may be left out where the site is known. */
@@ -96,6 +109,7 @@ export const jobRequest: z.ZodType<JobRequest> = named(
       reason: z.string().max(REASON_CHARS_MAX).nullable().default(null),
       policy: jobPolicy,
       commands: commands.default([]).describe('The first commands; more may follow until end-job.'),
+      callback: callback.nullable().optional().describe('Where its end is told, as a webhook is.'),
     })
     .superRefine((request, context) => {
       if (request.only !== null && new Set(request.only).size !== request.only.length) {
@@ -144,6 +158,8 @@ const policyView: z.ZodType<JobPolicy> = named(
     quorum: z.number(),
     strategy: z.enum(strategyNames),
     ...whenShape,
+    periodMs: periodMs.optional(),
+    repair: repairPolicy.optional(),
   }),
 )
 

@@ -62,6 +62,7 @@ t.test('every query of the coordinator has its route', async (t) => {
   await app.inject('/v1/jobs')
   t.strictSame(door.filter, { limit: 50 })
   t.equal((await app.inject('/v1/jobs/j1/receipts')).json().items[0].nodeId, someNodeId)
+  t.strictSame((await app.inject('/v1/jobs/j1/explain')).json().items, await door.explain('j1'))
   t.strictSame((await app.inject('/v1/nodes')).json().items, await door.nodes())
   t.strictSame((await app.inject('/v1/sites')).json().items, await door.sites())
   t.strictSame((await app.inject('/v1/nodes/ams-1/state')).json(), await door.queryNode('ams-1'))
@@ -257,6 +258,7 @@ t.test('the OpenAPI document describes every route, and every reference in it le
     'dropUpload',
     'end',
     'events',
+    'explain',
     'history',
     'holdSite',
     'job',

@@ -1,0 +1,23 @@
+import { formatDuration } from '../../base/quantities.js'
+import type { Context } from '../context.js'
+import { table } from '../output.js'
+
+/** `engine explain JOB`: how the job came to its end, a line an event: when, which node, what was done, why. */
+export async function explain(context: Context, jobId: string): Promise<number> {
+  const api = await context.connect()
+  const items = await api.explain(jobId)
+  if (context.output.json) context.output.data({ items })
+  else if (items.length === 0) context.output.note('it has not been told to end yet')
+  else {
+    const { commands, finishedAtMs } = await api.job(jobId)
+    const end = commands.find(({ request }) => request.type === 'end-job')
+    const fromMs = end?.startedAtMs ?? items[0]?.atMs ?? finishedAtMs ?? 0
+    const rows = items.map(({ atMs, node, kind, rung, reason }) => {
+      const what = rung === null ? kind : `${kind}: ${rung}`
+      return [`+${formatDuration(Math.max(0, atMs - fromMs))}`, node ?? '', what, reason]
+    })
+    for (const line of table(['AT', 'NODE', 'WHAT', 'WHY'], rows, context.output.dataColumns))
+      context.output.print(line)
+  }
+  return 0
+}

@@ -1,0 +1,216 @@
+import { END_PERIOD_MS_DEFAULT, QUERY_ANSWER_MS, REPAIR_ATTEMPTS_MAX } from '../base/ending-limits.js'
+import { toEngineError } from '../base/errors.js'
+import { type AccountEvent, rungs, type Rung } from '../model/account.js'
+import type { NodeAnswer } from '../model/node-state.js'
+import {
+  type AccountPolicy,
+  type Answer,
+  type NodeAction,
+  type NodeFacts,
+  openAccount,
+  stepAccount,
+} from '../track/accounting.js'
+import { partOf } from '../track/commands.js'
+import { markBehind, type NodePart } from '../track/fold.js'
+import { holds } from '../track/reconcile.js'
+import { silenceOf } from '../track/silence.js'
+import { isEffect } from './executing.js'
+import type { LiveJob } from './live-job.js'
+import { askState } from './querying.js'
+import { canRestart, repair } from './repairing.js'
+import type { KnownNode } from './roster.js'
+import { nextFor } from './steering.js'
+import { deadlineOf } from './waiting.js'
+import { advance, inBackground, type World } from './world.js'
+
+/** How a job deals with nodes that have not done what it asked when it ends. Pure. */
+export function accountPolicyOf({ record: { policy } }: LiveJob): AccountPolicy {
+  const { periodMs = END_PERIOD_MS_DEFAULT, repair: asked } = policy
+  // The question ends by itself before that: this is for an answer that is lost in this process.
+  const answerMs = 2 * QUERY_ANSWER_MS
+  return { periodMs, answerMs, rungs: asked?.rungs ?? rungs, attemptsMax: asked?.attemptsMax ?? REPAIR_ATTEMPTS_MAX }
+}
+
+/**
+ * Waits until every node of a job that ends has done what was asked or is left behind, asking, waiting and mending as
+ * the policy says. All of it is on record but the last words, which belong to the step that ends the job.
+ */
+export async function accountForAll(world: World, job: LiveJob, number: number): Promise<readonly AccountEvent[]> {
+  const ending = new Ending(world, job)
+  return ending.run(number)
+}
+
+/** One job's end, from its first look at the nodes to the last. */
+class Ending {
+  readonly #world: World
+  readonly #job: LiveJob
+  readonly #answers = new Map<string, Answer>()
+  /** Bytes that each node had by its last answer: who gets no more is not at work. */
+  readonly #bytes = new Map<string, number>()
+  #events: AccountEvent[] = []
+
+  constructor(world: World, job: LiveJob) {
+    this.#world = world
+    this.#job = job
+  }
+
+  async run(number: number): Promise<readonly AccountEvent[]> {
+    const [world, job] = [this.#world, this.#job]
+    const policy = accountPolicyOf(job)
+    const nodeIds = job.parts.map(({ nodeId }) => nodeId)
+    let account = openAccount(nodeIds, job.waitingSinceMs + policy.periodMs)
+    let isFirst = true
+    for (;;) {
+      const facts = await this.#facts()
+      if (isFirst) await this.#begin(number, facts)
+      isFirst = false
+      const step = stepAccount(account, facts, policy, world.clock.monotonicMs())
+      account = step.account
+      for (const action of step.actions) this.#act(action)
+      if (step.isClosed) return this.#closed([...account.values()].filter(({ phase }) => phase === 'left').length)
+      await this.#flush()
+      await job.bell.wait(world.closing)
+    }
+  }
+
+  async #begin(number: number, facts: readonly NodeFacts[]): Promise<void> {
+    const [world, job] = [this.#world, this.#job]
+    const missing = facts.filter(({ isDone }) => !isDone).length
+    if (missing === 0) return
+    const isResumed = job.record.state === 'ending'
+    this.#note(isResumed ? 'resumed' : 'ended', null, `${missing} of ${facts.length} nodes have not done all of it`)
+    const { state } = job.record
+    if (isResumed || (state !== 'open' && state !== 'committing')) return
+    const started = { number, state: 'in-progress', startedAtMs: world.clock.nowMs() } as const
+    await advance(world, job, { type: 'ending' }, { commands: [started] })
+  }
+
+  #closed(leftCount: number): readonly AccountEvent[] {
+    const total = this.#job.parts.length
+    const reason =
+      leftCount === 0 ? `all ${total} nodes have done all of it` : `${leftCount} of ${total} nodes are left`
+    this.#note('closed', null, reason)
+    return this.#events
+  }
+
+  async #flush(): Promise<void> {
+    const events = this.#events
+    this.#events = []
+    if (events.length > 0) await this.#world.store.transaction((tables) => tables.accounts.add(this.#job.id, events))
+  }
+
+  #note(kind: AccountEvent['kind'], nodeId: string | null, reason: string, rung: Rung | null = null): void {
+    const node = nodeId === null ? null : (this.#job.part(nodeId)?.name ?? nodeId)
+    this.#events.push({ atMs: this.#world.clock.nowMs(), kind, node, reason, rung })
+    this.#world.log.info({ jobId: this.#job.id, kind, node, reason, rung }, 'account of a job')
+  }
+
+  #act(action: NodeAction): void {
+    const { nodeId } = action
+    const known = this.#world.roster.get(nodeId)
+    switch (action.do) {
+      case 'done':
+        return
+      case 'extend':
+        this.#note('extended', nodeId, action.reason)
+        return
+      case 'leave':
+        this.#leave(nodeId, action.reason)
+        return
+      case 'query':
+        this.#note('queried', nodeId, action.reason)
+        if (known !== undefined) inBackground(this.#world, 'a query', () => this.#ask(known, action.query))
+        return
+      case 'repair':
+        this.#note('repaired', nodeId, action.reason, action.rung)
+        if (known !== undefined) repair(this.#world, this.#job, known, action.rung, this.#answers.get(nodeId) ?? null)
+        return
+    }
+  }
+
+  #leave(nodeId: string, reason: string): void {
+    const part = this.#job.part(nodeId)
+    // What it failed with says more than that it is left; who serves the release owes only a command.
+    const keeps = part === undefined || part.state === 'live' || part.state === 'failed' || part.state === 'behind'
+    if (!keeps) this.#job.setPart(markBehind(part, reason), this.#world.clock.monotonicMs())
+    this.#note('left', nodeId, reason)
+  }
+
+  async #ask(known: KnownNode, query: number): Promise<void> {
+    const nodeId = known.identity.id
+    let answer: Answer
+    try {
+      answer = { query, ...this.#judge(nodeId, await askState(this.#world, known)) }
+    } catch (caught) {
+      answer = { query, says: 'silent', reason: toEngineError(caught).message }
+    }
+    this.#answers.set(nodeId, answer)
+    this.#note('answered', nodeId, answer.reason)
+    this.#job.bell.ring()
+  }
+
+  #judge(nodeId: string, { commands }: NodeAnswer): Pick<Answer, 'says' | 'reason'> {
+    const own = commands.filter(
+      ({ jobId, state }) => jobId === this.#job.id && (state === 'new' || state === 'in-progress'),
+    )
+    const [first] = own
+    if (first === undefined) return { says: 'idle', reason: 'it has nothing under way of what it was told' }
+    const bytes = Math.max(...own.map(({ bytesHave }) => bytesHave))
+    const hasMoved = this.#bytes.get(nodeId) !== bytes || this.#job.part(nodeId)?.state === 'received'
+    this.#bytes.set(nodeId, bytes)
+    const isFetching = bytes > 0 || this.#job.part(nodeId)?.state === 'receiving'
+    if (isFetching && !hasMoved) return { says: 'idle', reason: 'it has received nothing since it was asked last' }
+    return { says: 'under-way', reason: `command ${first.number} is ${first.state} there` }
+  }
+
+  async #facts(): Promise<readonly NodeFacts[]> {
+    const { store } = this.#world
+    const effects = this.#job.commands.filter(({ request, state }) => isEffect(request) && state === 'completed')
+    const receipts = effects.length === 0 ? [] : await store.receipts.list(this.#job.id)
+    const owes = (nodeId: string): boolean =>
+      effects.some(({ number }) => {
+        const said = receipts.filter((each) => each.number === number && each.nodeId === nodeId)
+        return partOf(said).state !== 'completed'
+      })
+    return this.#job.parts.map((part) => this.#factsOf(part, owes(part.nodeId)))
+  }
+
+  #factsOf(part: NodePart, owes: boolean): NodeFacts {
+    const [world, job, { nodeId }] = [this.#world, this.#job, part]
+    const isDone = !owes && (job.record.release === null || part.state === 'live')
+    const known = world.roster.get(nodeId)
+    const presence = known?.presence ?? { online: false, lastHeardMs: null }
+    const deadlineMs = deadlineOf(job)
+    const isLate = deadlineMs !== null && world.clock.nowMs() >= deadlineMs
+    const late = isLate ? 'the time of the job was over before it had done all of it' : null
+    const away = late ?? silenceOf(presence, world.openedAtMs, world.clock.monotonicMs())
+    const failure = part.state === 'failed' && known !== undefined ? known.task(job.record.site).failure : null
+    const trouble = failure === null ? null : { reason: failure.message, atMs: failure.atMs }
+    const able = known === undefined ? [] : rungsFor(world, job, known, failure)
+    return { nodeId, isDone, isOnline: presence.online, away, trouble, answer: this.#answerOf(nodeId), rungs: able }
+  }
+
+  /** A whole copy that is being packed for it here is as good as one under way there. */
+  #answerOf(nodeId: string): Answer | null {
+    const answer = this.#answers.get(nodeId) ?? null
+    const known = this.#world.roster.get(nodeId)
+    if (answer?.says !== 'idle' || known === undefined) return answer
+    const { site } = this.#job.record
+    const next = nextFor(this.#world, known, site)
+    const isPacked = next?.action.do === 'replicate' && this.#world.wholes.isPacking(site, next.goal.release)
+    return isPacked ? { ...answer, says: 'under-way', reason: 'a whole copy is being packed for it' } : answer
+  }
+}
+
+type Failure = KnownNode['task'] extends (site: string) => { failure: infer F } ? F : never
+
+/** What may help a node: what failed for good is not sent again, and no copy mends a hook that refuses. Pure. */
+function rungsFor(world: World, job: LiveJob, known: KnownNode, failure: Failure): readonly Rung[] {
+  const { site } = job.record
+  const { release } = job
+  const isHook = failure?.error.code.startsWith('ENGINE_ERR_HOOK') ?? false
+  const able: Rung[] = failure === null || failure.retryable ? ['resend'] : []
+  if (release !== null && !isHook) able.push(holds(known.holdings(site), release) ? 'self-check' : 'resync')
+  if (canRestart(known, site)) able.push('restart')
+  return able.filter(() => world.roster.get(known.identity.id)?.link !== null)
+}
