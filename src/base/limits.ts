@@ -79,8 +79,8 @@ export const EVENT_HEARTBEAT_MS = 15 * SECOND_MS
 /** Watchers at once; each costs a socket and a queue. */
 export const WATCHERS_MAX = 256
 
-/** Nodes that one coordinator takes: what the spine was built for, with room. */
-export const NODES_MAX = 1024
+/** Nodes that one coordinator takes: 10,000 is what it is to serve, and some room. */
+export const NODES_MAX = 16_384
 
 /** Jobs that may wait for one site: more means that nobody looks at them. */
 export const QUEUED_JOBS_PER_SITE_MAX = 100
@@ -122,7 +122,7 @@ export const HTTP_REQUEST_MS = 30 * SECOND_MS
 export const HTTP_CHECK_MS = SECOND_MS
 
 /** HTTP connections at once, nodes included; further ones are closed at once and come again. */
-export const HTTP_CONNECTIONS_MAX = 2048
+export const HTTP_CONNECTIONS_MAX = 20_480
 
 /**
  * Events that wait for one slow watcher; progress is merged, so only phases fill it. When it is full no more are
@@ -304,8 +304,8 @@ export const CLOSE_REASON_BYTES_MAX = 120
 /** Messages of a node that wait: all that it may owe, twice, since what an earlier connection brought may wait too. */
 export const NODE_INBOX_MAX = 2 * REPORTS_KEPT_MAX
 
-/** Receipts in one transaction at most: a disk that syncs slowly is asked rarely, none waits long. */
-export const RECEIPT_BATCH_MAX = 256
+/** Receipts in one transaction at most: a disk that syncs slowly is asked rarely, none waits long (some 50 ms). */
+export const RECEIPT_BATCH_MAX = 4096
 
 /** A job's events in memory at most: what is older is read from the database. */
 export const RECENT_EVENTS_MAX = 64

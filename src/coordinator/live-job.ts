@@ -39,6 +39,8 @@ export class LiveJob {
   readonly controller = new AbortController()
   readonly bell = new Bell()
   readonly #parts = new Map<string, NodePart>()
+  /** The same as a list, until one changes. */
+  #list: readonly NodePart[] | null = null
   readonly #unsaved = new Set<string>()
   readonly #movedAtMs = new Map<string, number>()
 
@@ -91,11 +93,12 @@ export class LiveJob {
 
   /** Every node begins anew: another release is on its way. */
   renewParts(nowMs: number): void {
-    for (const { nodeId: id, name, segment } of this.parts) this.setPart(newPart({ id, name, segment }), nowMs)
+    for (const { nodeId: id, name, segment } of [...this.parts]) this.setPart(newPart({ id, name, segment }), nowMs)
   }
 
   get parts(): readonly NodePart[] {
-    return [...this.#parts.values()]
+    this.#list ??= [...this.#parts.values()]
+    return this.#list
   }
 
   part(nodeId: string): NodePart | undefined {
@@ -107,6 +110,7 @@ export class LiveJob {
     const before = this.#parts.get(part.nodeId)
     if (before === part) return
     this.#parts.set(part.nodeId, part)
+    this.#list = null
     this.changed = true
     if (before === undefined || before.bytesHave !== part.bytesHave || before.state !== part.state) {
       this.#movedAtMs.set(part.nodeId, nowMs)

@@ -34,9 +34,7 @@ export class ReceiptBook {
     while (this.#waiting.length > 0) {
       const batch = this.#waiting.splice(0, RECEIPT_BATCH_MAX)
       try {
-        await this.#store.transaction(async (tables) => {
-          for (const { receipt } of batch) await tables.receipts.record(receipt)
-        })
+        await this.#store.transaction((tables) => tables.receipts.recordAll(batch.map(({ receipt }) => receipt)))
         for (const { done } of batch) done()
       } catch {
         await this.#writeEach(batch)

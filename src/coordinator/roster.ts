@@ -145,9 +145,15 @@ export class KnownNode {
 /** All nodes that ever joined. */
 export class Roster {
   readonly #byId = new Map<string, KnownNode>()
+  readonly #byName = new Map<string, KnownNode>()
+  /** All of them by name, until somebody joins or has another name; it is asked for far more often than that. */
+  #sorted: readonly KnownNode[] | null = null
 
   add(known: KnownNode): void {
-    this.#byId.set(known.identity.id, known)
+    const { id, name } = known.identity
+    this.#byId.set(id, known)
+    this.#byName.set(name, known)
+    this.#sorted = null
   }
 
   get(nodeId: string): KnownNode | undefined {
@@ -156,7 +162,8 @@ export class Roster {
 
   /** By name. */
   get all(): readonly KnownNode[] {
-    return [...this.#byId.values()].sort((a, b) => (a.identity.name < b.identity.name ? -1 : 1))
+    this.#sorted ??= [...this.#byId.values()].sort((a, b) => (a.identity.name < b.identity.name ? -1 : 1))
+    return this.#sorted
   }
 
   /**
@@ -165,7 +172,7 @@ export class Roster {
    * @throws {EngineError} ENGINE_ERR_NODE_NAME_TAKEN, ENGINE_ERR_NODE_KEY_CHANGED, ENGINE_ERR_OVERLOADED.
    */
   admit(identity: NodeIdentity, sites: readonly NodeSite[], nowMs: number, publicKey: string | null = null): KnownNode {
-    const owner = this.all.find((known) => known.identity.name === identity.name)
+    const owner = this.#byName.get(identity.name)
     if (owner !== undefined && owner.identity.id !== identity.id) {
       throw new EngineError('ENGINE_ERR_NODE_NAME_TAKEN', { name: identity.name, nodeId: owner.identity.id })
     }
@@ -180,9 +187,13 @@ export class Roster {
     }
     const known = before ?? new KnownNode(identity, sites, nowMs)
     known.publicKey = key
-    known.identity = identity
     known.sites = new Map(sites.map((site) => [site.site, site]))
-    this.add(known)
+    if (before === undefined || before.identity.name !== identity.name) {
+      this.#byName.delete(known.identity.name)
+      known.identity = identity
+      this.add(known)
+    }
+    known.identity = identity
     return known
   }
 }

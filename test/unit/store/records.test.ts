@@ -233,3 +233,18 @@ t.test('a snapshot keeps the details of an assignment, packed small', async (t) 
   await t.rejects(again.snapshots.get(1), { code: 'ENGINE_ERR_DATABASE_DAMAGED' })
   await again.close()
 })
+
+t.test('many receipts at once are kept as one after the other', async (t) => {
+  const store = await opened(t)
+  await store.jobs.create(jobRecord({ id: receipt().jobId }))
+  const many = Array.from({ length: 150 }, (_, i) =>
+    receipt({ nodeId: String(i).padStart(32, '0'), nodeName: `n${i}` }),
+  )
+  const again = receipt({ ...many[7], bytesFetched: 9 })
+  const more = receipt({ ...many[8], output: 'a hook said this' })
+  await store.receipts.recordAll([...many, again, more])
+  const kept = new Map((await store.receipts.list(receipt().jobId)).map((each) => [each.nodeName, each]))
+  t.equal(kept.size, 150)
+  t.same(kept.get('n7'), many[7], 'what was told first stays')
+  t.same(kept.get('n8'), more, 'unless the later one says more')
+})
