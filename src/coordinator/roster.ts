@@ -188,12 +188,16 @@ export class Roster {
     const known = before ?? new KnownNode(identity, sites, nowMs)
     known.publicKey = key
     known.sites = new Map(sites.map((site) => [site.site, site]))
-    if (before === undefined || before.identity.name !== identity.name) {
-      this.#byName.delete(known.identity.name)
-      known.identity = identity
-      this.add(known)
-    }
-    known.identity = identity
+    this.#take(known, identity)
     return known
+  }
+
+  /** A node is known by what it says of itself now. */
+  #take(known: KnownNode, identity: NodeIdentity): void {
+    const { name } = known.identity
+    known.identity = identity
+    if (this.#byName.get(identity.name) === known && this.#byId.has(identity.id)) return
+    this.#byName.delete(name)
+    this.add(known)
   }
 }
