@@ -4,7 +4,7 @@ import type { CommandRequest, JobCommand } from '../model/job.js'
 import { decide, settle } from './committing.js'
 import { enoughReady } from './distributing.js'
 import { finish } from './ending.js'
-import { executeEverywhere } from './executing.js'
+import { executeEverywhere, takeUpOwed } from './executing.js'
 import type { LiveJob } from './live-job.js'
 import { packJob, timed } from './packing.js'
 import { prepareRollback } from './rolling-back.js'
@@ -115,13 +115,19 @@ async function execute(world: World, job: LiveJob, command: JobCommand): Promise
   await rest(world, job)
   const started = begun(world, command)
   if (command.state === 'new') await advance(world, job, { type: 'executing' }, { commands: [started] })
+  let isOwed = false
   try {
-    await executeEverywhere(world, job, command)
+    isOwed = await executeEverywhere(world, job, command)
   } catch (error) {
     // What it made live stays live: the job ends with what failed after it.
     if (!job.hasSwitched || !(error instanceof EngineError) || error.code !== 'ENGINE_ERR_COMMAND_FAILED') throw error
     await finish(world, job, command, error)
+    await takeUpOwed(world, job)
     return
   }
   completed(world, job, command)
+  if (!isOwed) return
+  // On record at once: a node that says hello from here on is told what it missed.
+  await advance(world, job, { type: 'executing' })
+  await takeUpOwed(world, job)
 }

@@ -5,6 +5,7 @@ import { formatDuration, formatNames } from '../base/quantities.js'
 import type { NodeLink } from '../control/door.js'
 import type { Execute, Report } from '../control/schema/channel.js'
 import type { CommandRequest, CommandState, CommandType, JobCommand } from '../model/job.js'
+import type { OwedCommand } from '../store/commands.js'
 import { partOf } from '../track/commands.js'
 import { silenceOf } from '../track/silence.js'
 import type { LiveJob } from './live-job.js'
@@ -39,9 +40,10 @@ export interface Effects {
 
 /**
  * Has every node of a job carry a command out, and waits for those that answer.
+ * @returns whether some were not waited for.
  * @throws {EngineError} ENGINE_ERR_COMMAND_FAILED when it failed on a node; the signal's reason when it is stopped.
  */
-export async function executeEverywhere(world: World, job: LiveJob, command: JobCommand): Promise<void> {
+export async function executeEverywhere(world: World, job: LiveJob, command: JobCommand): Promise<boolean> {
   const { number, request } = command
   assert(isEffect(request), 'a command of this type is carried out by each node', { type: request.type })
   const before = job.commands.filter((each) => each.number < number && isEffect(each.request)).at(-1)
@@ -56,10 +58,27 @@ export async function executeEverywhere(world: World, job: LiveJob, command: Job
   try {
     for (const known of world.roster.all) orderEffect(world, job, known)
     await allAnswered(world, job, job.effects)
+    return [...job.effects.parts.values()].some(({ isAway }) => isAway)
   } finally {
     job.effects = null
   }
 }
+
+/**
+ * Takes up what nodes of a job owe by what is on record now. Who has come back while a command was at work read it
+ * before that was over, and may say no second hello.
+ */
+export async function takeUpOwed(world: World, job: LiveJob): Promise<void> {
+  for (const { nodeId } of job.parts) {
+    const known = world.roster.get(nodeId)
+    if (known === undefined || known.link === null) continue
+    const owed = await world.store.commands.owedTo(nodeId, effectTypes)
+    // Who was told of one is not told again.
+    known.owed = owed.map((each) => known.owed.find((old) => isSameCommand(old, each)) ?? each)
+  }
+}
+
+const isSameCommand = (a: OwedCommand, b: OwedCommand): boolean => a.jobId === b.jobId && a.number === b.number
 
 /** What a node is told of the job's command, unless it was told on this connection. */
 export function orderEffect(world: World, job: LiveJob, known: KnownNode): void {

@@ -158,6 +158,33 @@ t.test('a node that was away carries out what it missed when it returns, once an
   t.equal(nodes[0]?.messages('execute').length, 2, 'who did it is not told again')
 })
 
+t.test(
+  'a node that comes back while a command is at work, and first has another to make up for, gets both',
+  async (t) => {
+    const { dataDir, staging, nodes } = await place()
+    await using coordinator = await Coordinator.open({ dataDir })
+    for (const node of nodes) await node.connect(coordinator.url)
+    await (await coordinator.publish(staging, to)).completed()
+    const [one, two] = nodes
+    if (one === undefined || two === undefined) return
+    await two.disconnect()
+    const missed = await coordinator.openJob({ ...to, commands: [hook, end] })
+    t.match(await missed.completed(), { state: 'partial' })
+    one.onExecute = () => 'ignore'
+    two.onExecute = () => 'ignore'
+    const job = await coordinator.openJob({ ...to, commands: [hook] })
+    await until('one was told', () => one.messages('execute').length === 2)
+    await until('nobody waits for two', async () => (await coordinator.nodes()).some(({ online }) => !online))
+    await two.connect(coordinator.url)
+    await until('two was told what it missed', () => two.messages('execute').length === 1)
+    for (const told of one.messages('execute').slice(-1)) one.tellExecuted(told, 'completion')
+    await until('the command is over', async () => (await coordinator.job(job.id)).commands[0]?.state === 'completed')
+    two.onExecute = () => 'do'
+    for (const told of two.messages('execute')) two.tellExecuted(told, 'completion')
+    await until('two did the other one, too', () => two.messages('execute').some(({ jobId }) => jobId === job.id))
+  },
+)
+
 t.test('a coordinator that was closed in the middle goes on with the same command', async (t) => {
   const { dataDir, staging, nodes } = await place(['one'])
   const [one] = nodes

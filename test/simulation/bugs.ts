@@ -1,0 +1,155 @@
+// Bugs that are planted to see that they are found: each changes one thing that the code does right.
+import type { Random } from '../../src/base/random.js'
+import { isFromNode, resigned } from './forgery.js'
+import { LiveJob, patched } from '../../src/coordinator/live-job.js'
+import { KnownNode } from '../../src/coordinator/roster.js'
+import type { World } from '../../src/coordinator/world.js'
+import { Answers } from '../../src/store/answers.js'
+import { Commands } from '../../src/store/commands.js'
+import { Jobs } from '../../src/store/jobs.js'
+import { Receipts } from '../../src/store/receipts.js'
+import { Sites } from '../../src/store/sites.js'
+import type { SimNode } from './node.js'
+
+interface BugContext {
+  readonly crashes: number
+  readonly random: Random
+}
+
+export interface Bug {
+  readonly what: string
+  /** Changes a coordinator's life before it begins. */
+  readonly coordinator?: (world: World, context: BugContext) => void
+  /** Changes what a node's next life finds. */
+  readonly journal?: (records: string[]) => string[]
+  /** Changes what comes from a node. */
+  readonly fromNode?: (text: string, node: SimNode) => string
+  /** A node's journal says that records are durable before they are. */
+  readonly isJournalEarly?: boolean
+  /** Changes classes; what it gives undoes that. */
+  readonly install?: () => () => void
+}
+
+export const noBug: Bug = { what: 'none' }
+
+/** Puts another method in the place of one of a class; gives what undoes it. */
+function replace<T extends object, K extends keyof T>(owner: T, name: K, make: (before: T[K]) => T[K]): () => void {
+  const before = owner[name]
+  owner[name] = make(before)
+  return () => {
+    owner[name] = before
+  }
+}
+
+export const bugs: Readonly<Record<string, Bug>> = {
+  'ack-before-record': {
+    what: 'a report is acknowledged before it is recorded',
+    coordinator({ receiptBook, clock }) {
+      const record = receiptBook.record.bind(receiptBook)
+      receiptBook.record = async (receipt) => void clock.setTimer(50, () => void record(receipt).catch(() => {}))
+    },
+  },
+  'forget-executed': {
+    what: 'a node forgets over a restart which commands it has begun or carried out',
+    journal: (records) => records.filter((record) => !/^\{"type":"execut(?:ing|ed)"/.test(record)),
+  },
+  'early-journal': {
+    what: 'a node reports what its journal does not hold yet',
+    isJournalEarly: true,
+  },
+  'drop-owed': {
+    what: 'what a node missed while it was away is dropped',
+    install: () => replace(Commands.prototype, 'owedTo', () => async () => []),
+  },
+  'lose-deferred': {
+    what: 'what became of a command is never written down',
+    install: () =>
+      replace(
+        LiveJob.prototype,
+        'defer',
+        () =>
+          function (this: LiveJob, patch) {
+            this.commands = patched(this.commands, [patch])
+          },
+      ),
+  },
+  'no-resteer': {
+    what: 'what a node was told on a connection that broke is still waited for',
+    install: () =>
+      replace(
+        KnownNode.prototype,
+        'lost',
+        () =>
+          function (this: KnownNode) {
+            this.link = null
+          },
+      ),
+  },
+  'receipt-is-done': {
+    what: 'a receipt counts as a completion',
+    fromNode: (text, node) => (isFromNode(text, 'receipt') ? resigned(text, node, { kind: 'completion' }) : text),
+  },
+  'any-release-is-live': {
+    what: 'a node that serves any release counts as one that serves the target',
+    coordinator({ sites, roster }) {
+      const add = roster.add.bind(roster)
+      roster.add = (known) => {
+        add(known)
+        const set = known.setHoldings.bind(known)
+        known.setHoldings = (holdings) => {
+          const target = sites.get(holdings.site)?.record.target ?? null
+          set(holdings.live === null || target === null ? holdings : { ...holdings, live: target })
+        }
+      }
+    },
+  },
+  'reuse-release-number': {
+    what: 'a release number that a crash took back is given again',
+    install: () =>
+      replace(
+        Sites.prototype,
+        'nextRelease',
+        (before) =>
+          async function (this: Sites, site) {
+            await before.call(this, site)
+            return ((await this.require(site)).target?.release ?? 0) + 1
+          },
+      ),
+  },
+  'no-quorum': {
+    what: 'a job is committed whatever share of its nodes is ready',
+    install: () =>
+      replace(
+        Jobs.prototype,
+        'create',
+        (before) =>
+          async function (this: Jobs, job) {
+            Object.assign(job.policy, { quorum: 0 })
+            return before.call(this, job)
+          },
+      ),
+  },
+  'forget-answers': {
+    what: 'an idempotency key is not looked for',
+    install: () => {
+      const undoGet = replace(Answers.prototype, 'get', () => async () => null)
+      const undoPut = replace(Answers.prototype, 'put', () => async () => {})
+      return () => {
+        undoGet()
+        undoPut()
+      }
+    },
+  },
+  'lose-failures': {
+    what: 'a failure that a node reports is not recorded',
+    install: () =>
+      replace(
+        Receipts.prototype,
+        'record',
+        (before) =>
+          async function (this: Receipts, receipt) {
+            return receipt.kind === 'failure' ? true : before.call(this, receipt)
+          },
+      ),
+  },
+}

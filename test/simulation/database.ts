@@ -1,0 +1,89 @@
+// Stands between the store and SQLite: every statement may be where the coordinator ends, and every decision that
+// became durable is noted the moment it did.
+import { EngineError } from '../../src/base/errors.js'
+import type { SqliteDatabase, SqliteStatement } from 'kysely'
+import type { Life } from './clock.js'
+
+/** What the database says that nodes of a site should serve. */
+export interface Target {
+  readonly site: string
+  readonly release: number
+  readonly treeHash: string
+  readonly jobId: string
+  readonly command: string
+}
+
+interface TargetRow {
+  readonly site: string
+  readonly target_release: number | null
+  readonly target_tree_hash: string
+  readonly target_job_id: string
+  readonly target_command: string
+}
+
+export interface WatchedOptions {
+  readonly life: Life
+  /** The disk takes nothing just now. */
+  readonly isFull: () => boolean
+  /** The targets of all sites, read right after a transaction that wrote one of them. */
+  readonly onDecision: (targets: readonly Target[]) => void
+}
+
+const writes = /^(?:insert|update|delete|commit)/
+
+/** A database whose process may end at any statement. */
+export class WatchedDatabase implements SqliteDatabase {
+  readonly #inner: SqliteDatabase
+  readonly #options: WatchedOptions
+  readonly #prepared = new Map<string, SqliteStatement>()
+  #decides = false
+
+  constructor(inner: SqliteDatabase, options: WatchedOptions) {
+    this.#inner = inner
+    this.#options = options
+  }
+
+  close(): void {
+    this.#inner.close()
+  }
+
+  prepare(text: string): SqliteStatement {
+    const { life, isFull } = this.#options
+    if (!life.isAlive && text !== 'rollback') life.step(text)
+    if (!writes.test(text)) return this.#prepare(text)
+    life.step(`before ${text.slice(0, 30)}`)
+    if (isFull() && text !== 'commit') throw new EngineError('ENGINE_ERR_NO_SPACE', { path: '/coordinator/engine.db' })
+    if (text.startsWith('update "sites" set "target_release"')) this.#decides = true
+    const statement = this.#prepare(text)
+    if (text !== 'commit') return statement
+    return {
+      ...statement,
+      run: (parameters) => {
+        const result = statement.run(parameters)
+        if (this.#decides) this.#noteTargets()
+        life.step('after a commit')
+        return result
+      },
+      all: (parameters) => statement.all(parameters),
+      iterate: (parameters) => statement.iterate(parameters),
+    }
+  }
+
+  /** Once for each text: that takes longer than to run it. */
+  #prepare(text: string): SqliteStatement {
+    if (text === 'rollback') return this.#inner.prepare(text)
+    const statement = this.#prepared.get(text) ?? this.#inner.prepare(text)
+    this.#prepared.set(text, statement)
+    return statement
+  }
+
+  #noteTargets(): void {
+    this.#decides = false
+    const rows = this.#inner.prepare('select * from sites').all([]) as readonly TargetRow[]
+    this.#options.onDecision(
+      rows.flatMap(({ site, target_release: release, target_tree_hash: treeHash, ...row }) =>
+        release === null ? [] : [{ site, release, treeHash, jobId: row.target_job_id, command: row.target_command }],
+      ),
+    )
+  }
+}
