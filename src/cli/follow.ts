@@ -1,11 +1,12 @@
 import type { Clock } from '../base/clock.js'
 import { EngineError, errorTable, isErrorCode } from '../base/errors.js'
-import { formatBytes, formatCount, formatDuration } from '../base/quantities.js'
 import { SECOND_MS } from '../base/units.js'
 import type { Job, JobsApi } from '../control/door.js'
-import { isPublish, type JobView } from '../model/job.js'
+import type { CommandView, JobError, JobView } from '../model/job.js'
 import type { Output } from './output.js'
-import { isNoop, JobProgress } from './progress.js'
+import { isNoop, JobProgress, onNodes } from './progress.js'
+import { isOnNodes, reportCommand, reportJob } from './summary.js'
+import { QueueWatch } from './waiting.js'
 
 /** What a person may do meanwhile: the first Ctrl-C asks for an abort, the second lets go. */
 export interface Interrupts {
@@ -17,24 +18,26 @@ export interface FollowOptions {
   readonly output: Output
   readonly clock: Clock
   readonly interrupts: Interrupts
-  readonly api: Pick<JobsApi, 'abort' | 'jobs'>
+  readonly api: Pick<JobsApi, 'abort' | 'jobs' | 'commands'>
   /** Exit with 9 when there was nothing to do. */
   readonly exitCodeOnNoop: boolean
   /** Ends following when a job waits for its commit. */
   readonly stageOnly: boolean
   /** Only the switch is followed, asked for at this time of the monotonic clock: the rest was told before. */
   readonly commitAskedAtMs?: number
+  /** It belongs to somebody else: an interrupt stops watching and asks for no abort. */
+  readonly onlyWatches?: boolean
+  /** Ends following when this command is over; its outcome is told. */
+  readonly commandNumber?: number
 }
 
 const EXIT = { done: 0, other: 1, partial: 8, noop: 9 } as const
 
-/** Time between two looks at what a queued job waits for. */
-const QUEUE_LOOK_MS = 2 * SECOND_MS
+/** Time between two looks at how far a command is that nodes carry out by themselves. */
+const COMMAND_LOOK_MS = SECOND_MS
 
-const statusOf = (job: JobView): string =>
-  ({ succeeded: 'success', partial: 'partial', failed: 'failed', aborted: 'aborted', staged: 'staged' })[
-    job.state as string
-  ] ?? job.state
+const exitOf = (error: JobError | null): number =>
+  error !== null && isErrorCode(error.code) ? errorTable[error.code].exit : EXIT.other
 
 /**
  * The exit code that stands for how a job ended.
@@ -51,102 +54,25 @@ export function exitCodeOf(job: JobView, exitCodeOnNoop: boolean, interruptedWit
     case 'aborted':
       return interruptedWith ?? EXIT.other
     case 'failed':
-      return job.error !== null && isErrorCode(job.error.code) ? errorTable[job.error.code].exit : EXIT.other
+      return exitOf(job.error)
     default:
       return EXIT.other
   }
 }
 
-/** What came of a job, in lines of data; and what may be done next. */
-interface Summary {
-  readonly lines: readonly string[]
-  readonly hint: string | null
+/** The exit code that stands for what came of one command. Pure. */
+export function exitCodeOfCommand(job: JobView, { state, error, nodes }: CommandView): number {
+  if (state === 'completed') return nodes.every((node) => node.state === 'completed') ? EXIT.done : EXIT.partial
+  if (state === 'failed') return exitOf(error)
+  return job.state === 'failed' ? exitOf(job.error) : EXIT.other
 }
 
-function summary(job: JobView, tookMs: number | null): Summary {
-  const name = job.release === null ? job.site : `${job.site}@${job.release}`
-  const live = job.nodes.filter((node) => node.state === 'live').length
-  const took = tookMs === null ? '' : `  in ${formatDuration(tookMs)}`
-  const length = job.assignment?.streamBytes ?? null
-  const sent = length === null ? '  nothing was sent' : `  ${formatBytes(length)} a node`
-  if (isNoop(job)) return { lines: [`${name} is live already: nothing has changed`], hint: null }
-  if (job.state === 'staged') {
-    const line = `${name} is staged on ${formatCount(job.nodes.length, 'node')}`
-    return { lines: [line], hint: `go live: engine commit ${job.id}` }
-  }
-  const behind = job.nodes.filter((node) => node.state === 'behind' || node.state === 'failed')
-  const lines = [
-    `${name} live on ${formatCount(live, 'node', job.nodes.length)}${sent}${took}`,
-    ...behind.map((node) => `  ${node.name} is ${node.state}: ${node.reason ?? 'no reason given'}`),
-  ]
-  const back = `go back: engine rollback --site ${job.site} --group ${job.group} --reason TEXT`
-  return { lines, hint: isPublish(job) ? back : null }
-}
+const isFinal = ({ state }: JobView): boolean => ['succeeded', 'partial', 'failed', 'aborted'].includes(state)
 
-function reportFailure(output: Output, job: JobView): void {
-  const code = job.error !== null && isErrorCode(job.error.code) ? job.error.code : 'ENGINE_ERR_JOB_FAILED'
-  const { message, hint } = job.error ?? { message: `the job was ${job.state}`, hint: errorTable[code].hint }
-  output.complain({ code, message, hint })
-}
-
-function report(output: Output, job: JobView, tookMs: number | null): void {
-  if (output.json) {
-    const error = job.error === null ? {} : { error: job.error }
-    output.data({ type: 'result', status: statusOf(job), ...error, job })
-  }
-  if (job.state === 'failed' || job.state === 'aborted') {
-    reportFailure(output, job)
-    return
-  }
-  if (output.json) return
-  const { lines, hint } = summary(job, tookMs)
-  const [first, ...rest] = lines
-  output.print(`${output.colors.green('✔')} ${first ?? ''}`)
-  for (const line of rest) output.print(line)
-  if (hint !== null) output.note(`  ${hint}`)
-}
-
-const ended = (job: JobView, stageOnly: boolean): boolean =>
-  ['succeeded', 'partial', 'failed', 'aborted'].includes(job.state) || (stageOnly && job.state === 'staged')
-
-/** Says which staged job holds the site of a queued one; a job that becomes staged later, then. */
-async function tellWhatHolds(queued: JobView, options: FollowOptions, signal: AbortSignal): Promise<void> {
-  const { api, output, clock } = options
-  let told = ''
-  while (!signal.aborted) {
-    // Whoever cannot be asked now is waited for by who follows the job.
-    const [staged] = await api.jobs({ site: queued.site, state: 'staged', limit: 1 }).catch(() => [])
-    if (staged !== undefined && staged.id !== told && !signal.aborted) {
-      told = staged.id
-      output.note(waitsFor(staged.id))
-    }
-    await clock.sleep(QUEUE_LOOK_MS, signal).catch(() => {})
-  }
-}
-
-/** What a queued job waits for that nobody knows the end of. */
-export const waitsFor = (stagedId: string): string => `waits for staged job ${stagedId}: commit or abort it`
-
-/** Looks what holds a job's site for as long as it is queued. */
-class QueueWatch {
-  readonly #options: FollowOptions
-  #stop: AbortController | null = null
-
-  constructor(options: FollowOptions) {
-    this.#options = options
-  }
-
-  see(job: JobView): void {
-    if (job.state !== 'queued') this.end()
-    else if (this.#stop === null) {
-      this.#stop = new AbortController()
-      void tellWhatHolds(job, this.#options, this.#stop.signal)
-    }
-  }
-
-  end(): void {
-    this.#stop?.abort()
-  }
+function isOver(job: JobView, { stageOnly, commandNumber }: FollowOptions): boolean {
+  if (isFinal(job) || (stageOnly && job.state === 'staged')) return true
+  const command = job.commands.find(({ number }) => number === commandNumber)
+  return command?.state === 'completed' || command?.state === 'failed'
 }
 
 const isPast = (job: JobView, options: FollowOptions): boolean =>
@@ -157,49 +83,134 @@ function tookMs(job: JobView, { clock, commitAskedAtMs }: FollowOptions): number
   return commitAskedAtMs === undefined ? job.finishedAtMs - job.createdAtMs : clock.monotonicMs() - commitAskedAtMs
 }
 
+/** Shows a job as it goes. While nodes carry a command out by themselves, nobody sends events: they are asked. */
+class Shown {
+  readonly #options: FollowOptions
+  readonly #progress: JobProgress
+  readonly #queue: QueueWatch
+  #last: JobView | null = null
+  #looking: AbortController | null = null
+
+  constructor(options: FollowOptions) {
+    this.#options = options
+    this.#progress = new JobProgress(options.output)
+    this.#queue = new QueueWatch(options)
+  }
+
+  see(job: JobView): void {
+    this.#last = job
+    this.#queue.see(job)
+    this.#progress.show(job, this.#options.clock.monotonicMs())
+    if (onNodes(job) === undefined) this.#looking?.abort()
+    else if (this.#looking === null || this.#looking.signal.aborted) {
+      this.#looking = new AbortController()
+      void this.#look(job.id, this.#looking.signal)
+    }
+  }
+
+  end(): void {
+    this.#queue.end()
+    this.#looking?.abort()
+  }
+
+  async #look(jobId: string, signal: AbortSignal): Promise<void> {
+    const { api, clock, output } = this.#options
+    if (output.json || output.quiet) return
+    for (;;) {
+      await clock.sleep(COMMAND_LOOK_MS, signal).catch(() => {})
+      if (signal.aborted) return
+      const commands = await api.commands(jobId).catch(() => [])
+      const job = this.#last
+      if (signal.aborted || job === null) return
+      this.#progress.show(job, clock.monotonicMs(), commands)
+    }
+  }
+}
+
+/** What is known of a job's commands, where some of them left something to tell. */
+async function toldBy(job: JobView, { api }: FollowOptions): Promise<readonly CommandView[]> {
+  const isAny = job.commands.some(({ request, state }) => isOnNodes(request) && state !== 'new')
+  return isAny ? api.commands(job.id).catch(() => []) : []
+}
+
+async function report(job: JobView, options: FollowOptions, interruptedWith: number | null): Promise<number> {
+  const { output, api, commandNumber } = options
+  if (commandNumber !== undefined) {
+    const command = (await api.commands(job.id)).find(({ number }) => number === commandNumber)
+    if (command !== undefined && !(isFinal(job) && command.state === 'new')) {
+      reportCommand(output, job, command)
+      return exitCodeOfCommand(job, command)
+    }
+    reportJob(output, job, [], tookMs(job, options))
+    return command === undefined ? EXIT.other : exitCodeOfCommand(job, command)
+  }
+  reportJob(output, job, await toldBy(job, options), tookMs(job, options))
+  return exitCodeOf(job, options.exitCodeOnNoop, interruptedWith)
+}
+
+/** Watches until the job is over, or until an interrupt ends that. */
+class Following {
+  readonly #watching = new AbortController()
+  readonly #jobId: string
+  readonly #options: FollowOptions
+  interruptedWith: number | null = null
+
+  constructor(jobId: string, options: FollowOptions) {
+    this.#jobId = jobId
+    this.#options = options
+  }
+
+  get signal(): AbortSignal {
+    return this.#watching.signal
+  }
+
+  /** @returns what stops listening. */
+  listen(): () => void {
+    const leave = (exitCode: number): void => {
+      this.interruptedWith = exitCode
+      this.#watching.abort()
+    }
+    return this.#options.interrupts.listen(this.#options.onlyWatches ? leave : (code) => this.#abort(code), leave)
+  }
+
+  #abort(exitCode: number): void {
+    const { output, api } = this.#options
+    this.interruptedWith = exitCode
+    output.note('asking for an abort; once more to leave it running')
+    api.abort(this.#jobId, { signal: this.signal }).catch((error: unknown) => {
+      if (this.signal.aborted) return
+      const why = error instanceof EngineError ? error.message : String(error)
+      output.note(`not aborted: ${why}`)
+    })
+  }
+}
+
 /**
  * Shows a job until it ends (or waits for its commit) and gives the exit code.
  * The first interrupt asks the coordinator to abort; the second stops following: the job goes on.
  */
 export async function followJob(job: Job, options: FollowOptions): Promise<number> {
-  const { output, clock, api } = options
-  const progress = new JobProgress(output)
-  const queue = new QueueWatch(options)
-  const watching = new AbortController()
-  let interruptedWith: number | null = null
-  const stopListening = options.interrupts.listen(
-    (exitCode) => {
-      interruptedWith = exitCode
-      output.note('asking for an abort; once more to leave it running')
-      api.abort(job.id, { signal: watching.signal }).catch((error: unknown) => {
-        if (watching.signal.aborted) return
-        const why = error instanceof EngineError ? error.message : String(error)
-        output.note(`not aborted: ${why}`)
-      })
-    },
-    (exitCode) => {
-      interruptedWith = exitCode
-      watching.abort()
-    },
-  )
+  const { output } = options
+  const shown = new Shown(options)
+  const following = new Following(job.id, options)
+  const stopListening = following.listen()
   try {
     let last: JobView | undefined
-    for await (const event of job.progress({ signal: watching.signal })) {
+    for await (const event of job.progress({ signal: following.signal })) {
       last = event.job
-      if (ended(event.job, options.stageOnly)) break
+      if (isOver(event.job, options)) break
       if (isPast(event.job, options)) continue
-      queue.see(event.job)
       if (output.json) output.data(event)
-      progress.show(event.job, clock.monotonicMs())
+      shown.see(event.job)
     }
-    if (watching.signal.aborted || last === undefined) {
-      output.note(`job ${job.id} goes on; see it with: engine jobs`)
-      return interruptedWith ?? EXIT.other
+    if (following.signal.aborted || last === undefined) {
+      output.note(`job ${job.id} goes on; see it with: engine job watch ${job.id}`)
+      return following.interruptedWith ?? EXIT.other
     }
-    report(output, last, tookMs(last, options))
-    return exitCodeOf(last, options.exitCodeOnNoop, interruptedWith)
+    shown.end()
+    return await report(last, options, following.interruptedWith)
   } finally {
-    queue.end()
+    shown.end()
     stopListening()
   }
 }

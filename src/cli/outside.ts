@@ -1,13 +1,6 @@
 import type { Command } from 'commander'
 import type * as webhookCommands from './commands/webhooks.js'
-import type { Context } from './context.js'
-
-type Action = (context: Context, args: readonly string[], flags: Record<string, unknown>) => Promise<number>
-
-/** How a run of `engine` makes an action of commander. */
-interface Running {
-  command(action: Action): (...args: unknown[]) => Promise<void>
-}
+import type { Running } from './running.js'
 
 type Commands = typeof webhookCommands
 const commands = (): Promise<Commands> => import('./commands/webhooks.js')

@@ -7,6 +7,9 @@ import { terminalSettings } from '../config/environment.js'
 import type { Context } from './context.js'
 import { addOutside } from './outside.js'
 import { createOutput, fail, type Output } from './output.js'
+import { addHolding, addPublishing, addVerifying } from './publishing.js'
+import { type Action, collect } from './running.js'
+import { addSessions } from './sessions.js'
 import { interrupts, lifetime } from './signals.js'
 
 interface GlobalFlags {
@@ -16,8 +19,6 @@ interface GlobalFlags {
   readonly color?: boolean
   readonly progress?: boolean
 }
-
-type Action = (context: Context, args: readonly string[], flags: Record<string, unknown>) => Promise<number>
 
 const EXIT_USAGE = 2
 
@@ -91,99 +92,6 @@ const wayTo = (command: Command): string[] => [
 
 /** Read only where nothing stronger says it: a broken file is no trouble of a command that names its coordinator. */
 const urlOfFile = async (): Promise<string> => (await import('../config/load.js')).loadUrl()
-
-const collect = (value: string, all: string[] = []): string[] => [...all, value]
-
-function addPublishing(program: Command, run: Run): void {
-  program
-    .command('publish')
-    .description('bring a directory to every node of a group and make it live')
-    .argument('<dir>', 'directory on the coordinator’s machine, or with an upload a directory, a file or - here')
-    .requiredOption('-s, --site <name>', 'site to publish')
-    .option('-g, --group <name>', 'group of nodes that serve it (needed for the first publish of a site)')
-    .option('--stage-only', 'bring it everywhere, but let `engine commit` make it live')
-    .option('--max-delete <share>', 'refuse to delete more than this share of the live files', '25%')
-    .option('--allow-empty', 'let an empty directory through')
-    .option('--quorum <share>', 'share of the group (or all) that must hold it before any node switches')
-    .option('--commit <how>', 'together: all nodes at once (default); each: a node when it is complete')
-    .option('--timeout <duration>', 'not decided by then: it fails and nothing is switched')
-    .option('--on-conflict <what>', 'another job of the site: queue behind it (default), fail, or supersede it')
-    .option('--at <time>', 'start then: 2026-12-01T02:00, 02:00 or +30m')
-    .option('--window <from-to>', 'start within it, such as 01:00-05:00 by the coordinator’s clock')
-    .option('--strategy <name>', 'who sends to whom: star, chain, tree or strands')
-    .option('-m, --message <text>', 'why, kept with the job')
-    .option('--upload', 'send the content from this machine (usual for a coordinator that is not on it)')
-    .option('--no-upload', 'the directory is on the coordinator’s machine')
-    .option('--name <name>', 'what the bytes of standard input (-) are called in the site')
-    .option('--period <time>', 'before its end, ask nodes that have not reported this often (10s)')
-    .option('--callback <url>', 'have the end of the job told there, as a webhook is')
-    .option('--callback-secret-file <path>', 'file with the secret that signs it (whsec_…)')
-    .option('--detach', 'print the job’s id and return')
-    .option('--exit-code-on-noop', 'exit with 9 when nothing has changed')
-    .action(
-      run.command(async (context, [dir], flags) => {
-        const { publish } = await import('./commands/publish.js')
-        return publish(context, dir ?? '.', flags as never)
-      }),
-    )
-  program
-    .command('commit')
-    .description('make live what `publish --stage-only` has prepared')
-    .argument('<job>', 'id of the job')
-    .action(run.command(async (context, [job]) => (await import('./commands/jobs.js')).commit(context, job ?? '')))
-  program
-    .command('abort')
-    .description('stop a job that has not been committed yet')
-    .argument('<job>', 'id of the job')
-    .action(run.command(async (context, [job]) => (await import('./commands/jobs.js')).abort(context, job ?? '')))
-  program
-    .command('rollback')
-    .description('make an older release live again; nothing is sent where it is held')
-    .requiredOption('-s, --site <name>', 'site to take back')
-    .option('-g, --group <name>', 'group of nodes that serve it')
-    .requiredOption('--reason <text>', 'why, shown while the site is held there')
-    .option('--release <number>', 'release to go back to (default: the one before the live one)')
-    .action(
-      run.command(async (context, _args, flags) =>
-        (await import('./commands/jobs.js')).rollback(context, flags as never),
-      ),
-    )
-}
-
-function addHolding(program: Command, run: Run): void {
-  program
-    .command('pause')
-    .description('hold a site on what it serves: no job makes another release live, but rollbacks')
-    .option('-s, --site <name>', 'site to hold')
-    .option('-g, --group <name>', 'hold every site of this group')
-    .option('--for <duration>', 'end by itself after this time, such as 4h')
-    .requiredOption('--reason <text>', 'why, shown while it is held')
-    .action(
-      run.command(async (context, _, flags) => (await import('./commands/holding.js')).pause(context, flags as never)),
-    )
-  program
-    .command('resume')
-    .description('end the hold of a site after a rollback or a pause')
-    .option('-s, --site <name>', 'site to let go on')
-    .option('-g, --group <name>', 'every site of this group')
-    .option('--reason <text>', 'why, kept in the audit log')
-    .action(run.command(async (context, _, flags) => (await import('./commands/holding.js')).resume(context, flags)))
-}
-
-function addVerifying(program: Command, run: Run): void {
-  program
-    .command('verify')
-    .description('have nodes compare what they serve with what was staged')
-    .requiredOption('-s, --site <name>', 'site to verify')
-    .option('-g, --group <name>', 'its group, to be sure')
-    .option('--node <name>', 'only this node; repeat for several', collect)
-    .option('--release <number>', 'a release that is held (default: what is live)')
-    .option('--rate <bytes>', 'bytes a second that each node reads at most, such as 20M')
-    .option('--repair', 'have what differs staged anew, and wait for it')
-    .action(
-      run.command(async (context, _, flags) => (await import('./commands/verify.js')).verify(context, flags as never)),
-    )
-}
 
 function addQueries(program: Command, run: Run): void {
   program
@@ -314,6 +222,7 @@ function build(run: Run, version: string): Command {
   run.watch(program)
   addPublishing(program, run)
   addHolding(program, run)
+  addSessions(program, run)
   addVerifying(program, run)
   addQueries(program, run)
   addRecord(program, run)

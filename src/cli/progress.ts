@@ -1,6 +1,14 @@
 import { formatBytes, formatCount, formatRate } from '../base/quantities.js'
-import { type ChangeSummary, isPublish, type JobNode, type JobView } from '../model/job.js'
-import { fit, type Output } from './output.js'
+import {
+  type ChangeSummary,
+  type CommandRequest,
+  type CommandView,
+  isPublish,
+  type JobCommand,
+  type JobNode,
+  type JobView,
+} from '../model/job.js'
+import { fit, type Output, printable } from './output.js'
 
 /** Time between two plain lines of one phase, where nothing can be redrawn. */
 const PLAIN_INTERVAL_MS = 10_000
@@ -16,6 +24,27 @@ const countsOf = ({ fileCount, totalBytes, filesAdded, filesChanged, filesDelete
 export const isNoop = (job: JobView): boolean =>
   isPublish(job) && job.assignment === null && job.release !== null && ['committing', 'succeeded'].includes(job.state)
 
+/** The command that nodes carry out by themselves just now; undefined: none is. Pure. */
+export const onNodes = (job: JobView): JobCommand | undefined =>
+  job.commands.find(({ state, request }) => state === 'in-progress' && isByNodes(request))
+
+const isByNodes = ({ type }: CommandRequest): boolean => type === 'run-hook' || type === 'verify'
+
+/** What an open job does, or that it waits to be told. */
+function doing(job: JobView, commands: readonly CommandView[]): string {
+  const command = onNodes(job)
+  if (command === undefined) {
+    const isIdle = job.state === 'open' && job.commands.every(({ finishedAtMs }) => finishedAtMs !== null)
+    return isIdle ? '  waits for commands' : ''
+  }
+  const { number, request } = command
+  const what = request.type === 'run-hook' ? `${request.type} ${request.hook}` : request.type
+  const nodes = commands.find((each) => each.number === number)?.nodes
+  const done = nodes?.filter(({ state }) => state === 'completed' || state === 'failed').length
+  const where = done === undefined ? '' : ` on ${formatCount(done, 'node', job.nodes.length)}`
+  return `  ${number} ${printable(what)}${where}`
+}
+
 const title = (job: JobView): string => {
   const release = job.release === null ? job.site : `${job.site}@${job.release}`
   const step = job.baseRelease === null ? release : `${job.site}@${job.baseRelease} → ${release}`
@@ -23,6 +52,10 @@ const title = (job: JobView): string => {
   const length = job.assignment?.streamBytes ?? null
   return `${step}${counts}${length === null ? '' : `  sends ${formatBytes(length)}`}  ${job.state}`
 }
+
+/** Whether its nodes' parts say anything: in a session without a release there is nothing to bring. */
+const isOfRelease = (job: JobView): boolean =>
+  job.release !== null || job.commands.some(({ request: { type } }) => type === 'publish' || type === 'rollback')
 
 const share = (node: JobNode, lengthBytes: number | null): number => {
   if (settled(node) || node.state === 'received') return 1
@@ -73,19 +106,22 @@ export class JobProgress {
     this.#output = output
   }
 
-  show(job: JobView, nowMs: number): void {
+  /** @param commands  where nodes stand with each command, as far as that was asked. */
+  show(job: JobView, nowMs: number, commands: readonly CommandView[] = []): void {
     if (this.#output.json || this.#output.quiet) return
     // There is nothing to switch: it is a phase only where a node that lags behind makes it last.
     if (isNoop(job) && nowMs - (this.#idleAtMs ??= nowMs) < PLAIN_INTERVAL_MS) return
     if (this.#output.animated) {
-      const lines = [title(job), ...segmentLines(job), ...slowestLines(job)]
+      const nodes = isOfRelease(job) ? [...segmentLines(job), ...slowestLines(job)] : []
+      const lines = [`${title(job)}${doing(job, commands)}`, ...nodes]
       this.#output.redraw(lines.map((line) => fit(line, this.#output.columns - 1).trimEnd()))
       return
     }
-    if (job.state === this.#state && nowMs - this.#plainAtMs < PLAIN_INTERVAL_MS) return
-    this.#state = job.state
+    const phase = `${job.state} ${doing(job, [])}`
+    if (phase === this.#state && nowMs - this.#plainAtMs < PLAIN_INTERVAL_MS) return
+    this.#state = phase
     this.#plainAtMs = nowMs
-    const ready = job.nodes.filter(settled).length
-    this.#output.note(`${title(job)}  ${formatCount(ready, 'node', job.nodes.length)} ready`)
+    const ready = formatCount(job.nodes.filter(settled).length, 'node', job.nodes.length)
+    this.#output.note(`${title(job)}${doing(job, commands)}${isOfRelease(job) ? `  ${ready} ready` : ''}`)
   }
 }

@@ -8,7 +8,7 @@ import { endInVain, leave, reasonOf } from './ending.js'
 import type { LiveJob } from './live-job.js'
 import { resumeTransfer } from './recovering.js'
 import { stopLate, waitOf } from './waiting.js'
-import { isStopping, type World } from './world.js'
+import { advance, isStopping, type World } from './world.js'
 
 /** Starts every queued job whose site is free and whose time has come; what is late is stopped. */
 export function startJobs(world: World): void {
@@ -72,6 +72,8 @@ async function perform(world: World, job: LiveJob): Promise<void> {
 /** Nothing is asked of the job: it rests where it is until something is, or until it is aborted. */
 async function idle(world: World, job: LiveJob): Promise<void> {
   await rest(world, job)
+  // What is over counts as soon as it is told, also while nothing follows it.
+  if (job.deferred.length > 0) await advance(world, job, { type: 'executed' })
   while (job.next === undefined) await job.bell.wait(job.signal)
 }
 

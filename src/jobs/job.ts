@@ -28,6 +28,8 @@ export type JobHappening =
   | { readonly type: 'decided' }
   /** A command begins that each node carries out by itself. */
   | { readonly type: 'executing' }
+  /** That one is over, and nothing follows it yet. */
+  | { readonly type: 'executed' }
   /** Nobody is waited for any longer who was told to switch. */
   | { readonly type: 'settled' }
   /** It waits for nodes before it ends. */
@@ -53,6 +55,7 @@ const allowed: Readonly<Record<JobHappening['type'], readonly JobState[]>> = {
   // From `queued` and `open`: a rollback.
   decided: ['queued', 'open', 'packing', 'distributing', 'staged'],
   executing: ['open', 'staged'],
+  executed: ['open', 'staged'],
   settled: ['committing'],
   ending: ['queued', 'open', 'committing'],
   finished: ['queued', 'open', 'staged', 'committing', 'ending'],

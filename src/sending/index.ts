@@ -6,8 +6,9 @@ import { type Clock, systemClock } from '../base/clock.js'
 import { EngineError, toEngineError } from '../base/errors.js'
 import { isLoopback } from '../base/loopback.js'
 import { type ClientOptions, Client as RemoteClient } from '../control/client.js'
-import type { Job, PublishOptions } from '../control/door.js'
-import type { CommandRequest } from '../model/job.js'
+import type { Job, KeyOption, OpenOptions, PublishOptions } from '../control/door.js'
+import { fromDirectory } from '../control/requests.js'
+import type { CommandRequest, JobView } from '../model/job.js'
 import type { JobEvent } from '../model/event.js'
 import { Bringing } from './bringing.js'
 import { persist } from './persisting.js'
@@ -19,6 +20,16 @@ const ROUNDS_MAX = 3
 export interface ContentOptions extends PublishOptions {
   /** What the file is to be called in the site. */
   readonly name: string
+}
+
+/** How a directory is brought to a job that is open; absent fields as of a publish. */
+export type AddOptions = KeyOption & Pick<OpenOptions, 'upload' | 'onUpload' | 'signal'>
+
+/** A publish that was added to a job. */
+export interface AddedDirectory {
+  readonly job: JobView
+  /** Resolves when its content was sent from here to the end. What fails can be sent again: add it under the same key. */
+  sent(): Promise<void>
 }
 
 /** A coordinator over HTTP, and this machine's content for it. */
@@ -36,14 +47,39 @@ export class Client extends RemoteClient {
    * true, and with `auto` (as when nothing is said) when the coordinator's address is not of this machine.
    */
   override async publish(directory: string, options: PublishOptions): Promise<Job> {
-    const { upload = 'auto' } = options
-    const isNear = isLoopback(new URL(this.url).hostname)
-    if (upload === false || (upload === 'auto' && isNear)) return super.publish(directory, options)
-    const { signal, onUpload } = options
+    if (!this.#isSent(options)) return super.publish(directory, options)
+    return this.#publishTree(await this.#describe(directory, options), options)
+  }
+
+  /** Adds a publish of a directory to a job that is open: of the coordinator's machine, or of this one, as `publish`. */
+  async addDirectory(jobId: string, directory: string, options: AddOptions = {}): Promise<AddedDirectory> {
+    if (!this.#isSent(options)) {
+      const command: CommandRequest = { type: 'publish', ...fromDirectory(directory) }
+      return { job: await this.addCommands(jobId, [command], options), sent: async () => {} }
+    }
+    const { site } = await this.job(jobId)
+    const tree = await this.#describe(directory, options)
+    try {
+      const { id: upload } = await this.uploads.create(site, tree.manifest, options.signal)
+      const job = await this.addCommands(jobId, [{ type: 'publish', directory: null, upload }], options)
+      const signal = options.signal ?? new AbortController().signal
+      const sending = this.#send(upload, tree, options, signal).finally(() => tree.close())
+      sending.catch(() => {})
+      return { job, sent: () => sending }
+    } catch (error) {
+      await tree.close()
+      throw error
+    }
+  }
+
+  #isSent({ upload = 'auto' }: Pick<OpenOptions, 'upload'>): boolean {
+    return upload === true || (upload === 'auto' && !isLoopback(new URL(this.url).hostname))
+  }
+
+  #describe(directory: string, { signal, onUpload }: AddOptions): Promise<LocalTree> {
     const onScan =
       onUpload && ((scanned: { files: number; bytes: number }) => onUpload({ type: 'reading', ...scanned }))
-    const tree = await describe(directory, { signal, onScan })
-    return this.#publishTree(tree, options)
+    return describe(directory, { signal, onScan })
   }
 
   /** Publishes a site of one file whose bytes come from a stream, however long it is. */
@@ -74,7 +110,7 @@ export class Client extends RemoteClient {
     }
   }
 
-  async #send(uploadId: string, tree: LocalTree, options: PublishOptions, signal: AbortSignal): Promise<void> {
+  async #send(uploadId: string, tree: LocalTree, options: AddOptions, signal: AbortSignal): Promise<void> {
     const { uploads } = this
     const onProgress = (progress: object): void =>
       options.onUpload?.({ type: 'sending', ...progress } as Parameters<NonNullable<PublishOptions['onUpload']>>[0])

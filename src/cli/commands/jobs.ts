@@ -4,9 +4,11 @@ import { formatBytes, formatDuration } from '../../base/quantities.js'
 import type { Job, JobsApi } from '../../control/door.js'
 import { type JobState, type JobView, jobStates } from '../../model/job.js'
 import type { Context } from '../context.js'
-import { followJob, waitsFor } from '../follow.js'
+import { followJob } from '../follow.js'
 import { table } from '../output.js'
 import { flag } from './flag.js'
+import { waitsFor } from '../waiting.js'
+import { keyOf } from './publish.js'
 
 const follow = (context: Context, api: JobsApi, job: Job, commitAskedAtMs?: number): Promise<number> => {
   const since = commitAskedAtMs === undefined ? {} : { commitAskedAtMs }
@@ -35,6 +37,7 @@ export interface RollbackFlags {
   readonly group?: string
   readonly reason: string
   readonly release?: string
+  readonly idempotencyKey?: string
 }
 
 /** Reads `42` or `www@42`. */
@@ -49,26 +52,32 @@ export async function rollback(context: Context, flags: RollbackFlags): Promise<
   const api = await context.connect()
   const to = flags.release === undefined ? {} : { release: flag('--release', flags.release, release) }
   const of = flags.group === undefined ? {} : { group: flags.group }
-  const job = await api.rollback({ site: flags.site, ...of, reason: flags.reason, ...to })
+  const job = await api.rollback({ site: flags.site, ...of, reason: flags.reason, ...to, ...keyOf(flags) })
   return follow(context, api, job)
 }
 
-/** What holds up a queued job: the job of its site that waits for somebody to commit or abort it. */
-const holdUp = (job: JobView, staged: readonly JobView[]): string | null => {
-  const holder = job.state === 'queued' ? staged.find((other) => other.site === job.site) : undefined
-  return holder === undefined ? null : waitsFor(holder.id)
+/** What holds up a queued job: the job of its site that waits for somebody to go on with it, or to end it. */
+const holdUp = (job: JobView, { holders, nowMs }: Holding): string | null => {
+  const holder = job.state === 'queued' ? holders.find((other) => other.site === job.site) : undefined
+  return holder === undefined ? null : waitsFor(holder, nowMs)
+}
+
+interface Holding {
+  /** Jobs that are staged or open. */
+  readonly holders: readonly JobView[]
+  readonly nowMs: number
 }
 
 /** What a job is mostly about: its first command. */
 const typeOf = (job: JobView): string => job.commands[0]?.request.type ?? 'session'
 
-const row = (job: JobView, staged: readonly JobView[]): string[] => {
+const row = (job: JobView, holding: Holding): string[] => {
   const took = job.finishedAtMs === null ? '' : formatDuration(job.finishedAtMs - job.createdAtMs)
   const release = job.release === null ? job.site : `${job.site}@${job.release}`
   const live = job.nodes.filter((node) => node.state === 'live').length
   const length = job.assignment?.streamBytes ?? null
   const waits = job.waitsFor === null ? null : `waits for ${job.waitsFor}`
-  const why = holdUp(job, staged) ?? waits ?? job.error?.code ?? job.reason ?? ''
+  const why = holdUp(job, holding) ?? waits ?? job.error?.code ?? job.reason ?? ''
   const size = length === null ? '' : formatBytes(length)
   return [job.id, typeOf(job), release, job.group, job.state, `${live}/${job.nodes.length}`, size, took, why]
 }
@@ -106,8 +115,9 @@ export async function jobs(context: Context, flags: JobsFlags): Promise<number> 
   else {
     const head = ['JOB', 'TYPE', 'RELEASE', 'GROUP', 'STATE', 'LIVE', 'SENT', 'TOOK', 'WHY']
     const isAnyQueued = items.some((job) => job.state === 'queued')
-    const staged = isAnyQueued ? await api.jobs({ state: 'staged', limit: JOB_PAGE_MAX }) : []
-    const rows = items.map((job) => row(job, staged))
+    const look = (state: JobState) => api.jobs({ state, limit: JOB_PAGE_MAX })
+    const holders = isAnyQueued ? [...(await look('staged')), ...(await look('open'))] : []
+    const rows = items.map((job) => row(job, { holders, nowMs: context.clock.nowMs() }))
     for (const line of table(head, rows, context.output.dataColumns)) context.output.print(line)
   }
   return 0

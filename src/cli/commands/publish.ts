@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises'
 import { parseDurationMs, parseRatio } from '../../base/quantities.js'
 import { strategyNames, type StrategyName } from '../../model/plan.js'
 import { EngineError } from '../../base/errors.js'
-import type { Job, PublishOptions } from '../../control/door.js'
+import type { Job, KeyOption, OpenOptions, PublishOptions } from '../../control/door.js'
 import type { UploadEvent } from '../../model/upload.js'
 import type { Context } from '../context.js'
 import { followJob } from '../follow.js'
@@ -10,14 +10,19 @@ import { flag } from './flag.js'
 import { type PolicyFlags, policyFlags } from './publish-policy.js'
 import { UploadNotes } from '../upload-notes.js'
 
-export interface PublishFlags extends PolicyFlags {
+/** What a job is opened with, wherever that is. */
+export interface OpenFlags extends PolicyFlags {
   readonly site: string
   readonly group?: string
-  readonly stageOnly?: boolean
   readonly maxDelete?: string
   readonly allowEmpty?: boolean
   readonly strategy?: string
   readonly message?: string
+  readonly idempotencyKey?: string
+}
+
+export interface PublishFlags extends OpenFlags {
+  readonly stageOnly?: boolean
   readonly upload?: boolean
   readonly name?: string
   readonly period?: string
@@ -36,17 +41,26 @@ const strategy = (text: string): StrategyName => {
   })
 }
 
-const optionsOf = (flags: PublishFlags, nowMs: number): PublishOptions => ({
+export const keyOf = ({ idempotencyKey }: { readonly idempotencyKey?: string }): KeyOption =>
+  idempotencyKey === undefined ? {} : { idempotencyKey }
+
+/** What the flags of a job say, with its policy. */
+export const openOptions = (flags: OpenFlags, nowMs: number): OpenOptions => ({
   site: flags.site,
   ...(flags.group === undefined ? {} : { group: flags.group }),
-  stageOnly: flags.stageOnly ?? false,
   allowEmpty: flags.allowEmpty ?? false,
-  ...(flags.upload === undefined ? {} : { upload: flags.upload }),
   ...(flags.maxDelete === undefined ? {} : { maxDeleteRatio: flag('--max-delete', flags.maxDelete, parseRatio) }),
   ...policyFlags(flags, nowMs),
   ...(flags.strategy === undefined ? {} : { strategy: flag('--strategy', flags.strategy, strategy) }),
   ...(flags.period === undefined ? {} : { periodMs: flag('--period', flags.period, parseDurationMs) }),
   ...(flags.message === undefined ? {} : { reason: flags.message }),
+  ...keyOf(flags),
+})
+
+const optionsOf = (flags: PublishFlags, nowMs: number): PublishOptions => ({
+  ...openOptions(flags, nowMs),
+  stageOnly: flags.stageOnly ?? false,
+  ...(flags.upload === undefined ? {} : { upload: flags.upload }),
 })
 
 /** Where the end of the job is to be told; the secret is read from a file, so that no list of processes shows it. */

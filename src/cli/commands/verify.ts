@@ -17,7 +17,8 @@ export interface VerifyFlags {
   readonly repair?: boolean
 }
 
-const rateBps = (text: string): number => parseBytes(text) * BITS_PER_BYTE
+/** Reads bytes a second as bits a second. */
+export const rateBps = (text: string): number => parseBytes(text) * BITS_PER_BYTE
 
 const optionsOf = ({ site, group, node, release: number, rate, repair }: VerifyFlags): VerifyOptions => ({
   site,

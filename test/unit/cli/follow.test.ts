@@ -36,10 +36,20 @@ interface Wanted {
   readonly commitAskedAtMs?: number
   readonly clock?: Clock
   readonly jobs?: JobsApi['jobs']
+  readonly commands?: JobsApi['commands']
+  readonly onlyWatches?: boolean
+  readonly commandNumber?: number
 }
 
 const start = (job: Job, wanted: Wanted) => {
-  const { interrupts = quietInterrupts, json = true, quiet = false, jobs = async () => [], ...more } = wanted
+  const {
+    interrupts = quietInterrupts,
+    json = true,
+    quiet = false,
+    jobs = async () => [],
+    commands = async () => [],
+    ...more
+  } = wanted
   const [stdout, stderr] = [new PassThrough(), new PassThrough()]
   const options = { json, quiet, color: false, progress: false, dumbTerminal: false, stdout, stderr }
   const output = createOutput(options)
@@ -51,7 +61,14 @@ const start = (job: Job, wanted: Wanted) => {
     return jobView({ state: 'aborted' })
   }
   const ended = followJob(job, {
-    ...{ output, clock: systemClock, interrupts, exitCodeOnNoop: false, stageOnly: false, api: { abort, jobs } },
+    ...{
+      output,
+      clock: systemClock,
+      interrupts,
+      exitCodeOnNoop: false,
+      stageOnly: false,
+      api: { abort, jobs, commands },
+    },
     ...more,
   })
   return { ended, aborted, waits, stdout, stderr }
@@ -94,7 +111,7 @@ t.test('a person is told the release, how many serve it and how to go back', asy
   const nodes = [jobNode(), jobNode({ name: 'n2', state: 'behind', reason: 'no answer for 12 s' })]
   const { code, out, err } = await follow([jobView({ state: 'partial', nodes })], { json: false })
   t.equal(code, 8)
-  t.match(out, /www@2 live on 1\/2 nodes {2}1000 B a node {2}in 1\.5 s/)
+  t.match(out, /⚠ www@2 live on 1\/2 nodes; 1 node will follow {2}1000 B a node {2}in 1\.5 s/)
   t.match(out, /n2 is behind: no answer for 12 s/)
   t.match(err, /engine rollback --site www --group edge/)
   t.notMatch(out, /rollback/, 'a hint is no data')
@@ -162,7 +179,8 @@ t.test('a queued job says which staged one it waits for, once, also when that be
       yield { type: 'result', id: 3, atMs: 0, job: jobView() }
     },
   }
-  const { ended, stderr } = start(job, { clock, json: false, jobs: async () => staged[asked++] ?? [] })
+  const jobs: JobsApi['jobs'] = async ({ state } = {}) => (state === 'staged' ? (staged[asked++] ?? []) : [])
+  const { ended, stderr } = start(job, { clock, json: false, jobs })
   for (const looks of [1, 2, 3]) {
     await until('it has looked', () => asked === looks && clock.waiting === 1)
     clock.advance(2_000)
@@ -206,3 +224,43 @@ for (const [signal, code] of [
     t.equal(process.listenerCount(signal), listeners.get(signal), 'nothing listens afterwards')
   })
 }
+
+t.test('who only watches asks for no abort', async (t) => {
+  const interrupts: Interrupts = {
+    listen: (first) => {
+      setImmediate(() => first(130))
+      return () => undefined
+    },
+  }
+  const endless: Job = {
+    ...jobOf([]),
+    progress: async function* ({ signal } = {}) {
+      yield { type: 'phase', id: 1, atMs: 0, job: jobView({ state: 'open', commands: [] }) }
+      await new Promise<void>((resolve) => signal?.addEventListener('abort', () => resolve()))
+    },
+  }
+  const { ended, aborted, stderr } = start(endless, { interrupts, json: false, onlyWatches: true })
+  t.equal(await ended, 130)
+  t.same(aborted, [])
+  t.match(String(stderr.read()), /goes on; see it with: engine job watch J1/)
+})
+
+t.test('a command that is waited for ends following, with its own outcome', async (t) => {
+  const [first] = jobView().commands
+  if (first === undefined) throw new Error('a job has commands')
+  const outcomes = [
+    ['completed', null, 'completed', 0],
+    ['completed', null, 'new', 8],
+    ['failed', { code: 'ENGINE_ERR_COMMAND_FAILED', message: 'exit 1', hint: 'x' }, 'failed', 8],
+  ] as const
+  for (const [state, error, ofNode, expected] of outcomes) {
+    const command = { ...first, state, error }
+    const node = { nodeId: '0'.repeat(32), name: 'n1', state: ofNode, reason: null, output: null }
+    const views = [jobView({ state: 'open', commands: [command] }), jobView()]
+    const commands = async () => [{ ...command, nodes: [node] }]
+    const { code, out } = await follow(views, { commandNumber: first.number, commands })
+    t.equal(code, expected, state)
+    const last = JSON.parse(out.trim().split('\n').at(-1) ?? '') as object
+    t.match(last, { type: 'result', command: { state } })
+  }
+})

@@ -1,0 +1,80 @@
+import type { Command } from 'commander'
+import type * as sessionCommands from './commands/job.js'
+import { withPolicy } from './publishing.js'
+import { collect, keyHelp, type Running } from './running.js'
+
+type Commands = typeof sessionCommands
+const commands = (): Promise<Commands> => import('./commands/job.js')
+
+const argHelp = 'an argument that the hook declares; repeat for several'
+
+/** Jobs as sessions: opened, given one command after the other, ended. */
+export function addSessions(program: Command, run: Running): void {
+  const job = program.command('job').description('a job that is given one command after the other, and ended')
+  addAsking(job, run)
+  addLooking(job, run)
+  program
+    .command('run-hook')
+    .description('run a hook on the nodes that serve a site, and wait for it')
+    .argument('<name>', 'hook that the nodes declare (engine hooks)')
+    .requiredOption('-s, --site <name>', 'site whose nodes run it')
+    .option('-g, --group <name>', 'its group, to be sure')
+    .option('--only <names>', 'only these nodes, separated by commas')
+    .option('--arg <name=value>', argHelp, collect)
+    .option('-m, --message <text>', 'why, kept with the job')
+    .option('--idempotency-key <key>', keyHelp)
+    .action(
+      run.command(async (context, [name], flags) => (await commands()).runHook(context, name ?? '', flags as never)),
+    )
+}
+
+function addAsking(job: Command, run: Running): void {
+  withPolicy(job.command('open'))
+    .description('open a job for a site and print its id; it holds the site until it is ended')
+    .requiredOption('-s, --site <name>', 'site that it is for')
+    .option('-g, --group <name>', 'group of nodes that serve it (needed for the first publish of a site)')
+    .option('--only <names>', 'only these nodes, separated by commas')
+    .option('-m, --message <text>', 'why, kept with the job')
+    .option('--idempotency-key <key>', keyHelp)
+    .action(run.command(async (context, _, flags) => (await commands()).open(context, flags as never)))
+  job
+    .command('add')
+    .description('add a command: publish DIR, commit, rollback, run-hook NAME or verify')
+    .argument('<job>', 'id of the job')
+    .argument('<command>', 'publish, commit, rollback, run-hook or verify')
+    .argument('[what]', 'of publish the directory, of run-hook its name')
+    .option('--upload', 'publish: send the content from this machine')
+    .option('--no-upload', 'publish: the directory is on the coordinator’s machine')
+    .option('--release <number>', 'rollback, verify: the release meant')
+    .option('--arg <name=value>', `run-hook: ${argHelp}`, collect)
+    .option('--repair', 'verify: have what differs staged anew')
+    .option('--rate <bytes>', 'verify: bytes a second that each node reads at most, such as 20M')
+    .option('--idempotency-key <key>', keyHelp)
+    .option('--wait', 'follow it until this command is over, and exit by what came of it')
+    .action(run.command(async (context, args, flags) => (await commands()).add(context, args, flags)))
+  job
+    .command('end')
+    .description('close it: nothing is added after this, and it ends when its commands are done')
+    .argument('<job>', 'id of the job')
+    .option('--wait', 'follow it to its end')
+    .action(run.command(async (context, [id], flags) => (await commands()).end(context, id ?? '', flags)))
+  job
+    .command('abort')
+    .description('stop it before it switches anything further')
+    .argument('<job>', 'id of the job')
+    .action(run.command(async (context, [id]) => (await import('./commands/jobs.js')).abort(context, id ?? '')))
+}
+
+function addLooking(job: Command, run: Running): void {
+  job
+    .command('watch')
+    .description('follow a job to its end, by whomever it was opened; Ctrl-C only stops watching')
+    .argument('<job>', 'id of the job')
+    .action(run.command(async (context, [id]) => (await commands()).watch(context, id ?? '')))
+  job
+    .command('show')
+    .description('the commands of a job and what became of each')
+    .argument('<job>', 'id of the job')
+    .option('--nodes', 'and where every node stands with each')
+    .action(run.command(async (context, [id], flags) => (await commands()).show(context, id ?? '', flags)))
+}
