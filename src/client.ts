@@ -10,6 +10,8 @@ export type {
   Job,
   JobFilter,
   JobsApi,
+  KeyOption,
+  OpenOptions,
   PublishOptions,
   RollbackOptions,
   VersionView,
@@ -19,7 +21,22 @@ export type { WebhooksApi } from './control/door.js'
 export type { HistoryEntry } from './model/history.js'
 export type { JobEvent } from './model/event.js'
 export type { CloudEvent, FleetEventType } from './model/fleet-event.js'
-export type { AssignmentRef, ChangeSummary, JobNode, JobPolicy, JobState, JobView, Receipt } from './model/job.js'
+export type {
+  AssignmentRef,
+  ChangeSummary,
+  CommandOnNode,
+  CommandRequest,
+  CommandState,
+  CommandType,
+  CommandView,
+  JobCommand,
+  JobError,
+  JobNode,
+  JobPolicy,
+  JobState,
+  JobView,
+  Receipt,
+} from './model/job.js'
 export type { NodeView, ReleaseRef } from './model/node.js'
 export type { StrategyName } from './model/plan.js'
 export type { SiteView } from './model/site.js'

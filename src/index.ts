@@ -11,6 +11,8 @@ export type {
   Job,
   JobFilter,
   JobsApi,
+  KeyOption,
+  OpenOptions,
   PauseOptions,
   PublishOptions,
   ResumeOptions,
@@ -23,12 +25,28 @@ export type { AuditKind, AuditOutcome, AuditPage, AuditRecord } from './model/au
 export type { HistoryEntry } from './model/history.js'
 export type { JobEvent } from './model/event.js'
 export type { CloudEvent, FleetEventType } from './model/fleet-event.js'
-export type { AssignmentRef, ChangeSummary, JobNode, JobPolicy, JobState, JobView, Receipt } from './model/job.js'
+export type {
+  AssignmentRef,
+  ChangeSummary,
+  CommandOnNode,
+  CommandRequest,
+  CommandState,
+  CommandType,
+  CommandView,
+  JobCommand,
+  JobError,
+  JobNode,
+  JobPolicy,
+  JobState,
+  JobView,
+  Receipt,
+} from './model/job.js'
 export type { NodeView, ReleaseRef } from './model/node.js'
 export type { NodePlan, Plan, StrategyName } from './model/plan.js'
 export type { SiteView } from './model/site.js'
 export type { DeliveryView, WebhookRequest, WebhookView, WebhookWithSecret } from './model/webhook.js'
 export type { NodeOptions } from './node.js'
 export { Node } from './node.js'
+export type { AddedDirectory, AddOptions } from './sending/index.js'
 export { Client } from './sending/index.js'
 export type { BlobView, UploadEvent, UploadView } from './model/upload.js'

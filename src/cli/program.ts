@@ -128,11 +128,6 @@ function addQueries(program: Command, run: Run): void {
       ),
     )
   program
-    .command('explain')
-    .description('how a job came to its end: who was waited for, asked, mended, left behind, and why')
-    .argument('<job>', 'id of the job')
-    .action(run.command(async (context, [job]) => (await import('./commands/explain.js')).explain(context, job ?? '')))
-  program
     .command('doctor')
     .description('try what the engine needs of this machine')
     .option('--data <dir>', 'data directory to try', '.')

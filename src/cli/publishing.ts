@@ -4,6 +4,7 @@ import { collect, keyHelp, type Running } from './running.js'
 /** What a job is allowed to do; the same wherever one is opened. */
 export function withPolicy(command: Command): Command {
   return command
+    .option('--period <time>', 'before its end, ask nodes that have not reported this often (10s)')
     .option('--max-delete <share>', 'refuse to delete more than this share of the live files', '25%')
     .option('--allow-empty', 'let an empty directory through')
     .option('--quorum <share>', 'share of the group (or all) that must hold it before any node switches')
@@ -27,7 +28,6 @@ export function addPublishing(program: Command, run: Running): void {
     .option('--upload', 'send the content from this machine (usual for a coordinator that is not on it)')
     .option('--no-upload', 'the directory is on the coordinator’s machine')
     .option('--name <name>', 'what the bytes of standard input (-) are called in the site')
-    .option('--period <time>', 'before its end, ask nodes that have not reported this often (10s)')
     .option('--callback <url>', 'have the end of the job told there, as a webhook is')
     .option('--callback-secret-file <path>', 'file with the secret that signs it (whsec_…)')
     .option('--idempotency-key <key>', keyHelp)

@@ -67,6 +67,11 @@ function addAsking(job: Command, run: Running): void {
 
 function addLooking(job: Command, run: Running): void {
   job
+    .command('explain')
+    .description('how it came to its end: who was waited for, asked, mended, left behind, and why')
+    .argument('<job>', 'id of the job')
+    .action(run.command(async (context, [id]) => (await import('./commands/explain.js')).explain(context, id ?? '')))
+  job
     .command('watch')
     .description('follow a job to its end, by whomever it was opened; Ctrl-C only stops watching')
     .argument('<job>', 'id of the job')

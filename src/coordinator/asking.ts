@@ -19,18 +19,8 @@ import type { VerifyRun, VerifyRunRequest } from '../model/verification.js'
 import type { JobRecord } from '../store/jobs.js'
 import { commandsOnNodes } from '../track/commands.js'
 import { newPart, toPart } from '../track/fold.js'
-import {
-  type Answered,
-  audienceOf,
-  checkAudience,
-  checkReason,
-  checked,
-  keep,
-  keyOf,
-  newRecord,
-  numbered,
-  placed,
-} from './accepting.js'
+import { type Answered, audienceOf, checked, keep, keyOf, newRecord, numbered, placed } from './accepting.js'
+import { addTo } from './adding.js'
 import { nodesOf } from './audience.js'
 import { checkHeld, holdSite, resumeSite } from './holding.js'
 import { giveWay } from './conflicting.js'
@@ -139,32 +129,7 @@ export class Door implements CoordinatorDoor {
     const job = await this.#requireLive(id, checkOpen)
     const scope = key === null ? null : `commands:${id}:${key}`
     return this.#once(scope, requests, async (answered) => {
-      return this.#add(job, await placed(this.#world, job.record.site, requests), answered)
-    })
-  }
-
-  #add(job: LiveJob, requests: readonly CommandRequest[], answered: Answered | null): Promise<JobView> {
-    const world = this.#world
-    return inTurn(job, async () => {
-      checkOpen(job.signal.aborted ? { ...job.record, state: 'aborted' } : job.record)
-      checkCommands(job.commands, requests)
-      checkHeld(world, job.record.site, requests)
-      checkAudience(world, job.record, requests)
-      checkReason(job.record.reason, requests)
-      const atMs = world.clock.nowMs()
-      const added = numbered(job.commands, requests, atMs)
-      const commands = [...job.commands, ...added]
-      const view = toView(job.record, commands, job.parts)
-      const event: JobEvent = { type: 'phase', id: world.watching.nextId(job.id), atMs, job: view }
-      await world.store.transaction(async (tables) => {
-        await tables.commands.add(job.id, added)
-        await tables.events.append(job.id, event)
-        if (answered !== null) await tables.answers.put(answered.key, { ...answered, jobId: job.id }, atMs)
-      })
-      job.commands = [...job.commands, ...added]
-      world.watching.tell(job.id, event)
-      job.bell.ring()
-      return view
+      return addTo(this.#world, job, await placed(this.#world, job.record.site, requests), { answered })
     })
   }
 

@@ -36,6 +36,8 @@ export class LiveJob {
   /** By the same clock: from when all of it could be sent, so that nodes which get nowhere are given up. */
   allPackedAtMs = 0
   running: Promise<void> | null = null
+  /** By the clock that never goes back: since when it is open and nothing is asked of it; null: it is not so. */
+  idleSinceMs: number | null = null
   readonly controller = new AbortController()
   readonly bell = new Bell()
   readonly #parts = new Map<string, NodePart>()

@@ -74,7 +74,12 @@ async function idle(world: World, job: LiveJob): Promise<void> {
   await rest(world, job)
   // What is over counts as soon as it is told, also while nothing follows it.
   if (job.deferred.length > 0) await advance(world, job, { type: 'executed' })
-  while (job.next === undefined) await job.bell.wait(job.signal)
+  job.idleSinceMs = job.record.state === 'open' ? world.clock.monotonicMs() : null
+  try {
+    while (job.next === undefined) await job.bell.wait(job.signal)
+  } finally {
+    job.idleSinceMs = null
+  }
 }
 
 /**

@@ -4,6 +4,7 @@ import { PRUNE_EVERY_MS } from '../base/outside-limits.js'
 import { SECOND_MS } from '../base/units.js'
 import type { SessionStatus } from '../native/relay.js'
 import { nodesOf } from './audience.js'
+import { endIdleJobs } from './idling.js'
 import type { LiveJob } from './live-job.js'
 import { startJobs } from './running.js'
 import { closeIdleTransfers } from './sending.js'
@@ -42,6 +43,7 @@ export class Ticking {
       this.#prune()
       closeIdleTransfers(world)
       lookAtUploads(world)
+      endIdleJobs(world)
       this.#count()
     } catch (error) {
       world.log.error({ err: toEngineError(error) }, 'a round failed')

@@ -84,7 +84,7 @@ t.test('the client goes; a slow node is asked and waited for, and the end is tol
   await slow()
   const url = `http://127.0.0.1:${port}/hidden-path`
   const id = await publish('two\n', '--period', '1s', '--callback', url)
-  const explain = async (): Promise<string> => (await fleet.engine('explain', id)).stdout
+  const explain = async (): Promise<string> => (await fleet.engine('job', 'explain', id)).stdout
   await until('it is waited for again', async () => ((await explain()).match(/n1 +extended/g) ?? []).length >= 2)
   await hurry()
   const body = await until('the end is told', () => told[0])

@@ -91,18 +91,6 @@ t.test('two clients at once, each its own tree', async (t) => {
   }
 })
 
-t.test('the recipe of the guide for plain HTTP works as it stands there', async (t) => {
-  const guide = await readFile(new URL('../../docs/guide/uploads.md', import.meta.url), 'utf8')
-  const recipe = /<!-- run by [^\n]*-->\n```sh\n([^`]*)```/.exec(guide)?.[1] ?? 'exit 9'
-  await mkdir(`${directory}/curl`)
-  await writeFile(`${directory}/curl/hello.txt`, 'hello from curl')
-  const options = { cwd: `${directory}/curl`, env: { ...process.env, URL: fleet.url } }
-  const answer = execFileSync('sh', ['-euc', recipe], options).toString()
-  t.match(answer, /"state":"complete".*"state":"queued"/)
-  const live = `${fleet.liveOf('n1', 'web')}/hello.txt`
-  await until('it is live', async () => (await readFile(live, 'utf8').catch(() => '')) === 'hello from curl')
-})
-
 t.test('a killed client and a killed coordinator cost only what was under way', async (t) => {
   const place = `${directory}/big`
   await mkdir(place)

@@ -2,7 +2,7 @@ import { formatDuration } from '../../base/quantities.js'
 import type { Context } from '../context.js'
 import { table } from '../output.js'
 
-/** `engine explain JOB`: how the job came to its end, a line an event: when, which node, what was done, why. */
+/** `engine job explain JOB`: how the job came to its end, a line an event: when, which node, what was done, why. */
 export async function explain(context: Context, jobId: string): Promise<number> {
   const api = await context.connect()
   const items = await api.explain(jobId)

@@ -19,13 +19,13 @@ export interface OpenFlags extends PolicyFlags {
   readonly strategy?: string
   readonly message?: string
   readonly idempotencyKey?: string
+  readonly period?: string
 }
 
 export interface PublishFlags extends OpenFlags {
   readonly stageOnly?: boolean
   readonly upload?: boolean
   readonly name?: string
-  readonly period?: string
   readonly callback?: string
   readonly callbackSecretFile?: string
   readonly detach?: boolean

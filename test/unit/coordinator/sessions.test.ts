@@ -4,6 +4,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { systemClock } from '../../../src/base/clock.js'
+import { SESSION_IDLE_MS } from '../../../src/base/session-limits.js'
 import { Coordinator } from '../../../src/coordinator.js'
 import type { CommandRequest, JobView } from '../../../src/model/job.js'
 import { FakeNode } from '../../support/fake-node.js'
@@ -248,4 +250,48 @@ t.test('a session that is aborted between two commands leaves what it made live'
   t.match(await coordinator.abort(job.id), { state: 'aborted' })
   t.match(await coordinator.sites(), [{ targetRelease: 1, releases: [1], nodesLive: 1 }])
   t.equal(nodes[0]?.live('www')?.release, 1)
+})
+
+t.test(
+  'an open job of which nothing is asked is ended after an hour; one that is staged, or at work, is not',
+  async (t) => {
+    const { dataDir, staging, nodes } = await place(['one'])
+    const [one] = nodes
+    let laterMs = 0
+    const clock = { ...systemClock, monotonicMs: () => systemClock.monotonicMs() + laterMs }
+    await using coordinator = await Coordinator.open({ dataDir, clock })
+    await one?.connect(coordinator.url)
+    const idle = await coordinator.openJob(to)
+    await idle.add(hook)
+    const behind = await coordinator.openJob({ ...to, commands: [hook, end] })
+    const published: CommandRequest = { type: 'publish', directory: staging, upload: null }
+    const staged = await coordinator.openJob({ site: 'img', group: 'edge', commands: [published] })
+    await until('the hook ran', async () => (await coordinator.job(idle.id)).commands[0]?.state === 'completed')
+    await until('it is staged', async () => (await coordinator.job(staged.id)).state === 'staged')
+    laterMs = SESSION_IDLE_MS / 2
+    await idle.add(hook)
+    await until('both ran', async () => (await coordinator.job(idle.id)).commands[1]?.state === 'completed')
+    laterMs = SESSION_IDLE_MS * 1.2
+    await until('a round has passed', async () => (await coordinator.jobs({ state: 'queued' })).length === 1)
+    t.equal((await coordinator.job(idle.id)).state, 'open', 'it was asked for something meanwhile')
+    laterMs = SESSION_IDLE_MS * 1.6
+    t.match(await idle.completed(), { state: 'succeeded' })
+    t.match(await behind.completed(), { state: 'succeeded' }, 'who waited behind it goes on')
+    t.equal((await coordinator.job(staged.id)).state, 'staged')
+    const { items } = await coordinator.audit()
+    t.match(
+      items.find(({ action }) => action === 'endIdleJob'),
+      { actor: 'coordinator', subject: `job ${idle.id}`, outcome: 'done' },
+    )
+  },
+)
+
+t.test('what is over in an open job is told while nothing follows it', async (t) => {
+  const { dataDir, nodes } = await place(['one'])
+  await using coordinator = await Coordinator.open({ dataDir })
+  await nodes[0]?.connect(coordinator.url)
+  const job = await coordinator.openJob(to)
+  await job.add(hook)
+  for await (const event of job.progress()) if (event.job.commands[0]?.state === 'completed') break
+  t.pass('an event said so')
 })
