@@ -52,7 +52,7 @@ const nodeLines = (node: CommandOnNode): readonly string[] => [
   ...(node.state === 'failed' ? outputLines(node, OUTPUT_LINES_SHOWN) : []),
 ]
 
-/** What became of a command that each node carries out: a line, and some for each node where it did not go well. Pure. */
+/** What became of a command that each node carries out: a line, and some for each where it did not go well. Pure. */
 export function commandLines({ number, request, nodes }: CommandView): readonly string[] {
   const done = nodes.filter(({ state }) => state === 'completed').length
   const out = nodes.filter(({ state }) => state !== 'completed')

@@ -33,7 +33,7 @@ import { launch, startJobs } from './running.js'
 import { queryNode } from './querying.js'
 import { VerifyRuns } from './verify-runs.js'
 import { nodeViews, siteViews } from './views.js'
-import { inTurn, type World } from './world.js'
+import type { World } from './world.js'
 
 export interface DoorOptions {
   readonly world: World

@@ -5,7 +5,7 @@ import { addTo } from './adding.js'
 import type { LiveJob } from './live-job.js'
 import { inBackground, type World } from './world.js'
 
-/** Ends open jobs of which nobody has asked anything for long: who opened them may be gone, and they hold their sites. */
+/** Ends open jobs of which nobody has asked anything for long: who opened them may be gone, and they hold sites. */
 export function endIdleJobs(world: World): void {
   const nowMs = world.clock.monotonicMs()
   for (const job of world.jobs.values()) {

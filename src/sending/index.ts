@@ -28,7 +28,7 @@ export type AddOptions = KeyOption & Pick<OpenOptions, 'upload' | 'onUpload' | '
 /** A publish that was added to a job. */
 export interface AddedDirectory {
   readonly job: JobView
-  /** Resolves when its content was sent from here to the end. What fails can be sent again: add it under the same key. */
+  /** Resolves when all of its content was sent. What fails can be sent again: add it under the same key. */
   sent(): Promise<void>
 }
 
@@ -51,7 +51,7 @@ export class Client extends RemoteClient {
     return this.#publishTree(await this.#describe(directory, options), options)
   }
 
-  /** Adds a publish of a directory to a job that is open: of the coordinator's machine, or of this one, as `publish`. */
+  /** Adds a publish of a directory to an open job: of the coordinator's machine, or of this one, as `publish`. */
   async addDirectory(jobId: string, directory: string, options: AddOptions = {}): Promise<AddedDirectory> {
     if (!this.#isSent(options)) {
       const command: CommandRequest = { type: 'publish', ...fromDirectory(directory) }

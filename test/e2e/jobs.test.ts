@@ -13,13 +13,15 @@ const staging = `${directory}/staging`
 await mkdir(staging)
 await writeFile(`${staging}/index.html`, 'one')
 for (const name of ['n1', 'n2']) {
+  const refusing = `test ! -e "${directory}/refuse-${name}" || { echo "the disk of ${name} is full"; exit 3; }`
+  const noting = `echo "$1" >> "${directory}/story-${name}"; echo "noted $1"`
   await writeFile(
     `${directory}/${name}.yaml`,
     `
 node:
   hooks:
     note:
-      command: [sh, -c, 'test ! -e "${directory}/refuse-${name}" || { echo "the disk of ${name} is full"; exit 3; }; echo "$1" >> "${directory}/story-${name}"; echo "noted $1"', note, "{text}"]
+      command: [sh, -c, '${refusing}; ${noting}', note, "{text}"]
       arguments:
         text: {type: string, required: true}
 `,

@@ -1,7 +1,7 @@
-// Goal: what several clients ask for at once is carried out once on every node, in order, and nothing that was acknowledged is lost.
-// Method: real processes; three clients with sessions of their own and one in common, each request sent twice under its
-// key, some with the connection cut before the answer; the coordinator is killed in the middle and started again. A hook
-// appends a line to a file of its node and site.
+// Goal: what several clients ask for at once is carried out once on every node, in order, and nothing that was
+// acknowledged is lost. Method: real processes; three clients with sessions of their own and one in common, each
+// request sent twice under its key, some with the connection cut before the answer; the coordinator is killed in the
+// middle and started again. A hook appends a line to a file of its node and site.
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { request as httpRequest } from 'node:http'
 import { tmpdir } from 'node:os'

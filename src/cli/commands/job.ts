@@ -29,8 +29,9 @@ const follow = (
 ): Promise<number> => followJob(job, { ...context, api, exitCodeOnNoop: false, stageOnly: false, ...more })
 
 /** `engine job open`: prints the id of the new job, and nothing else. */
-export async function open({ output, clock, connect }: Context, flags: SessionFlags): Promise<number> {
-  const job = await (await connect()).openJob({ ...openOptions(flags, clock.nowMs()), ...namesOf(flags.only) })
+export async function open(context: Context, flags: SessionFlags): Promise<number> {
+  const { output, clock } = context
+  const job = await (await context.connect()).openJob({ ...openOptions(flags, clock.nowMs()), ...namesOf(flags.only) })
   if (output.json) output.data({ type: 'accepted', jobId: job.id })
   else output.print(job.id)
   return 0
@@ -138,16 +139,17 @@ export async function add(context: Context, args: readonly string[], flags: AddF
   const [jobId = '', type = '', what] = args
   const request = requestOf(type, what, flags)
   const api = await context.connect()
-  const { job, sent } = await addTo(context, api, jobId, { request, what: what ?? '', flags })
+  const added = await addTo(context, api, jobId, { request, what: what ?? '', flags })
+  const { job } = added
   const commandNumber = numberOf(job, request)
   if (flags.wait === true) {
     const followed = follow(context, api, await api.attach(jobId), { commandNumber, onlyWatches: true })
     followed.catch(() => {})
-    return Promise.race([followed, sent().then(() => followed)])
+    return Promise.race([followed, added.sent().then(() => followed)])
   }
   if (output.json) output.data({ type: 'accepted', jobId, number: commandNumber })
   else output.print(`${commandNumber}`)
-  await sent()
+  await added.sent()
   return 0
 }
 

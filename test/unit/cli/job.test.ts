@@ -1,4 +1,5 @@
-// Goal: the words of `engine job add` become exactly the command that is meant, or are refused before anything is asked.
+// Goal: the words of `engine job add` become exactly the command that is meant, or are refused before anything is
+// asked.
 import fc from 'fast-check'
 import t from 'tap'
 import { argsOf, requestOf } from '../../../src/cli/commands/job.js'
