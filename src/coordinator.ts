@@ -14,6 +14,7 @@ import type {
   AuditQuery,
   CoordinatorDoor,
   EventsOptions,
+  FilesApi,
   Job,
   JobFilter,
   JobsApi,
@@ -27,6 +28,7 @@ import type {
   VerifyOptions,
   WebhooksApi,
 } from './control/door.js'
+import { filesOf } from './control/file-paging.js'
 import { abortedOf } from './control/job-outcome.js'
 import { eachSite } from './control/sites-named.js'
 import { createMetrics } from './control/metrics.js'
@@ -289,6 +291,12 @@ export class Coordinator implements JobsApi {
   /** Who is called back when something happens. */
   get webhooks(): WebhooksApi {
     return this.#parts.door.webhooks
+  }
+
+  /** What nodes have on disk. */
+  get files(): FilesApi {
+    const { door } = this.#parts
+    return filesOf((look) => door.files.look(look))
   }
 
   /** Events of the fleet, as webhooks get them: from now, or after `sinceId`, until `signal` fires or it closes. */

@@ -16,7 +16,8 @@ import { NAME_PATTERN, NAME_RULE } from './model/name.js'
 import type { Hook } from './model/hook.js'
 import type { DataListen, NodeSite } from './model/node.js'
 import { Relay } from './native/relay.js'
-import { Applying, switchLive } from './native/sites.js'
+import * as looking from './native/looking.js'
+import { Applying, listReleases, readLive, switchLive } from './native/sites.js'
 import { Verifying } from './native/verifying.js'
 import { type DirectoryLock, lockDirectory } from './native/storage.js'
 import { announced } from './node/addresses.js'
@@ -188,6 +189,7 @@ async function openLocked(options: NodeOptions, settings: Settings, lock: Direct
       plane: dataPlane(relay),
       read: (reading) => new Verifying(reading),
       verify: settings.verify,
+      eyes: { ...looking, readLive, listReleases },
       random: systemRandom,
       log: roomLog,
     })

@@ -108,6 +108,9 @@ export interface KeyPair {
   publicKey: Buffer
 }
 
+/** A page of a directory of a release. */
+export declare function listAt(directory: string, path: string, after: string | undefined | null, limit: number): Promise<SeenPage>
+
 /** The releases held whole, ascending. */
 export declare function listReleases(siteDirectory: string): Array<number>
 
@@ -117,11 +120,23 @@ export declare function listReleases(siteDirectory: string): Array<number>
  */
 export declare function lockDirectory(path: string): DirectoryLock
 
+/** One entry of a release. */
+export declare function lookAt(directory: string, path: string): Promise<SeenEntry>
+
 /** One node's part of a plan. */
 export interface NodePlan {
   strandCount: number
   parents: ReadonlyArray<ReadonlyArray<PeerRef>>
   peers: ReadonlyArray<PeerRef>
+}
+
+/** Opens a regular file of a release. */
+export declare function openAt(directory: string, path: string): Promise<OpenedFile>
+
+/** A file open for reading: whoever gets it closes it. */
+export interface OpenedFile {
+  fd: number
+  entry: SeenEntry
 }
 
 /**
@@ -187,6 +202,16 @@ export declare function pruneReleases(siteDirectory: string, keep: Array<number>
 /** The public half of a seed of 32 bytes. */
 export declare function publicKeyOf(seed: Uint8Array): Buffer
 
+/** What a manifest says of a file; null when it has no such file. */
+export declare function publishedAt(treePath: string, path: string): Promise<PublishedFile | null>
+
+/** What a manifest says of a file. */
+export interface PublishedFile {
+  sizeBytes: number
+  mtimeNs: string
+  digest: string
+}
+
 /** The release that `<site>/live` points at; null when there is none. */
 export declare function readLive(siteDirectory: string): number | null
 
@@ -240,6 +265,26 @@ export interface ScanResult {
   filesDeleted: number
   shadowFileCount: number
   identical: boolean
+}
+
+/** An entry as it is on disk; names and targets escaped as in manifests. */
+export interface SeenEntry {
+  name: string
+  kind: import('../../src/model/file.js').FileKind
+  /** Permission bits. */
+  mode: number
+  sizeBytes: number
+  /** Nanoseconds since 1970, in decimal digits. */
+  mtimeNs: string
+  /** In hexadecimal digits: no number that JavaScript counts with. */
+  inode: string
+  target: string | null
+}
+
+/** Some entries of a directory, ascending by the bytes of their names. */
+export interface SeenPage {
+  entries: Array<SeenEntry>
+  more: boolean
 }
 
 export interface SessionFailure {

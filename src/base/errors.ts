@@ -3,6 +3,7 @@
 // Never: a decision about content, jobs or nodes; an import from another room.
 import { contentFaults } from './content-faults.js'
 import type { ErrorRow } from './error-row.js'
+import { fileFaults } from './file-faults.js'
 import { processFaults } from './process-faults.js'
 import { refusals } from './refusals.js'
 import { uploadFaults } from './upload-faults.js'
@@ -13,6 +14,7 @@ export const errorTable = {
   ...contentFaults,
   ...processFaults,
   ...uploadFaults,
+  ...fileFaults,
 } as const satisfies Readonly<Record<string, ErrorRow>>
 
 /** What callers switch on. */

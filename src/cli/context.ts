@@ -1,7 +1,9 @@
 import type { Readable } from 'node:stream'
 import type { Clock } from '../base/clock.js'
-import type { Job, JobsApi, PublishOptions } from '../control/door.js'
+import type { FileAt, Job, JobsApi, PublishOptions } from '../control/door.js'
 import type { AddedDirectory, AddOptions } from '../sending/index.js'
+import type { FileView } from '../model/file.js'
+import type { Fetched } from '../sending/fetching.js'
 import type { Interrupts } from './follow.js'
 import type { Output } from './output.js'
 
@@ -11,6 +13,10 @@ export interface CommandApi extends JobsApi {
   publishContent?(content: Readable, options: PublishOptions & { readonly name: string }): Promise<Job>
   /** Adds a publish of a directory to a job, as `publish` brings it; absent where nothing can be sent from here. */
   addDirectory?(jobId: string, directory: string, options: AddOptions): Promise<AddedDirectory>
+  /** Brings a file, or a directory, of a node to this machine; absent where nothing can be written. */
+  get?(place: FileAt, local: string): Promise<Fetched>
+  getTree?(place: FileAt, local: string): Promise<Fetched>
+  bytes?(view: FileView, path: string): AsyncIterable<Uint8Array>
 }
 
 /** What a command is given: how to speak, whom to ask, what time it is, and when to stop. */
@@ -18,6 +24,8 @@ export interface Context {
   readonly output: Output
   readonly clock: Clock
   readonly interrupts: Interrupts
+  /** Bytes of content on standard output. */
+  write?(bytes: Uint8Array): Promise<void>
   /** The coordinator named by --url, ENGINE_URL, the configuration file or the default. */
   connect(): Promise<CommandApi>
 }

@@ -5,6 +5,7 @@ import { systemClock } from '../base/clock.js'
 import { EngineError } from '../base/errors.js'
 import { terminalSettings } from '../config/environment.js'
 import type { Context } from './context.js'
+import { addFiles } from './files.js'
 import { addOutside } from './outside.js'
 import { createOutput, fail, type Output } from './output.js'
 import { addHolding, addPublishing, addVerifying } from './publishing.js'
@@ -76,6 +77,7 @@ class Run {
       output,
       clock: systemClock,
       interrupts,
+      write: (bytes) => writeOut(process.stdout, bytes),
       connect: async () => {
         const { Client } = await import('../sending/index.js')
         return new Client({ url: flags.url ?? terminalSettings().url ?? (await urlOfFile()) })
@@ -83,6 +85,12 @@ class Run {
     }
   }
 }
+
+/** Waits while whoever reads does not. */
+const writeOut = (stdout: NodeJS.WriteStream, bytes: Uint8Array): Promise<void> =>
+  new Promise((resolve, reject) => {
+    stdout.write(bytes, (error) => (error ? reject(error) : resolve()))
+  })
 
 /** The names by which a command is called, from `engine` on. */
 const wayTo = (command: Command): string[] => [
@@ -221,6 +229,7 @@ function build(run: Run, version: string): Command {
   addVerifying(program, run)
   addQueries(program, run)
   addRecord(program, run)
+  addFiles(program, run)
   addOutside(program, run)
   addProcesses(program, run)
   for (const command of program.commands) for (const each of [command, ...command.commands]) run.watch(each)

@@ -17,6 +17,7 @@ import type { SiteView } from '../model/site.js'
 import type {
   AuditQuery,
   EventsOptions,
+  FilesApi,
   Job,
   JobFilter,
   JobsApi,
@@ -34,6 +35,8 @@ import { readEvents } from './event-stream.js'
 import { following } from './following.js'
 import { type Ask, ask, type HttpOptions, readJson } from './http.js'
 import { abortedOf, outcomeOf } from './job-outcome.js'
+import { filesOf } from './file-paging.js'
+import { fileLocation, type FileRead, readFile } from './files-client.js'
 import { fromDirectory, openRequest, publishRequest, rollbackRequest } from './requests.js'
 import { eachSite } from './sites-named.js'
 import { finished, verifyRequestOf } from './verify-run.js'
@@ -86,6 +89,16 @@ export class Client implements JobsApi {
   /** Content from afar, a request a method. */
   get uploads(): UploadsClient {
     return new UploadsClient(this.#http)
+  }
+
+  /** What nodes have on disk. */
+  get files(): FilesApi {
+    return filesOf((look) => this.#get(fileLocation(look)))
+  }
+
+  /** Bytes of a file of a node, from `offset` on, as they come. */
+  readFile(read: FileRead): Promise<ReadableStream<Uint8Array> | null> {
+    return readFile(this.#http, read)
   }
 
   /** Publishes what an upload describes; it may still be arriving. */

@@ -5,6 +5,7 @@ import type { AccountEvent } from '../model/account.js'
 import type { AuditPage } from '../model/audit.js'
 import type { HistoryEntry } from '../model/history.js'
 import type { Readable } from 'node:stream'
+import type { FileEntry, FileFetch, FileLook, FilePlace, FileView } from '../model/file.js'
 import type { JobEvent } from '../model/event.js'
 import type { CommandRequest, CommandView, JobPolicy, JobRequest, JobState, JobView, Receipt } from '../model/job.js'
 import type { NodeView } from '../model/node.js'
@@ -126,10 +127,32 @@ export interface CoordinatorDoor {
   nodeConnected(link: NodeLink, hello: Hello): NodeSession
   /** Content from afar. */
   readonly uploads: UploadsDoor
+  /** What nodes have on disk. */
+  readonly files: FilesDoor
   version(): VersionView
   /** Whether new work is taken: database open, not closing. */
   ready(): boolean
 }
+
+/** What routes ask of files on nodes; ENGINE_ERR_NODE_UNKNOWN, ENGINE_ERR_NODE_LOST, and what the node answers. */
+export interface FilesDoor {
+  look(look: FileLook, signal?: AbortSignal): Promise<FileView>
+  /** Bytes of a file, as the node sends them; nothing is read from it while nobody reads. */
+  fetch(fetch: FileFetch, signal?: AbortSignal): Promise<Readable>
+  /** A node brings what `fetch` waits for. @throws {EngineError} ENGINE_ERR_TRANSFER_UNKNOWN: nobody does. */
+  receive(transferId: string, body: Readable): Promise<void>
+}
+
+/** Looking at what nodes have on disk, here or over HTTP. */
+export interface FilesApi {
+  /** What a path of a release on a node is. */
+  stat(place: FileAt): Promise<FileView>
+  /** A directory, ascending by the bytes of the names; all pages are of one release. */
+  list(place: FileAt): AsyncIterable<FileEntry>
+}
+
+/** Where to look; without a release at the live one, without a path at the release's own directory. */
+export type FileAt = Pick<FilePlace, 'node' | 'site'> & Partial<Pick<FilePlace, 'release' | 'path'>>
 
 /** What routes ask of uploads; ENGINE_ERR_UPLOAD_UNKNOWN for an id nobody knows. */
 export interface UploadsDoor {
@@ -315,6 +338,8 @@ export interface JobsApi {
   verify(options: VerifyOptions): Promise<VerifyRun>
   version(): Promise<VersionView>
   readonly webhooks: WebhooksApi
+  /** What nodes have on disk. */
+  readonly files: FilesApi
   /**
    * Events of the fleet, as webhooks get them: from now, or after `sinceId` (0: all of the last hour), until
    * `signal` fires.

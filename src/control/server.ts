@@ -30,6 +30,7 @@ import { auditRoutes } from './routes/audit.js'
 import { verificationRoutes } from './routes/verifications.js'
 import type { App, RouteContext } from './routes/context.js'
 import { eventRoutes } from './routes/events.js'
+import { fileRoutes, withBytesKept } from './routes/files.js'
 import { jobRoutes } from './routes/jobs.js'
 import { siteRoutes } from './routes/sites.js'
 import { nodeRoutes } from './routes/nodes.js'
@@ -99,6 +100,7 @@ function createApp(): App {
     forceCloseConnections: true,
     exposeHeadRoutes: false,
     routerOptions: { maxParamLength: 128 },
+    rewriteUrl: ({ url = '/' }) => withBytesKept(url),
     http: {
       maxHeaderSize: HTTP_HEADER_BYTES_MAX,
       headersTimeout: HTTP_HEADERS_MS,
@@ -159,6 +161,7 @@ export async function buildServer(options: Omit<ControlServerOptions, 'port'>): 
     webhookRoutes(app, context)
     systemRoutes(app, context)
     uploadRoutes(app, context)
+    fileRoutes(app, context)
   })
   channel.attach(app.server)
   app.addHook('preClose', async () => {

@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto'
 import { EngineError } from '../base/errors.js'
 import { JOB_PAGE_DEFAULT } from '../base/limits.js'
-import type { AuditQuery, CoordinatorDoor, FleetFilter, JobFilter, VersionView, WebhooksApi } from '../control/door.js'
+import type {
+  AuditQuery,
+  CoordinatorDoor,
+  FilesDoor,
+  FleetFilter,
+  JobFilter,
+  VersionView,
+  WebhooksApi,
+} from '../control/door.js'
 import { holdRequest, resumeRequest } from '../control/schema/hold.js'
 import { commandsRequest, jobRequest } from '../control/schema/job.js'
 import { verifyRunRequest } from '../control/schema/verification.js'
@@ -254,6 +262,10 @@ export class Door implements CoordinatorDoor {
   }
 
   nodeConnected: CoordinatorDoor['nodeConnected'] = (link, hello) => nodeConnected(this.#world, link, hello)
+
+  get files(): FilesDoor {
+    return this.#world.looking
+  }
 
   get uploads(): Uploads {
     return this.#world.uploads

@@ -11,7 +11,7 @@ import type { Logger } from '../base/log.js'
 import type { Metrics } from '../base/metrics.js'
 import type { Signer } from '../base/signing.js'
 import { wellFormed } from '../base/text.js'
-import type { CoordinatorDoor, UploadsDoor, WebhooksApi } from '../control/door.js'
+import type { CoordinatorDoor, FilesDoor, UploadsDoor, WebhooksApi } from '../control/door.js'
 import { type AuditEntry, type AuditRequest, signedHead, truncation } from '../model/audit.js'
 import type { JobRequest } from '../model/job.js'
 import type { Audit, AuditCall } from '../store/audit.js'
@@ -249,6 +249,11 @@ export class AuditedDoor implements CoordinatorDoor {
       blob: (id, digest) => uploads.blob(id, digest),
       putBlob: (id, digest, sent) => uploads.putBlob(id, digest, sent),
     }
+  }
+
+  /** Looking changes nothing. */
+  get files(): FilesDoor {
+    return this.#door.files
   }
 
   #audited<T>(

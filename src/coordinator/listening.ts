@@ -36,6 +36,7 @@ export function nodeConnected(world: World, link: NodeLink, hello: Hello): NodeS
   known.lost()
   world.checks.lost(known.identity.id)
   world.queries.lost(known.identity.id, node.name)
+  world.looking.lost(known)
   known.link = link
   known.hooks = hello.hooks ?? []
   known.heard(world.clock)
@@ -153,6 +154,12 @@ function take(world: World, known: KnownNode, link: NodeLink, message: FromNode)
     case 'state':
       world.queries.answer(known.identity.id, message)
       break
+    case 'looked':
+      world.looking.looked(known.identity.id, message)
+      break
+    case 'unsent':
+      world.looking.unsent(known.identity.id, message)
+      break
     case 'hello':
       break
   }
@@ -163,6 +170,7 @@ function closed(world: World, known: KnownNode, link: NodeLink): void {
   known.lost()
   world.checks.lost(known.identity.id)
   world.queries.lost(known.identity.id, known.identity.name)
+  world.looking.lost(known)
   world.log.info({ nodeId: known.identity.id, node: known.identity.name }, 'node disconnected')
   enqueue(world, known, 'a goodbye', () => world.store.nodes.setSeen(known.identity.id, known.lastSeenMs))
   for (const job of world.jobs.values()) job.bell.ring()

@@ -22,6 +22,7 @@ import type { UploadLimits } from '../uploads/index.js'
 import { WholePacking } from './catching-up.js'
 import { Checks } from './checking.js'
 import { Queries } from './querying.js'
+import { Looking } from './looking.js'
 import { DurableOutbox } from './outbox.js'
 import { Roster } from './roster.js'
 import { ReceiptBook } from './receipt-book.js'
@@ -109,6 +110,7 @@ export async function openWorld(options: OpeningOptions, opened: OpenedWorld): P
     wholes: new WholePacking(() => world),
     checks: new Checks(),
     queries: new Queries(),
+    looking: new Looking(() => world),
     sites: new Map(),
     jobs: new Map(),
     stale: [],

@@ -21,6 +21,7 @@ import type { AuditLog } from './auditing.js'
 import type { Checks } from './checking.js'
 import type { Queries } from './querying.js'
 import type { Uploads } from '../uploads/index.js'
+import type { Looking } from './looking.js'
 import type { LiveJob } from './live-job.js'
 import { patched, toView } from './live-job.js'
 import type { Roster } from './roster.js'
@@ -74,6 +75,8 @@ export interface World {
   /** Questions to nodes that were not answered yet. */
   readonly checks: Checks
   readonly queries: Queries
+  /** Looking at what nodes have on disk. */
+  readonly looking: Looking
   /** Damage that a node reports is mended without being asked. */
   readonly repair: boolean
   readonly sites: Map<string, SiteState>

@@ -9,12 +9,14 @@ import type { Random } from '../base/random.js'
 import type { Signer } from '../base/signing.js'
 import { CHANNEL_VERSION, type Commit, type Hello } from '../control/schema/channel.js'
 import type { NodeIdentity, NodeSite, PeerAddress } from '../model/node.js'
+import { bringer } from './bringing.js'
 import { Channel, type Connect, type Order, type Welcome } from './channel.js'
 import { Checks } from './checks.js'
 import { Commits, type CommitsOptions } from './committing.js'
 import { Executions, type Executors } from './executing.js'
 import type { Hooks } from './hooks.js'
 import type { Ledger } from './ledger.js'
+import { type Eyes, Looks } from './looking.js'
 import type { NodePaths } from './paths.js'
 import type { Releases } from './releases.js'
 import { type Answered, failureOf, Reports } from './reports.js'
@@ -47,6 +49,8 @@ export interface NodeCoreOptions {
   /** Reads a release and says what differs. */
   readonly read: VerificationsOptions['read']
   readonly verify: VerifySettings
+  /** The disk as it is looked at. */
+  readonly eyes: Eyes
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -63,7 +67,7 @@ export interface VerifySettings {
 }
 
 /** What is carried out, and takes its time. */
-type Command = Exclude<Order, { type: 'plan' | 'ack' | 'refuse-report' | 'check' | 'query' }>
+type Command = Exclude<Order, { type: 'plan' | 'ack' | 'refuse-report' | 'check' | 'query' | 'look' | 'send' }>
 
 /** What an answer to an order is about. */
 function answeredOf(order: Exclude<Command, { type: 'discard' }>): Answered {
@@ -101,6 +105,7 @@ export class NodeCore {
   readonly #commits: Commits
   readonly #executions: Executions
   readonly #checks: Checks
+  readonly #looks: Looks
   readonly #verifySchedule: VerifySchedule
   #channel: Channel | null = null
   #stopLooking: Cancel | null = null
@@ -133,6 +138,7 @@ export class NodeCore {
       onDrift: (found) => this.#checks.tell(found),
     })
     this.#checks = new Checks({ verifications, send })
+    this.#looks = new Looks({ paths, log, send, eyes: options.eyes, bring: bringer(options.join) })
     this.#verifySchedule = new VerifySchedule({ ...verify, verifications, ledger, clock, random, log })
     const executors = { verify: verifyExecutor(verifications, options.identity.name), ...options.executors }
     this.#executions = new Executions({ ...shared, executors })
@@ -200,6 +206,7 @@ export class NodeCore {
     this.#options.releases.close()
     await this.#verifySchedule.close()
     await this.#checks.close()
+    await this.#looks.close()
     await this.#stagings.close()
     await this.#turns.idle()
   }
@@ -254,6 +261,14 @@ export class NodeCore {
     }
     if (order.type === 'check') {
       this.#checks.check(order)
+      return
+    }
+    if (order.type === 'look') {
+      this.#looks.look(order)
+      return
+    }
+    if (order.type === 'send') {
+      this.#looks.send(order)
       return
     }
     if (order.type === 'query') {

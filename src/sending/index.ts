@@ -6,11 +6,13 @@ import { type Clock, systemClock } from '../base/clock.js'
 import { EngineError, toEngineError } from '../base/errors.js'
 import { isLoopback } from '../base/loopback.js'
 import { type ClientOptions, Client as RemoteClient } from '../control/client.js'
-import type { Job, KeyOption, OpenOptions, PublishOptions } from '../control/door.js'
+import type { FileAt, Job, KeyOption, OpenOptions, PublishOptions } from '../control/door.js'
 import { fromDirectory } from '../control/requests.js'
+import type { FileView } from '../model/file.js'
 import type { CommandRequest, JobView } from '../model/job.js'
 import type { JobEvent } from '../model/event.js'
 import { Bringing } from './bringing.js'
+import { type Fetched, Fetching, piecesOf, placeOf } from './fetching.js'
 import { persist } from './persisting.js'
 import { describe, type LocalTree, oneFile } from './walking.js'
 
@@ -93,6 +95,37 @@ export class Client extends RemoteClient {
     const manifest = new Blob([oneFile({ name, mode: 0o644, mtimeNs, sizeBytes, digest })])
     const { id } = await this.uploads.create(site, manifest, signal)
     return this.publishUpload(id, options)
+  }
+
+  /**
+   * Brings a file of a node to this machine: to `local`, or into it when it is a directory. It has its mode and time,
+   * is checked against what was published, and goes on where an earlier try broke off.
+   * @throws {EngineError} ENGINE_ERR_NOT_A_FILE, ENGINE_ERR_FILE_CHANGED, ENGINE_ERR_FILE_DAMAGED, and of looking.
+   */
+  async get(place: FileAt, local: string, { signal }: { readonly signal?: AbortSignal } = {}): Promise<Fetched> {
+    const fetching = this.#fetching(signal)
+    const { path = '' } = place
+    await fetching.file(await this.files.stat(place), path, await placeOf(local, path))
+    return fetching.outcome
+  }
+
+  /** Brings a directory of a node and all below it into `local`, which is made; links stay links. */
+  async getTree(place: FileAt, local: string, { signal }: { readonly signal?: AbortSignal } = {}): Promise<Fetched> {
+    const fetching = this.#fetching(signal)
+    const { release } = await this.files.stat(place)
+    await fetching.tree({ ...place, release }, Buffer.from(local))
+    return fetching.outcome
+  }
+
+  /** The bytes of a file that was looked at, as they come. @throws {EngineError} ENGINE_ERR_NOT_A_FILE, as `get`. */
+  async *bytes({ node, site, release, entry }: FileView, path: string): AsyncGenerator<Uint8Array> {
+    if (entry.kind !== 'file') throw new EngineError('ENGINE_ERR_NOT_A_FILE', { path, kind: entry.kind })
+    const etag = `"${entry.digest ?? entry.version ?? ''}"`
+    yield* piecesOf(await this.readFile({ node, site, release, path, offset: 0, etag }))
+  }
+
+  #fetching(signal: AbortSignal = new AbortController().signal): Fetching {
+    return new Fetching({ files: this.files, read: (read) => this.readFile(read), clock: this.#clock, signal })
   }
 
   /** The job begins at once: nodes get what has arrived while the rest is sent. */

@@ -3,6 +3,7 @@ import { EngineError } from '../../src/base/errors.js'
 import type {
   AuditQuery,
   CoordinatorDoor,
+  FilesDoor,
   FleetFilter,
   JobFilter,
   NodeLink,
@@ -74,6 +75,8 @@ export class FakeDoor implements CoordinatorDoor {
   readonly joined: Joined[] = []
   /** A test that needs uploads puts a room of its own here. */
   uploads = {} as UploadsDoor
+  /** A test of files puts its own here. */
+  files = {} as FilesDoor
   readonly coordinatorId: string = digits('d', 32)
   readonly webhooks: FakeWebhooks = new FakeWebhooks()
   readonly fleetEvents: CloudEvent[] = []

@@ -20,6 +20,7 @@ mod content;
 mod error;
 mod keys;
 mod lock;
+mod looking;
 mod number;
 mod outcome;
 mod promise;

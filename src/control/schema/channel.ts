@@ -19,6 +19,7 @@ import {
   TICKET_CHARS_MAX,
 } from '../../base/limits.js'
 import { commandStates, commandTypes } from '../../model/job.js'
+import { fileFetch, filePaging, filePlace, foundFile } from './file.js'
 import { hookInfo } from './hook.js'
 import { commandNumber, runHook, verify } from './command.js'
 import { damagedRelease, releaseRef } from './node.js'
@@ -129,7 +130,27 @@ export const state = z.object({
   sites: z.array(nodeSite).max(NODE_SITES_MAX),
 })
 
-export const fromNode = z.discriminatedUnion('type', [hello, report, progress, holdings, drift, checked, state])
+/** What a `look` found: one of the two is null. */
+export const looked = z.object({
+  type: z.literal('looked'),
+  lookId: z.string().max(ID_CHARS_MAX),
+  found: foundFile.nullable(),
+  error: channelError.nullable(),
+})
+/** A file that was asked for does not come, or broke off. */
+export const unsent = z.object({ type: z.literal('unsent'), transferId: identity, error: channelError })
+
+export const fromNode = z.discriminatedUnion('type', [
+  hello,
+  report,
+  progress,
+  holdings,
+  drift,
+  checked,
+  state,
+  looked,
+  unsent,
+])
 
 export const welcome = z.object({
   type: z.literal('welcome'),
@@ -196,6 +217,15 @@ export const check = z.object({
 })
 /** Say at once where your commands stand: answered by `state`, if the connection lasts. */
 export const query = z.object({ type: z.literal('query'), queryId: z.string().max(ID_CHARS_MAX) })
+/** Say what a path of a release is, outside of any job: answered by `looked`, if the connection lasts. */
+export const look = z.object({
+  type: z.literal('look'),
+  lookId: z.string().max(ID_CHARS_MAX),
+  ...filePlace.shape,
+  list: filePaging.nullable(),
+})
+/** Bring these bytes of a file to `PUT /v1/transfers/<transferId>` of the coordinator, once. */
+export const send = z.object({ type: z.literal('send'), ...fileFetch.shape })
 /** Drop what was fetched or staged for this assignment; what is live stays. */
 export const discard = z.object({ type: z.literal('discard'), assignmentId: identity, site: name, release })
 export const ack = z.object({ type: z.literal('ack'), reportId: z.number().int().min(1) })
@@ -216,6 +246,8 @@ export const fromCoordinator = z.discriminatedUnion('type', [
   execute,
   check,
   query,
+  look,
+  send,
   discard,
   ack,
   refuseReport,
@@ -234,3 +266,7 @@ export type Checked = z.infer<typeof checked>
 export type Drift = z.infer<typeof drift>
 export type State = z.infer<typeof state>
 export type Discard = z.infer<typeof discard>
+export type Look = z.infer<typeof look>
+export type Looked = z.infer<typeof looked>
+export type Send = z.infer<typeof send>
+export type Unsent = z.infer<typeof unsent>

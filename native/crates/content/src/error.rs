@@ -92,6 +92,22 @@ pub enum ContentError {
         /// Its number.
         release: u64,
     },
+    /// Nothing has that name in a release.
+    #[error("there is no '{path}'")]
+    PathUnknown {
+        /// Path relative to the release, escaped.
+        path: String,
+    },
+    /// Something else than was asked for has that name.
+    #[error("'{path}' is a {kind}, no {wanted}")]
+    WrongKind {
+        /// Path relative to the release, escaped.
+        path: String,
+        /// What it is, as listings name it.
+        kind: &'static str,
+        /// `file` or `directory`.
+        wanted: &'static str,
+    },
     /// What stands where the `live` link belongs is none that the engine made.
     #[error("'{path}' is no link that the engine made")]
     LiveTaken {
@@ -147,6 +163,12 @@ impl ContentError {
             Self::TreeFileDamaged { .. } => "ENGINE_ERR_TREE_CORRUPT",
             Self::ManifestInvalid { .. } => "ENGINE_ERR_MANIFEST_INVALID",
             Self::ReleaseUnknown { .. } => "ENGINE_ERR_RELEASE_UNKNOWN",
+            Self::PathUnknown { .. } => "ENGINE_ERR_PATH_UNKNOWN",
+            Self::WrongKind {
+                wanted: "directory",
+                ..
+            } => "ENGINE_ERR_NOT_A_DIRECTORY",
+            Self::WrongKind { .. } => "ENGINE_ERR_NOT_A_FILE",
             Self::LiveTaken { .. } => "ENGINE_ERR_LIVE_TAKEN",
             Self::InvalidArgument { .. } => "ENGINE_ERR_INVALID_ARGUMENT",
             Self::Cancelled => "ENGINE_ERR_CANCELLED",
@@ -174,7 +196,9 @@ impl ContentError {
             Self::SpecialFile { path, kind } => {
                 vec![("path", path.clone()), ("kind", (*kind).to_owned())]
             }
-            Self::FileChanging { path } | Self::LiveTaken { path } => vec![("path", path.clone())],
+            Self::FileChanging { path } | Self::LiveTaken { path } | Self::PathUnknown { path } => {
+                vec![("path", path.clone())]
+            }
             Self::NoSpace {
                 path,
                 need_bytes,
@@ -196,6 +220,9 @@ impl ContentError {
             }
             Self::ManifestInvalid { line, why } => {
                 vec![("line", line.to_string()), ("why", why.clone())]
+            }
+            Self::WrongKind { path, kind, .. } => {
+                vec![("path", path.clone()), ("kind", (*kind).to_owned())]
             }
             Self::ReleaseUnknown { release } => vec![("release", release.to_string())],
             Self::InvalidArgument { what, why } => {

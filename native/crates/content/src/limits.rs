@@ -67,3 +67,7 @@ pub(crate) const BLOCK_BYTES: u64 = 4096;
 pub(crate) const PREALLOCATE_FROM_BYTES: u64 = 128 * 1024;
 /// Space left free beyond what an assignment says it needs: journals and databases live there too.
 pub(crate) const SPACE_RESERVE_BYTES: u64 = 1024 * 1024;
+
+/// Names and targets of one page of a directory: a message of the node channel takes 4 MiB, and a
+/// name costs a hundred bytes beside itself.
+pub(crate) const LOOK_PAGE_BYTES_MAX: usize = 512 * 1024;

@@ -240,7 +240,7 @@ fn byte_of(high: u8, low: u8) -> Option<u8> {
 }
 
 /// The bytes that a path stands for; an escape is never a slash.
-fn unescaped(text: &str) -> Result<Vec<u8>, &'static str> {
+pub(crate) fn unescaped(text: &str) -> Result<Vec<u8>, &'static str> {
     decoded(text, false)
 }
 
@@ -320,7 +320,8 @@ pub(crate) fn hex_of(digest: &Digest) -> String {
         })
 }
 
-fn escaped(bytes: &[u8]) -> String {
+/// Bytes as manifests have them.
+pub(crate) fn escaped(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len());
     for &byte in bytes {
         if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {

@@ -1,0 +1,113 @@
+import { EngineError } from '../../base/errors.js'
+import { formatBytes } from '../../base/quantities.js'
+import type { FileAt } from '../../control/door.js'
+import type { FileEntry, FileView } from '../../model/file.js'
+import { escapedOf, shownOf } from '../../model/file-name.js'
+import { NAME_PATTERN } from '../../model/name.js'
+import type { Context } from '../context.js'
+import { printable, table } from '../output.js'
+
+const FORM = 'NODE:/site/path, or NODE:/site@release/path'
+
+/** Reads `n1:/www/a/b` and `n1:/www@3/a`. @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT. */
+export function placeOf(text: string): FileAt & { readonly path: string } {
+  const [, node, site, release, path = ''] = /^([^:/]+):\/([^/@]+)(?:@(\d{1,15}))?(?:\/(.*))?$/s.exec(text) ?? []
+  if (node === undefined || site === undefined || !NAME_PATTERN.test(node) || !NAME_PATTERN.test(site)) {
+    throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the place', why: `write it like ${FORM}` })
+  }
+  const escaped = escapedOf(path.replace(/\/$/, ''))
+  return { node, site, path: escaped, ...(release === undefined ? {} : { release: Number(release) }) }
+}
+
+const letters = { file: '-', dir: 'd', link: 'l', fifo: 'p', socket: 's', device: 'c', unknown: '?' } as const
+
+/** `-rw-r--r--`. */
+function modeOf({ kind, mode }: FileEntry): string {
+  const bits = Number.parseInt(mode, 8)
+  const all = [...'rwxrwxrwx'].map((letter, index) => (bits & (1 << (8 - index)) ? letter : '-'))
+  return letters[kind] + all.join('')
+}
+
+const timeOf = (mtimeNs: string): string => {
+  const date = new Date(Number(BigInt(mtimeNs) / 1_000_000n))
+  return Number.isNaN(date.getTime()) ? `${mtimeNs} ns` : date.toISOString()
+}
+
+const nameOf = ({ name, kind, target }: FileEntry): string => {
+  const shown = shownOf(name)
+  if (kind === 'dir') return `${shown}/`
+  return kind === 'link' ? `${shown} -> ${shownOf(target ?? '')}` : shown
+}
+
+const rowOf = (entry: FileEntry): string[] => [
+  ...[modeOf(entry), String(entry.sizeBytes), timeOf(entry.mtimeNs)],
+  printable(nameOf(entry)),
+]
+
+/** `engine ls`: a directory of a node, as it is on its disk. */
+export async function list(context: Context, place: string, { long }: { readonly long?: boolean }): Promise<number> {
+  const { output } = context
+  const client = await context.connect()
+  const at = placeOf(place)
+  const entries: FileEntry[] = []
+  // A long listing is set in columns; else names go out as they come.
+  for await (const entry of client.files.list(at)) {
+    const named = entry.name === '' ? { ...entry, name: '.' } : entry
+    if (output.json) output.data(named)
+    else if (long === true) entries.push(named)
+    else output.print(printable(nameOf(named)))
+  }
+  if (entries.length > 0) {
+    for (const line of table(['MODE', 'BYTES', 'CHANGED', 'NAME'], entries.map(rowOf), output.dataColumns))
+      output.print(line)
+  }
+  return 0
+}
+
+/** `engine stat`: what one path is. */
+export async function stat(context: Context, place: string): Promise<number> {
+  const { output } = context
+  const view = await (await context.connect()).files.stat(placeOf(place))
+  if (output.json) output.data(view)
+  else for (const line of linesOf(view)) output.print(printable(line))
+  return 0
+}
+
+function linesOf({ node, site, release, entry }: FileView): string[] {
+  const { kind, mode, sizeBytes, mtimeNs, target, digest } = entry
+  return [
+    `name     ${shownOf(entry.name === '' ? '.' : entry.name)}`,
+    `on       ${node}, ${site}@${release}`,
+    `kind     ${kind}`,
+    `mode     ${mode}`,
+    `bytes    ${sizeBytes}`,
+    `changed  ${timeOf(mtimeNs)}`,
+    ...(target === null ? [] : [`target   ${shownOf(target)}`]),
+    ...(kind === 'file' ? [`blake3   ${digest ?? '(it is not as it was published)'}`] : []),
+  ]
+}
+
+/** `engine get`: a file of a node, or with `-r` a directory, to this machine. */
+export async function get(
+  context: Context,
+  [place, local]: readonly [string, string | undefined],
+  { recursive }: { readonly recursive?: boolean },
+): Promise<number> {
+  const { output } = context
+  const client = await context.connect()
+  const at = placeOf(place)
+  if (client.get === undefined || client.getTree === undefined || client.bytes === undefined) {
+    throw new EngineError('ENGINE_ERR_INTERNAL', { why: 'this client writes no files' })
+  }
+  if (local === '-' && recursive !== true) {
+    for await (const piece of client.bytes(await client.files.stat(at), at.path)) await context.write?.(piece)
+    return 0
+  }
+  const name = at.path.split('/').at(-1) || at.site
+  const done =
+    recursive === true ? await client.getTree(at, local ?? shownOf(name)) : await client.get(at, local ?? '.')
+  for (const path of done.skipped) output.note(`left out: ${printable(shownOf(path))} is no file, directory or link`)
+  if (output.json) output.data({ type: 'result', status: 'succeeded', ...done })
+  else output.print(`${done.files} fetched (${formatBytes(done.bytes)}), ${done.present} were here`)
+  return 0
+}
