@@ -121,7 +121,7 @@ async function giveFile(
   return reply.send(body)
 }
 
-function transferRoutes(app: App, { door }: RouteContext): void {
+function transferRoutes(app: App, { asking }: RouteContext): void {
   app.route({
     method: 'PUT',
     url: '/v1/transfers/:id',
@@ -134,7 +134,7 @@ function transferRoutes(app: App, { door }: RouteContext): void {
       response: { 204: z.undefined().describe('It was passed on.'), ...problemAnswer },
     },
     handler: async (request, reply) => {
-      await door.files.receive(request.params.id, bodyOf(request))
+      await asking(request).files.receive(request.params.id, bodyOf(request))
       return reply.code(204).send()
     },
   })

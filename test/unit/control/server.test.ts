@@ -133,7 +133,7 @@ t.test('whatever changes something is asked on the door of who sent the request'
   ])
   for (const { url, method } of changing) {
     const payload = url.endsWith('/commands') ? { commands } : (bodies.get(url) ?? publish)
-    const id = url.startsWith('/v1/uploads') ? 'a'.repeat(32) : 'j1'
+    const id = /^\/v1\/(uploads|transfers)/.test(url) ? 'a'.repeat(32) : 'j1'
     const filled = url.replace('{id}', id).replace('{digest}', 'b'.repeat(64)).replace('{site}', 'www')
     const inject = { method: method as 'POST', url: url === '/v1/uploads' ? `${filled}?site=www` : filled, payload }
     theirs.clear()
@@ -250,6 +250,7 @@ t.test('the OpenAPI document describes every route, and every reference in it le
     'addWebhook',
     'audit',
     'blobView',
+    'bringFile',
     'commands',
     'commit',
     'completeUpload',
@@ -259,6 +260,7 @@ t.test('the OpenAPI document describes every route, and every reference in it le
     'end',
     'events',
     'explain',
+    'file',
     'history',
     'holdSite',
     'job',
@@ -277,6 +279,7 @@ t.test('the OpenAPI document describes every route, and every reference in it le
     'resendDelivery',
     'resumeSite',
     'rotateWebhook',
+    'siteFiles',
     'sites',
     'upload',
     'uploads',

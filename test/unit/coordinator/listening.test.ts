@@ -8,6 +8,7 @@ import { silentLogger } from '../../../src/base/log.js'
 import { Signer } from '../../../src/base/signing.js'
 import { createMetrics } from '../../../src/control/metrics.js'
 import type { FromCoordinator, Hello, Report } from '../../../src/control/schema/channel.js'
+import { Looking } from '../../../src/coordinator/looking.js'
 import { Checks } from '../../../src/coordinator/checking.js'
 import { nodeConnected } from '../../../src/coordinator/listening.js'
 import { LiveJob } from '../../../src/coordinator/live-job.js'
@@ -49,6 +50,9 @@ t.test('a node that says more than can be taken is let go, one that tells all th
     ...{ roster: new Roster(), clock: new ManualClock(), log: silentLogger, stale: [] },
     ...{ sites: new Map(), jobs: new Map(), closing: new AbortController().signal },
     checks: new Checks(),
+    looking: new Looking(() => {
+      throw new Error('asked for its world')
+    }),
     store: { nodes: { put: () => stalled, setSites: async () => {} }, commands: { owedTo: async () => [] } },
   } as unknown as World
   const closed: string[] = []
@@ -88,6 +92,9 @@ function place(record: (receipt: Receipt) => Promise<void> = async () => {}) {
     transfers: { get: () => transfer },
     receiptBook: { record },
     checks: new Checks(),
+    looking: new Looking(() => {
+      throw new Error('asked for its world')
+    }),
     store: {
       nodes: { put: async () => {}, setSites: async () => {}, setSeen: async () => {} },
       commands: { owedTo: async () => [] },
