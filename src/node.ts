@@ -16,7 +16,7 @@ import { NAME_PATTERN, NAME_RULE } from './model/name.js'
 import type { Hook } from './model/hook.js'
 import type { DataListen, NodeSite } from './model/node.js'
 import { Relay } from './native/relay.js'
-import * as looking from './native/looking.js'
+import { listAt, lookAt, openAt, publishedAt } from './native/looking.js'
 import { Applying, listReleases, readLive, switchLive } from './native/sites.js'
 import { Verifying } from './native/verifying.js'
 import { type DirectoryLock, lockDirectory } from './native/storage.js'
@@ -189,7 +189,7 @@ async function openLocked(options: NodeOptions, settings: Settings, lock: Direct
       plane: dataPlane(relay),
       read: (reading) => new Verifying(reading),
       verify: settings.verify,
-      eyes: { ...looking, readLive, listReleases },
+      eyes: { lookAt, listAt, openAt, publishedAt, readLive, listReleases },
       random: systemRandom,
       log: roomLog,
     })

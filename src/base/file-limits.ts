@@ -37,9 +37,3 @@ export const FILE_PIECE_BYTES = 256 * KIB
 
 /** Files of a directory that a client fetches at once. */
 export const FILES_FETCHED_AT_ONCE = 4
-
-/** Times that a client goes on with a file that broke off before it gives up. */
-export const FILE_TRIES_MAX = 5
-
-/** Between two of them. */
-export const FILE_RETRY_MS = SECOND_MS

@@ -19,13 +19,23 @@ export function byteRangeOf(
   { sizeBytes, etag }: { readonly sizeBytes: number; readonly etag: string },
 ): ByteRange {
   const whole = { offset: 0, lengthBytes: sizeBytes, isPart: false }
-  const [, from, to] = form.exec(range ?? '') ?? []
-  if (from === undefined || to === undefined || (from === '' && to === '')) return whole
+  const parts = partsOf(range)
+  if (parts === null) return whole
+  const [from, to] = parts
   if (ifRange !== undefined && ifRange !== etag) return whole
+  const isSuffix = from === ''
+  if (!isSuffix && to !== '' && Number(to) < Number(from)) return whole
   const last = sizeBytes - 1
-  const first = from === '' ? Math.max(0, sizeBytes - Number(to)) : Number(from)
-  const end = from === '' || to === '' ? last : Math.min(Number(to), last)
-  if (from !== '' && to !== '' && Number(to) < Number(from)) return whole
+  const first = isSuffix ? Math.max(0, sizeBytes - Number(to)) : Number(from)
+  const end = isSuffix ? last : lastOf(to, last)
   if (first > end) throw new EngineError('ENGINE_ERR_FILE_RANGE', { range, sizeBytes })
   return { offset: first, lengthBytes: end - first + 1, isPart: true }
+}
+
+const lastOf = (to: string, last: number): number => (to === '' ? last : Math.min(Number(to), last))
+
+/** The two numbers of one range as they are written; null: it is none. */
+function partsOf(range: string | undefined): readonly [string, string] | null {
+  const [, from = '', to = ''] = form.exec(range ?? '') ?? []
+  return from === '' && to === '' ? null : [from, to]
 }

@@ -1,4 +1,5 @@
-// Bytes of nodes' files over HTTP. In: a place, and where to begin. Out: a body. Never: an import of Node's own modules.
+// Bytes of nodes' files over HTTP.
+// In: a place, and where to begin. Out: a body. Never: an import of Node's own modules.
 import { EngineError } from '../base/errors.js'
 import type { FileLook, FilePlace } from '../model/file.js'
 import { ask, type HttpOptions } from './http.js'

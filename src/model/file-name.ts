@@ -22,12 +22,14 @@ export function escapedOf(text: string): string {
     .join('')
 }
 
-/** A name as a person reads it, and may give it back to `escapedOf`: text is text, what no screen shows stays %XX. Pure. */
+/** A name as a person reads it, and may give back to `escapedOf`: what no screen shows stays %XX. Pure. */
 export function shownOf(escaped: string): string {
   const shown = escaped.replaceAll(/(?:%[0-9a-fA-F]{2})+/g, (run) => {
     try {
       const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytesOf(run))
-      return [...text].map((each) => (/[\p{C}\p{Z}%]/u.test(each) && each !== ' ' ? escapedAll(each) : each)).join('')
+      return Array.from(text, (each) => (/[\p{C}\p{Z}%]/u.test(each) && each !== ' ' ? escapedAll(each) : each)).join(
+        '',
+      )
     } catch {
       return run
     }

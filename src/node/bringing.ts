@@ -43,7 +43,8 @@ export function bringer(join: string) {
   return async (transferId: string, pieces: AsyncIterable<Buffer>, signal: AbortSignal): Promise<void> => {
     const url = new URL(`/v1/transfers/${transferId}`, join)
     const ask = url.protocol === 'https:' ? httpsRequest : httpRequest
-    // A connection of its own: one that was kept may be gone, and this is asked once. Of no stated length: only a proper end says that it is whole.
+    // A connection of its own: one that was kept may be gone, and this is asked once.
+    // Of no stated length: only a proper end says that it is whole.
     const request = ask(url, {
       method: 'PUT',
       headers: { 'content-type': 'application/octet-stream' },

@@ -4,7 +4,8 @@ import type { FileAt } from '../../control/door.js'
 import type { FileEntry, FileView } from '../../model/file.js'
 import { escapedOf, shownOf } from '../../model/file-name.js'
 import { NAME_PATTERN } from '../../model/name.js'
-import type { Context } from '../context.js'
+import type { Fetched } from '../../sending/fetching.js'
+import type { CommandApi, Context } from '../context.js'
 import { printable, table } from '../output.js'
 
 const FORM = 'NODE:/site/path, or NODE:/site@release/path'
@@ -24,7 +25,7 @@ const letters = { file: '-', dir: 'd', link: 'l', fifo: 'p', socket: 's', device
 /** `-rw-r--r--`. */
 function modeOf({ kind, mode }: FileEntry): string {
   const bits = Number.parseInt(mode, 8)
-  const all = [...'rwxrwxrwx'].map((letter, index) => (bits & (1 << (8 - index)) ? letter : '-'))
+  const all = Array.from('rwxrwxrwx', (letter, index) => (bits & (1 << (8 - index)) ? letter : '-'))
   return letters[kind] + all.join('')
 }
 
@@ -93,19 +94,24 @@ export async function get(
   [place, local]: readonly [string, string | undefined],
   { recursive }: { readonly recursive?: boolean },
 ): Promise<number> {
-  const { output } = context
   const client = await context.connect()
   const at = placeOf(place)
-  if (client.get === undefined || client.getTree === undefined || client.bytes === undefined) {
-    throw new EngineError('ENGINE_ERR_INTERNAL', { why: 'this client writes no files' })
-  }
-  if (local === '-' && recursive !== true) {
-    for await (const piece of client.bytes(await client.files.stat(at), at.path)) await context.write?.(piece)
-    return 0
-  }
-  const name = at.path.split('/').at(-1) || at.site
-  const done =
-    recursive === true ? await client.getTree(at, local ?? shownOf(name)) : await client.get(at, local ?? '.')
+  if (local === '-' && recursive !== true) return print(context, client, at)
+  if (client.get === undefined || client.getTree === undefined) throw cannot()
+  const name = at.path === '' ? at.site : (at.path.split('/').at(-1) ?? '')
+  if (recursive !== true) return tell(context, await client.get(at, local ?? '.'))
+  return tell(context, await client.getTree(at, local ?? shownOf(name)))
+}
+
+const cannot = (): EngineError => new EngineError('ENGINE_ERR_INTERNAL', { why: 'this client writes no files' })
+
+async function print(context: Context, client: CommandApi, at: ReturnType<typeof placeOf>): Promise<number> {
+  if (client.bytes === undefined) throw cannot()
+  for await (const piece of client.bytes(await client.files.stat(at), at.path)) await context.write?.(piece)
+  return 0
+}
+
+function tell({ output }: Context, done: Fetched): number {
   for (const path of done.skipped) output.note(`left out: ${printable(shownOf(path))} is no file, directory or link`)
   if (output.json) output.data({ type: 'result', status: 'succeeded', ...done })
   else output.print(`${done.files} fetched (${formatBytes(done.bytes)}), ${done.present} were here`)

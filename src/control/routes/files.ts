@@ -38,7 +38,8 @@ function lookRoutes(app: App, { door }: RouteContext): void {
       operationId: 'file',
       summary,
       description:
-        'Escapes (%XX) stand for bytes. A file takes Range and If-Range; its ETag is the digest of what was published, where it looks like that. With `stat` only what it is.',
+        'Escapes (%XX) stand for bytes. A file takes Range and If-Range; its ETag is the digest of what was ' +
+        'published, where it looks like that. With `stat` only what it is.',
       tags,
       params: fileParams,
       querystring: fileQuery,

@@ -193,7 +193,7 @@ impl ContentError {
             Self::SourceUnreadable { path, why } => {
                 vec![("path", path.clone()), ("why", why.clone())]
             }
-            Self::SpecialFile { path, kind } => {
+            Self::SpecialFile { path, kind } | Self::WrongKind { path, kind, .. } => {
                 vec![("path", path.clone()), ("kind", (*kind).to_owned())]
             }
             Self::FileChanging { path } | Self::LiveTaken { path } | Self::PathUnknown { path } => {
@@ -220,9 +220,6 @@ impl ContentError {
             }
             Self::ManifestInvalid { line, why } => {
                 vec![("line", line.to_string()), ("why", why.clone())]
-            }
-            Self::WrongKind { path, kind, .. } => {
-                vec![("path", path.clone()), ("kind", (*kind).to_owned())]
             }
             Self::ReleaseUnknown { release } => vec![("release", release.to_string())],
             Self::InvalidArgument { what, why } => {

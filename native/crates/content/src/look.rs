@@ -62,7 +62,7 @@ pub fn list(directory: &Path, path: &str, after: Option<&str>, limit: usize) -> 
         return Err(wrong_kind(&path, kind, "directory"));
     }
     let folder = root.sub(&path).map_err(|error| absent(error, &path))?;
-    // The smallest names of those that follow: what is in memory is a page and the directory's names.
+    // The smallest names of those that follow.
     let mut names = BinaryHeap::new();
     let all = folder.read_dir(b"").map_err(|error| absent(error, &path))?;
     for entry in all {
