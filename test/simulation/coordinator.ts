@@ -13,6 +13,7 @@ import { AuditedDoor, AuditLog } from '../../src/coordinator/auditing.js'
 import { WholePacking } from '../../src/coordinator/catching-up.js'
 import { Checks } from '../../src/coordinator/checking.js'
 import { DurableOutbox } from '../../src/coordinator/outbox.js'
+import { Looking } from '../../src/coordinator/looking.js'
 import { Queries } from '../../src/coordinator/querying.js'
 import { ReceiptBook } from '../../src/coordinator/receipt-book.js'
 import { recover } from '../../src/coordinator/recovering.js'
@@ -177,6 +178,7 @@ export class SimCoordinator {
       wholes: new WholePacking(() => world),
       checks: new Checks(),
       queries: new Queries(),
+      looking: new Looking(() => world),
       sites: new Map(),
       jobs: new Map(),
       stale: [],

@@ -39,6 +39,14 @@ const hook: Hook = {
   ...{ command: ['work'], cwd: null, env: [], timeoutMs: 60_000 },
 }
 
+const nobodyLooks = (): never => {
+  throw new EngineError('ENGINE_ERR_INTERNAL', { why: 'nobody looks at files here' })
+}
+const blind = {
+  ...{ lookAt: nobodyLooks, listAt: nobodyLooks, openAt: nobodyLooks, publishedAt: nobodyLooks },
+  ...{ readLive: nobodyLooks, listReleases: nobodyLooks },
+}
+
 type Applying = Parameters<DataPlane['apply']>[0]
 
 export class SimNode {
@@ -146,6 +154,7 @@ export class SimNode {
         throw new EngineError('ENGINE_ERR_INTERNAL', { why: 'nothing is verified here' })
       },
       verify: { everyMs: null, rateBps: 1_000_000 },
+      eyes: blind,
       connect: () => network().connect(way, name),
     })
     this.#ledger = ledger
