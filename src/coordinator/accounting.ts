@@ -204,11 +204,13 @@ class Ending {
 
 type Failure = KnownNode['task'] extends (site: string) => { failure: infer F } ? F : never
 
+const refusedByHook: ReadonlySet<string> = new Set(['ENGINE_ERR_HOOK_FAILED', 'ENGINE_ERR_HOOK_TIMEOUT'])
+
 /** What may help a node: what failed for good is not sent again, and no copy mends a hook that refuses. Pure. */
 function rungsFor(world: World, job: LiveJob, known: KnownNode, failure: Failure): readonly Rung[] {
   const { site } = job.record
   const { release } = job
-  const isHook = failure?.error.code.startsWith('ENGINE_ERR_HOOK') ?? false
+  const isHook = failure !== null && refusedByHook.has(failure.error.code)
   const able: Rung[] = failure === null || failure.retryable ? ['resend'] : []
   if (release !== null && !isHook) able.push(holds(known.holdings(site), release) ? 'self-check' : 'resync')
   if (canRestart(known, site)) able.push('restart')

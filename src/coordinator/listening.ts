@@ -148,6 +148,20 @@ function take(world: World, known: KnownNode, link: NodeLink, message: FromNode)
     case 'drift':
       enqueue(world, known, 'drift', async () => takeDrift(world, known, message))
       break
+    case 'hello':
+      break
+    default:
+      takeAnswer(world, known, message)
+  }
+}
+
+/** What a node was asked outside of any job. */
+function takeAnswer(
+  world: World,
+  known: KnownNode,
+  message: FromNode & { readonly type: 'checked' | 'state' | 'looked' | 'unsent' },
+): void {
+  switch (message.type) {
     case 'checked':
       world.checks.answer(known.identity.id, message)
       break
@@ -159,8 +173,6 @@ function take(world: World, known: KnownNode, link: NodeLink, message: FromNode)
       break
     case 'unsent':
       world.looking.unsent(known.identity.id, message)
-      break
-    case 'hello':
       break
   }
 }

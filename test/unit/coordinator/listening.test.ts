@@ -9,6 +9,7 @@ import { Signer } from '../../../src/base/signing.js'
 import { createMetrics } from '../../../src/control/metrics.js'
 import type { FromCoordinator, Hello, Report } from '../../../src/control/schema/channel.js'
 import { Looking } from '../../../src/coordinator/looking.js'
+import { Queries } from '../../../src/coordinator/querying.js'
 import { Checks } from '../../../src/coordinator/checking.js'
 import { nodeConnected } from '../../../src/coordinator/listening.js'
 import { LiveJob } from '../../../src/coordinator/live-job.js'
@@ -50,6 +51,7 @@ t.test('a node that says more than can be taken is let go, one that tells all th
     ...{ roster: new Roster(), clock: new ManualClock(), log: silentLogger, stale: [] },
     ...{ sites: new Map(), jobs: new Map(), closing: new AbortController().signal },
     checks: new Checks(),
+    queries: new Queries(),
     looking: new Looking(() => {
       throw new Error('asked for its world')
     }),
@@ -92,6 +94,7 @@ function place(record: (receipt: Receipt) => Promise<void> = async () => {}) {
     transfers: { get: () => transfer },
     receiptBook: { record },
     checks: new Checks(),
+    queries: new Queries(),
     looking: new Looking(() => {
       throw new Error('asked for its world')
     }),
