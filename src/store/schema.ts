@@ -23,7 +23,6 @@ interface SitesTable {
   target_stage_number: number | null
   hold_reason: string | null
   hold_until_ms: number | null
-  canary: string | null
   last_release: number
   created_at_ms: number
 }
