@@ -12,12 +12,14 @@ export type {
   JobsApi,
   KeyOption,
   OpenOptions,
+  PauseOptions,
   PublishOptions,
+  ResumeOptions,
   RollbackOptions,
   VersionView,
+  WebhooksApi,
 } from './control/door.js'
 export type { AuditKind, AuditOutcome, AuditPage, AuditRecord } from './model/audit.js'
-export type { WebhooksApi } from './control/door.js'
 export type { HistoryEntry } from './model/history.js'
 export type { JobEvent } from './model/event.js'
 export type { CloudEvent, FleetEventType } from './model/fleet-event.js'

@@ -118,7 +118,7 @@ export class Door implements CoordinatorDoor {
   async #supersede(gone: readonly LiveJob[], { id }: LiveJob): Promise<void> {
     const message = `job ${id} has taken its place`
     for (const job of gone) {
-      await this.#world.store.jobs.setAsked(job.id, 'abort')
+      await this.#world.store.jobs.askAbort(job.id)
       if (isBound(job)) continue
       job.controller.abort(new EngineError('ENGINE_ERR_JOB_ABORTED', { jobId: job.id }, { message }))
       launch(this.#world, job)
@@ -181,7 +181,7 @@ export class Door implements CoordinatorDoor {
   async abortJob(id: string): Promise<JobView> {
     this.#requireOpen()
     const job = await this.#requireLive(id, checkAbort)
-    await this.#world.store.jobs.setAsked(id, 'abort')
+    await this.#world.store.jobs.askAbort(id)
     // It went on meanwhile.
     checkAbort(job.record)
     job.controller.abort(new EngineError('ENGINE_ERR_JOB_ABORTED', { jobId: id }))

@@ -30,8 +30,7 @@ async function takeUp(world: World, record: JobRecord): Promise<void> {
   world.jobs.set(job.id, job)
   const { assignment, state } = record
   if (state === 'committing' || state === 'ending') return
-  const asked = await world.store.jobs.asked(record.id)
-  if (asked === 'abort') {
+  if (await world.store.jobs.isAbortAsked(record.id)) {
     job.controller.abort(new EngineError('ENGINE_ERR_JOB_ABORTED', { jobId: record.id }))
     return
   }

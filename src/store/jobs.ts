@@ -24,9 +24,6 @@ export interface JobFilter {
   readonly limit?: number
 }
 
-/** What may be asked of a job that is under way. */
-export type JobWish = 'commit' | 'abort'
-
 export class Jobs {
   readonly #db: Queries
 
@@ -65,15 +62,14 @@ export class Jobs {
     return (await query.execute()).map(fromRow)
   }
 
-  /** Notes what was asked of a job, or that it no longer counts. An abort is the last word. */
-  async setAsked(id: string, wish: JobWish | null): Promise<void> {
-    const query = this.#db().updateTable('jobs').set({ asked: wish }).where('id', '=', id)
-    await query.where((is) => is.or([is('asked', 'is', null), is('asked', '!=', 'abort')])).execute()
+  /** Notes that an abort was asked for: it stands after a restart. */
+  async askAbort(id: string): Promise<void> {
+    await this.#db().updateTable('jobs').set({ asked: 'abort' }).where('id', '=', id).execute()
   }
 
-  async asked(id: string): Promise<JobWish | null> {
+  async isAbortAsked(id: string): Promise<boolean> {
     const row = await this.#db().selectFrom('jobs').select('asked').where('id', '=', id).executeTakeFirst()
-    return (row?.asked ?? null) as JobWish | null
+    return row?.asked === 'abort'
   }
 
   /** @throws {EngineError} ENGINE_ERR_JOB_UNKNOWN */

@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { Coordinator } from '../../../src/coordinator.js'
-import type { JobRecord, JobWish } from '../../../src/store/jobs.js'
+import type { JobRecord } from '../../../src/store/jobs.js'
 import { Store } from '../../../src/store/store.js'
 import { newPart } from '../../../src/track/fold.js'
 import { jobCommands, publishRequests } from '../../support/records.js'
@@ -85,14 +85,19 @@ t.test('killed after an abort was asked for: nothing goes live', async (t) => {
 })
 
 /** A staged job of which only the database knows what was asked. */
-async function stagedAndAsked(dataDir: string, staging: string, node: FakeNode, wish: JobWish): Promise<string> {
+async function stagedAndAsked(
+  dataDir: string,
+  staging: string,
+  node: FakeNode,
+  wish: 'commit' | 'abort',
+): Promise<string> {
   const coordinator = await Coordinator.open({ dataDir })
   await node.connect(coordinator.url)
   const { id } = await coordinator.publish(staging, { ...to, stageOnly: true })
   await until('it is staged', async () => (await stateOf(coordinator, id)) === 'staged')
   await coordinator.close()
   const store = await Store.open(join(dataDir, 'engine.db'))
-  if (wish === 'abort') await store.jobs.setAsked(id, wish)
+  if (wish === 'abort') await store.jobs.askAbort(id)
   else
     await store.commands.add(
       id,

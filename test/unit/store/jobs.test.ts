@@ -106,14 +106,12 @@ t.test('a part in a job that is not there is refused', async (t) => {
   await t.rejects(store.jobNodes.put('A', [jobNode()]), { code: 'ENGINE_ERR_INTERNAL' })
 })
 
-t.test('what was asked of a job stands, and an abort is the last word', async (t) => {
+t.test('an abort that was asked for stands', async (t) => {
   const store = await opened(t)
   await store.jobs.create(jobRecord({ id: 'A' }))
-  const asked = []
-  for (const wish of ['commit', null, 'commit', 'abort', 'commit', null] as const) {
-    await store.jobs.setAsked('A', wish)
-    asked.push(await store.jobs.asked('A'))
-  }
-  t.same(asked, ['commit', null, 'commit', 'abort', 'abort', 'abort'])
-  t.equal(await store.jobs.asked('B'), null)
+  t.equal(await store.jobs.isAbortAsked('A'), false)
+  await store.jobs.askAbort('A')
+  await store.jobs.update('A', { state: 'staged' })
+  t.equal(await store.jobs.isAbortAsked('A'), true)
+  t.equal(await store.jobs.isAbortAsked('B'), false)
 })
