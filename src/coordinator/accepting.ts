@@ -2,12 +2,13 @@ import { realpath, stat } from 'node:fs/promises'
 import { isAbsolute, relative, sep } from 'node:path'
 import type { z } from 'zod'
 import { EngineError } from '../base/errors.js'
+import { requireHook } from '../jobs/hooks.js'
 import type { JobEvent } from '../model/event.js'
 import type { CommandRequest, JobCommand, JobRequest } from '../model/job.js'
 import type { Callback } from '../model/webhook.js'
 import type { JobRecord } from '../store/jobs.js'
 import type { SiteRecord } from '../store/sites.js'
-import type { Audience } from './audience.js'
+import { type Audience, nodesOf } from './audience.js'
 import { isEffect } from './executing.js'
 import type { LiveJob } from './live-job.js'
 import type { World } from './world.js'
@@ -95,6 +96,25 @@ const isSameList = (a: readonly string[] | null, b: readonly string[] | null): b
 export function checkReason(reason: string | null, commands: readonly CommandRequest[]): void {
   if ((reason ?? '').trim() !== '' || !commands.some(({ type }) => type === 'rollback')) return
   throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the job', why: 'a rollback needs a reason' })
+}
+
+/**
+ * What a job names is declared by all that it is for, as far as they have told on the connection they have now: who is
+ * away may come back with another configuration, and answers for itself.
+ * @throws {EngineError} ENGINE_ERR_HOOK_UNKNOWN, ENGINE_ERR_HOOK_ARGUMENTS.
+ */
+export function checkHooks(
+  world: World,
+  audience: Audience & { readonly site: string },
+  commands: readonly CommandRequest[],
+): void {
+  const named = commands.filter((request) => request.type === 'run-hook')
+  if (named.length === 0) return
+  const owners = nodesOf(world, audience).map(({ identity, link, hooks }) => ({
+    name: identity.name,
+    hooks: link === null ? null : hooks,
+  }))
+  for (const { hook, args } of named) requireHook({ hook, site: audience.site, args }, owners)
 }
 
 const isOnNodes = (request: CommandRequest): boolean => isEffect(request) || request.type === 'end-job'

@@ -2,7 +2,7 @@ import { checkCommands } from '../jobs/commands.js'
 import { checkOpen } from '../jobs/job.js'
 import type { JobEvent } from '../model/event.js'
 import type { CommandRequest, JobView } from '../model/job.js'
-import { type Answered, checkAudience, checkReason, numbered } from './accepting.js'
+import { type Answered, checkAudience, checkHooks, checkReason, numbered } from './accepting.js'
 import { checkHeld } from './holding.js'
 import { type LiveJob, toView } from './live-job.js'
 import { inTurn, type World } from './world.js'
@@ -16,7 +16,8 @@ export interface AddingOptions {
 
 /**
  * Adds commands to a job; they are durable when this answers.
- * @throws {EngineError} ENGINE_ERR_JOB_STATE, ENGINE_ERR_INVALID_ARGUMENT, and what `check` throws.
+ * @throws {EngineError} ENGINE_ERR_JOB_STATE, ENGINE_ERR_INVALID_ARGUMENT, ENGINE_ERR_HOOK_UNKNOWN, and what
+ * `check` throws.
  */
 export function addTo(
   world: World,
@@ -31,6 +32,7 @@ export function addTo(
     checkHeld(world, job.record.site, requests)
     checkAudience(world, job.record, requests)
     checkReason(job.record.reason, requests)
+    checkHooks(world, job.record, requests)
     const atMs = world.clock.nowMs()
     const added = numbered(job.commands, requests, atMs)
     const commands = [...job.commands, ...added]

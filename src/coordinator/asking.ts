@@ -27,7 +27,17 @@ import type { VerifyRun, VerifyRunRequest } from '../model/verification.js'
 import type { JobRecord } from '../store/jobs.js'
 import { commandsOnNodes } from '../track/commands.js'
 import { newPart, toPart } from '../track/fold.js'
-import { type Answered, audienceOf, checked, keep, keyOf, newRecord, numbered, placed } from './accepting.js'
+import {
+  type Answered,
+  audienceOf,
+  checked,
+  checkHooks,
+  keep,
+  keyOf,
+  newRecord,
+  numbered,
+  placed,
+} from './accepting.js'
 import { addTo } from './adding.js'
 import { nodesOf } from './audience.js'
 import { checkHeld, holdSite, resumeSite } from './holding.js'
@@ -70,7 +80,8 @@ export class Door implements CoordinatorDoor {
    * Accepts a job; it is durable when this answers.
    * @param key  the same key and request again: the job that came of it, and no other.
    * @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT, ENGINE_ERR_SITE_UNKNOWN, ENGINE_ERR_NODE_UNKNOWN,
-   * ENGINE_ERR_SOURCE_MISSING, ENGINE_ERR_CONFLICT, ENGINE_ERR_KEY_REUSED, ENGINE_ERR_OVERLOADED, ENGINE_ERR_CLOSING.
+   * ENGINE_ERR_SOURCE_MISSING, ENGINE_ERR_HOOK_UNKNOWN, ENGINE_ERR_HOOK_ARGUMENTS, ENGINE_ERR_CONFLICT,
+   * ENGINE_ERR_KEY_REUSED, ENGINE_ERR_OVERLOADED, ENGINE_ERR_CLOSING.
    */
   async createJob(asked: JobRequest, key: string | null = null): Promise<JobView> {
     this.#requireOpen()
@@ -87,6 +98,7 @@ export class Door implements CoordinatorDoor {
     checkHeld(world, site, request.commands)
     const requests = await placed(world, site, request.commands)
     const audience = audienceOf(world, request)
+    checkHooks(world, { site, ...audience }, request.commands)
     const atMs = world.clock.nowMs()
     const record = newRecord(this.#options.newJobId(), request, audience, atMs)
     const parts = nodesOf(world, audience).map((known) => newPart(known.identity))

@@ -38,7 +38,7 @@ export function nodeConnected(world: World, link: NodeLink, hello: Hello): NodeS
   world.queries.lost(known.identity.id, node.name)
   world.looking.lost(known)
   known.link = link
-  known.hooks = hello.hooks ?? []
+  known.hooks = hello.hooks ?? null
   known.heard(world.clock)
   link.send({
     type: 'welcome',

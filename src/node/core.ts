@@ -218,9 +218,8 @@ export class NodeCore {
     const { id, name, groups, segment } = identity
     const node = { id, name, groups: [...groups], segment, dataAddress: dataAddress(localAddress) }
     const { publicKey } = signer
-    const told: Hello = { type: 'hello', version: CHANNEL_VERSION, role: 'node', software, node, publicKey, sites }
-    const { told: declared } = this.#options.hooks
-    return declared.length === 0 ? told : { ...told, hooks: [...declared] }
+    const hooks = [...this.#options.hooks.told]
+    return { type: 'hello', version: CHANNEL_VERSION, role: 'node', software, node, publicKey, sites, hooks }
   }
 
   #onWelcome({ coordinatorId, publicKey }: Welcome): void {

@@ -78,6 +78,19 @@ t.test('a switch is followed by its hook', async (t) => {
   await until('the hook ran', async () => (await story()).includes('done 1') || undefined)
 })
 
+t.test('what a node lacks, or does not take, is refused before a job is made of it', async (t) => {
+  const before = (await itemsOf('jobs')).length
+  const lacking = await fleet.engine('run-hook', 'purge', '--site', 'www', '--arg', 'path=/a')
+  t.equal(lacking.code, 3, lacking.stderr + fleet.story())
+  t.match(lacking.stderr, /ENGINE_ERR_HOOK_UNKNOWN.*node n2 declares no hook purge for www/)
+  const wrong = await fleet.engine('run-hook', 'purge', '--site', 'www', '--only', 'n1', '--arg', 'file=/a')
+  t.equal(wrong.code, 2, wrong.stderr)
+  t.match(wrong.stderr, /ENGINE_ERR_HOOK_ARGUMENTS.*on n1, "file" is not an argument/)
+  t.equal((await itemsOf('jobs')).length, before)
+  const done = await fleet.engine('run-hook', 'purge', '--site', 'www', '--only', 'n1', '--arg', 'path=/a')
+  t.equal(done.code, 0, done.stderr)
+})
+
 t.test('a hook before a switch keeps its node on the old release until it is mended', async (t) => {
   await flag('refuse')
   const outcome = await publish('two')

@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import WebSocket from 'ws'
 import type { FromCoordinator, FromNode, Report } from '../../src/control/schema/channel.js'
+import type { HookInfo } from '../../src/model/hook.js'
 import type { JobError } from '../../src/model/job.js'
 import type { NodeCommand } from '../../src/model/node-state.js'
 import type { NodeSite, ReleaseRef } from '../../src/model/node.js'
@@ -19,6 +20,8 @@ export interface FakeNodeOptions {
   readonly id?: string
   readonly groups?: readonly string[]
   readonly sites?: readonly NodeSite[]
+  /** What it declares; absent: it says nothing of hooks. */
+  readonly hooks?: readonly HookInfo[]
   readonly onStage?: (stage: Stage) => Answer
   readonly onCommit?: (commit: Commit) => Answer
   readonly onExecute?: (execute: Execute) => Answer
@@ -56,9 +59,10 @@ export class FakeNode {
     socket.on('error', () => {})
     socket.on('message', (data: Buffer) => this.#take(JSON.parse(data.toString('utf8')) as FromCoordinator))
     await once(socket, 'open')
-    const { name, groups = ['edge'] } = this.#options
+    const { name, groups = ['edge'], hooks } = this.#options
     const node = { id: this.id, name, groups: [...groups], segment: 'lan', dataAddress: { host: '127.0.0.1', port: 9 } }
-    const hello = { type: 'hello', version: 1, role: 'node', software: 'fake', node, sites: [...this.sites.values()] }
+    const facts = { software: 'fake', node, sites: [...this.sites.values()], ...(hooks === undefined ? {} : { hooks }) }
+    const hello = { type: 'hello', version: 1, role: 'node', ...facts }
     socket.send(JSON.stringify(hello))
     return until(`${name} is answered`, () => this.heard[before])
   }

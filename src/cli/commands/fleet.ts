@@ -105,7 +105,7 @@ const argumentText = ({ name, type, required, pattern, min, max, choices, ...one
 
 const hookRows = ({ name, hooks }: NodeView): string[][] =>
   hooks === null
-    ? [[name, '–', '', '', 'it has not called since the coordinator started']]
+    ? [[name, '–', '', '', 'it has not said since the coordinator started']]
     : hooks.map((hook) => [
         name,
         hook.name,

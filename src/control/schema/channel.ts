@@ -67,7 +67,7 @@ export const hello = z.object({
   /** Signs its reports; older nodes have none. */
   publicKey: publicKey.optional(),
   sites: z.array(nodeSite).max(NODE_SITES_MAX),
-  /** What jobs may name on it; nodes of early releases have none. */
+  /** What jobs may name on it; nodes of early releases do not say so when it is nothing. */
   hooks: z.array(hookInfo).max(HOOKS_MAX).optional(),
 })
 /** What a node has (receipt), has done (completion) or could not do (failure); sent until acknowledged. */

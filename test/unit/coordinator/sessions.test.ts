@@ -27,6 +27,10 @@ async function place(names: readonly string[] = ['one', 'two']) {
 }
 
 const hook: CommandRequest = { type: 'run-hook', hook: 'reload', args: { unit: 'nginx' } }
+const unit = {
+  ...({ name: 'unit', type: 'string', required: false, default: null, pattern: null, allowDash: false } as const),
+  ...{ min: null, max: null, choices: null },
+}
 const commit: CommandRequest = { type: 'commit' }
 const end: CommandRequest = { type: 'end-job' }
 const to = { site: 'www', group: 'edge' } as const
@@ -124,6 +128,40 @@ t.test('only the named nodes carry a command out, and a name that nobody has is 
     [0, 1],
   )
 })
+
+t.test(
+  'a hook that a node of the job lacks is refused before anything runs; who is away answers for itself',
+  async (t) => {
+    const { dataDir, staging } = await place()
+    const reload = { ...{ name: 'reload', on: null, sites: ['www'], repeatable: false }, arguments: [unit] }
+    const nodes = [new FakeNode({ name: 'one', hooks: [reload] }), new FakeNode({ name: 'two', hooks: [] })]
+    await using coordinator = await Coordinator.open({ dataDir })
+    for (const node of nodes) await node.connect(coordinator.url)
+    await (await coordinator.publish(staging, to)).completed()
+    const refused = {
+      code: 'ENGINE_ERR_HOOK_UNKNOWN',
+      exitCode: 3,
+      message: 'node two declares no hook reload for www',
+    }
+    await t.rejects(coordinator.openJob({ ...to, commands: [hook, end] }), refused)
+    const job = await coordinator.openJob(to)
+    await t.rejects(job.add(hook), refused)
+    await job.end()
+    await job.completed()
+    const wrong: CommandRequest = { type: 'run-hook', hook: 'reload', args: { unti: 'nginx' } }
+    const only = ['one']
+    await t.rejects(coordinator.openJob({ site: 'www', only, commands: [wrong, end] }), {
+      code: 'ENGINE_ERR_HOOK_ARGUMENTS',
+      exitCode: 2,
+    })
+    const own = await coordinator.openJob({ site: 'www', only, commands: [hook, end] })
+    t.match(await own.completed(), { state: 'succeeded' })
+    await nodes[1]?.disconnect()
+    await until('it is away', async () => (await coordinator.nodes())[1]?.online === false)
+    t.match(await coordinator.openJob({ ...to, commands: [hook] }), { id: String })
+    t.equal(nodes[1]?.messages('execute').length, 0)
+  },
+)
 
 t.test('a site may be served by a list of nodes, whatever their groups', async (t) => {
   const { dataDir, staging, nodes } = await place(['one', 'two', 'three'])
