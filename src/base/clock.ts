@@ -12,6 +12,8 @@ export interface Clock {
   monotonicMs(): number
   /** Resolves after `ms`. @throws {EngineError} ENGINE_ERR_CANCELLED when `signal` aborts first. */
   sleep(ms: number, signal?: AbortSignal): Promise<void>
+  /** Resolves once what has reached this process by now was read: later than all that promises have to do. */
+  turn(): Promise<void>
   /** Calls `run` once after `ms`. */
   setTimer(ms: number, run: () => void): Cancel
   /** Calls `run` every `ms`. */
@@ -54,6 +56,7 @@ export const systemClock: Clock = {
   nowMs: () => Date.now(),
   monotonicMs: () => performance.now(),
   sleep: (ms, signal) => sleepWith((delayMs, run) => systemClock.setTimer(delayMs, run), ms, signal),
+  turn: () => new Promise((resolve) => setImmediate(resolve)),
   setTimer(ms, run) {
     const timer = setTimeout(run, clamp(ms))
     return () => clearTimeout(timer)

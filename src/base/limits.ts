@@ -307,6 +307,9 @@ export const NODE_INBOX_MAX = 2 * REPORTS_KEPT_MAX
 /** Receipts in one transaction at most: a disk that syncs slowly is asked rarely, none waits long (some 50 ms). */
 export const RECEIPT_BATCH_MAX = 4096
 
+/** Hellos and goodbyes in one transaction at most: as with receipts; each takes longer. */
+export const NODE_BATCH_MAX = 512
+
 /** A job's events in memory at most: what is older is read from the database. */
 export const RECENT_EVENTS_MAX = 64
 

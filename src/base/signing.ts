@@ -22,6 +22,20 @@ const isWeak = (key: Buffer): boolean => {
   return WEAK_KEYS.has(masked.toString('hex'))
 }
 
+/** Keys as the library has them, by their text: to read one takes almost as long as to check a signature. */
+const readKeys = new Map<string, KeyObject>()
+/** One a node of the largest fleet. */
+const READ_KEYS_MAX = 16_384
+
+function readKey(publicKey: string, raw: Buffer): KeyObject {
+  const known = readKeys.get(publicKey)
+  if (known !== undefined) return known
+  const key = createPublicKey({ key: Buffer.concat([PUBLIC_PREFIX, raw]), format: 'der', type: 'spki' })
+  if (readKeys.size >= READ_KEYS_MAX) readKeys.clear()
+  readKeys.set(publicKey, key)
+  return key
+}
+
 /** Bytes that say what they are for: what is signed or hashed for one purpose is worth nothing for another. */
 const inDomain = (domain: string, text: string): Buffer => Buffer.from(`${domain}\0${text}`, 'utf8')
 
@@ -54,9 +68,7 @@ export function isSigned(publicKey: string, signature: string, domain: string, t
   const raw = Buffer.from(publicKey, 'hex')
   if (isWeak(raw)) return false
   try {
-    const der = Buffer.concat([PUBLIC_PREFIX, raw])
-    const key = createPublicKey({ key: der, format: 'der', type: 'spki' })
-    return verify(null, inDomain(domain, text), key, Buffer.from(signature, 'hex'))
+    return verify(null, inDomain(domain, text), readKey(publicKey, raw), Buffer.from(signature, 'hex'))
   } catch {
     return false
   }

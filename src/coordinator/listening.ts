@@ -51,7 +51,7 @@ export function nodeConnected(world: World, link: NodeLink, hello: Hello): NodeS
   world.log.info({ nodeId: node.id, node: node.name, segment: node.segment }, 'node connected')
   enqueue(world, known, 'a hello', async () => {
     // What it said last: this may run when it has said hello again.
-    await world.store.nodes.put(known.identity, [...known.sites.values()], world.clock.nowMs(), known.publicKey)
+    await world.nodeBook.put(known.identity, [...known.sites.values()], world.clock.nowMs(), known.publicKey)
     if (known.link !== link) return
     world.standings.look(known)
     await discardVain(world, known)
@@ -141,7 +141,7 @@ function take(world: World, known: KnownNode, link: NodeLink, message: FromNode)
         for (const holdings of message.sites) known.setHoldings(holdings)
         // Before it is steered back: that it drifted is news, however soon it is mended.
         world.standings.look(known)
-        await world.store.nodes.setSites(known.identity.id, message.sites, world.clock.nowMs())
+        await world.nodeBook.setSites(known.identity.id, message.sites, world.clock.nowMs())
         for (const site of world.sites.keys()) steer(world, known, site)
       })
       break
@@ -184,7 +184,7 @@ function closed(world: World, known: KnownNode, link: NodeLink): void {
   world.queries.lost(known.identity.id, known.identity.name)
   world.looking.lost(known)
   world.log.info({ nodeId: known.identity.id, node: known.identity.name }, 'node disconnected')
-  enqueue(world, known, 'a goodbye', () => world.store.nodes.setSeen(known.identity.id, known.lastSeenMs))
+  enqueue(world, known, 'a goodbye', () => world.nodeBook.setSeen(known.identity.id, known.lastSeenMs))
   for (const job of world.jobs.values()) job.bell.ring()
 }
 

@@ -21,6 +21,7 @@ import { AuditLog } from './auditing.js'
 import type { UploadLimits } from '../uploads/index.js'
 import { WholePacking } from './catching-up.js'
 import { Checks } from './checking.js'
+import { NodeBook } from './node-book.js'
 import { Queries } from './querying.js'
 import { Looking } from './looking.js'
 import { DurableOutbox } from './outbox.js'
@@ -105,7 +106,8 @@ export async function openWorld(options: OpeningOptions, opened: OpenedWorld): P
     watching: new Watching(store.events),
     announcing,
     standings: new NodeStandings(() => world),
-    receiptBook: new ReceiptBook(store),
+    receiptBook: new ReceiptBook(store, clock),
+    nodeBook: new NodeBook(store, clock),
     auditLog,
     wholes: new WholePacking(() => world),
     checks: new Checks(),

@@ -74,6 +74,8 @@ export class NodeStandings {
     const world = this.#world()
     this.#writing = true
     inBackground(world, 'telling of nodes', async () => {
+      // Of nodes that come in the same moment all is written in one step.
+      await world.clock.turn()
       const written = this.#waiting
       this.#waiting = []
       try {

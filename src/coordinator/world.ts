@@ -24,6 +24,7 @@ import type { Uploads } from '../uploads/index.js'
 import type { Looking } from './looking.js'
 import type { LiveJob } from './live-job.js'
 import { patched, toView } from './live-job.js'
+import type { NodeBook } from './node-book.js'
 import type { Roster } from './roster.js'
 import type { ReceiptBook } from './receipt-book.js'
 import type { Announcing } from './announcing.js'
@@ -70,6 +71,7 @@ export interface World {
   readonly announcing: Announcing
   readonly standings: NodeStandings
   readonly receiptBook: ReceiptBook
+  readonly nodeBook: NodeBook
   readonly auditLog: AuditLog
   readonly wholes: Wholes
   /** Questions to nodes that were not answered yet. */

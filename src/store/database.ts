@@ -2,12 +2,16 @@ import { chmodSync, closeSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import SQLite from 'better-sqlite3'
 import {
+  type DatabaseConnection,
+  type Driver,
   Kysely,
   type Migration,
   Migrator,
   SqliteAdapter,
   type SqliteDatabase,
   SqliteDialect,
+  type SqliteDialectConfig,
+  SqliteDriver,
   type SqliteStatement,
 } from 'kysely'
 import { EngineError, toEngineError } from '../base/errors.js'
@@ -20,6 +24,9 @@ import { webhooks } from './migrations/0005-webhooks.js'
 import { policies } from './migrations/0006-policies.js'
 import { accounts } from './migrations/0007-accounts.js'
 import type { Schema } from './schema.js'
+
+/** Some hundred texts are in use; more come of lists of many lengths, which need not stay. */
+const STATEMENTS_KEPT_MAX = 512
 
 /** In order; a migration that was released is never edited. */
 const migrations: Readonly<Record<string, Migration>> = {
@@ -52,6 +59,8 @@ function translate(error: unknown, path: string): EngineError {
 class TranslatedDatabase implements SqliteDatabase {
   readonly #connection: SQLite.Database
   readonly #path: string
+  /** By text: to prepare a statement takes longer than most of them run. */
+  readonly #kept = new Map<string, SqliteStatement>()
 
   constructor(connection: SQLite.Database, path: string) {
     this.#connection = connection
@@ -64,12 +73,22 @@ class TranslatedDatabase implements SqliteDatabase {
 
   prepare(text: string): SqliteStatement {
     if (text === 'rollback') return this.#rollback
+    const kept = this.#kept.get(text)
+    if (kept !== undefined) return kept
+    const statement = this.#prepare(text)
+    if (this.#kept.size >= STATEMENTS_KEPT_MAX) this.#kept.clear()
+    this.#kept.set(text, statement)
+    return statement
+  }
+
+  #prepare(text: string): SqliteStatement {
     const statement = this.#tell(() => this.#connection.prepare<unknown[]>(text))
     return {
       reader: statement.reader,
       all: (parameters) => this.#tell(() => statement.all(...parameters)),
       run: (parameters) => this.#tell(() => statement.run(...parameters)),
-      iterate: (parameters) => this.#tell(() => statement.iterate(...parameters)),
+      // One of its own: a statement that is read row by row takes no other call meanwhile.
+      iterate: (parameters) => this.#tell(() => this.#connection.prepare<unknown[]>(text).iterate(...parameters)),
     }
   }
 
@@ -104,7 +123,44 @@ class WholeMigrationsAdapter extends SqliteAdapter {
   }
 }
 
-class WholeMigrationsDialect extends SqliteDialect {
+/**
+ * Hands out the one connection in the order in which it was asked for. kysely's own way wakes all that wait each time
+ * it is free: with thousands of nodes that costs the square of their number, and the last may never get it.
+ */
+class FairDriver extends SqliteDriver {
+  #last: Promise<void> = Promise.resolve()
+  #free: () => void = () => {}
+
+  override async acquireConnection(): Promise<DatabaseConnection> {
+    const before = this.#last
+    let free = (): void => {}
+    this.#last = new Promise((resolve) => {
+      free = resolve
+    })
+    await before
+    this.#free = free
+    return super.acquireConnection()
+  }
+
+  override async releaseConnection(): Promise<void> {
+    const free = this.#free
+    await super.releaseConnection()
+    free()
+  }
+}
+
+class OwnDialect extends SqliteDialect {
+  readonly #config: SqliteDialectConfig
+
+  constructor(config: SqliteDialectConfig) {
+    super(config)
+    this.#config = config
+  }
+
+  override createDriver(): Driver {
+    return new FairDriver(this.#config)
+  }
+
   override createAdapter(): SqliteAdapter {
     return new WholeMigrationsAdapter()
   }
@@ -167,7 +223,7 @@ export async function openDatabase(
 ): Promise<Kysely<Schema>> {
   const connection = openConnection(path, busyMs)
   const database = through(new TranslatedDatabase(connection, path))
-  const db = new Kysely<Schema>({ dialect: new WholeMigrationsDialect({ database }) })
+  const db = new Kysely<Schema>({ dialect: new OwnDialect({ database }) })
   try {
     refuseNewer(connection, path)
     const migrator = new Migrator({ db, provider: { getMigrations: async () => ({ ...migrations }) } })

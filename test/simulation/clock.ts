@@ -124,6 +124,8 @@ export class Life implements Clock {
   monotonicMs = (): number => this.#time.nowMs
   sleep = (ms: number, signal?: AbortSignal): Promise<void> => sleepWith(this.setTimer, ms, signal)
 
+  turn = (): Promise<void> => new Promise((resolve) => void this.setTimer(0, resolve))
+
   setTimer = (ms: number, run: () => void): Cancel =>
     this.#time.after(ms, () => {
       if (this.#isAlive) run()

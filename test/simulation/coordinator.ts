@@ -14,6 +14,7 @@ import { WholePacking } from '../../src/coordinator/catching-up.js'
 import { Checks } from '../../src/coordinator/checking.js'
 import { DurableOutbox } from '../../src/coordinator/outbox.js'
 import { Looking } from '../../src/coordinator/looking.js'
+import { NodeBook } from '../../src/coordinator/node-book.js'
 import { Queries } from '../../src/coordinator/querying.js'
 import { ReceiptBook } from '../../src/coordinator/receipt-book.js'
 import { recover } from '../../src/coordinator/recovering.js'
@@ -173,7 +174,8 @@ export class SimCoordinator {
       watching: new Watching(store.events),
       announcing: new Announcing({ store, outbox, deliverer, clock, coordinatorId }),
       standings: new NodeStandings(() => world),
-      receiptBook: new ReceiptBook(store),
+      receiptBook: new ReceiptBook(store, clock),
+      nodeBook: new NodeBook(store, clock),
       auditLog: await AuditLog.open({ store, signer, clock, metrics, log }),
       wholes: new WholePacking(() => world),
       checks: new Checks(),

@@ -21,6 +21,7 @@ export class ManualClock implements Clock {
   nowMs = (): number => this.#startMs + this.#elapsedMs
   monotonicMs = (): number => this.#elapsedMs
   sleep = (ms: number, signal?: AbortSignal): Promise<void> => sleepWith(this.setTimer, ms, signal)
+  turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
   setTimer = (ms: number, run: () => void): Cancel => this.#add(ms, null, run)
   setInterval = (ms: number, run: () => void): Cancel => this.#add(ms, Math.max(ms, 1), run)
 

@@ -55,7 +55,8 @@ t.test('a node that says more than can be taken is let go, one that tells all th
     looking: new Looking(() => {
       throw new Error('asked for its world')
     }),
-    store: { nodes: { put: () => stalled, setSites: async () => {} }, commands: { owedTo: async () => [] } },
+    nodeBook: { put: () => stalled, setSites: async () => {} },
+    store: { commands: { owedTo: async () => [] } },
   } as unknown as World
   const closed: string[] = []
   const link = { send: () => {}, close: (code: string) => void closed.push(code) }
@@ -93,13 +94,13 @@ function place(record: (receipt: Receipt) => Promise<void> = async () => {}) {
     sites: new Map([['www', { record: { site: 'www', group: 'edge', only: null, target }, assignments }]]),
     transfers: { get: () => transfer },
     receiptBook: { record },
+    nodeBook: { put: async () => {}, setSites: async () => {}, setSeen: async () => {} },
     checks: new Checks(),
     queries: new Queries(),
     looking: new Looking(() => {
       throw new Error('asked for its world')
     }),
     store: {
-      nodes: { put: async () => {}, setSites: async () => {}, setSeen: async () => {} },
       commands: { owedTo: async () => [] },
       ...{ releases: { get: async () => null }, jobs: { get: async () => ({ state: 'succeeded' }) } },
     },

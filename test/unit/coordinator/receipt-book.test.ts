@@ -3,6 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { systemClock } from '../../../src/base/clock.js'
 import { ReceiptBook } from '../../../src/coordinator/receipt-book.js'
 import type { Receipt } from '../../../src/model/job.js'
 import { Store } from '../../../src/store/store.js'
@@ -35,14 +36,14 @@ t.test('many at once are all on record when they say so, and cost few transactio
       return store.transaction(work)
     },
   }
-  const book = new ReceiptBook(counted)
+  const book = new ReceiptBook(counted, systemClock)
   await Promise.all(Array.from({ length: 600 }, (_, node) => book.record(receipt(node))))
   t.equal((await store.receipts.list('j')).length, 600)
   t.ok(transactions <= 4, `${transactions} transactions`)
 })
 
 t.test('one about a job that nobody knows is refused alone', async (t) => {
-  const book = new ReceiptBook(store)
+  const book = new ReceiptBook(store, systemClock)
   const outcomes = await Promise.allSettled(
     [1000, 1001, 1002].map((node) => book.record(receipt(node, node === 1001 ? 'x' : 'j'))),
   )

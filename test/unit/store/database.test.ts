@@ -60,6 +60,26 @@ t.test('damage in a page that opening does not read is found all the same', asyn
   t.same(readFileSync(path), bytes, 'it is left as it is')
 })
 
+t.test('who asks for the database first has it first, however many wait', async (t) => {
+  const db = await openDatabase(join(t.testdir(), 'engine.db'))
+  const order: number[] = []
+  const insert = (at: number) =>
+    db
+      .insertInto('sites')
+      .values({ site: `site-${at}`, group_name: 'edge', last_release: at, created_at_ms: 1 })
+      .execute()
+      .then(() => order.push(at))
+  const slow = db.transaction().execute(async (inside) => {
+    for (let at = 0; at < 10; at++) await inside.selectFrom('sites').selectAll().execute()
+    order.push(-1)
+  })
+  await Promise.all([slow, ...Array.from({ length: 300 }, (_, at) => insert(at))])
+  t.same(order, [-1, ...Array.from({ length: 300 }, (_, at) => at)])
+  const rows = await db.selectFrom('sites').select('last_release').orderBy('last_release').execute()
+  t.equal(rows.length, 300, 'one text with other values each time')
+  await db.destroy()
+})
+
 t.test('a full disk in a transaction is told as such, undoes it, and what follows works again', async (t) => {
   const path = join(t.testdir(), 'engine.db')
   const db = await openDatabase(path)
