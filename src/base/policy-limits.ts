@@ -1,6 +1,26 @@
-import { DAY_MS } from './units.js'
+import { DAY_MS, SECOND_MS } from './units.js'
 
 // Limits of what a job's policy and a site's hold may say. As in limits.ts, each with its reason.
 
 /** Longest hold, wait, window and watch: a number that is longer is a slip of the unit. */
 export const HOLD_MS_MAX = 366 * DAY_MS
+
+/** Of a canary's time when nothing is said: most of what goes wrong at once shows within it. */
+export const CANARY_BAKE_MS_DEFAULT = 600 * SECOND_MS
+
+/** Less than one check and the time that it takes says nothing. */
+export const CANARY_BAKE_MS_MIN = SECOND_MS
+
+/** Each check leaves two receipts a node: a day of them is what a database should hold of one job. */
+export const CANARY_BAKE_MS_MAX = DAY_MS
+
+/** A short time is looked at so often, and a long one at least this often: a sick canary serves readers meanwhile. */
+export const CANARY_CHECKS = 10
+export const CANARY_CHECK_EVERY_MS_MAX = 30 * SECOND_MS
+export const CANARY_CHECK_EVERY_MS_MIN = SECOND_MS
+
+/** Numbers beyond those of commands, for checks of one job's canaries: several days of them. */
+export const CANARY_CHECKS_MAX = 100_000
+
+/** Canaries by name: more than this is a group. */
+export const CANARY_NODES_MAX = 1000

@@ -153,6 +153,20 @@ export const refusals = {
     'job {jobId} had not decided within its time: nothing of {site} was switched',
     'see with `engine jobs` where it stood, and ask again with more time',
   ),
+  ENGINE_ERR_CANARY_IMPOSSIBLE: row(
+    409,
+    6,
+    false,
+    '{site} cannot have canaries: {why}',
+    'publish without --canary, or say fewer canaries: others must be left that serve the release before',
+  ),
+  ENGINE_ERR_CANARY_FAILED: row(
+    409,
+    7,
+    false,
+    'canary {node} of {site}@{release} failed: {why}',
+    'nothing else was switched, and the canaries switch back; see `engine job explain {jobId}`',
+  ),
   ENGINE_ERR_JOB_STATE: row(
     409,
     6,

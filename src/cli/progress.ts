@@ -9,6 +9,7 @@ import {
   type JobView,
 } from '../model/job.js'
 import { fit, type Output, printable } from './output.js'
+import { canaryText } from './waiting.js'
 
 /** Time between two plain lines of one phase, where nothing can be redrawn. */
 const PLAIN_INTERVAL_MS = 10_000
@@ -50,7 +51,9 @@ const title = (job: JobView): string => {
   const step = job.baseRelease === null ? release : `${job.site}@${job.baseRelease} → ${release}`
   const counts = job.changes === null ? '' : countsOf(job.changes)
   const length = job.assignment?.streamBytes ?? null
-  return `${step}${counts}${length === null ? '' : `  sends ${formatBytes(length)}`}  ${job.state}`
+  const canary = canaryText(job)
+  const sends = length === null ? '' : `  sends ${formatBytes(length)}`
+  return `${step}${counts}${sends}  ${job.state}${canary === null ? '' : `  ${canary}`}`
 }
 
 /** Whether its nodes' parts say anything: in a session without a release there is nothing to bring. */

@@ -13,6 +13,9 @@ export function withPolicy(command: Command): Command {
     .option('--on-conflict <what>', 'another job of the site: queue behind it (default), fail, or supersede it')
     .option('--at <time>', 'start then: 2026-12-01T02:00, 02:00 or +30m')
     .option('--window <from-to>', 'start within it, such as 01:00-05:00 by the coordinator’s clock')
+    .option('--canary <who>', 'these switch first: a share (5%), a number, or names with commas')
+    .option('--bake <duration>', 'all others follow when the canaries have stayed healthy for so long (10m)')
+    .option('--health <hook>', 'hook that tells it on the canaries (their health)')
     .option('--strategy <name>', 'who sends to whom: star, chain, tree or strands')
 }
 

@@ -1,5 +1,5 @@
 import type { Clock } from '../base/clock.js'
-import { formatDuration } from '../base/quantities.js'
+import { formatDuration, formatNames } from '../base/quantities.js'
 import { SECOND_MS } from '../base/units.js'
 import type { JobsApi } from '../control/door.js'
 import type { JobView } from '../model/job.js'
@@ -14,6 +14,14 @@ export interface WaitingOptions {
   readonly api: Pick<JobsApi, 'jobs'>
 }
 
+/** Who serves a job's release before all others, and until when; null: nobody does. Pure. */
+export function canaryText({ canary = null, state }: JobView): string | null {
+  if (canary === null || (state !== 'staged' && canary.revoked === null)) return null
+  const who = `canar${canary.names.length === 1 ? 'y' : 'ies'} ${formatNames(canary.names)}`
+  if (canary.revoked !== null) return `${who}: switched back`
+  return canary.untilMs === null ? `${who} to switch` : `${who} until ${new Date(canary.untilMs).toISOString()}`
+}
+
 /** How long nothing has been asked of an open job, milliseconds; null: something is to be done. Pure. */
 export function idleMs(job: JobView, nowMs: number): number | null {
   if (job.state !== 'open' || job.commands.some(({ finishedAtMs }) => finishedAtMs === null)) return null
@@ -23,6 +31,7 @@ export function idleMs(job: JobView, nowMs: number): number | null {
 /** What a queued job waits for that nobody knows the end of; null: the other is at work. Pure. */
 export function waitsFor(holder: JobView, nowMs: number): string | null {
   const { id, state } = holder
+  if (canaryText(holder) !== null) return null
   if (state === 'staged') return `waits for staged job ${id}: commit or abort it`
   const idle = idleMs(holder, nowMs)
   if (idle === null) return null

@@ -13,7 +13,7 @@ const defaultPolicy: JobPolicy = {
 /** The policy of a job: what its options say, defaults for the rest. */
 export function policyOf(options: Partial<JobPolicy>): JobPolicy {
   const { maxDeleteRatio, allowEmpty, quorum, strategy } = { ...defaultPolicy, ...options }
-  const { commit, deadlineMs, onConflict, startAtMs, window, periodMs, repair } = options
+  const { commit, deadlineMs, onConflict, startAtMs, window, canary, periodMs, repair } = options
   return {
     ...{ maxDeleteRatio, allowEmpty, quorum, strategy },
     ...(commit === undefined ? {} : { commit }),
@@ -21,6 +21,7 @@ export function policyOf(options: Partial<JobPolicy>): JobPolicy {
     ...(onConflict === undefined ? {} : { onConflict }),
     ...(startAtMs === undefined ? {} : { startAtMs }),
     ...(window === undefined ? {} : { window }),
+    ...(canary === undefined ? {} : { canary }),
     ...(periodMs === undefined ? {} : { periodMs }),
     ...(repair === undefined ? {} : { repair }),
   }

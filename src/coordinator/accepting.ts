@@ -2,7 +2,7 @@ import { realpath, stat } from 'node:fs/promises'
 import { isAbsolute, relative, sep } from 'node:path'
 import type { z } from 'zod'
 import { EngineError } from '../base/errors.js'
-import { requireHook } from '../jobs/hooks.js'
+import { type HookOwner, requireHook } from '../jobs/hooks.js'
 import type { JobEvent } from '../model/event.js'
 import type { CommandRequest, JobCommand, JobRequest } from '../model/job.js'
 import type { Callback } from '../model/webhook.js'
@@ -11,6 +11,7 @@ import type { SiteRecord } from '../store/sites.js'
 import { type Audience, nodesOf } from './audience.js'
 import { isEffect } from './executing.js'
 import type { LiveJob } from './live-job.js'
+import type { KnownNode } from './roster.js'
 import type { World } from './world.js'
 
 /** A key that the answer to a request is kept under. */
@@ -110,12 +111,13 @@ export function checkHooks(
 ): void {
   const named = commands.filter((request) => request.type === 'run-hook')
   if (named.length === 0) return
-  const owners = nodesOf(world, audience).map(({ identity, link, hooks }) => ({
-    name: identity.name,
-    hooks: link === null ? null : hooks,
-  }))
+  const owners = ownersOf(nodesOf(world, audience))
   for (const { hook, args } of named) requireHook({ hook, site: audience.site, args }, owners)
 }
+
+/** What nodes have told of their hooks on the connections they have now. */
+export const ownersOf = (nodes: readonly KnownNode[]): readonly HookOwner[] =>
+  nodes.map(({ identity, link, hooks }) => ({ name: identity.name, hooks: link === null ? null : hooks }))
 
 const isOnNodes = (request: CommandRequest): boolean => isEffect(request) || request.type === 'end-job'
 

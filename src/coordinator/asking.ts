@@ -40,6 +40,7 @@ import {
 } from './accepting.js'
 import { addTo } from './adding.js'
 import { nodesOf } from './audience.js'
+import { checkCanary } from './canaries.js'
 import { checkHeld, holdSite, resumeSite } from './holding.js'
 import { giveWay } from './conflicting.js'
 import { isBound } from './waiting.js'
@@ -99,6 +100,7 @@ export class Door implements CoordinatorDoor {
     const requests = await placed(world, site, request.commands)
     const audience = audienceOf(world, request)
     checkHooks(world, { site, ...audience }, request.commands)
+    checkCanary(world, request, audience)
     const atMs = world.clock.nowMs()
     const record = newRecord(this.#options.newJobId(), request, audience, atMs)
     const parts = nodesOf(world, audience).map((known) => newPart(known.identity))

@@ -1,6 +1,7 @@
 import { assert } from '../base/assert.js'
 import { EngineError } from '../base/errors.js'
 import type { CommandRequest, JobCommand } from '../model/job.js'
+import { bake } from './canaries.js'
 import { decide, settle } from './committing.js'
 import { enoughReady } from './distributing.js'
 import { finish } from './ending.js'
@@ -90,6 +91,10 @@ const decidesNext = (job: LiveJob, { number }: JobCommand): boolean =>
 async function commit(world: World, job: LiveJob, command: JobCommand): Promise<void> {
   if (job.record.state !== 'committing') {
     if (job.record.assignment !== null && !isEach(job)) await enoughReady(world, job)
+    if (job.record.policy.canary !== undefined) {
+      await rest(world, job)
+      await bake(world, job, command)
+    }
     await decide(world, job, command, begun(world, command))
   }
   await timed(world, job, 'commit', () => settle(world, job))

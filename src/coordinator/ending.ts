@@ -3,6 +3,7 @@ import { STALE_ASSIGNMENTS_MAX } from '../base/limits.js'
 import { formatNames } from '../base/quantities.js'
 import type { JobCommand, JobError, JobState } from '../model/job.js'
 import { accountForAll } from './accounting.js'
+import { takeBack, wasCanary } from './canaries.js'
 import { leftBehind } from './committing.js'
 import { isEffect } from './executing.js'
 import { partOf } from '../track/commands.js'
@@ -68,6 +69,7 @@ export async function endInVain(world: World, job: LiveJob, error: EngineError):
   const type = error.code === 'ENGINE_ERR_JOB_ABORTED' ? 'aborted' : 'failed'
   const { site, state } = job.record
   const release = undecided.has(state) ? await ownRelease(world, job) : null
+  await takeBack(world, job, error)
   const { next } = job
   const failed = { state: 'failed', error: error.toReport(), finishedAtMs: world.clock.nowMs() } as const
   const doomed = release === null ? [] : await world.store.assignments.list({ site, release })
@@ -85,7 +87,7 @@ export async function endInVain(world: World, job: LiveJob, error: EngineError):
   )
   world.log.warn({ err: error, jobId: job.id, site, release }, 'job came to nothing')
   await refreshSite(world, site)
-  for (const { id, release: made } of doomed) forget(world, { assignmentId: id, site, release: made })
+  for (const { id, release: made } of doomed) forget(world, { assignmentId: id, site, release: made }, job)
   inBackground(world, 'removing the files of a job', async () => {
     for (const { serial } of doomed) await world.content.dropAssignment(serial)
     if (release !== null) await world.content.shadow.drop(site, release)
@@ -93,7 +95,7 @@ export async function endInVain(world: World, job: LiveJob, error: EngineError):
 }
 
 /** Ends the transfer of an assignment and has every node drop it, those that are away when they come. */
-function forget(world: World, stale: World['stale'][number]): void {
+function forget(world: World, stale: World['stale'][number], job: LiveJob): void {
   world.transfers.close(stale.assignmentId)
   world.stale.push(stale)
   if (world.stale.length > STALE_ASSIGNMENTS_MAX) world.stale.shift()
@@ -101,7 +103,10 @@ function forget(world: World, stale: World['stale'][number]): void {
     if (known.link === null) continue
     const task = known.task(stale.site)
     if (task.underWay?.assignmentId === stale.assignmentId) task.underWay = null
-    known.link.send({ type: 'discard', ...stale })
+    const isLive = known.holdings(stale.site).live?.release === stale.release
+    // It switches back first.
+    if (isLive) task.vain = { ...stale, release: stale.release }
+    else known.link.send({ type: 'discard', ...stale, ...(wasCanary(job, known) ? { evenLive: true } : {}) })
   }
 }
 

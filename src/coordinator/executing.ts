@@ -46,19 +46,41 @@ export interface Effects {
 export async function executeEverywhere(world: World, job: LiveJob, command: JobCommand): Promise<boolean> {
   const { number, request } = command
   assert(isEffect(request), 'a command of this type is carried out by each node', { type: request.type })
+  const nodeIds = job.parts.map(({ nodeId }) => nodeId)
   const before = job.commands.filter((each) => each.number < number && isEffect(each.request)).at(-1)
-  const receipts = (await world.store.receipts.list(job.id)).filter((each) => each.number === number)
+  const parts = await executeOn(world, job, { number, after: before?.number ?? null, request, nodeIds })
+  const failed = [...parts].filter(([, { state }]) => state === 'failed')
+  if (failed.length > 0) throw failureOf(job, command, parts, failed)
+  return [...parts.values()].some(({ isAway }) => isAway)
+}
+
+/** What some nodes of a job are to carry out. */
+interface EffectOrder extends Omit<Effects, 'parts'> {
+  readonly nodeIds: readonly string[]
+}
+
+/**
+ * Has nodes of a job carry something out, each once, and waits for those that answer.
+ * @returns what came of it on each.
+ * @throws {Error} the signal's reason when the job is stopped.
+ */
+export async function executeOn(
+  world: World,
+  job: LiveJob,
+  { nodeIds, ...order }: EffectOrder,
+): Promise<ReadonlyMap<string, EffectPart>> {
+  const receipts = (await world.store.receipts.list(job.id)).filter((each) => each.number === order.number)
   const nowMs = world.clock.monotonicMs()
   const parts = new Map<string, EffectPart>()
-  for (const { nodeId } of job.parts) {
+  for (const nodeId of nodeIds) {
     const said = receipts.filter((each) => each.nodeId === nodeId)
     parts.set(nodeId, { ...partOf(said), sinceMs: nowMs, told: null, isAway: false })
   }
-  job.effects = { number, after: before?.number ?? null, request, parts }
+  job.effects = { ...order, parts }
   try {
     for (const known of world.roster.all) orderEffect(world, job, known)
     await allAnswered(world, job, job.effects)
-    return [...job.effects.parts.values()].some(({ isAway }) => isAway)
+    return parts
   } finally {
     job.effects = null
   }
@@ -125,8 +147,6 @@ async function allAnswered(world: World, job: LiveJob, effects: Effects): Promis
     if (parts.every(({ state, isAway }) => isAway || state === 'completed' || state === 'failed')) break
     await job.bell.wait(job.signal)
   }
-  const failed = [...effects.parts].filter(([, { state }]) => state === 'failed')
-  if (failed.length > 0) throw failureOf(job, effects, failed)
 }
 
 /** Nodes that do not answer, or were told and did not even say that they have it, are not waited for. */
@@ -143,9 +163,13 @@ function giveUpAway(world: World, { parts }: Effects): void {
   }
 }
 
-function failureOf(job: LiveJob, effects: Effects, failed: readonly (readonly [string, EffectPart])[]): EngineError {
+function failureOf(
+  job: LiveJob,
+  { number, request }: JobCommand,
+  parts: ReadonlyMap<string, EffectPart>,
+  failed: readonly (readonly [string, EffectPart])[],
+): EngineError {
   const names = formatNames(failed.map(([nodeId]) => job.part(nodeId)?.name ?? nodeId))
-  const { number, request, parts } = effects
   const counts = { failed: failed.length, total: parts.size, names }
   const why = failed[0]?.[1].reason ?? 'the node gave no reason'
   return new EngineError('ENGINE_ERR_COMMAND_FAILED', { jobId: job.id, number, command: request.type, ...counts, why })

@@ -93,9 +93,12 @@ function refuseFlood(world: World, known: KnownNode, link: NodeLink): void {
 async function discardVain(world: World, known: KnownNode): Promise<void> {
   for (const { site, live, held } of known.sites.values()) {
     const target = world.sites.get(site)?.record.target?.release
-    for (const { release } of held.filter((each) => each.release !== live?.release && each.release !== target)) {
+    for (const { release } of held.filter((each) => each.release !== target)) {
       const assignmentId = await vainAssignment(world, site, release)
-      if (assignmentId !== null) known.link?.send({ type: 'discard', assignmentId, site, release })
+      if (assignmentId === null) continue
+      // A canary that was away when it was to switch back does so first.
+      if (release === live?.release) known.task(site).vain = { assignmentId, release }
+      else known.link?.send({ type: 'discard', assignmentId, site, release, evenLive: true })
     }
   }
 }
@@ -228,10 +231,19 @@ function takeContent(world: World, known: KnownNode, link: NodeLink, report: Rep
   } else if (kind === 'completion') {
     // Once it is gone, its next hello says what it holds.
     if (known.link === link) noteCompletion(known, report, ref)
+    if (command !== 'publish') dropVain(known, report.site, ref)
     note(world, about, known, { type: command === 'publish' ? 'staged' : 'live' })
   } else if (countsAsFailed(world, known, report, ref)) {
     note(world, about, known, { type: 'failed', command, error: error ?? unexplained })
   }
+}
+
+/** It serves something else now: what came to nothing is dropped. */
+function dropVain(known: KnownNode, site: string, { release }: ReleaseRef): void {
+  const task = known.task(site)
+  if (task.vain === null || task.vain.release === release) return
+  known.link?.send({ type: 'discard', site, ...task.vain, evenLive: true })
+  task.vain = null
 }
 
 /** The release that a report is about; null for a command that is about none. */

@@ -46,11 +46,11 @@ async function takeUp(world: World, record: JobRecord): Promise<void> {
 
 /** The assignment was not whole: the job is packed again, and what went out of it is dropped everywhere. */
 async function startAnew(world: World, job: LiveJob): Promise<void> {
-  const { site, assignment, state } = job.record
+  const { site, assignment, state, canary } = job.record
   const release = await ownRelease(world, job)
   const { stageNumber } = job
   // Who asked for more once it was staged meant that, not what the directory holds by now.
-  const dropsLater = state === 'staged'
+  const dropsLater = state === 'staged' && (canary ?? null) === null
   await advance(
     world,
     job,

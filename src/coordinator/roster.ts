@@ -33,6 +33,8 @@ export class SiteTask {
   wholeOnly = false
   /** The last damage it told of, as long as it has it. */
   drift: Verification | null = null
+  /** It serves what came to nothing: once it serves something else, that is dropped. */
+  vain: { readonly assignmentId: string; readonly release: number } | null = null
   /** Told so often: makes each attempt a command of its own. */
   attempts = 0
 

@@ -4,6 +4,7 @@ import type { StandingRecord } from '../store/standings.js'
 import { silenceOf } from '../track/silence.js'
 import { type Change, presenceChange, siteChange } from '../track/standing.js'
 import type { KnownNode } from './roster.js'
+import { dueOn } from './steering.js'
 import { activeJob, inBackground, type World } from './world.js'
 
 /** The site of a standing that is about the node itself. */
@@ -45,7 +46,8 @@ export class NodeStandings {
     this.#take(known, PRESENCE, presenceChange(presence, { online: known.presence.online, isSilent }))
     for (const { record } of world.sites.values()) {
       if (!known.identity.groups.includes(record.group)) continue
-      const { site, target } = record
+      const { site } = record
+      const target = dueOn(world, known, site)
       const isJobAtWork = activeJob(world, site) !== undefined
       const before = this.#told.get(keyOf(id, site)) ?? null
       this.#take(known, site, siteChange(before, { target, live: known.holdings(site).live, isJobAtWork }))

@@ -10,7 +10,7 @@ import { executeOf, isEffect, orderEffect } from './executing.js'
 import type { LiveJob } from './live-job.js'
 import type { KnownNode } from './roster.js'
 import { openTransfer, planToWire, tellPlans, toTransferNode } from './sending.js'
-import { activeJob, type SendableAssignment, type World } from './world.js'
+import { activeJob, type SendableAssignment, type SiteState, type World } from './world.js'
 
 /** What a site's nodes are to be brought to, and why. */
 interface Goal {
@@ -29,17 +29,15 @@ interface Goal {
 /**
  * A job that has something to stage is what its site's nodes are brought to; else what the site
  * should serve.
+ * @param nodeId  the node that is meant; null: any that is no canary of that job.
  */
-export function goalOf(world: World, site: string): Goal | null {
+export function goalOf(world: World, site: string, nodeId: string | null = null): Goal | null {
   const state = world.sites.get(site)
   if (state === undefined) return null
   const job = activeJob(world, site)
   if (job?.release && isBefore(job, state.record.target)) {
-    const { release, assignment } = job
-    const own = assignment === null ? [] : [toSendable(job, assignment, release)]
-    const others = state.assignments.filter((kept) => kept.id !== assignment?.id)
-    const facts = { release, jobId: job.id, switchNow: false, ...numbersOf(job) }
-    return { ...facts, assignments: [...own, ...others], canReplicate: job.shadowStaged }
+    const own = ownGoal(job, job.release, state, nodeId)
+    if (own !== null) return own
   }
   const { target } = state.record
   if (target === null) return null
@@ -55,6 +53,24 @@ export function goalOf(world: World, site: string): Goal | null {
     assignments: state.assignments,
     canReplicate: true,
   }
+}
+
+/** What a job brings a node to before its decision; null: a canary that switches back. Pure. */
+function ownGoal(job: LiveJob, release: ReleaseRef, state: SiteState, nodeId: string | null): Goal | null {
+  const { assignment } = job
+  const canary = nodeId !== null && job.record.canary?.nodeIds.includes(nodeId) ? job.record.canary : null
+  if (canary !== null && canary.revoked !== null) return null
+  const own = assignment === null ? [] : [toSendable(job, assignment, release)]
+  const others = state.assignments.filter((kept) => kept.id !== assignment?.id)
+  const numbers = { ...numbersOf(job), ...(canary === null ? {} : { number: canary.number }) }
+  const facts = { release, jobId: job.id, switchNow: canary !== null, ...numbers }
+  return { ...facts, assignments: [...own, ...others], canReplicate: job.shadowStaged }
+}
+
+/** The release that a node should serve by now: a canary's is its job's; null: none is decided. */
+export function dueOn(world: World, known: KnownNode, site: string): ReleaseRef | null {
+  const goal = goalOf(world, site, known.identity.id)
+  return goal?.switchNow ? goal.release : (world.sites.get(site)?.record.target ?? null)
 }
 
 /** The commands that a goal before the decision comes from. Pure. */
@@ -76,7 +92,7 @@ type Next = { readonly goal: Goal; readonly action: ReconcileAction } | null
 
 export function nextFor(world: World, known: KnownNode, site: string): Next {
   if (!serves(world, known, site)) return null
-  const goal = goalOf(world, site)
+  const goal = goalOf(world, site, known.identity.id)
   if (goal === null) return null
   const { underWay, failure, wholeOnly } = known.task(site)
   const action = reconcile(

@@ -7,7 +7,7 @@ import { isSame } from '../track/reconcile.js'
 import { whyDamaged } from './drifting.js'
 import { nodesOf } from './audience.js'
 import type { KnownNode } from './roster.js'
-import { nextFor } from './steering.js'
+import { dueOn, nextFor } from './steering.js'
 import type { World } from './world.js'
 
 /** Every node that ever joined, by name. */
@@ -37,7 +37,7 @@ function reasonOf(world: World, known: KnownNode): string | null {
 }
 
 function whyBehind(world: World, known: KnownNode, site: string): string | null {
-  const target = world.sites.get(site)?.record.target ?? null
+  const target = dueOn(world, known, site)
   const next = nextFor(world, known, site)
   if (target === null || next === null || isSame(known.holdings(site).live, target)) return null
   const { action } = next

@@ -138,7 +138,17 @@ async function move(world: World, job: LiveJob, happening: JobHappening, also: A
   const atMs = world.clock.nowMs()
   const step = stepJob(job.record, happening, atMs)
   const { state, release, baseRelease, assignment, error, finishedAtMs } = step
-  const facts = { state, release, baseRelease, changes: step.changes, assignment, error, finishedAtMs }
+  const { changes: changed, canary } = step
+  const facts = {
+    state,
+    release,
+    baseRelease,
+    changes: changed,
+    assignment,
+    error,
+    finishedAtMs,
+    canary: canary ?? null,
+  }
   const patch: JobPatch = { ...facts, ...also.patch }
   const record = { ...job.record, ...patch }
   const type = isFinal(state) ? 'result' : 'phase'

@@ -2,6 +2,7 @@
 // Never: I/O, a clock, a decision about nodes (see quorum.ts) or about who is next (see queue.ts).
 import { assert } from '../base/assert.js'
 import { EngineError } from '../base/errors.js'
+import type { Canary } from '../model/canary.js'
 import {
   type AssignmentRef,
   abortableStates,
@@ -25,6 +26,8 @@ export type JobHappening =
   | { readonly type: 'assigned'; readonly assignment: AssignmentRef }
   | { readonly type: 'packed'; readonly streamBytes: number }
   | { readonly type: 'staged' }
+  /** Some nodes serve it before the others, or no longer do. */
+  | { readonly type: 'baking'; readonly canary: Canary }
   | { readonly type: 'decided' }
   /** A command begins that each node carries out by itself. */
   | { readonly type: 'executing' }
@@ -52,6 +55,7 @@ const allowed: Readonly<Record<JobHappening['type'], readonly JobState[]>> = {
   packed: ['distributing'],
   // From `packing`: nothing differs from what should be live already.
   staged: ['packing', 'distributing'],
+  baking: ['staged'],
   // From `queued` and `open`: a rollback.
   decided: ['queued', 'open', 'packing', 'distributing', 'staged'],
   executing: ['open', 'staged'],
@@ -99,7 +103,7 @@ const stateAfter: Partial<Readonly<Record<JobHappening['type'], JobState>>> = {
 function factsOf(job: JobFacts, happening: Exclude<JobHappening, Ending>): Partial<JobFacts> {
   switch (happening.type) {
     case 'packing':
-      return { release: null, baseRelease: null, changes: null, assignment: null }
+      return { release: null, baseRelease: null, changes: null, assignment: null, canary: null }
     case 'scanned':
       return { changes: happening.changes }
     case 'numbered':
@@ -108,8 +112,10 @@ function factsOf(job: JobFacts, happening: Exclude<JobHappening, Ending>): Parti
       return { assignment: happening.assignment }
     case 'packed':
       return { assignment: withLength(job.assignment, happening.streamBytes) }
+    case 'baking':
+      return { canary: happening.canary }
     case 'interrupted':
-      return { assignment: null }
+      return { assignment: null, canary: null }
     default:
       return {}
   }

@@ -12,7 +12,8 @@ export interface RepairPolicy {
 /**
  * `ended`: the job waits for nodes; `resumed`: it does so again, after a restart of the coordinator; `queried`: a
  * node was asked; `answered`: what it said; `extended`: it is waited for another period; `repaired`: something was
- * done for it; `done`: it has done all that was asked; `left`: it is left behind; `closed`: the job is over.
+ * done for it; `done`: it has done all that was asked; `left`: it is left behind; `closed`: the job is over;
+ * `canary`: some nodes switch first; `checked`: they are well; `promoted`: all may follow; `revoked`: they switch back.
  */
 export const accountKinds = [
   'ended',
@@ -24,6 +25,10 @@ export const accountKinds = [
   'done',
   'left',
   'closed',
+  'canary',
+  'checked',
+  'promoted',
+  'revoked',
 ] as const
 export type AccountKind = (typeof accountKinds)[number]
 

@@ -1,4 +1,5 @@
 import type { RepairPolicy } from './account.js'
+import type { Canary, CanaryPolicy } from './canary.js'
 import type { StrategyName } from './plan.js'
 import type { Callback } from './webhook.js'
 
@@ -115,6 +116,8 @@ export interface JobPolicy {
   readonly startAtMs?: number | undefined
   /** It starts within it, by the coordinator's local time; absent: whenever. */
   readonly window?: TimeWindow | undefined
+  /** Who switches first, and for how long nobody else does; absent: all switch together. */
+  readonly canary?: CanaryPolicy | undefined
   /** Before its end, who has not reported is asked this often; absent: END_PERIOD_MS_DEFAULT. */
   readonly periodMs?: number | undefined
   /** What is tried then for who errs or is silent; absent: all of it, each once. */
@@ -170,6 +173,8 @@ export interface JobView {
   readonly policy: JobPolicy
   readonly changes: ChangeSummary | null
   readonly assignment: AssignmentRef | null
+  /** Who served its release before all others; absent and null: nobody. */
+  readonly canary?: Canary | null | undefined
   readonly createdAtMs: number
   readonly finishedAtMs: number | null
   /** Set when it failed or is partial. */

@@ -174,8 +174,8 @@ export class Stagings {
     }
   }
 
-  /** Drops what was fetched or staged for an assignment; a release that is or was live stays. */
-  async discard({ assignmentId, site, release }: Discard): Promise<void> {
+  /** Drops what was fetched or staged for an assignment; what is live stays, and what was unless `evenLive`. */
+  async discard({ assignmentId, site, release, evenLive = false }: Discard): Promise<void> {
     const what = `the staging of ${site}@${release}`
     // Between stage commands: one that came before has begun, one that comes after begins with nothing.
     await this.#options.turns.run(`stage ${site}`, async () => {
@@ -186,7 +186,7 @@ export class Stagings {
     })
     await this.#options.turns.run(site, async () => {
       const held = this.#options.ledger.state.sites.get(site)?.held.get(release)
-      if (held === undefined || held.wasLive || this.inUse(site).has(release)) return
+      if (held === undefined || (held.wasLive && !evenLive) || this.inUse(site).has(release)) return
       await this.#options.releases.drop(site, release, this.inUse(site))
       this.#options.onHoldings()
     })

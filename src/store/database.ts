@@ -23,6 +23,7 @@ import { audit } from './migrations/0004-audit.js'
 import { webhooks } from './migrations/0005-webhooks.js'
 import { policies } from './migrations/0006-policies.js'
 import { accounts } from './migrations/0007-accounts.js'
+import { canary } from './migrations/0008-canary.js'
 import type { Schema } from './schema.js'
 
 /** Some hundred texts are in use; more come of lists of many lengths, which need not stay. */
@@ -37,6 +38,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '0005-webhooks': webhooks,
   '0006-policies': policies,
   '0007-accounts': accounts,
+  '0008-canary': canary,
 }
 
 /** Says what an error of SQLite means to the operator. */

@@ -1,5 +1,6 @@
 import { EngineError } from '../base/errors.js'
 import { JOB_PAGE_DEFAULT, JOB_PAGE_MAX } from '../base/limits.js'
+import type { Canary } from '../model/canary.js'
 import type { AssignmentRef, ChangeSummary, JobError, JobPolicy, JobState, JobView } from '../model/job.js'
 import { fromJson, fromJsonOrNull, type NewRow, type Queries, type Row, toJson, toJsonOrNull } from './schema.js'
 
@@ -13,7 +14,16 @@ export interface JobRecord extends Omit<JobView, 'nodes' | 'commands' | 'waitsFo
 export type JobPatch = Partial<
   Pick<
     JobRecord,
-    'state' | 'release' | 'baseRelease' | 'treeHash' | 'changes' | 'assignment' | 'error' | 'finishedAtMs' | 'reason'
+    | 'state'
+    | 'release'
+    | 'baseRelease'
+    | 'treeHash'
+    | 'changes'
+    | 'assignment'
+    | 'error'
+    | 'finishedAtMs'
+    | 'reason'
+    | 'canary'
   >
 >
 
@@ -90,6 +100,7 @@ function patchRow(patch: JobPatch): Partial<NewRow<'jobs'>> {
     ...(patch.reason !== undefined && { reason: patch.reason }),
     ...(patch.changes !== undefined && { changes: toJsonOrNull(patch.changes) }),
     ...(patch.assignment !== undefined && { assignment: toJsonOrNull(patch.assignment) }),
+    ...(patch.canary !== undefined && { canary: toJsonOrNull(patch.canary) }),
     ...(patch.error !== undefined && { error: toJsonOrNull(patch.error) }),
     ...(patch.finishedAtMs !== undefined && { finished_at_ms: patch.finishedAtMs }),
   }
@@ -110,6 +121,7 @@ function toRow(job: JobRecord): NewRow<'jobs'> {
     changes: toJsonOrNull(job.changes),
     assignment: toJsonOrNull(job.assignment),
     error: toJsonOrNull(job.error),
+    canary: toJsonOrNull(job.canary ?? null),
     created_at_ms: job.createdAtMs,
     finished_at_ms: job.finishedAtMs,
   }
@@ -132,5 +144,6 @@ function fromRow(row: Row<'jobs'>): JobRecord {
     error: fromJsonOrNull<JobError>(row.error),
     createdAtMs: row.created_at_ms,
     finishedAtMs: row.finished_at_ms,
+    ...(row.canary === null ? {} : { canary: fromJson<Canary>(row.canary) }),
   }
 }

@@ -54,6 +54,7 @@ interface JobsTable {
   assignment: string | null
   error: string | null
   asked: string | null
+  canary: string | null
   created_at_ms: number
   finished_at_ms: number | null
 }

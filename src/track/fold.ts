@@ -58,6 +58,11 @@ export function markBehind(part: NodePart, reason: string): NodePart {
   return { ...part, state: 'behind', rateBps: 0, reason, rank: ranks.new }
 }
 
+/** A node's part when it has switched back to what it served before the job: it still holds the job's release. Pure. */
+export function markSwitchedBack(part: NodePart): NodePart {
+  return part.state === 'live' ? { ...part, state: 'staged', rank: ranks.staged } : part
+}
+
 /**
  * A node's part when what it had is of no use and all of it is fetched again. Who is not waited for, or
  * is live, stays so. Pure.

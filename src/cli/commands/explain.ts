@@ -11,7 +11,8 @@ export async function explain(context: Context, jobId: string): Promise<number> 
   else {
     const { commands, finishedAtMs } = await api.job(jobId)
     const end = commands.find(({ request }) => request.type === 'end-job')
-    const fromMs = end?.startedAtMs ?? items[0]?.atMs ?? finishedAtMs ?? 0
+    const firstMs = items[0]?.atMs ?? finishedAtMs ?? 0
+    const fromMs = Math.min(end?.startedAtMs ?? firstMs, firstMs)
     const rows = items.map(({ atMs, node, kind, rung, reason }) => {
       const what = rung === null ? kind : `${kind}: ${rung}`
       return [`+${formatDuration(Math.max(0, atMs - fromMs))}`, node ?? '', what, reason]

@@ -1,11 +1,14 @@
 import { EngineError } from '../../base/errors.js'
+import { JOB_PAGE_MAX } from '../../base/limits.js'
 import { formatBytes, formatDuration } from '../../base/quantities.js'
+import type { JobView } from '../../model/job.js'
 import type { HookArgument } from '../../model/hook.js'
 import type { NodeView } from '../../model/node.js'
 import type { NodeCommandView } from '../../model/node-state.js'
 import type { SiteView } from '../../model/site.js'
 import type { Context } from '../context.js'
 import { table } from '../output.js'
+import { canaryText } from '../waiting.js'
 
 /** Why a site is held, and for how long still. */
 const holdText = ({ site, holdReason, holdUntilMs }: SiteView, nowMs: number): string => {
@@ -14,13 +17,18 @@ const holdText = ({ site, holdReason, holdUntilMs }: SiteView, nowMs: number): s
   return `held${left}: ${holdReason} (engine resume --site ${site})`
 }
 
-const siteRow = (site: SiteView, nowMs: number): string[] => [
+const canaryLine = (job: JobView): string => {
+  const text = canaryText(job)
+  return text === null ? '' : `${job.site}@${job.release}: ${text}`
+}
+
+const siteRow = (site: SiteView, staged: readonly JobView[], nowMs: number): string[] => [
   site.site,
   site.group,
   site.targetRelease === null ? '–' : `${site.site}@${site.targetRelease}`,
   `${site.nodesLive}/${site.nodeCount}`,
   site.releases.join(' '),
-  holdText(site, nowMs),
+  [holdText(site, nowMs), ...staged.filter((job) => job.site === site.site).map(canaryLine)].filter(Boolean).join('; '),
 ]
 
 const whyNone = (all: readonly SiteView[], group: string | undefined): string => {
@@ -60,13 +68,15 @@ export interface StatusFlags {
 /** `engine status`: each site, what should be live and on how many nodes it is. */
 export async function status(context: Context, flags: StatusFlags): Promise<number> {
   if (flags.query !== undefined) return query(context, flags.query)
-  const all = await (await context.connect()).sites()
+  const api = await context.connect()
+  const all = await api.sites()
   const items = flags.group === undefined ? all : all.filter((site) => site.group === flags.group)
   if (context.output.json) context.output.data({ items })
   else if (items.length === 0) context.output.note(whyNone(all, flags.group))
   else {
     const head = ['SITE', 'GROUP', 'TARGET', 'LIVE ON', 'KEPT', '']
-    const rows = items.map((site) => siteRow(site, context.clock.nowMs()))
+    const staged = await api.jobs({ state: 'staged', limit: JOB_PAGE_MAX })
+    const rows = items.map((site) => siteRow(site, staged, context.clock.nowMs()))
     for (const line of table(head, rows, context.output.dataColumns)) context.output.print(line)
   }
   return 0

@@ -9,6 +9,7 @@ import { followJob } from '../follow.js'
 import { printable, table } from '../output.js'
 import { outputLines, wordsOf } from '../summary.js'
 import { UploadNotes } from '../upload-notes.js'
+import { canaryText } from '../waiting.js'
 import { release } from './jobs.js'
 import { flag } from './flag.js'
 import { keyOf, type OpenFlags, openOptions } from './publish.js'
@@ -204,6 +205,8 @@ export async function show(context: Context, jobId: string, flags: { readonly no
   const name = job.release === null ? job.site : `${job.site}@${job.release}`
   const only = job.only === null ? '' : `  only ${job.only.join(', ')}`
   output.print(printable(`job ${job.id}  ${name}  group ${job.group}${only}  ${job.state}`))
+  const canary = canaryText(job)
+  if (canary !== null) output.print(printable(canary))
   const head = ['NO', 'COMMAND', 'STATE', 'RELEASE', 'NODES', 'BEGUN', 'TOOK', 'WHY']
   for (const line of table(head, commands.map(row), output.dataColumns)) output.print(line)
   if (flags.nodes === true) printNodes(context, commands)

@@ -7,7 +7,7 @@ import type { Context } from '../context.js'
 import { followJob } from '../follow.js'
 import { table } from '../output.js'
 import { flag } from './flag.js'
-import { waitsFor } from '../waiting.js'
+import { canaryText, waitsFor } from '../waiting.js'
 import { keyOf } from './publish.js'
 
 const follow = (context: Context, api: JobsApi, job: Job, commitAskedAtMs?: number): Promise<number> => {
@@ -68,6 +68,12 @@ interface Holding {
   readonly nowMs: number
 }
 
+const whyOf = (job: JobView, holding: Holding): string => {
+  const waits = job.waitsFor === null ? null : `waits for ${job.waitsFor}`
+  const canary = job.error === null ? canaryText(job) : null
+  return holdUp(job, holding) ?? waits ?? canary ?? job.error?.code ?? job.reason ?? ''
+}
+
 /** What a job is mostly about: its first command. */
 const typeOf = (job: JobView): string => job.commands[0]?.request.type ?? 'session'
 
@@ -76,8 +82,7 @@ const row = (job: JobView, holding: Holding): string[] => {
   const release = job.release === null ? job.site : `${job.site}@${job.release}`
   const live = job.nodes.filter((node) => node.state === 'live').length
   const length = job.assignment?.streamBytes ?? null
-  const waits = job.waitsFor === null ? null : `waits for ${job.waitsFor}`
-  const why = holdUp(job, holding) ?? waits ?? job.error?.code ?? job.reason ?? ''
+  const why = whyOf(job, holding)
   const size = length === null ? '' : formatBytes(length)
   return [job.id, typeOf(job), release, job.group, job.state, `${live}/${job.nodes.length}`, size, took, why]
 }

@@ -1,6 +1,8 @@
 import { EngineError } from '../../base/errors.js'
 import { parseDurationMs, parseRatio } from '../../base/quantities.js'
+import { CANARY_BAKE_MS_DEFAULT } from '../../base/policy-limits.js'
 import { DAY_MS } from '../../base/units.js'
+import type { CanaryPolicy } from '../../model/canary.js'
 import { commitKinds, conflictKinds, type JobPolicy, type TimeWindow } from '../../model/job.js'
 import { flag } from './flag.js'
 
@@ -12,6 +14,9 @@ export interface PolicyFlags {
   readonly onConflict?: string
   readonly at?: string
   readonly window?: string
+  readonly canary?: string
+  readonly bake?: string
+  readonly health?: string
 }
 
 const refuse = (text: string, why: string): never => {
@@ -53,10 +58,28 @@ export function parseTime(text: string, nowMs: number): number {
   return Number.isFinite(time) ? time : refuse(text, 'write it like 2026-12-01T02:00, 02:00 or +30m')
 }
 
+/** Reads `5%`, `3` or `edge-1,edge-2`. */
+export function parseCanary(text: string): Pick<CanaryPolicy, 'share' | 'count' | 'nodes'> {
+  if (text.endsWith('%')) return { share: parseRatio(text) }
+  if (/^\d+$/.test(text)) return { count: Number(text) }
+  return { nodes: text.split(',').map((name) => name.trim()) }
+}
+
+function canaryOf({ canary, bake, health }: PolicyFlags): Partial<JobPolicy> {
+  if (canary === undefined) {
+    if (bake === undefined && health === undefined) return {}
+    return refuse(bake === undefined ? '--health' : '--bake', 'it is of canaries: say which with --canary')
+  }
+  const bakeMs = bake === undefined ? CANARY_BAKE_MS_DEFAULT : flag('--bake', bake, parseDurationMs)
+  const named = health === undefined ? {} : { health }
+  return { canary: { ...flag('--canary', canary, parseCanary), bakeMs, ...named } }
+}
+
 /** What the flags say; what is not said is left to the defaults. */
 export function policyFlags(flags: PolicyFlags, nowMs: number): Partial<JobPolicy> {
   const { quorum, commit, timeout, onConflict, at, window } = flags
   return {
+    ...canaryOf(flags),
     ...(quorum === undefined ? {} : { quorum: quorum === 'all' ? 1 : flag('--quorum', quorum, parseRatio) }),
     ...(commit === undefined ? {} : { commit: flag('--commit', commit, oneOf(commitKinds)) }),
     ...(timeout === undefined ? {} : { deadlineMs: flag('--timeout', timeout, parseDurationMs) }),

@@ -21,7 +21,7 @@ import {
 import { commandStates, commandTypes } from '../../model/job.js'
 import { fileFetch, filePaging, filePlace, foundFile } from './file.js'
 import { hookInfo } from './hook.js'
-import { commandNumber, runHook, verify } from './command.js'
+import { orderNumber, runHook, verify } from './command.js'
 import { damagedRelease, releaseRef } from './node.js'
 import { count, identity, name, publicKey, release, signature, timeMs, treeHash } from './registry.js'
 import { verification } from './verification.js'
@@ -77,7 +77,7 @@ export const report = z.object({
   commandId: z.string().max(ID_CHARS_MAX),
   jobId: z.string().max(ID_CHARS_MAX),
   /** Reports in the journals of early nodes have none. */
-  number: commandNumber.default(1),
+  number: orderNumber.default(1),
   command: z.enum(commandTypes),
   kind: z.enum(['receipt', 'completion', 'failure']),
   site: name,
@@ -121,7 +121,7 @@ export const state = z.object({
     .array(
       z.object({
         jobId: z.string().max(ID_CHARS_MAX),
-        number: commandNumber,
+        number: orderNumber,
         state: z.enum(commandStates),
         bytesHave: count,
       }),
@@ -170,7 +170,7 @@ export const stage = z.object({
   type: z.literal('stage'),
   commandId: z.string().max(ID_CHARS_MAX),
   jobId: z.string().max(ID_CHARS_MAX),
-  number: commandNumber,
+  number: orderNumber,
   site: name,
   release,
   treeHash,
@@ -188,7 +188,7 @@ export const commit = z.object({
   type: z.literal('commit'),
   commandId: z.string().max(ID_CHARS_MAX),
   jobId: z.string().max(ID_CHARS_MAX),
-  number: commandNumber,
+  number: orderNumber,
   command: z.enum(['commit', 'rollback']),
   site: name,
   release,
@@ -202,9 +202,9 @@ export const execute = z.object({
   type: z.literal('execute'),
   commandId: z.string().max(ID_CHARS_MAX),
   jobId: z.string().max(ID_CHARS_MAX),
-  number: commandNumber,
+  number: orderNumber,
   /** The command of this job before it that is carried out this way; null: none. */
-  after: commandNumber.nullable(),
+  after: orderNumber.nullable(),
   site: name,
   command: z.discriminatedUnion('type', [runHook, verify]),
 })
@@ -227,7 +227,14 @@ export const look = z.object({
 /** Bring these bytes of a file to `PUT /v1/transfers/<transferId>` of the coordinator, once. */
 export const send = z.object({ type: z.literal('send'), ...fileFetch.shape })
 /** Drop what was fetched or staged for this assignment; what is live stays. */
-export const discard = z.object({ type: z.literal('discard'), assignmentId: identity, site: name, release })
+export const discard = z.object({
+  type: z.literal('discard'),
+  assignmentId: identity,
+  site: name,
+  release,
+  /** Also when it has been live here: this node was a canary, and has switched back. */
+  evenLive: z.boolean().optional(),
+})
 export const ack = z.object({ type: z.literal('ack'), reportId: z.number().int().min(1) })
 /** A report that is not recorded and never will be: it need not come again. */
 export const refuseReport = z.object({

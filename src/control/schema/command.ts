@@ -1,10 +1,18 @@
 import { z } from 'zod'
 import { HOOK_ARGUMENT_CHARS_MAX, HOOK_ARGUMENTS_MAX, JOB_COMMANDS_MAX } from '../../base/limits.js'
+import { CANARY_CHECKS_MAX } from '../../base/policy-limits.js'
 import type { CommandRequest } from '../../model/job.js'
 import { count, identity, name, named, release } from './registry.js'
 
 /** Of a command in its job. */
 export const commandNumber = z.number().int().min(1).max(JOB_COMMANDS_MAX)
+
+/** Of what a node carries out for a job: beyond its commands are the checks of canaries, and repairs. */
+export const orderNumber = z
+  .number()
+  .int()
+  .min(1)
+  .max(JOB_COMMANDS_MAX + CANARY_CHECKS_MAX)
 
 /** Run a hook that this node declares, with arguments that it checks. */
 export const runHook = z.object({

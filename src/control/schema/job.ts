@@ -11,8 +11,15 @@ import {
   QUORUM_DEFAULT,
   REASON_CHARS_MAX,
 } from '../../base/limits.js'
-import { HOLD_MS_MAX } from '../../base/policy-limits.js'
+import {
+  CANARY_BAKE_MS_MAX,
+  CANARY_BAKE_MS_MIN,
+  CANARY_BAKE_MS_DEFAULT,
+  CANARY_NODES_MAX,
+  HOLD_MS_MAX,
+} from '../../base/policy-limits.js'
 import { WEBHOOK_URL_CHARS_MAX } from '../../base/outside-limits.js'
+import type { Canary, CanaryPolicy } from '../../model/canary.js'
 import type {
   AssignmentRef,
   ChangeSummary,
@@ -45,6 +52,28 @@ const timeWindow: z.ZodType<TimeWindow> = named(
     .describe('Minutes after midnight, local time of the coordinator; may go over midnight.'),
 )
 
+const canaryPolicy: z.ZodType<CanaryPolicy> = named(
+  'CanaryPolicy',
+  z
+    .strictObject({
+      share: z.number().gt(0).max(1).optional().describe('Share of the nodes that have staged it, at least one.'),
+      count: z.number().int().min(1).max(CANARY_NODES_MAX).optional(),
+      nodes: z.array(name).min(1).max(CANARY_NODES_MAX).optional().describe('Their names.'),
+      bakeMs: z
+        .number()
+        .int()
+        .min(CANARY_BAKE_MS_MIN)
+        .max(CANARY_BAKE_MS_MAX)
+        .default(CANARY_BAKE_MS_DEFAULT)
+        .describe('From when they are live until all others switch.'),
+      health: name.optional().describe('Hook that is run on them; else their health.'),
+    })
+    .refine(({ share, count, nodes }) => [share, count, nodes].filter((each) => each !== undefined).length === 1, {
+      message: 'say one of share, count and nodes',
+    })
+    .refine(({ nodes = [] }) => new Set(nodes).size === nodes.length, { message: 'a node is named twice' }),
+)
+
 /** When and how a job makes its release live; what is left out is as if nobody had said it. */
 const whenShape = {
   commit: z.enum(commitKinds).optional().describe('each: a node goes live when it is complete. Else all at once.'),
@@ -52,6 +81,7 @@ const whenShape = {
   onConflict: z.enum(conflictKinds).optional().describe('What another job of the site means. Else it is waited for.'),
   startAtMs: timeMs.optional().describe('It starts then.'),
   window: timeWindow.optional().describe('It starts within it.'),
+  canary: canaryPolicy.optional().describe('Who switches first, before the decision that all do.'),
 }
 
 const policyShape = {
@@ -74,7 +104,16 @@ const policyShape = {
   repair: repairPolicy.optional().describe('What is tried then for who errs or is silent; all of it by default.'),
 }
 
-export const jobPolicy: z.ZodType<JobPolicy> = named('JobPolicy', z.strictObject(policyShape).prefault({}))
+export const jobPolicy: z.ZodType<JobPolicy> = named(
+  'JobPolicy',
+  z
+    .strictObject(policyShape)
+    .refine(({ commit, canary }) => commit !== 'each' || canary === undefined, {
+      path: ['canary'],
+      message: 'where each node switches by itself, nobody waits for canaries',
+    })
+    .prefault({}),
+)
 
 const commands = z.array(commandRequest).max(JOB_COMMANDS_MAX)
 
@@ -135,6 +174,18 @@ export const changeSummary: z.ZodType<ChangeSummary> = named(
 const assignmentRef: z.ZodType<AssignmentRef> = named(
   'AssignmentRef',
   z.object({ id: identity, serial: count, chunkBytes: count, streamBytes: count.nullable() }),
+)
+
+const canaryView: z.ZodType<Canary> = named(
+  'Canary',
+  z.object({
+    nodeIds: z.array(identity),
+    names: z.array(name),
+    number: count.describe('Of the commit that they carry out before the others.'),
+    decidedAtMs: timeMs,
+    untilMs: timeMs.nullable().describe('When all others switch if all stays well; null: not all of them are live.'),
+    revoked: jobError.nullable().describe('Why they switch back; null: they do not.'),
+  }),
 )
 
 const jobNode: z.ZodType<JobNode> = named(
@@ -210,6 +261,7 @@ export const jobView: z.ZodType<JobView> = named(
     policy: policyView,
     changes: changeSummary.nullable(),
     assignment: assignmentRef.nullable(),
+    canary: canaryView.nullable().optional().describe('Who served its release before all others.'),
     createdAtMs: timeMs,
     finishedAtMs: timeMs.nullable(),
     error: jobError.nullable(),
