@@ -19,9 +19,16 @@ export function withPolicy(command: Command): Command {
     .option('--strategy <name>', 'who sends to whom: star, chain, tree or strands')
 }
 
+/** Where the end of a job is told. */
+export function withCallback(command: Command): Command {
+  return command
+    .option('--callback <url>', 'have the end of the job told there, as a webhook is')
+    .option('--callback-secret-file <path>', 'file with the secret that signs it (whsec_…)')
+}
+
 /** What brings content, makes it live, or takes it back. */
 export function addPublishing(program: Command, run: Running): void {
-  withPolicy(program.command('publish'))
+  withCallback(withPolicy(program.command('publish')))
     .description('bring a directory to every node of a group and make it live')
     .argument('<dir>', 'directory on the coordinator’s machine, or with an upload a directory, a file or - here')
     .requiredOption('-s, --site <name>', 'site to publish')
@@ -31,8 +38,6 @@ export function addPublishing(program: Command, run: Running): void {
     .option('--upload', 'send the content from this machine (usual for a coordinator that is not on it)')
     .option('--no-upload', 'the directory is on the coordinator’s machine')
     .option('--name <name>', 'what the bytes of standard input (-) are called in the site')
-    .option('--callback <url>', 'have the end of the job told there, as a webhook is')
-    .option('--callback-secret-file <path>', 'file with the secret that signs it (whsec_…)')
     .option('--idempotency-key <key>', keyHelp)
     .option('--detach', 'print the job’s id and return')
     .option('--exit-code-on-noop', 'exit with 9 when nothing has changed')
@@ -52,8 +57,7 @@ export function addPublishing(program: Command, run: Running): void {
     .description('stop a job that has not been committed yet')
     .argument('<job>', 'id of the job')
     .action(run.command(async (context, [job]) => (await import('./commands/jobs.js')).abort(context, job ?? '')))
-  program
-    .command('rollback')
+  withCallback(program.command('rollback'))
     .description('make an older release live again; nothing is sent where it is held')
     .requiredOption('-s, --site <name>', 'site to take back')
     .option('-g, --group <name>', 'group of nodes that serve it')

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import type * as sessionCommands from './commands/job.js'
-import { withPolicy } from './publishing.js'
+import { withCallback, withPolicy } from './publishing.js'
 import { collect, keyHelp, type Running } from './running.js'
 
 type Commands = typeof sessionCommands
@@ -29,7 +29,7 @@ export function addSessions(program: Command, run: Running): void {
 }
 
 function addAsking(job: Command, run: Running): void {
-  withPolicy(job.command('open'))
+  withCallback(withPolicy(job.command('open')))
     .description('open a job for a site and print its id; it holds the site until it is ended')
     .requiredOption('-s, --site <name>', 'site that it is for')
     .option('-g, --group <name>', 'group of nodes that serve it (needed for the first publish of a site)')
@@ -60,7 +60,7 @@ function addAsking(job: Command, run: Running): void {
     .action(run.command(async (context, [id], flags) => (await commands()).end(context, id ?? '', flags)))
   job
     .command('abort')
-    .description('stop it before it switches anything further')
+    .description('stop it before it switches anything further; one that waits for nodes ends without them')
     .argument('<job>', 'id of the job')
     .action(run.command(async (context, [id]) => (await import('./commands/jobs.js')).abort(context, id ?? '')))
 }

@@ -227,6 +227,8 @@ export interface RollbackOptions {
   readonly group?: string
   readonly reason: string
   readonly release?: number
+  /** Where its end is told, though nobody waits for it here. */
+  readonly callback?: Callback
   readonly idempotencyKey?: string
   readonly signal?: AbortSignal
 }

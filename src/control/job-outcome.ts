@@ -17,7 +17,7 @@ export function outcomeOf(job: JobView): JobView {
 }
 
 /**
- * Waits until a job that was asked to abort has.
+ * Waits until a job that was asked to abort has, or until one that only waited for nodes has ended without them.
  * @param look  the job as it is now.
  * @param events  its events from the first on: old ones only have it looked at once more.
  * @throws {EngineError} ENGINE_ERR_JOB_STATE when it decided or ended before it could stop; ENGINE_ERR_CLOSING when
@@ -29,13 +29,15 @@ export async function abortedOf(
   events: AsyncIterable<JobEvent>,
 ): Promise<JobView> {
   let last = asked
-  if (abortableStates.has(last.state)) {
+  if (mayStop(last)) {
     for await (const event of events) {
       last = event.type === 'result' ? event.job : await look()
-      if (!abortableStates.has(last.state)) break
+      if (!mayStop(last)) break
     }
   }
-  if (last.state === 'aborted') return last
-  if (abortableStates.has(last.state)) throw new EngineError('ENGINE_ERR_CLOSING')
+  if (mayStop(last)) throw new EngineError('ENGINE_ERR_CLOSING')
+  if (last.state === 'aborted' || asked.state === 'ending') return last
   throw new EngineError('ENGINE_ERR_JOB_STATE', { jobId: last.id, state: last.state, action: 'aborted' })
 }
+
+const mayStop = ({ state }: JobView): boolean => abortableStates.has(state) || state === 'ending'

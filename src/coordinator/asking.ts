@@ -189,7 +189,8 @@ export class Door implements CoordinatorDoor {
   }
 
   /**
-   * Asks a job to stop before anything is switched; answers when that is on record. Its events tell when it has.
+   * Asks a job to stop before anything is switched, or to wait for nobody any longer before it ends; answers when that
+   * is on record. Its events tell when it has.
    * @throws {EngineError} ENGINE_ERR_JOB_UNKNOWN; ENGINE_ERR_JOB_STATE when it has decided or ended.
    */
   async abortJob(id: string): Promise<JobView> {
@@ -198,6 +199,9 @@ export class Door implements CoordinatorDoor {
     await this.#world.store.jobs.askAbort(id)
     // It went on meanwhile.
     checkAbort(job.record)
+    job.isHurried = true
+    job.bell.ring()
+    if (job.record.state === 'ending') return job.view
     job.controller.abort(new EngineError('ENGINE_ERR_JOB_ABORTED', { jobId: id }))
     launch(this.#world, job)
     return job.view

@@ -38,6 +38,8 @@ export class LiveJob {
   running: Promise<void> | null = null
   /** By the clock that never goes back: since when it is open and nothing is asked of it; null: it is not so. */
   idleSinceMs: number | null = null
+  /** Nobody is waited for any longer once it ends. */
+  isHurried = false
   readonly controller = new AbortController()
   readonly bell = new Bell()
   readonly #parts = new Map<string, NodePart>()

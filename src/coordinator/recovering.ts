@@ -29,6 +29,7 @@ async function takeUp(world: World, record: JobRecord): Promise<void> {
   await world.watching.begin(job.id, false)
   world.jobs.set(job.id, job)
   const { assignment, state } = record
+  if (state === 'ending') job.isHurried = await world.store.jobs.isAbortAsked(record.id)
   if (state === 'committing' || state === 'ending') return
   if (await world.store.jobs.isAbortAsked(record.id)) {
     job.controller.abort(new EngineError('ENGINE_ERR_JOB_ABORTED', { jobId: record.id }))

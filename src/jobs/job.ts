@@ -136,9 +136,12 @@ export function checkOpen(job: JobFacts): void {
   if (isFinal(job.state)) throw notIn(job, 'given more commands')
 }
 
-/** @throws {EngineError} ENGINE_ERR_JOB_STATE once the switch is decided or the job has ended. */
+/**
+ * One that waits for nodes before it ends may be told to wait no longer.
+ * @throws {EngineError} ENGINE_ERR_JOB_STATE once the switch is decided or the job has ended.
+ */
 export function checkAbort(job: JobFacts): void {
-  if (!abortableStates.has(job.state)) throw notIn(job, 'aborted')
+  if (!abortableStates.has(job.state) && job.state !== 'ending') throw notIn(job, 'aborted')
 }
 
 function notIn(job: JobFacts, action: string): EngineError {

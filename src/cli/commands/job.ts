@@ -12,10 +12,10 @@ import { UploadNotes } from '../upload-notes.js'
 import { canaryText } from '../waiting.js'
 import { release } from './jobs.js'
 import { flag } from './flag.js'
-import { keyOf, type OpenFlags, openOptions } from './publish.js'
+import { type CallbackFlags, callbackOf, keyOf, type OpenFlags, openOptions } from './publish.js'
 import { rateBps } from './verify.js'
 
-interface SessionFlags extends OpenFlags {
+interface SessionFlags extends OpenFlags, CallbackFlags {
   readonly only?: string
 }
 
@@ -32,7 +32,8 @@ const follow = (
 /** `engine job open`: prints the id of the new job, and nothing else. */
 export async function open(context: Context, flags: SessionFlags): Promise<number> {
   const { output, clock } = context
-  const job = await (await context.connect()).openJob({ ...openOptions(flags, clock.nowMs()), ...namesOf(flags.only) })
+  const asked = { ...openOptions(flags, clock.nowMs()), ...namesOf(flags.only), ...(await callbackOf(flags)) }
+  const job = await (await context.connect()).openJob(asked)
   if (output.json) output.data({ type: 'accepted', jobId: job.id })
   else output.print(job.id)
   return 0

@@ -8,7 +8,7 @@ import { followJob } from '../follow.js'
 import { table } from '../output.js'
 import { flag } from './flag.js'
 import { canaryText, waitsFor } from '../waiting.js'
-import { keyOf } from './publish.js'
+import { type CallbackFlags, callbackOf, keyOf } from './publish.js'
 
 const follow = (context: Context, api: JobsApi, job: Job, commitAskedAtMs?: number): Promise<number> => {
   const since = commitAskedAtMs === undefined ? {} : { commitAskedAtMs }
@@ -23,16 +23,16 @@ export async function commit(context: Context, jobId: string): Promise<number> {
   return follow(context, api, await api.attach(jobId), askedAtMs)
 }
 
-/** `engine abort JOB`: stops a job whose commit is not decided yet. */
+/** `engine abort JOB`: stops a job whose commit is not decided yet, or ends the waiting of one that ends. */
 export async function abort(context: Context, jobId: string): Promise<number> {
   const api = await context.connect()
   const job = await api.abort(jobId)
   if (context.output.json) context.output.data({ type: 'result', status: job.state, job })
-  else context.output.print(`job ${job.id} is ${job.state}`)
+  else context.output.print(`job ${job.id} is ${job.state}${job.state === 'partial' ? `: ${job.error?.message}` : ''}`)
   return 0
 }
 
-export interface RollbackFlags {
+export interface RollbackFlags extends CallbackFlags {
   readonly site: string
   readonly group?: string
   readonly reason: string
@@ -52,7 +52,8 @@ export async function rollback(context: Context, flags: RollbackFlags): Promise<
   const api = await context.connect()
   const to = flags.release === undefined ? {} : { release: flag('--release', flags.release, release) }
   const of = flags.group === undefined ? {} : { group: flags.group }
-  const job = await api.rollback({ site: flags.site, ...of, reason: flags.reason, ...to, ...keyOf(flags) })
+  const asked = { site: flags.site, ...of, reason: flags.reason, ...to, ...keyOf(flags) }
+  const job = await api.rollback({ ...asked, ...(await callbackOf(flags)) })
   return follow(context, api, job)
 }
 

@@ -3,6 +3,7 @@ import { parseDurationMs, parseRatio } from '../../base/quantities.js'
 import { strategyNames, type StrategyName } from '../../model/plan.js'
 import { EngineError } from '../../base/errors.js'
 import type { Job, KeyOption, OpenOptions, PublishOptions } from '../../control/door.js'
+import type { Callback } from '../../model/webhook.js'
 import type { UploadEvent } from '../../model/upload.js'
 import type { Context } from '../context.js'
 import { followJob } from '../follow.js'
@@ -22,12 +23,16 @@ export interface OpenFlags extends PolicyFlags {
   readonly period?: string
 }
 
-export interface PublishFlags extends OpenFlags {
+/** Where the end of a job is told. */
+export interface CallbackFlags {
+  readonly callback?: string
+  readonly callbackSecretFile?: string
+}
+
+export interface PublishFlags extends OpenFlags, CallbackFlags {
   readonly stageOnly?: boolean
   readonly upload?: boolean
   readonly name?: string
-  readonly callback?: string
-  readonly callbackSecretFile?: string
   readonly detach?: boolean
   readonly exitCodeOnNoop?: boolean
 }
@@ -64,7 +69,10 @@ const optionsOf = (flags: PublishFlags, nowMs: number): PublishOptions => ({
 })
 
 /** Where the end of the job is to be told; the secret is read from a file, so that no list of processes shows it. */
-async function callbackOf({ callback: url, callbackSecretFile: path }: PublishFlags): Promise<Partial<PublishOptions>> {
+export async function callbackOf({
+  callback: url,
+  callbackSecretFile: path,
+}: CallbackFlags): Promise<{ readonly callback?: Callback }> {
   if (url === undefined) {
     if (path === undefined) return {}
     const facts = { what: '--callback-secret-file', why: 'say with --callback where to call' }

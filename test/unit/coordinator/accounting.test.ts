@@ -62,6 +62,20 @@ t.test('a node that says that it is at work is waited for, and the job succeeds'
   t.notOk(lines.some((line) => line.startsWith('repaired') || line.startsWith('left')))
 })
 
+t.test('an abort while it waits ends the waiting: who has not done it is left, with a reason', async (t) => {
+  const { dataDir, staging, nodes, last } = await place()
+  await using coordinator = await Coordinator.open({ dataDir })
+  for (const node of nodes) await node.connect(coordinator.url)
+  last.onCommit = () => 'ignore'
+  const job = await coordinator.publish(staging, to)
+  last.onQuery = () => [{ jobId: job.id, number: 2, state: 'in-progress', bytesHave: 0 }]
+  await until('it waits', async () => (await coordinator.job(job.id)).state === 'ending')
+  t.same(standing(await coordinator.abort(job.id)), ['partial', 'live', 'behind'])
+  t.match(await job.completed(), { error: { code: 'ENGINE_ERR_NODES_BEHIND', message: /two/ } })
+  t.match((await coordinator.explain(job.id)).at(-2), { kind: 'left', node: 'two', reason: /told to wait no longer/ })
+  await t.rejects(coordinator.abort(job.id), { code: 'ENGINE_ERR_JOB_STATE' })
+})
+
 t.test('a node that is connected and silent is cut off, comes again, is told anew, and the job succeeds', async (t) => {
   const { dataDir, staging, nodes, last } = await place()
   await using coordinator = await Coordinator.open({ dataDir })

@@ -105,7 +105,7 @@ t.test('an abort while it bakes has the canary switch back', async (t) => {
   t.same(served(nodes), [2, 2, 1, 1], 'those that are named')
   t.match(await closing.abort(job.id), { state: 'aborted' })
   t.same(served(nodes), [1, 1, 1, 1])
-  await until('it is told to drop it', () => nodes[0]?.messages('discard').length)
+  await until('it is told to drop it', () => (nodes[0]?.messages('discard').length ?? 0) > 0)
   t.match(nodes[0]?.messages('discard'), [{ release: 2, evenLive: true }])
 })
 
