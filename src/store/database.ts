@@ -87,8 +87,8 @@ class TranslatedDatabase implements SqliteDatabase {
     const statement = this.#tell(() => this.#connection.prepare<unknown[]>(text))
     return {
       reader: statement.reader,
-      all: (parameters) => this.#tell(() => statement.all(...parameters)),
-      run: (parameters) => this.#tell(() => statement.run(...parameters)),
+      all: (parameters) => this.#tell(() => statement.all(parameters)),
+      run: (parameters) => this.#tell(() => statement.run(parameters)),
       // One of its own: a statement that is read row by row takes no other call meanwhile.
       iterate: (parameters) => this.#tell(() => this.#connection.prepare<unknown[]>(text).iterate(...parameters)),
     }

@@ -71,8 +71,9 @@ export function openAccount(nodeIds: readonly string[], dueMs: number): Account 
 export function stepAccount(account: Account, facts: readonly NodeFacts[], policy: AccountPolicy, nowMs: number): Step {
   const next = new Map<string, NodeAccount>()
   const actions: NodeAction[] = []
+  const byNode = new Map(facts.map((each) => [each.nodeId, each]))
   for (const [nodeId, before] of account) {
-    const known = facts.find((each) => each.nodeId === nodeId)
+    const known = byNode.get(nodeId)
     const step: NodeStep =
       known === undefined ? left(before, nodeId, 'it is not known any more') : stepNode(before, known, policy, nowMs)
     next.set(nodeId, step.after)
