@@ -4,7 +4,6 @@
 import { type Clock, systemClock } from './base/clock.js'
 import { EngineError, toEngineError } from './base/errors.js'
 import { AUDIT_PAGE_DEFAULT, JOB_PAGE_DEFAULT, PROGRESS_INTERVAL_MS, SHUTDOWN_MS } from './base/limits.js'
-import { UPLOADS_BYTES_DEFAULT, UPLOAD_FREE_BYTES_DEFAULT, UPLOAD_KEEP_MS_DEFAULT } from './base/upload-limits.js'
 import { type Logger, silentLogger } from './base/log.js'
 import { idSource, systemRandom } from './base/random.js'
 import { readSoftware } from './base/software.js'
@@ -29,6 +28,7 @@ import type {
   WebhooksApi,
 } from './control/door.js'
 import { filesOf } from './control/file-paging.js'
+import { storeIn, uploadLimitsOf } from './coordinator/uploading.js'
 import { abortedOf } from './control/job-outcome.js'
 import { eachSite } from './control/sites-named.js'
 import { createMetrics } from './control/metrics.js'
@@ -293,10 +293,10 @@ export class Coordinator implements JobsApi {
     return this.#parts.door.webhooks
   }
 
-  /** What nodes have on disk. */
+  /** What nodes have on disk, and changes of it. */
   get files(): FilesApi {
     const { door } = this.#parts
-    return filesOf((look) => door.files.look(look))
+    return filesOf((look) => door.files.look(look), { openJob: (asked) => this.openJob(asked), store: storeIn(door) })
   }
 
   /** Events of the fleet, as webhooks get them: from now, or after `sinceId`, until `signal` fires or it closes. */
@@ -357,12 +357,6 @@ async function quiet(world: World): Promise<void> {
   while (world.background.size > 0) await Promise.allSettled([...world.background])
 }
 
-const usualUploads: UploadLimits = {
-  maxBytes: UPLOADS_BYTES_DEFAULT,
-  keepMs: UPLOAD_KEEP_MS_DEFAULT,
-  freeBytes: UPLOAD_FREE_BYTES_DEFAULT,
-}
-
 function settingsOf(options: CoordinatorOptions): {
   readonly dataDir: string
   readonly listen: PeerAddress
@@ -383,14 +377,8 @@ function settingsOf(options: CoordinatorOptions): {
   requireLoopback('coordinator.listen', listen.host, insecure)
   requireLoopback('coordinator.data', data.host, insecure)
   const { allowPrivate = false } = { ...configured?.webhooks, ...options.webhooks }
-  return { dataDir, listen, data, allowPrivate, repair: repairOf(options), uploads: uploadsOf(options) }
+  return { dataDir, listen, data, allowPrivate, repair: repairOf(options), uploads: uploadLimitsOf(options) }
 }
-
-const uploadsOf = ({ uploads, config }: CoordinatorOptions): UploadLimits => ({
-  ...usualUploads,
-  ...config?.coordinator.uploads,
-  ...uploads,
-})
 
 const repairOf = ({ repair, config }: CoordinatorOptions): boolean => repair ?? config?.coordinator.repair ?? true
 

@@ -81,11 +81,17 @@ export interface ApplyResult {
 /** BLAKE3 of the bytes, 64 hexadecimal digits. */
 export declare function blake3(bytes: Uint8Array): string
 
+/** Checks edits as far as they can be without a tree. */
+export declare function checkEdits(edits: string): void
+
 /** Compares a tree with the shadow's, as a scan does. */
 export declare function compareTrees(treePath: string, shadowTreePath?: string | undefined | null): Promise<ScanResult>
 
 /** Reads a file to its end; with `sync` it is durable then. */
 export declare function digestFile(path: string, sync: boolean): Promise<FileDigest>
+
+/** Applies edits (JSON) to a tree and writes what they make of it. */
+export declare function editTree(baseTreePath: string | undefined | null, edits: string, outTreePath: string): Promise<TreeSummary>
 
 /** A file as it was read. */
 export interface FileDigest {

@@ -23,6 +23,27 @@ export const fileFaults = {
     '{path} is a {kind}, and only directories are listed',
     'see what it is with `engine stat`',
   ),
+  ENGINE_ERR_EDIT_REFUSED: row(
+    409,
+    3,
+    false,
+    '{path} cannot be changed so: {why}',
+    'nothing was changed; see what is there with `engine stat` and `engine ls`',
+  ),
+  ENGINE_ERR_EDIT_OF_NODE: row(
+    422,
+    2,
+    false,
+    'nothing is written to {node} alone: a release is the same on every node',
+    'write to all nodes that serve the site: :/site/path',
+  ),
+  ENGINE_ERR_CONTENT_MISSING: row(
+    409,
+    1,
+    true,
+    'the content {digest} of {path} is not here',
+    'send it first: docs/guide/files.md says how; what nobody asked for is kept for coordinator.uploads.keepMs',
+  ),
   ENGINE_ERR_FILE_CHANGED: row(
     409,
     1,

@@ -1,7 +1,7 @@
 import type { Readable } from 'node:stream'
 import type { Clock } from '../base/clock.js'
-import type { FileAt, Job, JobsApi, PublishOptions } from '../control/door.js'
-import type { AddedDirectory, AddOptions } from '../sending/index.js'
+import type { FileAt, Job, JobsApi, PublishOptions, SitePath } from '../control/door.js'
+import type { AddedDirectory, AddOptions, PutFileOptions } from '../sending/index.js'
 import type { FileView } from '../model/file.js'
 import type { Fetched } from '../sending/fetching.js'
 import type { Interrupts } from './follow.js'
@@ -16,6 +16,9 @@ export interface CommandApi extends JobsApi {
   /** Brings a file, or a directory, of a node to this machine; absent where nothing can be written. */
   get?(place: FileAt, local: string): Promise<Fetched>
   getTree?(place: FileAt, local: string): Promise<Fetched>
+  /** Puts a file of this machine, or a stream, into a site; absent where nothing can be sent from here. */
+  putFile?(local: string, place: SitePath, options: PutFileOptions): Promise<Job>
+  putContent?(content: Readable, place: SitePath, options: PutFileOptions): Promise<Job>
   bytes?(view: FileView, path: string): AsyncIterable<Uint8Array>
 }
 

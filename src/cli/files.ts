@@ -10,7 +10,7 @@ interface Running {
 }
 
 const commands = (): Promise<typeof fileCommands> => import('./commands/files.js')
-const PLACE = 'NODE:/site/path, or NODE:/site@release/path; %XX is a byte'
+const PLACE = 'NODE:/site/path, NODE:/site@release/path, or :/site/path on whichever node; %XX is a byte'
 
 /** Looking at what nodes have on disk, and fetching it. */
 export function addFiles(program: Command, run: Running): void {

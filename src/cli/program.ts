@@ -6,6 +6,7 @@ import { EngineError } from '../base/errors.js'
 import { terminalSettings } from '../config/environment.js'
 import type { Context } from './context.js'
 import { addFiles } from './files.js'
+import { addWriting } from './writing.js'
 import { addOutside } from './outside.js'
 import { createOutput, fail, type Output } from './output.js'
 import { addHolding, addPublishing, addVerifying } from './publishing.js'
@@ -36,7 +37,10 @@ class Run {
       const all = command.optsWithGlobals<GlobalFlags & Record<string, unknown>>()
       const output = this.#output(all)
       try {
-        const args = given.slice(0, -2).filter((arg) => typeof arg === 'string')
+        const args = given
+          .slice(0, -2)
+          .flat()
+          .filter((arg) => typeof arg === 'string')
         this.exitCode = await action(this.#context(output, all), args, all)
       } catch (error) {
         this.exitCode = fail(output, error)
@@ -230,6 +234,7 @@ function build(run: Run, version: string): Command {
   addQueries(program, run)
   addRecord(program, run)
   addFiles(program, run)
+  addWriting(program, run)
   addOutside(program, run)
   addProcesses(program, run)
   for (const command of program.commands) for (const each of [command, ...command.commands]) run.watch(each)

@@ -1,5 +1,6 @@
 import { formatBytes, formatCount, formatRate } from '../base/quantities.js'
 import {
+  bringsNew,
   type ChangeSummary,
   type CommandRequest,
   type CommandView,
@@ -58,7 +59,7 @@ const title = (job: JobView): string => {
 
 /** Whether its nodes' parts say anything: in a session without a release there is nothing to bring. */
 const isOfRelease = (job: JobView): boolean =>
-  job.release !== null || job.commands.some(({ request: { type } }) => type === 'publish' || type === 'rollback')
+  job.release !== null || job.commands.some(({ request }) => bringsNew(request) || request.type === 'rollback')
 
 const share = (node: JobNode, lengthBytes: number | null): number => {
   if (settled(node) || node.state === 'received') return 1

@@ -8,6 +8,7 @@ import {
   type JobError,
   type JobView,
 } from '../model/job.js'
+import { shownOf } from '../model/file-name.js'
 import { type Output, printable } from './output.js'
 import { isNoop } from './progress.js'
 
@@ -28,6 +29,11 @@ export function wordsOf(request: CommandRequest): string {
       return `publish ${request.upload === null ? request.directory : `upload ${request.upload}`}`
     case 'rollback':
       return request.release === null ? 'rollback' : `rollback to ${request.release}`
+    case 'put':
+    case 'mkdir':
+    case 'set-properties':
+    case 'remove':
+      return `${request.type} ${shownOf(request.path)}`
     case 'run-hook': {
       const args = Object.entries(request.args).map(([name, value]) => ` ${name}=${value}`)
       return `run-hook ${request.hook}${args.join('')}`

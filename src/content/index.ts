@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { EngineError, type ErrorCode, toEngineError } from '../base/errors.js'
 import type { ReleaseRef } from '../model/node.js'
 import type { HeldRelease, PackBatch, PackResult, ScanProgress, ScanResult } from '../native/content.js'
-import { compareTrees } from '../native/uploads.js'
+import { compareTrees, editTree, type TreeEdit } from '../native/uploads.js'
 import type { TaskRun, WorkerPool } from '../pool/pool.js'
 import { ContentPaths, serialOf } from './paths.js'
 import { Shadow } from './shadow.js'
@@ -124,6 +124,16 @@ export class Content {
   }
 
   /**
+   * Writes the manifest that edits make of a release of the shadow (null: of nothing). Gives its path.
+   * @throws {EngineError} as `editTree`.
+   */
+  async edit(jobId: string, base: (ReleaseRef & { readonly site: string }) | null, edits: readonly TreeEdit[]) {
+    const path = this.paths.editedTree(jobId)
+    await editTree(base === null ? null : this.paths.tree(base.site, base.release), edits, path)
+    return path
+  }
+
+  /**
    * Packs an assignment into its files; those of a pack that fails are removed.
    * @throws {EngineError} ENGINE_ERR_SHADOW_DAMAGED when a release of the shadow is not what was staged there, and
    * what packing refuses.
@@ -181,6 +191,7 @@ export class Content {
   /** Removes what the scan of a job left. */
   async dropScan(jobId: string): Promise<void> {
     await rm(this.paths.scannedTree(jobId), { force: true })
+    await rm(this.paths.editedTree(jobId), { force: true })
   }
 
   /**

@@ -40,6 +40,11 @@ export class ContentPaths {
     return join(this.work, `${jobId}.tree`)
   }
 
+  /** The manifest that the edits of a job make. */
+  editedTree(jobId: string): string {
+    return join(this.work, `${jobId}.edited.tree`)
+  }
+
   /** Named by serial: no number is ever given twice, so nothing is renamed or written over. */
   stream(serial: number): string {
     return join(this.assignments, `${serial}.stream`)

@@ -91,9 +91,12 @@ export class Client implements JobsApi {
     return new UploadsClient(this.#http)
   }
 
-  /** What nodes have on disk. */
+  /** What nodes have on disk, and changes of it. */
   get files(): FilesApi {
-    return filesOf((look) => this.#get(fileLocation(look)))
+    return filesOf((look) => this.#get(fileLocation(look)), {
+      openJob: (options) => this.openJob(options),
+      store: (site, content, signal) => this.uploads.putContent(site, content, signal),
+    })
   }
 
   /** Bytes of a file of a node, from `offset` on, as they come. */

@@ -4,6 +4,7 @@
 import type { AccountEvent } from '../model/account.js'
 import type { AuditPage } from '../model/audit.js'
 import type { HistoryEntry } from '../model/history.js'
+import type { EditRequest } from '../model/edit.js'
 import type { Readable } from 'node:stream'
 import type { FileEntry, FileFetch, FileLook, FilePlace, FileView } from '../model/file.js'
 import type { JobEvent } from '../model/event.js'
@@ -45,7 +46,14 @@ export interface AuditQuery {
 }
 
 /** What changes something: a route calls it on the door of who asks, so that it is recorded as theirs. */
-export type ChangingMethod = 'createJob' | 'commitJob' | 'abortJob' | 'createVerification' | 'holdSite' | 'resumeSite'
+export type ChangingMethod =
+  | 'createJob'
+  | 'putFile'
+  | 'commitJob'
+  | 'abortJob'
+  | 'createVerification'
+  | 'holdSite'
+  | 'resumeSite'
 
 /** What everybody may ask without a record of it. */
 export type ReadingDoor = Omit<CoordinatorDoor, ChangingMethod | 'webhooks'> & {
@@ -84,6 +92,12 @@ export interface CoordinatorDoor {
   /** @param key  an idempotency key: the same key and request again give the same job. */
   createJob(request: JobRequest, key?: string | null): Promise<JobView>
   addCommands(id: string, commands: readonly CommandRequest[], key?: string | null): Promise<JobView>
+  /** A job that puts one file, whose bytes come with it; `check` may refuse them when they have ended. */
+  putFile(
+    put: FilePut,
+    body: { readonly bytes: Readable; readonly check: () => void },
+    key?: string | null,
+  ): Promise<JobView>
   commands(id: string): Promise<readonly CommandView[]>
   getJob(id: string): Promise<JobView>
   listJobs(filter: JobFilter): Promise<readonly JobView[]>
@@ -143,8 +157,8 @@ export interface FilesDoor {
   receive(transferId: string, body: Readable): Promise<void>
 }
 
-/** Looking at what nodes have on disk, here or over HTTP. */
-export interface FilesApi {
+/** Looking at what nodes have on disk, and changing what they serve, here or over HTTP. */
+export interface FilesApi extends FileEdits {
   /** What a path of a release on a node is. */
   stat(place: FileAt): Promise<FileView>
   /** A directory, ascending by the bytes of the names; all pages are of one release. */
@@ -153,6 +167,42 @@ export interface FilesApi {
 
 /** Where to look; without a release at the live one, without a path at the release's own directory. */
 export type FileAt = Pick<FilePlace, 'node' | 'site'> & Partial<Pick<FilePlace, 'release' | 'path'>>
+
+/** A path of a site, on all nodes that serve it; %XX is a byte. */
+export interface SitePath {
+  readonly site: string
+  readonly path: string
+}
+
+/** What an edit may say beside what it changes. */
+export type EditOptions = Omit<PublishOptions, 'site'>
+
+/** What a file is put with; null: as `EditRequest` says. */
+export interface PutOptions extends EditOptions {
+  readonly mode?: string | null
+  readonly mtimeNs?: string | null
+  readonly parents?: boolean
+}
+
+/** A file to put, without its bytes. */
+export interface FilePut extends SitePath, Pick<EditOptions, 'group' | 'reason' | 'stageOnly'> {
+  readonly mode: string | null
+  readonly mtimeNs: string | null
+  readonly parents: boolean
+}
+
+/** Changing single paths of a site. Each is a job: followed, it ends as a publish does. */
+export interface FileEdits {
+  /** Several changes, in their order, as one release. */
+  edit(site: string, edits: readonly EditRequest[], options?: EditOptions): Promise<Job>
+  put(place: SitePath, content: Blob | ReadableStream, options?: PutOptions): Promise<Job>
+  mkdir(place: SitePath, options?: EditOptions & { readonly mode?: string; readonly parents?: boolean }): Promise<Job>
+  /** @param mode octal digits. */
+  chmod(place: SitePath, mode: string, options?: EditOptions): Promise<Job>
+  /** An empty file is made where nothing is, unless `create` is false. */
+  touch(place: SitePath, options: EditOptions & { readonly mtimeNs: string; readonly create?: boolean }): Promise<Job>
+  remove(place: SitePath, options?: EditOptions & { readonly recursive?: boolean }): Promise<Job>
+}
 
 /** What routes ask of uploads; ENGINE_ERR_UPLOAD_UNKNOWN for an id nobody knows. */
 export interface UploadsDoor {

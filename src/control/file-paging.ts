@@ -1,13 +1,14 @@
 import { FILE_PAGE_MAX } from '../base/file-limits.js'
 import type { FileEntry, FileLook, FileView } from '../model/file.js'
 import type { FileAt, FilesApi } from './door.js'
+import { type Editing, editsOf } from './file-edits.js'
 
 const lookOf = ({ node, site, release = null, path = '' }: FileAt): FileLook => {
   return { node, site, release, path, list: null }
 }
 
-/** Looking, made of single questions. */
-export function filesOf(look: (asked: FileLook) => Promise<FileView>): FilesApi {
+/** Looking, made of single questions; changing, made of jobs. */
+export function filesOf(look: (asked: FileLook) => Promise<FileView>, editing: Editing): FilesApi {
   async function* list(place: FileAt): AsyncGenerator<FileEntry> {
     let asked: FileLook = { ...lookOf(place), list: { after: null, limit: FILE_PAGE_MAX } }
     for (;;) {
@@ -18,5 +19,5 @@ export function filesOf(look: (asked: FileLook) => Promise<FileView>): FilesApi 
       asked = { ...asked, release, list: { after: next, limit: FILE_PAGE_MAX } }
     }
   }
-  return { stat: (place) => look(lookOf(place)), list }
+  return { stat: (place) => look(lookOf(place)), list, ...editsOf(editing) }
 }

@@ -1,5 +1,6 @@
 import { EngineError } from '../base/errors.js'
 import { MAX_DELETE_RATIO_DEFAULT, QUORUM_DEFAULT } from '../base/limits.js'
+import type { EditRequest } from '../model/edit.js'
 import type { CommandRequest, JobPolicy, JobRequest } from '../model/job.js'
 import type { OpenOptions, PublishOptions, RollbackOptions } from './door.js'
 
@@ -56,6 +57,10 @@ export function publishRequest(source: Source, { stageOnly, ...options }: Publis
     stageOnly === true ? [published] : [published, { type: 'commit' }, { type: 'end-job' }]
   return openRequest({ ...options, commands })
 }
+
+/** Edits, made live at once and the job ended unless that is left for later. */
+export const editRequests = (edits: readonly EditRequest[], stageOnly = false): readonly CommandRequest[] =>
+  stageOnly ? edits : [...edits, { type: 'commit' }, { type: 'end-job' }]
 
 /** A job that goes back to an older release and ends. */
 export function rollbackRequest({ release, ...options }: RollbackOptions): JobRequest {

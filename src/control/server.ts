@@ -31,6 +31,7 @@ import { verificationRoutes } from './routes/verifications.js'
 import type { App, RouteContext } from './routes/context.js'
 import { eventRoutes } from './routes/events.js'
 import { fileRoutes, withBytesKept } from './routes/files.js'
+import { siteFileRoutes } from './routes/site-files.js'
 import { jobRoutes } from './routes/jobs.js'
 import { siteRoutes } from './routes/sites.js'
 import { nodeRoutes } from './routes/nodes.js'
@@ -162,6 +163,7 @@ export async function buildServer(options: Omit<ControlServerOptions, 'port'>): 
     systemRoutes(app, context)
     uploadRoutes(app, context)
     fileRoutes(app, context)
+    siteFileRoutes(app, context)
   })
   channel.attach(app.server)
   app.addHook('preClose', async () => {

@@ -4,7 +4,9 @@ import type { z } from 'zod'
 import { EngineError } from '../base/errors.js'
 import { type HookOwner, requireHook } from '../jobs/hooks.js'
 import type { JobEvent } from '../model/event.js'
-import type { CommandRequest, JobCommand, JobRequest } from '../model/job.js'
+import { isEdit } from '../model/edit.js'
+import { bringsNew, type CommandRequest, type JobCommand, type JobRequest } from '../model/job.js'
+import { checkEdits } from '../native/uploads.js'
 import type { Callback } from '../model/webhook.js'
 import type { JobRecord } from '../store/jobs.js'
 import type { SiteRecord } from '../store/sites.js'
@@ -130,7 +132,7 @@ export function keep(
   callback: Callback | null,
 ): Promise<SiteRecord> {
   const { site, group, only, createdAtMs } = job.record
-  const makesSite = job.commands.some(({ request }) => request.type === 'publish') || job.commands.length === 0
+  const makesSite = job.commands.some(({ request }) => bringsNew(request)) || job.commands.length === 0
   return world.store.transaction(async ({ sites, ...tables }) => {
     const known = await (makesSite ? sites.ensure(site, { group, only }, createdAtMs) : sites.require(site))
     if (known.group !== group) {
@@ -157,12 +159,18 @@ export function checked<T>(schema: z.ZodType<T>, asked: unknown): T {
   throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what, why: issue?.message ?? 'it does not fit the schema' })
 }
 
-/** Requests with the directory that each publish reads: for an upload the one that stands for it. */
+/**
+ * Requests with the directory that each publish reads: for an upload the one that stands for it. Edits are checked as
+ * far as they can be without what they change, and what they put stays where it is meanwhile.
+ */
 export async function placed(
   world: World,
   site: string,
   requests: readonly CommandRequest[],
 ): Promise<readonly CommandRequest[]> {
+  const edits = requests.filter(isEdit)
+  if (edits.length > 0) checkEdits(edits)
+  for (const request of edits) if (request.type === 'put') await world.uploads.touchContent(site, request.digest)
   return Promise.all(
     requests.map(async (request) => {
       if (request.type !== 'publish') return request

@@ -51,6 +51,7 @@ import { LiveJob, toView } from './live-job.js'
 import { launch, startJobs } from './running.js'
 import { queryNode } from './querying.js'
 import { VerifyRuns } from './verify-runs.js'
+import { putFile } from './storing.js'
 import { nodeViews, siteViews } from './views.js'
 import type { World } from './world.js'
 
@@ -88,6 +89,11 @@ export class Door implements CoordinatorDoor {
     this.#requireOpen()
     const request = checked<JobRequest>(jobRequest, asked)
     return this.#once(key === null ? null : `job:${key}`, request, (answered) => this.#accept(request, answered))
+  }
+
+  async putFile(...[put, body, key = null]: Parameters<CoordinatorDoor['putFile']>): Promise<JobView> {
+    this.#requireOpen()
+    return putFile(this.#world, put, body, (request) => this.createJob(request, key))
   }
 
   async #accept(request: JobRequest, answered: Answered | null): Promise<JobView> {

@@ -179,6 +179,13 @@ export class AuditedDoor implements CoordinatorDoor {
       this.#door.addCommands(id, commands, key),
     )
 
+  putFile: CoordinatorDoor['putFile'] = (put, body, key) =>
+    this.#audited(
+      { action: 'putFile', subject: `site ${put.site}`, request: summaryOf(put) },
+      () => this.#door.putFile(put, body, key),
+      (job) => job.id,
+    )
+
   commitJob: CoordinatorDoor['commitJob'] = (id) =>
     this.#audited({ action: 'commitJob', subject: `job ${id}`, request: {} }, () => this.#door.commitJob(id))
 

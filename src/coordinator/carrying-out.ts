@@ -1,5 +1,6 @@
 import { assert } from '../base/assert.js'
 import { EngineError } from '../base/errors.js'
+import { lastOfRun } from '../model/edit.js'
 import type { CommandRequest, JobCommand } from '../model/job.js'
 import { bake } from './canaries.js'
 import { decide, settle } from './committing.js'
@@ -7,8 +8,10 @@ import { enoughReady } from './distributing.js'
 import { finish } from './ending.js'
 import { executeEverywhere, takeUpOwed } from './executing.js'
 import type { LiveJob } from './live-job.js'
-import { packJob, timed } from './packing.js'
+import { abandonStaged, checkDraft, editsToPack } from './editing.js'
+import { packJob, requireAudience, timed, type ToPack } from './packing.js'
 import { prepareRollback } from './rolling-back.js'
+import { uploadOf } from './uploading.js'
 import { advance, type World } from './world.js'
 
 /**
@@ -20,6 +23,11 @@ export async function carryOut(world: World, job: LiveJob, command: JobCommand):
   switch (request.type) {
     case 'publish':
       return publish(world, job, command, request)
+    case 'put':
+    case 'mkdir':
+    case 'set-properties':
+    case 'remove':
+      return edit(world, job, command)
     case 'commit':
       return commit(world, job, command)
     case 'rollback':
@@ -65,12 +73,45 @@ async function publish(
   { directory }: RequestOf<'publish'>,
 ): Promise<void> {
   assert(directory !== null, 'a publish that was accepted has a directory', { jobId: job.id })
-  if (job.record.state !== 'distributing') {
+  await bring(world, job, command, async () => {
+    return { directory, upload: await uploadOf(world, directory), filesNamed: null }
+  })
+}
+
+/** An edit that others follow at once is brought to the nodes with the last of them, in one release. */
+async function edit(world: World, job: LiveJob, command: JobCommand): Promise<void> {
+  if (job.record.state === 'distributing' && command.state !== 'new') return bring(world, job, command, null)
+  // One that has decided is to be over with that before it may fail.
+  if (job.record.state === 'committing') await rest(world, job)
+  await checkDraft(world, job, command)
+  if (lastOfRun(job.commands, command) > command.number) {
+    const atMs = world.clock.nowMs()
+    job.defer({
+      number: command.number,
+      state: 'completed',
+      startedAtMs: command.startedAtMs ?? atMs,
+      finishedAtMs: atMs,
+    })
+    return
+  }
+  await abandonStaged(world, job)
+  await bring(world, job, command, () => editsToPack(world, job))
+}
+
+/** Packs what a command brings, unless that is done, and sees it staged. */
+async function bring(
+  world: World,
+  job: LiveJob,
+  command: JobCommand,
+  toPack: (() => Promise<ToPack>) | null,
+): Promise<void> {
+  if (toPack !== null && (job.record.state !== 'distributing' || command.state === 'new')) {
     if (job.record.state === 'committing') await rest(world, job)
     job.renewParts(world.clock.monotonicMs())
     job.shadowStaged = false
     await advance(world, job, { type: 'packing' }, { commands: [begun(world, command)], patch: { treeHash: null } })
-    if ((await packJob(world, job, directory)) === 'identical') {
+    requireAudience(world, job)
+    if ((await packJob(world, job, await toPack())) === 'identical') {
       completed(world, job, command)
       return
     }

@@ -95,7 +95,7 @@ export async function endInVain(world: World, job: LiveJob, error: EngineError):
 }
 
 /** Ends the transfer of an assignment and has every node drop it, those that are away when they come. */
-function forget(world: World, stale: World['stale'][number], job: LiveJob): void {
+export function forget(world: World, stale: World['stale'][number], job: LiveJob): void {
   world.transfers.close(stale.assignmentId)
   world.stale.push(stale)
   if (world.stale.length > STALE_ASSIGNMENTS_MAX) world.stale.shift()

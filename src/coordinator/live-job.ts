@@ -1,5 +1,6 @@
+import type { EngineError } from '../base/errors.js'
 import { nextCommand } from '../jobs/commands.js'
-import { type CommandRequest, hasSwitched, type JobCommand, type JobView } from '../model/job.js'
+import { bringsNew, type CommandRequest, hasSwitched, type JobCommand, type JobView } from '../model/job.js'
 import type { ReleaseRef } from '../model/node.js'
 import type { AssignmentRecord } from '../store/assignments.js'
 import type { CommandPatch } from '../store/commands.js'
@@ -8,6 +9,15 @@ import type { NodePart } from '../track/fold.js'
 import { newPart, toJobNode } from '../track/fold.js'
 import { Bell } from './bell.js'
 import type { Effects } from './executing.js'
+
+/** Edits that were applied to what is live. */
+export interface Draft {
+  /** Number of the last of them. */
+  readonly through: number
+  readonly treePath: string
+  /** Number of the one that cannot be, and why; null: all can. */
+  readonly failed: { readonly number: number; readonly error: EngineError } | null
+}
 
 /** A job that has not ended, with its nodes' parts. */
 export class LiveJob {
@@ -21,6 +31,8 @@ export class LiveJob {
   assignment: AssignmentRecord | null = null
   /** Hash of the release that the assignment builds on; null: it builds on none. */
   baseTreeHash: string | null = null
+  /** What its edits come to, as far as that is known. */
+  draft: Draft | null = null
   /** The shadow holds this job's release: it can be packed whole for nodes that lack the base. */
   shadowStaged = false
   /** Its next event has an id and is being written: nothing newer is told before it. */
@@ -168,4 +180,4 @@ export function patched(commands: readonly JobCommand[], patches: readonly Comma
   )
 }
 
-const bringsRelease = ({ type }: CommandRequest): boolean => type === 'publish' || type === 'rollback'
+const bringsRelease = (request: CommandRequest): boolean => bringsNew(request) || request.type === 'rollback'

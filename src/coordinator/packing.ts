@@ -12,26 +12,34 @@ import type { Transfer } from '../transfer/index.js'
 import { nodesOf } from './audience.js'
 import type { UploadSource } from '../uploads/index.js'
 import { openForJob, stageShadow } from './distributing.js'
-import { uploadOf } from './uploading.js'
 import type { LiveJob } from './live-job.js'
 import { advance, refreshSite, type World } from './world.js'
 
+/** What is to be packed. */
+export interface ToPack {
+  /** The directory that is read, or what is told of in its place. */
+  readonly directory: string
+  /** Set where contents come by their digests. */
+  readonly upload: UploadSource | null
+  /** See `GuardFacts`. */
+  readonly filesNamed: number | null
+}
+
 /**
- * Scans the job's directory and packs what differs; chunks leave while it packs.
+ * Scans what is to be packed and packs what differs; chunks leave while it packs.
  * @returns `identical`: nothing differs from what is live, nothing was packed.
  * @throws {EngineError} what the scan, a guard, the packing or the shadow refuses; nothing was switched.
  */
-export async function packJob(world: World, job: LiveJob, directory: string): Promise<'packed' | 'identical'> {
+export async function packJob(world: World, job: LiveJob, toPack: ToPack): Promise<'packed' | 'identical'> {
   const { site } = job.record
-  requireAudience(world, job)
+  const { directory, upload, filesNamed } = toPack
   const base = await baseOf(world, site)
-  const upload = await uploadOf(world, directory)
   const order = { jobId: job.id, site, directory, base: base?.release ?? null, treePath: upload?.treePath ?? null }
   const scanned = await timed(world, job, 'scan', () => world.content.scan(order, { signal: job.signal }))
   await noteScan(world, job, scanned)
   const changes = job.record.changes ?? noChanges
   const live = await liveFacts(world, site, base, scanned)
-  const refusal = checkGuards({ directory, changes, ...live }, job.record.policy)
+  const refusal = checkGuards({ directory, changes, filesNamed, ...live }, job.record.policy)
   if (refusal !== null) throw refusal
   if (scanned.identical && base !== null) {
     const { release, treeHash } = base
@@ -44,7 +52,7 @@ export async function packJob(world: World, job: LiveJob, directory: string): Pr
 }
 
 /** Nothing is packed for a group of which nobody answers. */
-function requireAudience(world: World, job: LiveJob): void {
+export function requireAudience(world: World, job: LiveJob): void {
   const { group, policy } = job.record
   const nodes = nodesOf(world, job.record)
   if (nodes.length === 0) throw new EngineError('ENGINE_ERR_GROUP_EMPTY', { group })
@@ -56,7 +64,7 @@ function requireAudience(world: World, job: LiveJob): void {
 const noChanges = { filesAdded: 0, filesChanged: 0, filesDeleted: 0, fileCount: 0, totalBytes: 0 }
 
 /** The release that the nodes serve, as long as the shadow has it whole. */
-async function baseOf(world: World, site: string): Promise<ReleaseRef | null> {
+export async function baseOf(world: World, site: string): Promise<ReleaseRef | null> {
   const target = world.sites.get(site)?.record.target ?? null
   if (target === null) return null
   const base = { release: target.release, treeHash: target.treeHash }

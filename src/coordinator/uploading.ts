@@ -1,10 +1,37 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import type { ReadableStream as WebStream } from 'node:stream/web'
+import { UPLOADS_BYTES_DEFAULT, UPLOAD_FREE_BYTES_DEFAULT, UPLOAD_KEEP_MS_DEFAULT } from '../base/upload-limits.js'
+import type { Config } from '../config/schema.js'
+import type { UploadsDoor } from '../control/door.js'
+import type { BlobView } from '../model/upload.js'
 import type { HeldRelease } from '../native/content.js'
-import { Uploads, type UploadSource } from '../uploads/index.js'
+import { type UploadLimits, Uploads, type UploadSource } from '../uploads/index.js'
 import type { LiveJob } from './live-job.js'
 import type { OpeningOptions } from './opening.js'
 import { inBackground, type World } from './world.js'
+
+/** What uploads may hold, by the options of a coordinator, its configuration, or as is usual. */
+export const uploadLimitsOf = ({
+  uploads,
+  config,
+}: {
+  readonly uploads?: Partial<UploadLimits>
+  readonly config?: Config
+}): UploadLimits => ({
+  maxBytes: UPLOADS_BYTES_DEFAULT,
+  keepMs: UPLOAD_KEEP_MS_DEFAULT,
+  freeBytes: UPLOAD_FREE_BYTES_DEFAULT,
+  ...config?.coordinator.uploads,
+  ...uploads,
+})
+
+/** Brings contents of an embedding program to its coordinator. */
+export const storeIn =
+  ({ uploads }: { readonly uploads: UploadsDoor }) =>
+  (site: string, content: Blob | ReadableStream): Promise<BlobView> =>
+    uploads.putContent(site, Readable.fromWeb(content instanceof Blob ? content.stream() : (content as WebStream)))
 
 /** Opens the uploads of a coordinator; `world` is asked for once something comes in. */
 export function openUploads(world: () => World, { dataDir, uploads, clock, log }: OpeningOptions): Promise<Uploads> {
@@ -15,7 +42,7 @@ export function openUploads(world: () => World, { dataDir, uploads, clock, log }
     log: log.child({ room: 'uploads' }),
     held: (site) => heldReleases(world(), site),
     isUsed: (directory) => [...world().jobs.values()].some((job) => directoriesOf(job).includes(directory)),
-    isPinned: () => false,
+    isPinned: (site, digest) => [...world().jobs.values()].some((job) => contentsOf(job, site).includes(digest)),
   })
 }
 
@@ -39,7 +66,12 @@ export async function releaseUpload({ uploads }: World, job: LiveJob): Promise<v
   const { state } = job.record
   if (state !== 'succeeded' && state !== 'partial') return
   for (const directory of directoriesOf(job)) if (uploads.owns(directory)) await uploads.release(directory)
+  await uploads.letGo(job.record.site, contentsOf(job, job.record.site))
 }
+
+/** The contents of a site that a job puts, by digest. */
+const contentsOf = ({ commands, record }: LiveJob, site: string): readonly string[] =>
+  record.site === site ? commands.flatMap(({ request }) => (request.type === 'put' ? [request.digest] : [])) : []
 
 /** The directories that a job publishes, or stand for what it does. */
 const directoriesOf = ({ commands }: LiveJob): readonly string[] =>

@@ -1,5 +1,6 @@
 import { EngineError } from '../base/errors.js'
 import { JOB_COMMANDS_MAX } from '../base/limits.js'
+import { editTypes } from '../model/edit.js'
 import type { CommandRequest, CommandState, JobCommand } from '../model/job.js'
 
 const over: ReadonlySet<CommandState> = new Set(['completed', 'failed'])
@@ -18,7 +19,7 @@ export function checkCommands(existing: readonly JobCommand[], asked: readonly C
   if (existing.length + asked.length > JOB_COMMANDS_MAX) {
     throw misplaced('the job', `it has more than ${JOB_COMMANDS_MAX} commands`)
   }
-  let queue: Queue = { isStaged: false, isEnded: false }
+  let queue: Queue = { staged: null, isEnded: false }
   for (const { request } of existing) queue = after(queue, request)
   for (const [index, request] of asked.entries()) {
     const why = misfit(queue, request)
@@ -29,17 +30,22 @@ export function checkCommands(existing: readonly JobCommand[], asked: readonly C
 
 /** What a queue of commands comes to. */
 interface Queue {
-  /** Something was published and is not committed. */
-  readonly isStaged: boolean
+  /** What is brought and not committed; null: nothing is. */
+  readonly staged: 'a publish' | 'edits' | null
   readonly isEnded: boolean
 }
 
 function after(queue: Queue, { type }: CommandRequest): Queue {
   switch (type) {
     case 'publish':
-      return { ...queue, isStaged: true }
+      return { ...queue, staged: 'a publish' }
+    case 'put':
+    case 'mkdir':
+    case 'set-properties':
+    case 'remove':
+      return { ...queue, staged: 'edits' }
     case 'commit':
-      return { ...queue, isStaged: false }
+      return { ...queue, staged: null }
     case 'end-job':
       return { ...queue, isEnded: true }
     case 'rollback':
@@ -49,11 +55,13 @@ function after(queue: Queue, { type }: CommandRequest): Queue {
   }
 }
 
-function misfit({ isStaged, isEnded }: Queue, { type }: CommandRequest): string | null {
+function misfit({ staged, isEnded }: Queue, { type }: CommandRequest): string | null {
   if (isEnded) return 'it comes after the end of the job'
-  if (type === 'commit') return isStaged ? null : 'nothing is published before it that is not committed'
-  const needsNothingStaged = type === 'publish' || type === 'rollback' || type === 'end-job'
-  return needsNothingStaged && isStaged ? 'what is published before it is not committed' : null
+  if (type === 'commit') return staged === null ? 'nothing is published before it that is not committed' : null
+  if (staged === null || type === 'run-hook' || type === 'verify') return null
+  // Edits gather: the next one joins those before it, in one release.
+  if (staged === 'edits' && editTypes.some((each) => each === type)) return null
+  return staged === 'edits' ? 'edits before it are not committed' : 'what is published before it is not committed'
 }
 
 const misplaced = (what: string, why: string): EngineError =>

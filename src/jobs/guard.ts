@@ -10,6 +10,8 @@ export interface GuardFacts {
   readonly liveFileCount: number
   /** The changes were counted against that release; false: its tree is lost, only numbers can be compared. */
   readonly isCompared: boolean
+  /** Files that were named one by one to be removed: whoever names one means it. Null: nothing but a tree was given. */
+  readonly filesNamed: number | null
 }
 
 /**
@@ -18,11 +20,14 @@ export interface GuardFacts {
  * @returns why this must not be published, or null.
  */
 export function checkGuards(facts: GuardFacts, policy: JobPolicy): EngineError | null {
-  const { changes, liveFileCount } = facts
-  if (changes.fileCount === 0) {
+  const { changes, liveFileCount, filesNamed } = facts
+  // A directory in a site that has no file yet takes nothing away.
+  const isStillEmpty = filesNamed !== null && liveFileCount === 0
+  if (changes.fileCount === 0 && !isStillEmpty) {
     return policy.allowEmpty ? null : new EngineError('ENGINE_ERR_EMPTY_SOURCE', { directory: facts.directory })
   }
-  const filesDeleted = facts.isCompared ? changes.filesDeleted : Math.max(0, liveFileCount - changes.fileCount)
+  const deleted = facts.isCompared ? changes.filesDeleted : liveFileCount - changes.fileCount
+  const filesDeleted = Math.max(0, deleted - (filesNamed ?? 0))
   if (filesDeleted <= liveFileCount * policy.maxDeleteRatio) return null
   return new EngineError('ENGINE_ERR_MASS_DELETE', {
     filesDeleted,

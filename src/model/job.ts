@@ -1,5 +1,6 @@
 import type { RepairPolicy } from './account.js'
 import type { Canary, CanaryPolicy } from './canary.js'
+import { type EditRequest, editTypes, isEdit } from './edit.js'
 import type { StrategyName } from './plan.js'
 import type { Callback } from './webhook.js'
 
@@ -22,7 +23,7 @@ export type JobState = (typeof jobStates)[number]
 /** Until a switch is decided, and between two commands, a job may be aborted. */
 export const abortableStates: ReadonlySet<JobState> = new Set(['queued', 'open', 'packing', 'distributing', 'staged'])
 
-export const commandTypes = ['publish', 'commit', 'rollback', 'run-hook', 'verify', 'end-job'] as const
+export const commandTypes = ['publish', 'commit', 'rollback', 'run-hook', 'verify', ...editTypes, 'end-job'] as const
 export type CommandType = (typeof commandTypes)[number]
 
 /** What a client asks a job to do, one after the other. */
@@ -45,6 +46,8 @@ export type CommandRequest =
       readonly rateBps: number | null
       readonly repair: boolean
     }
+  /** Change single paths of the site; nothing switches. */
+  | EditRequest
   /** Close the session: nothing is added after it. */
   | { readonly type: 'end-job' }
 
@@ -68,7 +71,10 @@ export interface JobCommand {
 
 /** Whether a job brings a release of its own. */
 export const isPublish = ({ commands }: Pick<JobView, 'commands'>): boolean =>
-  commands.some(({ request }) => request.type === 'publish')
+  commands.some(({ request }) => bringsNew(request))
+
+/** Whether a command has a release made that was not there before. */
+export const bringsNew = (request: CommandRequest): boolean => request.type === 'publish' || isEdit(request)
 
 /** Whether a command has made a release live. */
 export const hasSwitched = ({ state, request: { type } }: JobCommand): boolean =>

@@ -1,7 +1,8 @@
 // In: trees described as text, files that were received. Out: manifests, what is wanted of them, digests.
 // Never: a look at content that the caller did not name; work on the main thread that grows with a tree.
+import type { EditRequest } from '../model/edit.js'
 import type { ScanResult, TreeSummary } from './content.js'
-import { guardedAsync } from './fault.js'
+import { guarded, guardedAsync } from './fault.js'
 import { engine } from './load.js'
 
 /** Contents that are to be brought. */
@@ -35,6 +36,27 @@ export function writeManifest(treePath: string, outPath: string): Promise<void> 
  */
 export function writeWanted(treePath: string, heldTreePaths: readonly string[], outPath: string): Promise<Wanted> {
   return guardedAsync(() => engine().writeWanted(treePath, [...heldTreePaths], outPath))
+}
+
+/** An edit of a tree (`src/model/edit`) with the time that it was asked for, nanoseconds since 1970. */
+export type TreeEdit = EditRequest & { readonly atNs: string }
+
+/**
+ * Applies edits to a tree (null: an empty one), in their order, and writes what they make of it, durably.
+ * @throws {EngineError} ENGINE_ERR_EDIT_REFUSED, ENGINE_ERR_PATH_UNKNOWN, ENGINE_ERR_PATH_ESCAPES with `details.edit`,
+ * the place of the edit that cannot be; nothing is written then.
+ */
+export function editTree(
+  baseTreePath: string | null,
+  edits: readonly TreeEdit[],
+  outTreePath: string,
+): Promise<TreeSummary> {
+  return guardedAsync(() => engine().editTree(baseTreePath, JSON.stringify(edits), outTreePath))
+}
+
+/** Checks edits as far as they can be without a tree. @throws {EngineError} as `editTree`. */
+export function checkEdits(edits: readonly EditRequest[]): void {
+  guarded(() => engine().checkEdits(JSON.stringify(edits.map((edit) => ({ ...edit, atNs: '0' })))))
 }
 
 /** Compares a tree whose files need not be here with the shadow's, as a scan does. */

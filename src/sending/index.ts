@@ -6,7 +6,7 @@ import { type Clock, systemClock } from '../base/clock.js'
 import { EngineError, toEngineError } from '../base/errors.js'
 import { isLoopback } from '../base/loopback.js'
 import { type ClientOptions, Client as RemoteClient } from '../control/client.js'
-import type { FileAt, Job, KeyOption, OpenOptions, PublishOptions } from '../control/door.js'
+import type { FileAt, Job, KeyOption, OpenOptions, PublishOptions, PutOptions, SitePath } from '../control/door.js'
 import { fromDirectory } from '../control/requests.js'
 import type { FileView } from '../model/file.js'
 import type { CommandRequest, JobView } from '../model/job.js'
@@ -14,6 +14,7 @@ import type { JobEvent } from '../model/event.js'
 import { Bringing } from './bringing.js'
 import { type Fetched, Fetching, piecesOf, placeOf } from './fetching.js'
 import { persist } from './persisting.js'
+import { bringFile } from './putting.js'
 import { describe, type LocalTree, oneFile } from './walking.js'
 
 /** Upload again at most so often, when what was there has gone meanwhile. */
@@ -23,6 +24,9 @@ export interface ContentOptions extends PublishOptions {
   /** What the file is to be called in the site. */
   readonly name: string
 }
+
+/** What a file is put with; absent: as the file here has it. */
+export type PutFileOptions = PutOptions
 
 /** How a directory is brought to a job that is open; absent fields as of a publish. */
 export type AddOptions = KeyOption & Pick<OpenOptions, 'upload' | 'onUpload' | 'signal'>
@@ -95,6 +99,28 @@ export class Client extends RemoteClient {
     const manifest = new Blob([oneFile({ name, mode: 0o644, mtimeNs, sizeBytes, digest })])
     const { id } = await this.uploads.create(site, manifest, signal)
     return this.publishUpload(id, options)
+  }
+
+  /**
+   * Puts a file of this machine into a site, on all of its nodes, with its mode and time. What broke off is gone on
+   * with. @throws {EngineError} ENGINE_ERR_SOURCE_MISSING, ENGINE_ERR_NOT_A_FILE, and of uploads.
+   */
+  async putFile(local: string, { site, path }: SitePath, options: PutFileOptions = {}): Promise<Job> {
+    const { mode, mtimeNs, parents = false, ...rest } = options
+    const signal = options.signal ?? new AbortController().signal
+    const { uploads } = this
+    const about = { uploads, site, clock: this.#clock, signal, onUpload: options.onUpload }
+    const { done, ...found } = await bringFile(local, about)
+    const properties = { mode: mode ?? found.mode, mtimeNs: mtimeNs ?? found.mtimeNs }
+    const { digest, sizeBytes } = found
+    const job = await this.files.edit(site, [{ type: 'put', path, digest, sizeBytes, ...properties, parents }], rest)
+    await done()
+    return job
+  }
+
+  /** Puts a stream, however long it is, into a site as a file. */
+  putContent(content: Readable, place: SitePath, options: PutFileOptions = {}): Promise<Job> {
+    return this.files.put(place, Readable.toWeb(content) as ReadableStream, options)
   }
 
   /**

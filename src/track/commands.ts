@@ -1,4 +1,14 @@
-import type { CommandOnNode, CommandState, JobCommand, JobError, JobNode, JobView, Receipt } from '../model/job.js'
+import { lastOfRun } from '../model/edit.js'
+import {
+  bringsNew,
+  type CommandOnNode,
+  type CommandState,
+  type JobCommand,
+  type JobError,
+  type JobNode,
+  type JobView,
+  type Receipt,
+} from '../model/job.js'
 
 /** What was reported of one command by one node. */
 interface Said {
@@ -20,11 +30,12 @@ export function commandsOnNodes(
   command: JobCommand,
   receipts: readonly Receipt[],
 ): readonly CommandOnNode[] {
+  const last = lastOfRun(job.commands, command)
   const isLatest = !job.commands.some(
-    ({ number, request, state }) => number > command.number && request.type === 'publish' && state !== 'new',
+    ({ number, request, state }) => number > last && bringsNew(request) && state !== 'new',
   )
   return job.nodes.map((node) => {
-    const said = receipts.filter((each) => each.nodeId === node.nodeId && answers(each, command))
+    const said = receipts.filter((each) => each.nodeId === node.nodeId && answers(each, command, last))
     const recorded = partOf(said)
     const { state, reason } = recorded.state === 'completed' || !isLatest ? recorded : furthest(recorded, node, command)
     return { nodeId: node.nodeId, name: node.name, state, reason, output: said.at(-1)?.output ?? null }
@@ -32,8 +43,10 @@ export function commandsOnNodes(
 }
 
 /** A rollback may have a release staged too: that is told under its number, and is not what was asked. */
-function answers({ number, command: type }: Receipt, command: JobCommand): boolean {
-  return number === command.number && type === command.request.type
+function answers({ number, command: type }: Receipt, { number: asked, request }: JobCommand, last: number): boolean {
+  if (!bringsNew(request)) return number === asked && type === request.type
+  // A release of edits is told under the number of one of them: the last that was asked for by then.
+  return number >= asked && number <= last && type === 'publish'
 }
 
 /** A release that a node holds already is fetched by nobody: its part in the job says more than receipts. */
@@ -43,10 +56,10 @@ function furthest(
   { request, state: ofJob }: JobCommand,
 ): { readonly state: CommandState; readonly reason: string | null } {
   if (request.type === 'end-job') return { state: ofJob, reason: null }
-  if (request.type !== 'publish' && request.type !== 'commit' && request.type !== 'rollback') return recorded
+  if (!bringsNew(request) && request.type !== 'commit' && request.type !== 'rollback') return recorded
   if (state === 'live') return { state: 'completed', reason: null }
   if (state === 'behind') return { state: recorded.state, reason }
-  if (request.type !== 'publish') return recorded
+  if (!bringsNew(request) || ofJob === 'new') return recorded
   if (state === 'staged') return { state: 'completed', reason: null }
   if (state === 'receiving' || state === 'received') return { state: 'in-progress', reason: null }
   return recorded

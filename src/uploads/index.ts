@@ -2,10 +2,9 @@
 // complete, and what a packing needs to read them; what is missing, so that whoever was cut off goes on.
 // Never: a name from a manifest in a path; a content that is not what its digest says; a file it did not name itself.
 import { randomBytes } from 'node:crypto'
-import { mkdir, open, readdir, rename, rm, statfs } from 'node:fs/promises'
+import { mkdir, open, readdir, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Readable } from 'node:stream'
-import type { Clock } from '../base/clock.js'
 import { syncDirectory } from '../base/directories.js'
 import { EngineError, toEngineError } from '../base/errors.js'
 import {
@@ -15,48 +14,21 @@ import {
   UPLOAD_SWEEP_MS,
   UPLOADS_OPEN_MAX,
 } from '../base/upload-limits.js'
-import type { Logger } from '../base/log.js'
 import { NAME_PATTERN } from '../model/name.js'
 import type { BlobBody, BlobView, MissingPage, UploadView } from '../model/upload.js'
-import type { HeldRelease } from '../native/content.js'
 import { blake3 } from '../native/keys.js'
 import { readManifest, syncFileSystem } from '../native/uploads.js'
+import type { UploadSource, UploadsOptions } from './options.js'
 import { UploadPaths } from './paths.js'
 import { receive } from './receiving.js'
 import { isOtherBoot, recoverSite } from './recovering.js'
 import { Sending } from './sending.js'
 import { SiteBlobs } from './site-blobs.js'
+import { requireSpace } from './space.js'
 import { Upload } from './upload.js'
+import { lacking } from './lacking.js'
 
-export interface UploadLimits {
-  /** Bytes of all uploads together, those included that are still to come. */
-  readonly maxBytes: number
-  /** An upload that nothing arrives for is dropped after this long. */
-  readonly keepMs: number
-  /** Bytes that stay free on the disk. */
-  readonly freeBytes: number
-}
-
-export interface UploadsOptions {
-  /** All of it lies below here; made when it is not there. */
-  readonly directory: string
-  readonly limits: UploadLimits
-  readonly clock: Clock
-  readonly log: Logger
-  /** Releases of a site that are whole on this disk: what they have need not be sent. */
-  readonly held: (site: string) => Promise<readonly HeldRelease[]>
-  /** Whether a job that has not ended is of this upload (see `directoryOf`). */
-  readonly isUsed: (directory: string) => boolean
-  /** Digests that a site keeps for other reasons than an upload. */
-  readonly isPinned: (site: string, digest: string) => boolean
-}
-
-/** What a packing reads: the tree, contents by digest, and releases that have the rest. */
-export interface UploadSource {
-  readonly treePath: string
-  readonly blobs: string
-  readonly held: readonly HeldRelease[]
-}
+export type { UploadLimits, UploadSource, UploadsOptions } from './options.js'
 
 export class Uploads {
   readonly paths: UploadPaths
@@ -226,6 +198,30 @@ export class Uploads {
     return { treePath: upload.treePath, blobs: this.paths.blobs(upload.site), held }
   }
 
+  /**
+   * What a packing of a tree reads that no upload describes: all of its contents are here by now.
+   * @throws {EngineError} ENGINE_ERR_CONTENT_MISSING with a path that `nameOf` gives.
+   */
+  async sourceOf(site: string, treePath: string, nameOf: (digest: string) => string): Promise<UploadSource> {
+    await this.#verifying
+    const [held, blobs] = await Promise.all([this.#options.held(site), this.#site(site)])
+    const digest = await lacking(treePath, held, blobs)
+    if (digest !== null) throw new EngineError('ENGINE_ERR_CONTENT_MISSING', { digest, path: nameOf(digest) })
+    return { treePath, blobs: this.paths.blobs(site), held }
+  }
+
+  /** A content of a site is about to be used: it does not count as idle. */
+  async touchContent(site: string, digest: string): Promise<void> {
+    await (await this.#site(site)).touch(digest, this.#options.clock.nowMs())
+  }
+
+  /** Contents have done their work; those that nobody else needs go. */
+  async letGo(site: string, digests: readonly string[]): Promise<void> {
+    if (digests.length === 0) return
+    const blobs = await this.#site(site)
+    for (const digest of digests) if (!this.#isNeeded(site, digest)) await blobs.drop(digest)
+  }
+
   /** Why a job waits in vain for the rest of an upload; null while there is hope. */
   stalled(directory: string): EngineError | null {
     const upload = this.#open.get(idOf(directory))
@@ -374,14 +370,9 @@ export class Uploads {
     return bytes
   }
 
-  async #requireSpace(what: string, needBytes: number): Promise<void> {
+  #requireSpace(what: string, needBytes: number): Promise<void> {
     const { directory, limits } = this.#options
-    const { bavail, bsize } = await statfs(directory)
-    const haveBytes = Math.max(0, bavail * bsize - limits.freeBytes)
-    if (needBytes <= haveBytes && haveBytes > 0) return
-    const facts = { path: directory, needBytes, haveBytes }
-    const message = `no space for ${what}: ${needBytes} bytes needed, ${haveBytes} may be used on the disk of uploads`
-    throw new EngineError('ENGINE_ERR_NO_SPACE', facts, { message })
+    return requireSpace(directory, { what, needBytes, freeBytes: limits.freeBytes })
   }
 
   async #oneAtATime<T>(work: () => Promise<T>): Promise<T> {

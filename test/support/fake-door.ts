@@ -65,6 +65,15 @@ export interface Joined {
 }
 
 export class FakeDoor implements CoordinatorDoor {
+  putFile: CoordinatorDoor['putFile'] = async ({ site, path }, { bytes, check }, key = null) => {
+    let text = ''
+    for await (const piece of bytes) text += String(piece)
+    check()
+    this.keys.push(key)
+    this.calls.push(`put ${site} ${path} ${text}`)
+    return someJob('01put')
+  }
+
   readonly requests: JobRequest[] = []
   readonly calls: string[] = []
   /** Idempotency keys, null where there was none. */

@@ -1,6 +1,7 @@
 //! Content from afar: manifests as text, what is wanted of them, and files that were received.
 
 use crate::content::{ScanResult, TreeSummary, result_of};
+use crate::error::Fault;
 use crate::number::to_js;
 use crate::promise::on_thread;
 use napi::Env;
@@ -74,6 +75,26 @@ pub fn compare_trees(
             shadow,
         )?))
     })
+}
+
+/// Applies edits (JSON) to a tree and writes what they make of it.
+#[napi(catch_unwind, ts_return_type = "Promise<TreeSummary>")]
+pub fn edit_tree(
+    env: &Env,
+    base_tree_path: Option<String>,
+    edits: String,
+    out_tree_path: String,
+) -> napi::Result<PromiseRaw<'_, TreeSummary>> {
+    on_thread(env, "engine-edit", move || {
+        let base = base_tree_path.as_deref().map(Path::new);
+        Ok(content::edit_tree(base, &edits, Path::new(&out_tree_path))?.into())
+    })
+}
+
+/// Checks edits as far as they can be without a tree.
+#[napi(catch_unwind)]
+pub fn check_edits(env: &Env, edits: String) -> napi::Result<()> {
+    content::check_edits(&edits).map_err(|error| Fault::from(error).into_error(env))
 }
 
 /// A file as it was read.

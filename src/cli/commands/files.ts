@@ -1,6 +1,6 @@
 import { EngineError } from '../../base/errors.js'
 import { formatBytes } from '../../base/quantities.js'
-import type { FileAt } from '../../control/door.js'
+import type { FileAt, SitePath } from '../../control/door.js'
 import type { FileEntry, FileView } from '../../model/file.js'
 import { escapedOf, shownOf } from '../../model/file-name.js'
 import { NAME_PATTERN } from '../../model/name.js'
@@ -8,16 +8,47 @@ import type { Fetched } from '../../sending/fetching.js'
 import type { CommandApi, Context } from '../context.js'
 import { printable, table } from '../output.js'
 
-const FORM = 'NODE:/site/path, or NODE:/site@release/path'
+const FORM = 'NODE:/site/path, NODE:/site@release/path or :/site/path'
 
-/** Reads `n1:/www/a/b` and `n1:/www@3/a`. @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT. */
+const isName = (node: string): boolean => node === '' || NAME_PATTERN.test(node)
+
+/**
+ * Reads `n1:/www/a/b`, `:/www/a` (on whichever node) and `n1:/www@3/a`.
+ * @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT.
+ */
 export function placeOf(text: string): FileAt & { readonly path: string } {
-  const [, node, site, release, path = ''] = /^([^:/]+):\/([^/@]+)(?:@(\d{1,15}))?(?:\/(.*))?$/s.exec(text) ?? []
-  if (node === undefined || site === undefined || !NAME_PATTERN.test(node) || !NAME_PATTERN.test(site)) {
+  const [, node, site, release, path = ''] = /^([^:/]*):\/([^/@]+)(?:@(\d{1,15}))?(?:\/(.*))?$/s.exec(text) ?? []
+  if (node === undefined || site === undefined || !isName(node) || !NAME_PATTERN.test(site)) {
     throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the place', why: `write it like ${FORM}` })
   }
   const escaped = escapedOf(path.replace(/\/$/, ''))
   return { node, site, path: escaped, ...(release === undefined ? {} : { release: Number(release) }) }
+}
+
+/**
+ * Reads `:/www/a/b`, a path on every node.
+ * @throws {EngineError} ENGINE_ERR_EDIT_OF_NODE, ENGINE_ERR_INVALID_ARGUMENT.
+ */
+export function sitePlaceOf(text: string): SitePath {
+  const { node, site, path, release } = placeOf(text)
+  if (node !== '') {
+    const hint = `write to all nodes that serve the site: ${text.slice(node.length)}`
+    throw new EngineError('ENGINE_ERR_EDIT_OF_NODE', { node }, { hint })
+  }
+  if (release === undefined) return { site, path }
+  const why = 'what is live is changed; an older release is made live with `engine rollback`'
+  throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the place', why })
+}
+
+/** Where to look: a node that is connected and has the site, where none is named. */
+async function lookPlaceOf(client: CommandApi, text: string): Promise<ReturnType<typeof placeOf>> {
+  const at = placeOf(text)
+  if (at.node !== '') return at
+  const nodes = await client.nodes()
+  const found = nodes.find(({ online, sites }) => online && sites.some(({ site, live }) => site === at.site && live))
+  if (found !== undefined) return { ...at, node: found.name }
+  const why = `no node that is connected serves ${at.site}`
+  throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the place', why })
 }
 
 const letters = { file: '-', dir: 'd', link: 'l', fifo: 'p', socket: 's', device: 'c', unknown: '?' } as const
@@ -49,7 +80,7 @@ const rowOf = (entry: FileEntry): string[] => [
 export async function list(context: Context, place: string, { long }: { readonly long?: boolean }): Promise<number> {
   const { output } = context
   const client = await context.connect()
-  const at = placeOf(place)
+  const at = await lookPlaceOf(client, place)
   const entries: FileEntry[] = []
   // A long listing is set in columns; else names go out as they come.
   for await (const entry of client.files.list(at)) {
@@ -68,7 +99,8 @@ export async function list(context: Context, place: string, { long }: { readonly
 /** `engine stat`: what one path is. */
 export async function stat(context: Context, place: string): Promise<number> {
   const { output } = context
-  const view = await (await context.connect()).files.stat(placeOf(place))
+  const client = await context.connect()
+  const view = await client.files.stat(await lookPlaceOf(client, place))
   if (output.json) output.data(view)
   else for (const line of linesOf(view)) output.print(printable(line))
   return 0
@@ -95,7 +127,7 @@ export async function get(
   { recursive }: { readonly recursive?: boolean },
 ): Promise<number> {
   const client = await context.connect()
-  const at = placeOf(place)
+  const at = await lookPlaceOf(client, place)
   if (local === '-' && recursive !== true) return print(context, client, at)
   if (client.get === undefined || client.getTree === undefined) throw cannot()
   const name = at.path === '' ? at.site : (at.path.split('/').at(-1) ?? '')

@@ -24,7 +24,8 @@ export function fileRoutes(app: App, context: RouteContext): void {
  * `/v1/nodes/n/files/www/a%FF` is routed as `…/a%25FF`.
  */
 export function withBytesKept(url: string): string {
-  const [, before, path, after] = /^(\/v1\/nodes\/[^/?]+\/files\/[^/?]+\/)([^?]*)(.*)$/s.exec(url) ?? []
+  const [, before, path, after] =
+    /^(\/v1\/(?:nodes\/[^/?]+\/files\/[^/?]+|sites\/[^/?]+\/files)\/)([^?]*)(.*)$/s.exec(url) ?? []
   if (before === undefined || path === undefined) return url
   return `${before}${path.replaceAll('%', '%25')}${after}`
 }

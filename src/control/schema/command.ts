@@ -2,7 +2,8 @@ import { z } from 'zod'
 import { HOOK_ARGUMENT_CHARS_MAX, HOOK_ARGUMENTS_MAX, JOB_COMMANDS_MAX } from '../../base/limits.js'
 import { CANARY_CHECKS_MAX } from '../../base/policy-limits.js'
 import type { CommandRequest } from '../../model/job.js'
-import { count, identity, name, named, release } from './registry.js'
+import { fileMode, filePath, fileTimeNs } from './file.js'
+import { count, identity, name, named, release, treeHash } from './registry.js'
 
 /** Of a command in its job. */
 export const commandNumber = z.number().int().min(1).max(JOB_COMMANDS_MAX)
@@ -45,7 +46,42 @@ const publish = z.strictObject({
   upload: identity.nullable().default(null).describe('An upload in its place; it may still be arriving.'),
 })
 
+const path = filePath.describe('Below the site; %XX stands for any byte.')
+const mode = fileMode.nullable().default(null)
+const mtimeNs = fileTimeNs.nullable().default(null)
+
+const edits = [
+  z.strictObject({
+    type: z.literal('put'),
+    path,
+    digest: treeHash.describe('BLAKE3 of a content that the coordinator has.'),
+    sizeBytes: count,
+    mode: mode.describe('Null: that of the file that is there, else 644.'),
+    mtimeNs: mtimeNs.describe('Nanoseconds since 1970; null: when it was asked for.'),
+    parents: z.boolean().default(false).describe('Make the directories above it that are missing.'),
+  }),
+  z.strictObject({
+    type: z.literal('mkdir'),
+    path,
+    mode: mode.describe('Null: 755.'),
+    parents: z.boolean().default(false).describe('Those above it too; one that is there is left as it is.'),
+  }),
+  z.strictObject({
+    type: z.literal('set-properties'),
+    path,
+    mode: mode.describe('Null: as it is.'),
+    mtimeNs: mtimeNs.describe('Nanoseconds since 1970; null: as it is.'),
+    create: z.boolean().default(false).describe('Make an empty file where nothing is.'),
+  }),
+  z.strictObject({
+    type: z.literal('remove'),
+    path,
+    recursive: z.boolean().default(false).describe('A directory and all below it.'),
+  }),
+] as const
+
 const others = [
+  ...edits,
   z.strictObject({ type: z.literal('commit') }),
   z.strictObject({
     type: z.literal('rollback'),

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { FILE_PAGE_MAX, FILE_PATH_CHARS_MAX, LINK_TARGET_CHARS_MAX } from '../../base/file-limits.js'
+import { REASON_CHARS_MAX } from '../../base/limits.js'
 import { type FileEntry, fileKinds, type FilePaging, type FileView } from '../../model/file.js'
 import { count, identity, name, named, release, treeHash } from './registry.js'
 
@@ -65,6 +66,31 @@ export const fileParams: z.ZodType<{ readonly name: string; readonly site: strin
 export const fileRootParams: z.ZodType<{ readonly name: string; readonly site: string }> = z.strictObject({
   name,
   site: name,
+})
+
+/** The path of `/v1/sites/:site/files/*`. */
+export const siteFileParams: z.ZodType<{ readonly site: string; readonly '*': string }> = z.strictObject({
+  site: name,
+  '*': filePath,
+})
+
+/** Of a file or directory, octal. */
+export const fileMode: z.ZodString = z.string().regex(/^[0-7]{1,4}$/, 'octal digits')
+export const fileTimeNs: z.ZodString = z.string().regex(/^-?\d{1,19}$/, 'a whole number of nanoseconds')
+const isSaid = z.enum(['', 'true']).optional()
+const reason = z.string().max(REASON_CHARS_MAX).optional().describe('Why, kept with the job.')
+const stageOnly = isSaid.describe('Bring it everywhere, but leave the commit to another request.')
+
+export const filePutQuery = z.strictObject({
+  mode: fileMode.optional().describe('Default: that of the file that is there, else 644.'),
+  mtimeNs: fileTimeNs.optional().describe('Nanoseconds since 1970; default: now.'),
+  parents: isSaid.describe('Make the directories above it that are missing.'),
+  group: name.optional().describe('Needed for the first release of a site.'),
+  ...{ reason, stageOnly },
+})
+export const fileRemoveQuery = z.strictObject({
+  recursive: isSaid.describe('A directory and all below it.'),
+  ...{ reason, stageOnly },
 })
 
 export interface FileQuery {

@@ -57,10 +57,15 @@ const paths = { stream: () => '1.stream', vouches: () => '1.vouch' }
 
 t.test('a file that changes is told as that, although its stream was gone before anybody could open it', async (t) => {
   const { world, job } = await place(t, changing)
-  await t.rejects(packJob(world, job, '/srv/www'), { code: 'ENGINE_ERR_FILE_CHANGING' })
+  await t.rejects(packJob(world, job, { directory: '/srv/www', upload: null, filesNamed: null }), {
+    code: 'ENGINE_ERR_FILE_CHANGING',
+  })
 })
 
 t.test('a pack that only stops because its stream cannot be opened hides nothing', async (t) => {
   const { world, job } = await place(t, new EngineError('ENGINE_ERR_CANCELLED', { what: 'the pack' }))
-  await t.rejects(packJob(world, job, '/srv/www'), { code: 'ENGINE_ERR_IO', message: /1\.stream/ })
+  await t.rejects(packJob(world, job, { directory: '/srv/www', upload: null, filesNamed: null }), {
+    code: 'ENGINE_ERR_IO',
+    message: /1\.stream/,
+  })
 })

@@ -6,7 +6,7 @@ const policy = { maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy:
 
 function facts(filesDeleted: number, fileCount: number, liveFileCount: number) {
   const changes = { filesAdded: 0, filesChanged: 0, filesDeleted, fileCount, totalBytes: 0 }
-  return { directory: '/srv/www', changes, liveFileCount, isCompared: true }
+  return { directory: '/srv/www', changes, liveFileCount, isCompared: true, filesNamed: null }
 }
 
 t.test('a quarter may go, one more may not', async (t) => {

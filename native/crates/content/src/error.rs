@@ -86,6 +86,23 @@ pub enum ContentError {
         /// What is wrong with it.
         why: String,
     },
+    /// A change that a tree does not let happen.
+    #[error("'{path}' cannot be changed so: {why}")]
+    EditRefused {
+        /// Path relative to the release, escaped.
+        path: String,
+        /// What is in the way.
+        why: String,
+    },
+    /// The same, and others, with the place of the edit in its list.
+    #[error("{error}")]
+    AtEdit {
+        /// From 0.
+        edit: usize,
+        /// What is wrong with it.
+        #[source]
+        error: Box<ContentError>,
+    },
     /// There is no such release to switch to.
     #[error("release {release} is not kept here")]
     ReleaseUnknown {
@@ -162,6 +179,8 @@ impl ContentError {
             Self::BaseMissing { .. } => "ENGINE_ERR_BASE_MISSING",
             Self::TreeFileDamaged { .. } => "ENGINE_ERR_TREE_CORRUPT",
             Self::ManifestInvalid { .. } => "ENGINE_ERR_MANIFEST_INVALID",
+            Self::EditRefused { .. } => "ENGINE_ERR_EDIT_REFUSED",
+            Self::AtEdit { error, .. } => error.code(),
             Self::ReleaseUnknown { .. } => "ENGINE_ERR_RELEASE_UNKNOWN",
             Self::PathUnknown { .. } => "ENGINE_ERR_PATH_UNKNOWN",
             Self::WrongKind {
@@ -190,7 +209,7 @@ impl ContentError {
                 ]
             }
             Self::Wire(error) => vec![("why", error.to_string())],
-            Self::SourceUnreadable { path, why } => {
+            Self::SourceUnreadable { path, why } | Self::EditRefused { path, why } => {
                 vec![("path", path.clone()), ("why", why.clone())]
             }
             Self::SpecialFile { path, kind } | Self::WrongKind { path, kind, .. } => {
@@ -220,6 +239,11 @@ impl ContentError {
             }
             Self::ManifestInvalid { line, why } => {
                 vec![("line", line.to_string()), ("why", why.clone())]
+            }
+            Self::AtEdit { edit, error } => {
+                let mut details = error.details();
+                details.push(("edit", edit.to_string()));
+                details
             }
             Self::ReleaseUnknown { release } => vec![("release", release.to_string())],
             Self::InvalidArgument { what, why } => {

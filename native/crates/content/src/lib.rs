@@ -14,6 +14,7 @@ mod base;
 mod blobs;
 mod collect;
 mod disk_walk;
+mod edit;
 mod error;
 mod limits;
 mod look;
@@ -35,6 +36,7 @@ mod wanted;
 
 pub use apply::{Applied, ApplyBase, ApplyOptions, apply};
 pub use blobs::HeldRelease;
+pub use edit::{check_edits, edit_tree};
 pub use error::ContentError;
 pub use look::{Seen, SeenPage, list, look, name_of_kind, open_seen, published};
 pub use manifest::{read_manifest, write_manifest};

@@ -24,8 +24,8 @@ use wire::Digest;
 use wire::limits::{ENTRY_COUNT_MAX, LINK_MODE, LINK_TARGET_BYTES_MAX, MODE_MASK};
 use wire::tree::{Entry, EntryKind, Tree};
 
-const DIRECTORY_MODE: u32 = 0o755;
-const FILE_MODE: u32 = 0o644;
+pub(crate) const DIRECTORY_MODE: u32 = 0o755;
+pub(crate) const FILE_MODE: u32 = 0o644;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -209,7 +209,7 @@ fn target_of(text: &str) -> Result<Vec<u8>, String> {
     Ok(target)
 }
 
-fn mode_of(text: &str) -> Result<u32, String> {
+pub(crate) fn mode_of(text: &str) -> Result<u32, String> {
     let is_octal =
         (1..=4).contains(&text.len()) && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte));
     let mode = is_octal.then(|| u32::from_str_radix(text, 8).unwrap_or(u32::MAX));
@@ -217,7 +217,7 @@ fn mode_of(text: &str) -> Result<u32, String> {
         .ok_or_else(|| "its mode is not octal digits up to 777 in quotes".to_owned())
 }
 
-fn digest_of(text: &str) -> Option<Digest> {
+pub(crate) fn digest_of(text: &str) -> Option<Digest> {
     let bytes = text.as_bytes();
     let mut digest = [0; 32];
     if bytes.len() != 64 {

@@ -1,0 +1,65 @@
+import { stat } from 'node:fs/promises'
+import type { Clock } from '../base/clock.js'
+import { EngineError, toEngineError } from '../base/errors.js'
+import type { UploadsClient } from '../control/uploads-client.js'
+import type { UploadEvent } from '../model/upload.js'
+import { Bringing } from './bringing.js'
+import { persist } from './persisting.js'
+import { describe } from './walking.js'
+
+/** A file of this machine as a coordinator has it now. */
+export interface Brought {
+  readonly digest: string
+  readonly sizeBytes: number
+  readonly mode: string
+  readonly mtimeNs: string
+  /** Lets go of the upload that brought it; a job that puts it keeps it. */
+  readonly done: () => Promise<void>
+}
+
+export interface PuttingOptions {
+  readonly uploads: UploadsClient
+  readonly site: string
+  readonly clock: Clock
+  readonly signal: AbortSignal
+  readonly onUpload: ((event: UploadEvent) => void) | undefined
+}
+
+/**
+ * Brings one file of this machine to a coordinator, as an upload of one file does: only what it lacks, from where an
+ * earlier try broke off. @throws {EngineError} ENGINE_ERR_SOURCE_MISSING, ENGINE_ERR_NOT_A_FILE and of uploads.
+ */
+export async function bringFile(path: string, options: PuttingOptions): Promise<Brought> {
+  const { uploads, site, clock, signal, onUpload } = options
+  const found = await stat(path).catch(() => null)
+  if (found?.isDirectory() === true) {
+    const hint = 'a directory is published whole: engine publish DIR --site NAME'
+    throw new EngineError('ENGINE_ERR_NOT_A_FILE', { path, kind: 'directory' }, { hint })
+  }
+  const tree = await describe(path, { signal })
+  try {
+    const facts = fileOf(await tree.manifest.text())
+    const persistence = { clock, signal }
+    const { id: uploadId } = await persist(persistence, () => uploads.create(site, tree.manifest, signal))
+    const onProgress = (progress: object): void =>
+      onUpload?.({ type: 'sending', ...progress } as Extract<UploadEvent, { type: 'sending' }>)
+    await new Bringing({ uploads, uploadId, tree, clock, signal, onProgress }).run()
+    await persist(persistence, () => uploads.complete(uploadId))
+    const done = async (): Promise<void> => {
+      // What cannot be dropped is dropped when it has lain idle.
+      await uploads.drop(uploadId).catch((error: unknown) => toEngineError(error))
+    }
+    return { ...facts, done }
+  } finally {
+    await tree.close()
+  }
+}
+
+/** The only file of a manifest. */
+function fileOf(manifest: string): Omit<Brought, 'done'> {
+  for (const line of manifest.split('\n')) {
+    const { kind, digest, sizeBytes, mode, mtimeNs } = JSON.parse(line) as Omit<Brought, 'done'> & { kind: string }
+    if (kind === 'file') return { digest, sizeBytes, mode, mtimeNs }
+  }
+  throw new EngineError('ENGINE_ERR_INTERNAL', { why: 'the manifest of a file names none' })
+}
