@@ -41,7 +41,7 @@ export function takeBodiesAsTheyCome(scope: App, { clock }: RouteContext): void 
   scope.addHook('onResponse', async ({ raw }) => {
     if (raw.complete || raw.destroyed) return
     raw.resume()
-    const cancel = clock.setTimer(UPLOAD_LINGER_MS, () => raw.socket.destroy())
+    const cancel = clock.setTimer(UPLOAD_LINGER_MS, () => raw.destroy())
     raw.once('end', cancel).once('close', cancel)
   })
 }
