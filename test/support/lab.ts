@@ -9,6 +9,16 @@ export const labUp = (hosts: number, lan: string): Promise<string> =>
   run('python3', [script, 'up', '--hosts', String(hosts), '--lan', lan])
 export const labDown = (): Promise<string> => run('python3', [script, 'down'])
 
+/** Has all packets to a host lost, or none: what it says still leaves it. */
+export const deafen = (host: number, isDeaf: boolean): Promise<string> =>
+  run('python3', [script, 'set', `s0h${host}`, '--loss', isDeaf ? '100%' : '0%'])
+
+/** Bytes that a host has received since the lab was made. */
+export const receivedBytes = async (host: number): Promise<number> => {
+  const hosts = JSON.parse(await run('python3', [script, 'list', '--json'])) as Record<string, { received: number }>
+  return hosts[`s0h${host}`]?.received ?? 0
+}
+
 export const namespaceOf = (host: number): string => `lab-s0h${host}`
 export const addressOf = (host: number): string => `10.77.0.${host + 1}`
 
@@ -43,11 +53,17 @@ export class LabFleet {
 
   /** Kills the engine of a host at once, as a power cut of its process would. */
   async kill(host: number): Promise<void> {
-    const process = this.#processes.get(host)
-    if (process === undefined) return
+    const engine = this.#processes.get(host)
+    if (engine === undefined) return
     // `ip netns exec` becomes the engine itself, so this is the engine's own process id.
-    const outcome = await process.stop('SIGKILL')
+    const outcome = await engine.stop('SIGKILL')
     this.#past.push(`h${host}: ${outcome.stderr.slice(-700)}`)
+  }
+
+  /** Freezes a host's engine, or lets it go on. */
+  signal(host: number, signal: 'SIGSTOP' | 'SIGCONT'): void {
+    const pid = this.#processes.get(host)?.pid
+    if (pid !== undefined && pid > 0) process.kill(pid, signal)
   }
 
   async stopAll(): Promise<void> {
@@ -62,6 +78,11 @@ export class LabFleet {
   publish(directory: string, ...more: readonly string[]): Running {
     const args = ['publish', directory, '--site', 'www', '--group', 'edge', '--json', '--url', this.url, ...more]
     return startEngine(args, { netns: namespaceOf(0) })
+  }
+
+  /** Starts to watch a job, which goes on by itself. */
+  watch(job: string): Running {
+    return startEngine(['job', 'watch', job, '--json', '--url', this.url], { netns: namespaceOf(0) })
   }
 
   async nodesOnline(count: number): Promise<void> {
