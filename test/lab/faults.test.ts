@@ -1,12 +1,13 @@
-// Goal: whatever happens to a node or to the coordinator in the middle of a publish, the others are not
+// Goal: whatever happens to a node, to the coordinator or to the client in the middle of a publish, the others are not
 // held up, who is behind is named, and in the end every node serves the release byte for byte.
 // Method: processes in namespaces, cut off, frozen and killed at moments that the job's own events tell.
 import { randomBytes } from 'node:crypto'
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import t, { type Test } from 'tap'
+import { isFinal } from '../../src/jobs/job.js'
 import type { JobView, Receipt } from '../../src/model/job.js'
-import { deafen, LabFleet, labDown, labUp, receivedBytes } from '../support/lab.js'
+import { addressOf, deafen, LabFleet, labDown, labUp, receivedBytes, startOn } from '../support/lab.js'
 import type { Outcome, Running } from '../support/process.js'
 import { until } from '../support/until.js'
 
@@ -17,7 +18,7 @@ const BULK_BYTES = 6 << 20
 
 const directory = await mkdtemp(`${tmpdir()}/distributary-faults-`)
 const staging = `${directory}/staging`
-const fleet = new LabFleet(directory)
+const fleet = new LabFleet(directory, { ENGINE_COORDINATOR__WEBHOOKS__ALLOW_PRIVATE: 'true' })
 await mkdir(staging)
 await labUp(NODES.length + 1, '40mbit')
 t.teardown(async () => {
@@ -72,6 +73,12 @@ const engine = async (...args: readonly string[]): Promise<string> => {
   const { code, stdout, stderr } = await fleet.engine(args)
   if (code !== 0) throw new Error(`engine ${args.join(' ')} ended with ${code}: ${stderr}${fleet.story()}`)
   return stdout
+}
+
+const newest = async (): Promise<JobView> => {
+  const { items } = JSON.parse(await engine('jobs', '--json')) as { items: readonly JobView[] }
+  if (items[0] === undefined) throw new Error('there is no job')
+  return items[0]
 }
 
 const ends = (t: Test, outcome: Outcome, code: number): void => {
@@ -174,4 +181,42 @@ t.test('a node that was away for three releases is sent the last one, and none o
   const bytes = (await receivedBytes(3)) - before
   t.ok(bytes > BULK_BYTES / 4 && bytes < BULK_BYTES / 2, `it received ${bytes} bytes`)
   await fleet.nodesOnline(NODES.length)
+})
+
+t.test('a job whose client is gone goes on to its end, which is told by its callback', async (t) => {
+  const take = "(q, s) => { q.on('data', (d) => process.stdout.write(d)); q.on('end', () => s.end()) }"
+  const listen = `require('http').createServer(${take})`
+  const receiver = startOn(1, process.execPath, [
+    '-e',
+    `${listen}.listen(9000, '${addressOf(1)}', () => console.log('listening'))`,
+  ])
+  t.teardown(() => receiver.stop('SIGKILL'))
+  await until(
+    'the receiver listens',
+    () => receiver.output.includes('listening'),
+    () => receiver.output,
+  )
+  const publish = fleet.publish(await stage('alone'), '--callback', `http://${addressOf(1)}:9000/hook`)
+  // All of its content has come: nothing is needed from the client any more.
+  await until(
+    'the release is packed',
+    () => /"streamBytes":\d/.test(publish.output),
+    () => fleet.story(),
+  )
+  await publish.stop('SIGKILL')
+  await serve('alone', NODES)
+  await until(
+    'the job is over',
+    async () => isFinal((await newest()).state),
+    () => fleet.story(),
+  )
+  const { id, state } = await newest()
+  t.equal(state, 'succeeded', 'nobody watched it')
+  await until(
+    'the callback has come',
+    () => receiver.output.includes(id),
+    () => receiver.output + fleet.story(),
+  )
+  t.match(receiver.output, /"engine\.job\.committed"/)
+  await recorded(t, id)
 })

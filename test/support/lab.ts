@@ -30,8 +30,12 @@ export class LabFleet {
   /** What each process printed that has ended, for the message of a test that fails. */
   readonly #past: string[] = []
 
-  constructor(directory: string) {
+  readonly #env: Readonly<Record<string, string>>
+
+  /** @param env of the engines, beside this process's. */
+  constructor(directory: string, env: Readonly<Record<string, string>> = {}) {
     this.#directory = directory
+    this.#env = env
   }
 
   dataOf(host: number): string {
@@ -48,7 +52,7 @@ export class LabFleet {
         ? ['serve', '--role', 'coordinator', '--listen', `${addressOf(0)}:7400`]
         : ['serve', '--role', 'node', '--join', this.url, '--name', `n${host}`, '--group', 'edge', '--segment', 's0']
     const relay = ['--relay', `${addressOf(host)}:7500`, '--insecure', '--data', this.dataOf(host)]
-    this.#processes.set(host, startEngine([...args, ...relay], { netns: namespaceOf(host) }))
+    this.#processes.set(host, startEngine([...args, ...relay], { netns: namespaceOf(host), env: this.#env }))
   }
 
   /** Kills the engine of a host at once, as a power cut of its process would. */
