@@ -43,6 +43,15 @@ export declare class Relay {
   /** Hands a source session a signed vouch: its chunks are in the file and may be sent. */
   vouch(session: number, vouch: Uint8Array): void
   setPlan(session: number, plan: NodePlan): void
+  /**
+   * Takes in callers that want to talk from here on; `onWaiting` is called when some wait. It
+   * does not keep the process alive.
+   */
+  openTalks(onWaiting: () => void): void
+  /** The talk that has waited longest; null when none waits. Close its socket, then `endTalk`. */
+  takeTalk(): TakenTalk | null
+  /** A talk is over: others have its place. */
+  endTalk(number: number): void
   /** All sessions, in one call. */
   poll(): Array<SessionStatus>
   /** Ends a session; its files stay. Its thread is joined on another, so this does not wait. */
@@ -101,6 +110,14 @@ export interface FileDigest {
 
 /** Makes an ed25519 key from the kernel's randomness. */
 export declare function generateKey(): KeyPair
+
+/** Who speaks at the other end, as it says. */
+export interface Greeting {
+  /** Bytes of the message; what follows it is no message. */
+  bytes: number
+  nodeId: string
+  name: string
+}
 
 /** A whole release of which files may be read as content. */
 export interface HeldRelease {
@@ -217,6 +234,9 @@ export interface PublishedFile {
   mtimeNs: string
   digest: string
 }
+
+/** Reads the HELLO at the front of what came; null when it is not whole yet. */
+export declare function readGreeting(bytes: Uint8Array): Greeting | null
 
 /** The release that `<site>/live` points at; null when there is none. */
 export declare function readLive(siteDirectory: string): number | null
@@ -340,6 +360,17 @@ export declare function switchLive(siteDirectory: string, release: number): Prom
 
 /** Makes all that was written to a directory's file system durable. */
 export declare function syncFileSystem(directory: string): Promise<void>
+
+/** A connection whose caller wants to talk. Its descriptor is the taker's to close. */
+export interface TakenTalk {
+  number: number
+  fd: number
+  nodeId: string
+  name: string
+}
+
+/** What a node that connects to talk sends first: HELLO and TALK. */
+export declare function talkOpening(nodeId: string, name: string): Buffer
 
 /** Reads a manifest, on a thread of its own, and says what its tree is. */
 export declare function treeHash(treePath: string): Promise<TreeSummary>

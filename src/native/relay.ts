@@ -37,6 +37,16 @@ export interface ReceiverSessionOptions {
   readonly plan: NodePlan
 }
 
+/** A connection whose caller wants to talk; nothing was read of what it says. */
+export interface TakenTalk {
+  readonly number: number
+  /** A socket that does not block; whoever took it closes it. */
+  readonly fd: number
+  /** Who the caller says it is, checked by nobody. */
+  readonly nodeId: string
+  readonly name: string
+}
+
 /** Why a session stands still for ever. */
 export interface SessionFailure {
   readonly code: string
@@ -108,6 +118,21 @@ export class Relay {
   /** All sessions in one call; cheap enough for a timer of 100 ms. */
   poll(): readonly SessionStatus[] {
     return guarded(() => this.#raw.poll())
+  }
+
+  /** Takes in callers that want to talk, which are refused before; calls back when some wait. */
+  openTalks(onWaiting: () => void): void {
+    guarded(() => this.#raw.openTalks(onWaiting))
+  }
+
+  /** The talk that has waited longest; null when none waits. It counts as under way until `endTalk`. */
+  takeTalk(): TakenTalk | null {
+    return guarded(() => this.#raw.takeTalk())
+  }
+
+  /** The socket of a talk is closed: others may have its place. */
+  endTalk(number: number): void {
+    guarded(() => this.#raw.endTalk(number))
   }
 
   /** Ends a session; its files stay. Returns at once; unknown sessions are ignored. */

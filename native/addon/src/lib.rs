@@ -27,6 +27,7 @@ mod promise;
 mod relay;
 mod sites;
 mod storage;
+mod talking;
 mod teardown;
 mod uploads;
 mod verifying;

@@ -7,12 +7,14 @@ use crate::promise::on_thread;
 use crate::teardown::{Teardown, key_of};
 use content::{SourceEnd, StreamSource};
 use napi::Env;
-use napi::bindgen_prelude::{PromiseRaw, Uint8Array};
+use napi::bindgen_prelude::{Function, PromiseRaw, Uint8Array};
+use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 use relay::{ListenLimits, Prefix, ReceiverSpec, RelayError, Session, SourceSpec, Waited};
 use spread::{Peer, Plan};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::IntoRawFd;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
@@ -98,6 +100,15 @@ pub struct SessionStatus {
     pub failure: Option<SessionFailure>,
 }
 
+/// A connection whose caller wants to talk. Its descriptor is the taker's to close.
+#[napi(object, use_nullable = true)]
+pub struct TakenTalk {
+    pub number: u32,
+    pub fd: i32,
+    pub node_id: String,
+    pub name: String,
+}
+
 /// A listening socket and its sessions; each session has one native thread.
 #[napi]
 pub struct Relay {
@@ -179,6 +190,43 @@ impl Relay {
         let session = settle(env, self.inner.session(session))?;
         session.set_plan(settle(env, read_plan(&plan))?);
         Ok(())
+    }
+
+    /// Takes in callers that want to talk from here on; `onWaiting` is called when some wait. It
+    /// does not keep the process alive.
+    #[napi(catch_unwind)]
+    pub fn open_talks(
+        &self,
+        #[napi(ts_arg_type = "() => void")] on_waiting: Function<'_, (), ()>,
+    ) -> napi::Result<()> {
+        // One call is enough for all that wait, so one may be on its way.
+        let poke = on_waiting
+            .build_threadsafe_function::<()>()
+            .weak::<true>()
+            .max_queue_size::<1>()
+            .build()?;
+        self.inner.relay.open_talks(Arc::new(move || {
+            let _ = poke.call((), ThreadsafeFunctionCallMode::NonBlocking);
+        }));
+        Ok(())
+    }
+
+    /// The talk that has waited longest; null when none waits. Close its socket, then `endTalk`.
+    #[napi(catch_unwind)]
+    pub fn take_talk(&self) -> Option<TakenTalk> {
+        let talk = self.inner.relay.take_talk()?;
+        Some(TakenTalk {
+            number: talk.number,
+            fd: talk.stream.into_raw_fd(),
+            node_id: hex::encode(talk.node),
+            name: talk.name,
+        })
+    }
+
+    /// A talk is over: others have its place.
+    #[napi(catch_unwind)]
+    pub fn end_talk(&self, number: u32) {
+        self.inner.relay.end_talk(number);
     }
 
     /// All sessions, in one call.

@@ -162,6 +162,7 @@ const messageTypes: readonly (readonly [number, (a: number, b: number) => boolea
   [8 * 64, areZero], // PULL
   [8 * 8192, areZero], // HAVE
   [8 + 4 * 16, (a, b) => a <= CHUNK_COUNT_MAX && b <= 1], // STATUS
+  [0, areZero], // TALK
 ]
 
 /** The 16 bytes that precede each peer message's payload. */

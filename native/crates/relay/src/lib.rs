@@ -26,6 +26,7 @@ mod session;
 mod session_loop;
 mod socket;
 mod store;
+mod talks;
 mod vouches;
 mod writer;
 
@@ -34,3 +35,4 @@ pub use crate::listener::{ListenLimits, ListenerCounters};
 pub use crate::prefix::{Prefix, Waited};
 pub use crate::relay::{Options, Relay};
 pub use crate::session::{ReceiverSpec, Session, SessionStatus, SourceSpec};
+pub use crate::talks::{Poke, Talk};

@@ -6,7 +6,7 @@ use std::time::Duration;
 pub const LINKS_MAX: usize = 1024;
 /// Sockets in handshake at once: beyond it the newest is cut off, so a flood costs no memory.
 pub const HANDSHAKES_MAX: usize = 256;
-/// Time from accept to a whole HELLO and ATTACH: three round trips over a slow WAN, no more.
+/// Time from accept to a whole HELLO and ATTACH, or TALK: three round trips over a slow WAN, no more.
 pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(5);
 /// Time for an outgoing connection to be up and greeted, in milliseconds; then the next is tried.
 pub const CONNECT_DEADLINE_MS: u64 = 3_000;
@@ -14,6 +14,8 @@ pub const CONNECT_DEADLINE_MS: u64 = 3_000;
 pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 64;
 /// The same from this machine, where a whole test network of nodes shares one address.
 pub const CONNECTIONS_FROM_LOOPBACK_MAX: usize = 2048;
+/// Talks at once: each is one exchange of some seconds, and peers that find no room ask others.
+pub const TALKS_MAX: usize = 64;
 /// Control bytes waiting for one slow reader. A reader that is further behind is cut off.
 pub const OUT_BYTES_MAX: usize = 4 << 20;
 /// Most bytes read from one link before the others get their turn.

@@ -10,16 +10,19 @@ use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token, Waker};
+use wire::limits::STRAND_PULLED;
 use wire::peer::{Message, MessageHeader, MessageType, Refusal};
 use wire::{AssignmentId, NodeId};
 
 use crate::addresses::{Addresses, Place};
 use crate::limits::{
     CONNECTIONS_FROM_LOOPBACK_MAX, CONNECTIONS_PER_ADDRESS_MAX, HANDSHAKE_DEADLINE, HANDSHAKES_MAX,
+    TALKS_MAX,
 };
 use crate::reader::{Reader, Step};
 use crate::session::{Command, Incoming, Shared};
 use crate::socket;
+use crate::talks::Talks;
 
 const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
@@ -37,6 +40,8 @@ pub struct ListenLimits {
     pub handshakes_max: usize,
     /// Time they have for it.
     pub handshake_deadline: Duration,
+    /// Talks that wait or are under way.
+    pub talks_max: usize,
 }
 
 impl Default for ListenLimits {
@@ -46,6 +51,7 @@ impl Default for ListenLimits {
             connections_from_loopback_max: CONNECTIONS_FROM_LOOPBACK_MAX,
             handshakes_max: HANDSHAKES_MAX,
             handshake_deadline: HANDSHAKE_DEADLINE,
+            talks_max: TALKS_MAX,
         }
     }
 }
@@ -55,6 +61,8 @@ impl Default for ListenLimits {
 pub struct ListenerCounters {
     /// Handed to a session.
     pub admitted: u64,
+    /// Taken in to talk.
+    pub talks: u64,
     /// Cut off because there were too many, in all or from their address.
     pub refused_full: u64,
     /// Wanted an assignment that has no session here.
@@ -70,6 +78,7 @@ pub struct ListenerCounters {
 #[derive(Debug, Default)]
 struct Tally {
     admitted: AtomicU64,
+    talks: AtomicU64,
     refused_full: AtomicU64,
     refused_unknown: AtomicU64,
     malformed: AtomicU64,
@@ -88,6 +97,7 @@ pub(crate) struct Door {
     tally: Tally,
     closing: AtomicBool,
     waker: Waker,
+    pub(crate) talks: Talks,
 }
 
 impl Door {
@@ -112,6 +122,7 @@ impl Door {
         let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         ListenerCounters {
             admitted: load(&self.tally.admitted),
+            talks: load(&self.tally.talks),
             refused_full: load(&self.tally.refused_full),
             refused_unknown: load(&self.tally.refused_unknown),
             malformed: load(&self.tally.malformed),
@@ -133,7 +144,11 @@ impl Door {
 #[derive(Debug)]
 enum Stage {
     Hello,
-    Attach(NodeId),
+    /// It has said who it is; it may attach, or talk.
+    Greeted {
+        node: NodeId,
+        name: String,
+    },
     /// Refused; read on, so that what we said is not lost with what we did not read.
     Refused,
 }
@@ -151,6 +166,7 @@ struct Caller {
 enum Verdict {
     Wait,
     Admit { node: NodeId, attach: Message },
+    Talk { node: NodeId, name: String },
     Refuse(Refusal),
     Drop,
 }
@@ -184,6 +200,7 @@ impl Listener {
             tally: Tally::default(),
             closing: AtomicBool::new(false),
             waker: Waker::new(poll.registry(), WAKER)?,
+            talks: Talks::default(),
         });
         let listener = Self {
             poll,
@@ -317,6 +334,7 @@ impl Listener {
         match listen(&mut caller, &mut self.scratch) {
             Verdict::Wait => self.callers[slot] = Some(caller),
             Verdict::Admit { node, attach } => self.hand_over(slot, caller, node, attach),
+            Verdict::Talk { node, name } => self.let_talk(slot, caller, node, name),
             Verdict::Refuse(reason) => {
                 count(&self.door.tally.malformed);
                 self.refuse(slot, caller, reason, 0);
@@ -355,6 +373,19 @@ impl Listener {
         }
     }
 
+    fn let_talk(&mut self, slot: usize, mut caller: Caller, node: NodeId, name: String) {
+        if !self.door.talks.has_room(self.limits.talks_max) {
+            count(&self.door.tally.refused_full);
+            return self.refuse(slot, caller, Refusal::Full, STRAND_PULLED);
+        }
+        if self.poll.registry().deregister(&mut caller.stream).is_err() {
+            return;
+        }
+        let Caller { stream, place, .. } = caller;
+        count(&self.door.tally.talks);
+        self.door.talks.put(node, name, stream.into(), place);
+    }
+
     /// Says why, then reads on until the caller closes or its time is over.
     fn refuse(&mut self, slot: usize, mut caller: Caller, reason: Refusal, strand: u8) {
         let message = Message::Refuse {
@@ -391,19 +422,19 @@ fn listen(caller: &mut Caller, scratch: &mut [u8]) -> Verdict {
                 let Ok(header) = MessageHeader::decode(caller.reader.header()) else {
                     return Verdict::Refuse(Refusal::Malformed);
                 };
-                let expected = match caller.stage {
-                    Stage::Hello => MessageType::Hello,
-                    Stage::Attach(_) | Stage::Refused => MessageType::Attach,
+                let is_hello = header.kind == MessageType::Hello;
+                let is_wanted = match caller.stage {
+                    Stage::Hello => is_hello,
+                    _ => matches!(header.kind, MessageType::Attach | MessageType::Talk),
                 };
-                if header.kind != expected {
+                if !is_wanted {
                     return Verdict::Refuse(Refusal::Malformed);
                 }
                 caller.reader.expect_payload(header.length as usize);
             }
             Step::Payload => match understand(caller) {
-                Some((node, Message::Hello { .. })) => caller.stage = Stage::Attach(node),
-                Some((node, attach)) => return Verdict::Admit { node, attach },
-                None => return Verdict::Refuse(Refusal::Malformed),
+                Verdict::Wait => {}
+                verdict => return verdict,
             },
             Step::Blocked | Step::TurnOver => return Verdict::Wait,
             Step::Gone | Step::Body | Step::Dropped => return Verdict::Drop,
@@ -411,16 +442,28 @@ fn listen(caller: &mut Caller, scratch: &mut [u8]) -> Verdict {
     }
 }
 
-/// The message that is whole now, and whose it is.
-fn understand(caller: &Caller) -> Option<(NodeId, Message)> {
-    let header = MessageHeader::decode(caller.reader.header()).ok()?;
-    let message = Message::from_parts(&header, caller.reader.payload()).ok()?;
-    let node = match (&message, &caller.stage) {
-        (Message::Hello { node, .. }, Stage::Hello)
-        | (Message::Attach { .. }, Stage::Attach(node)) => *node,
-        _ => return None,
+/// What follows from the message that is whole now.
+fn understand(caller: &mut Caller) -> Verdict {
+    let message = MessageHeader::decode(caller.reader.header())
+        .and_then(|header| Message::from_parts(&header, caller.reader.payload()));
+    let Ok(message) = message else {
+        return Verdict::Refuse(Refusal::Malformed);
     };
-    Some((node, message))
+    match (message, &mut caller.stage) {
+        (Message::Hello { node, name, .. }, stage @ Stage::Hello) => {
+            *stage = Stage::Greeted { node, name };
+            Verdict::Wait
+        }
+        (Message::Talk, Stage::Greeted { node, name }) => Verdict::Talk {
+            node: *node,
+            name: std::mem::take(name),
+        },
+        (attach @ Message::Attach { .. }, Stage::Greeted { node, .. }) => Verdict::Admit {
+            node: *node,
+            attach,
+        },
+        _ => Verdict::Refuse(Refusal::Malformed),
+    }
 }
 
 fn drain(caller: &Caller, scratch: &mut [u8]) -> Verdict {

@@ -15,6 +15,7 @@ use crate::listener::{Door, ListenLimits, Listener, ListenerCounters};
 use crate::session::{ReceiverSpec, Session, Shared, SourceSpec};
 use crate::session_loop::{self, Start};
 use crate::store::Store;
+use crate::talks::{Poke, Talk};
 use crate::vouches::{Terms, VouchBook};
 
 /// Where a relay listens, and who it says it is.
@@ -102,6 +103,24 @@ impl Relay {
         lock(&self.thread)
             .as_ref()
             .is_some_and(|thread| !thread.is_finished())
+    }
+
+    /// Takes in callers that want to talk, instead of refusing them. `poke` is called on the
+    /// listening thread for each one that waits: it must not block.
+    pub fn open_talks(&self, poke: Poke) {
+        if !self.door.is_closing() {
+            self.door.talks.open(poke);
+        }
+    }
+
+    /// The talk that has waited longest; it keeps its place until [`Relay::end_talk`].
+    pub fn take_talk(&self) -> Option<Talk> {
+        self.door.talks.take()
+    }
+
+    /// A talk is over, and its socket closed: others have its place.
+    pub fn end_talk(&self, number: u32) {
+        self.door.talks.end(number);
     }
 
     /// Serves a stream that is in a file or still being written.
@@ -218,6 +237,7 @@ impl Relay {
         if let Some(thread) = thread {
             let _ = thread.join();
         }
+        self.door.talks.close();
         let sessions = std::mem::take(&mut *lock(&self.sessions));
         for session in sessions.iter().filter_map(Weak::upgrade) {
             session.close();

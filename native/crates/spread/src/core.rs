@@ -271,9 +271,10 @@ impl Core {
                 };
                 self.on_status(link, said, log_lengths, now_ms)
             }
-            Message::Hello { .. } | Message::Vouch { .. } | Message::Chunk { .. } => {
-                Err(Fault::OutOfPlace)
-            }
+            Message::Hello { .. }
+            | Message::Vouch { .. }
+            | Message::Chunk { .. }
+            | Message::Talk => Err(Fault::OutOfPlace),
         }
     }
 

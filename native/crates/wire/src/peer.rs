@@ -19,9 +19,11 @@
 //! 7 PULL     0           0              (start u32 | end u32)*, at least one
 //! 8 HAVE     0           0              (start u32 | end u32)*
 //! 9 STATUS   have_count  flags          vouched_count u32 | backlog u32 | log_length u32 *
+//! 10 TALK    0           0
 //! ```
 //! Both ends send HELLO first; the child, who connected, then sends ATTACH. A connection serves
-//! the assignment of its first ATTACH and no other. Ranges are half-open, ascend and do not
+//! the assignment of its first ATTACH and no other. One that sends TALK instead is no child: what
+//! follows on the connection is no message. Ranges are half-open, ascend and do not
 //! overlap. Whatever breaks these rules ends the connection.
 
 use std::ops::Range;
@@ -177,6 +179,8 @@ pub enum Message {
         /// For each strand, how many chunks came by it.
         log_lengths: Vec<u32>,
     },
+    /// Whoever connected wants to speak of commands: the last message of its connection.
+    Talk,
 }
 
 impl Message {
@@ -192,6 +196,7 @@ impl Message {
             Self::Pull { .. } => MessageType::Pull,
             Self::Have { .. } => MessageType::Have,
             Self::Status { .. } => MessageType::Status,
+            Self::Talk => MessageType::Talk,
         }
     }
 
@@ -276,7 +281,7 @@ impl Message {
                     out.extend_from_slice(&length.to_le_bytes());
                 }
             }
-            Self::Detach { .. } | Self::Chunk { .. } => {}
+            Self::Detach { .. } | Self::Chunk { .. } | Self::Talk => {}
         }
     }
 
@@ -342,6 +347,7 @@ impl Message {
                 ranges: read_ranges(reader)?,
             },
             MessageType::Status => read_status(header, reader)?,
+            MessageType::Talk => Self::Talk,
         })
     }
 }

@@ -76,6 +76,11 @@ fn a_message_header_is_checked_before_its_payload_is_awaited() {
             Fault::Value("strand"),
         ),
         (header(MessageType::Detach, 0, 0, 1), Fault::Reserved),
+        (header(MessageType::Talk, 0, 0, 1), Fault::Reserved),
+        (
+            header(MessageType::Talk, 1, 0, 0),
+            Fault::Limit("payload size"),
+        ),
         (
             header(MessageType::Detach, 1, 0, 0),
             Fault::Limit("payload size"),
@@ -117,8 +122,8 @@ fn every_message_type_has_its_number_and_only_it() {
         assert_eq!(kind.number(), number);
         assert_eq!(MessageType::from_number(number), Some(*kind));
     }
-    assert_eq!(MessageType::ALL.len(), 9);
-    assert_eq!([0, 10, 255].map(MessageType::from_number), [None; 3]);
+    assert_eq!(MessageType::ALL.len(), 10);
+    assert_eq!([0, 11, 255].map(MessageType::from_number), [None; 3]);
 }
 
 #[test]

@@ -127,6 +127,7 @@ fn messages() -> impl Strategy<Value = Message> {
                 have
             }
         ),
+        Just(Message::Talk),
         strands().prop_map(|strand| Message::Detach { strand }),
         (refusals, strands(), ".{0,100}").prop_map(|(reason, strand, text)| Message::Refuse {
             reason,

@@ -33,6 +33,7 @@ fn any_message() -> impl Strategy<Value = Message> {
     );
     prop_oneof![
         (strand.clone(), any_ranges()).prop_map(|(strand, have)| attach(strand, &have)),
+        Just(Message::Talk),
         strand.clone().prop_map(|strand| Message::Detach { strand }),
         (strand, reason).prop_map(|(strand, reason)| Message::Refuse {
             strand,

@@ -61,6 +61,7 @@ message_types! {
     Pull = 7, RANGE_BYTES * PULL_RANGE_COUNT_MAX, "Chunks that are wanted.";
     Have = 8, RANGE_BYTES * HAVE_RANGE_COUNT_MAX, "Chunks that are there.";
     Status = 9, STATUS_FIXED_BYTES + 4 * STRAND_COUNT_MAX as usize, "How far a peer is.";
+    Talk = 10, 0, "Whoever connected wants to speak of commands.";
 }
 
 /// What precedes each message's payload.
@@ -133,7 +134,11 @@ impl MessageHeader {
             return Err(Fault::Limit("payload size"));
         }
         match self.kind {
-            MessageType::Hello | MessageType::Vouch | MessageType::Pull | MessageType::Have => {
+            MessageType::Hello
+            | MessageType::Vouch
+            | MessageType::Pull
+            | MessageType::Have
+            | MessageType::Talk => {
                 if self.a == 0 && self.b == 0 {
                     Ok(())
                 } else {

@@ -225,6 +225,7 @@ fn told(message: &Message) -> Value {
             },
         }),
         Message::Detach { strand } => json!({ "detach": { "strand": strand } }),
+        Message::Talk => json!({ "talk": {} }),
         Message::Refuse {
             reason,
             strand,

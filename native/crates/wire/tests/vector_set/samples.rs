@@ -331,6 +331,7 @@ fn messages() -> Vec<Vector> {
             },
         ),
         message("message-detach", Message::Detach { strand: 255 }),
+        message("message-talk", Message::Talk),
         message(
             "message-refuse",
             Message::Refuse {
@@ -468,7 +469,7 @@ pub(crate) fn refused() -> Vec<Vector> {
         vector("bad-vouch-signature", "vouch", end(48, &[0xff])),
         vector("bad-message-magic", "message", chunk(0, b"X")),
         vector("bad-message-version", "message", chunk(2, &[2])),
-        vector("bad-message-type", "message", chunk(3, &[10])),
+        vector("bad-message-type", "message", chunk(3, &[11])),
         vector(
             "bad-message-too-long",
             "message",
