@@ -121,6 +121,7 @@ export class Coordinator implements JobsApi {
       const serverLog = log.child({ room: 'control' })
       const server = await ControlServer.open({ door, doorFor, host, port, log: serverLog, clock, metrics })
       opened.keep('server', server, (it) => it.close())
+      world.wording.url = server.url
       world.openedAtMs = clock.monotonicMs()
       const ticking = new Ticking(world)
       opened.keep(

@@ -184,6 +184,7 @@ async function openLocked(options: NodeOptions, settings: Settings, lock: Direct
       executors: { 'run-hook': new HookCalls({ hooks, ledger }) },
       dataAddress: (localAddress) => announced(data, port, localAddress),
       join: settings.join,
+      talks: relay,
       software: softwareName(),
       signer,
       plane: dataPlane(relay),

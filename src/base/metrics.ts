@@ -91,6 +91,12 @@ export const metricTable = {
     help: 'Connections of the node channel that were refused or cut, by code.',
     labels: ['code'],
   },
+  engine_words_total: {
+    type: 'counter',
+    unit: 'words',
+    help: 'Words given to nodes: to those that are connected (told), and for those that are not, to others (carried).',
+    labels: ['way'],
+  },
   engine_webhook_deliveries_total: {
     type: 'counter',
     unit: 'attempts',

@@ -126,6 +126,13 @@ export const processFaults = {
     'no coordinator answers at {url}: {why}',
     'start it with `engine serve`, or say where it is with --url or ENGINE_URL',
   ),
+  ENGINE_ERR_TALK_FAILED: row(
+    503,
+    5,
+    true,
+    '{peer} cannot be talked with: {why}',
+    'look whether it runs and whether its relay can be reached from here; others are asked meanwhile',
+  ),
   ENGINE_ERR_CLOSING: row(503, 5, true, 'this process is shutting down', 'try again in a moment'),
   ENGINE_ERR_OVERLOADED: row(503, 1, true, 'too many {what} at once', 'try again in a moment'),
   ENGINE_ERR_NODE_LOST: row(

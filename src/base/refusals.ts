@@ -202,6 +202,20 @@ export const refusals = {
     'the report of node {node} about command {number} of job {jobId} {what}; it is not recorded',
     'look who speaks in that node’s name; if it is the node itself, run the same release of distributary on both sides',
   ),
+  ENGINE_ERR_WORD_UNTRUSTED: row(
+    400,
+    1,
+    false,
+    'what {via} says was decided for {site} (revision {revision}) is not signed by the coordinator of this node',
+    'look who speaks there; a node of another coordinator, or one that was set up anew, is none of this node’s peers',
+  ),
+  ENGINE_ERR_WORD_FOREIGN: row(
+    400,
+    1,
+    false,
+    'what {via} says was decided for {site} (revision {revision}) is not about this node',
+    'nothing needs to be done: this node takes no part in that job',
+  ),
   ENGINE_ERR_RECEIPTS_UNPROVEN: row(
     409,
     1,

@@ -111,6 +111,7 @@ async function bring(
     job.shadowStaged = false
     await advance(world, job, { type: 'packing' }, { commands: [begun(world, command)], patch: { treeHash: null } })
     requireAudience(world, job)
+    world.wording.tell(job)
     if ((await packJob(world, job, await toPack())) === 'identical') {
       completed(world, job, command)
       return

@@ -51,6 +51,7 @@ export async function settle(world: World, job: LiveJob): Promise<void> {
   job.waitingSinceMs = world.clock.monotonicMs()
   const awaited = job.parts.filter((part) => part.state !== 'behind' && part.state !== 'failed')
   steerSite(world, site)
+  world.wording.tell(job)
   await switchShadow(world, job)
   const ids = new Set(awaited.map((part) => part.nodeId))
   for (;;) {

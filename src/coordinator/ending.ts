@@ -115,6 +115,7 @@ export function leave(world: World, job: LiveJob): void {
   const { site, group, state } = job.record
   world.jobs.delete(job.id)
   world.watching.end(job.id)
+  world.wording.tell(job)
   world.metrics.add('engine_jobs_total', { group, result: state }, 1)
   steerSite(world, site)
   inBackground(world, 'letting go of an upload', () => releaseUpload(world, job))

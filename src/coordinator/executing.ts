@@ -79,6 +79,7 @@ export async function executeOn(
   job.effects = { ...order, parts }
   try {
     for (const known of world.roster.all) orderEffect(world, job, known)
+    world.wording.tell(job)
     await allAnswered(world, job, job.effects)
     return parts
   } finally {
@@ -110,7 +111,9 @@ export function orderEffect(world: World, job: LiveJob, known: KnownNode): void 
   if (part.state === 'completed' || part.state === 'failed') return
   effects.parts.set(known.identity.id, { ...part, told: known.link, isAway: false, sinceMs: world.clock.monotonicMs() })
   const { number, after, request } = effects
-  known.link.send(executeOf({ jobId: job.id, number, site: job.record.site, request }, after))
+  const { site } = job.record
+  const since = world.wording.revisionOf(site, job.id, number)
+  known.link.send({ ...executeOf({ jobId: job.id, number, site, request }, after), ...since })
 }
 
 /** The message that has a node carry a command out. Pure. */

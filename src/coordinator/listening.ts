@@ -58,6 +58,10 @@ export function nodeConnected(world: World, link: NodeLink, hello: Hello): NodeS
     known.owed = await world.store.commands.owedTo(known.identity.id, effectTypes)
     welcomeToJobs(world, known)
     for (const site of world.sites.keys()) steer(world, known, site)
+    await world.wording.welcome(
+      known,
+      [...world.sites.keys()].filter((site) => serves(world, known, site)),
+    )
   })
   return {
     onMessage: (message) => take(world, known, link, message),

@@ -20,6 +20,7 @@ import { Announcing } from './announcing.js'
 import { AuditLog } from './auditing.js'
 import type { UploadLimits } from '../uploads/index.js'
 import { WholePacking } from './catching-up.js'
+import { Wording } from './wording.js'
 import { Checks } from './checking.js'
 import { NodeBook } from './node-book.js'
 import { Queries } from './querying.js'
@@ -110,6 +111,7 @@ export async function openWorld(options: OpeningOptions, opened: OpenedWorld): P
     nodeBook: new NodeBook(store, clock),
     auditLog,
     wholes: new WholePacking(() => world),
+    wording: new Wording(() => world, signer),
     checks: new Checks(),
     queries: new Queries(),
     looking: new Looking(() => world),

@@ -106,6 +106,7 @@ async function commandsOn(
     const recorded = commandsOnNodes(job.view, command, receipts).find((each) => each.nodeId === nodeId)
     const state = said?.state ?? recorded?.state ?? 'new'
     const bytesHave = said?.bytesHave ?? 0
-    return { jobId: job.id, site: job.record.site, number, type: request.type, state, bytesHave }
+    const via = said?.via === undefined ? {} : { via: said.via }
+    return { jobId: job.id, site: job.record.site, number, type: request.type, state, bytesHave, ...via }
   })
 }

@@ -16,6 +16,7 @@ export async function recover(world: World): Promise<void> {
     world.roster.add(new KnownNode(node, node.sites, node.lastSeenMs, node.publicKey))
   }
   for (const { site } of await world.store.sites.list()) await refreshSite(world, site)
+  await world.wording.recover()
   for (const record of await world.store.jobs.unfinished()) await takeUp(world, record)
   await world.standings.recover()
   await sweep(world)

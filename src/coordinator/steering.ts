@@ -157,7 +157,9 @@ function orderNext(world: World, known: KnownNode, site: string): void {
   if (owed !== undefined && isEffect(owed.request)) {
     if (known.owedTold === owed) return
     known.owedTold = owed
-    known.link?.send(executeOf({ ...owed, request: owed.request }, null))
+    const { jobId, number, request } = owed
+    const since = world.wording.revisionOf(site, jobId, number)
+    known.link?.send({ ...executeOf({ ...owed, request }, null), ...since })
     return
   }
   const job = activeJob(world, site)
@@ -231,6 +233,7 @@ function sendCommit(world: World, known: KnownNode, site: string, goal: Goal): v
     command: goal.command,
     site,
     ...goal.release,
+    ...(goal.switchNow ? world.wording.revisionOf(site, goal.jobId, goal.number) : {}),
   })
 }
 

@@ -31,6 +31,7 @@ import type { Announcing } from './announcing.js'
 import type { NodeStandings } from './standings.js'
 import type { Watching } from './watching.js'
 import type { Wholes } from './wholes.js'
+import { type Wording, wordedStep } from './wording.js'
 
 /** An assignment whose stream is whole on disk, with what it takes to send it. */
 export interface SendableAssignment extends KeptAssignment {
@@ -74,6 +75,8 @@ export interface World {
   readonly nodeBook: NodeBook
   readonly auditLog: AuditLog
   readonly wholes: Wholes
+  /** What was decided, as it travels from node to node. */
+  readonly wording: Wording
   /** Questions to nodes that were not answered yet. */
   readonly checks: Checks
   readonly queries: Queries
@@ -156,16 +159,20 @@ async function move(world: World, job: LiveJob, happening: JobHappening, also: A
   const deferredCount = job.deferred.length
   const commands = patched(job.commands, also.commands ?? [])
   const event: JobEvent = { type, id: world.watching.nextId(job.id), atMs, job: toView(record, commands, job.parts) }
+  const worded = wordedStep(happening, also.commands ?? [], state)
+  let onWorded = (): void => {}
   const write = (parts: readonly NodePart[]): Promise<void> =>
     world.store.transaction(async (tables) => {
       await also.write?.(tables)
       await tables.jobs.update(job.id, patch)
+      onWorded = await world.wording.write(tables, job, worded)
       for (const change of changes) await tables.commands.update(job.id, change)
       await tables.jobNodes.put(job.id, parts)
       await tables.events.append(job.id, event)
       await world.announcing.announceJob(tables, happening.type, event.job, atMs)
     })
   await (isFinal(state) ? write(job.parts) : job.saveParts(write))
+  onWorded()
   job.record = record
   job.commands = patched(job.commands, also.commands ?? [])
   job.deferred.splice(0, deferredCount)

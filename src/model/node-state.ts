@@ -9,6 +9,8 @@ export interface NodeCommand {
   readonly state: CommandState
   /** Bytes of what it fetches that it has; 0 for a command that fetches nothing. */
   readonly bytesHave: number
+  /** The node that brought it; absent: the coordinator. */
+  readonly via?: string | undefined
 }
 
 /** A node's answer to a query. */

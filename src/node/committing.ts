@@ -40,6 +40,11 @@ function caseOf({ site, release, treeHash, jobId, command }: Switched): HookCase
   return { site, release: { release, treeHash }, jobId, command }
 }
 
+/** What the journal says of a switch. */
+function liveOf({ site, release, treeHash, revision }: Commit): JournalRecord {
+  return { type: 'live', site, release, treeHash, ...(revision === undefined ? {} : { revision }) }
+}
+
 /** What a hook that failed has written. */
 function outputOf({ details: { output } }: EngineError): string | null {
   return typeof output === 'string' && output !== '' ? output : null
@@ -116,7 +121,7 @@ export class Commits {
     let output: string | null
     try {
       output = await this.#switch(command, ref)
-      await reports.tell([{ type: 'live', site, ...ref }], [report({ ...done, output })])
+      await reports.tell([liveOf(command)], [report({ ...done, output })])
     } catch (error) {
       await this.#fail(command, ref, toEngineError(error))
       return

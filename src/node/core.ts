@@ -7,7 +7,7 @@ import { COMMANDS_WAITING_MAX, LINK_CHECK_MS } from '../base/limits.js'
 import type { Logger } from '../base/log.js'
 import type { Random } from '../base/random.js'
 import type { Signer } from '../base/signing.js'
-import { CHANNEL_VERSION, type Commit, type Hello } from '../control/schema/channel.js'
+import { CHANNEL_VERSION, type Commit, type Execute, type Hello } from '../control/schema/channel.js'
 import type { NodeIdentity, NodeSite, PeerAddress } from '../model/node.js'
 import { bringer } from './bringing.js'
 import { Channel, type Connect, type Order, type Welcome } from './channel.js'
@@ -20,9 +20,12 @@ import { type Eyes, Looks } from './looking.js'
 import type { NodePaths } from './paths.js'
 import type { Releases } from './releases.js'
 import { type Answered, failureOf, Reports } from './reports.js'
+import type { TalkSource } from './words/answering.js'
+import { filesIn, type WordFiles } from './words/files.js'
+import { Words } from './words/words.js'
 import type { DataPlane } from './staging.js'
 import { Stagings } from './stagings.js'
-import { holdingsOf, type NodeState } from './state.js'
+import { executedKey, holdingsOf, type NodeState } from './state.js'
 import { commandsOf } from './state-answer.js'
 import { Turns } from './turns.js'
 import { verifyExecutor } from './verify-executor.js'
@@ -56,6 +59,10 @@ export interface NodeCoreOptions {
   readonly log: Logger
   /** Makes connections to the coordinator; absent: over the network. */
   readonly connect?: Connect
+  /** Where other nodes call; absent: it hears none, and calls none. */
+  readonly talks?: TalkSource
+  /** Where words are kept; absent: in files. */
+  readonly wordFiles?: WordFiles
 }
 
 /** How a node verifies on its own, and how fast where nobody says more. */
@@ -67,7 +74,7 @@ export interface VerifySettings {
 }
 
 /** What is carried out, and takes its time. */
-type Command = Exclude<Order, { type: 'plan' | 'ack' | 'refuse-report' | 'check' | 'query' | 'look' | 'send' }>
+type Command = Exclude<Order, { type: 'plan' | 'ack' | 'refuse-report' | 'check' | 'query' | 'look' | 'send' | 'word' }>
 
 /** What an answer to an order is about. */
 function answeredOf(order: Exclude<Command, { type: 'discard' }>): Answered {
@@ -107,6 +114,7 @@ export class NodeCore {
   readonly #checks: Checks
   readonly #looks: Looks
   readonly #verifySchedule: VerifySchedule
+  readonly #words: Words
   #channel: Channel | null = null
   #stopLooking: Cancel | null = null
   #publicKey: Uint8Array = new Uint8Array()
@@ -127,7 +135,7 @@ export class NodeCore {
       ...{ ...shared, plane, clock, send, onHoldings },
       publicKey: () => this.#publicKey,
       onEnded: (commits) => {
-        for (const commit of commits) this.#answering(commit, () => this.#resume(commit))
+        for (const commit of commits) void this.#answering(commit, () => this.#resume(commit))
       },
     })
     this.#commits = new Commits({ ...shared, stagings: this.#stagings, hooks, switchLive, onHoldings })
@@ -142,6 +150,21 @@ export class NodeCore {
     this.#verifySchedule = new VerifySchedule({ ...verify, verifications, ledger, clock, random, log })
     const executors = { verify: verifyExecutor(verifications, options.identity.name), ...options.executors }
     this.#executions = new Executions({ ...shared, executors })
+    this.#words = new Words({
+      ...{
+        ledger,
+        clock,
+        random,
+        log,
+        nodeId: identity.id,
+        name: identity.name,
+        files: options.wordFiles ?? filesIn(paths.words),
+      },
+      relay: options.talks,
+      isConnected: () => this.isConnected,
+      carryOut: (order) => this.#answering(order, () => this.#command(order)),
+      isUnderWay: (order) => this.#isUnderWay(order),
+    })
   }
 
   /** Begins to call the coordinator. */
@@ -157,6 +180,7 @@ export class NodeCore {
     this.#inBackground(this.#commits.resumeHooks())
     this.#stopLooking = clock.setInterval(LINK_CHECK_MS, () => this.#look())
     this.#verifySchedule.start()
+    this.#words.start()
   }
 
   get isConnected(): boolean {
@@ -202,6 +226,7 @@ export class NodeCore {
     this.#channel?.close()
     for (const { reject } of [...this.#joining]) reject(new EngineError('ENGINE_ERR_CLOSING'))
     this.#executions.close()
+    await this.#words.close()
     await this.#options.hooks.close()
     this.#options.releases.close()
     await this.#verifySchedule.close()
@@ -270,6 +295,10 @@ export class NodeCore {
       this.#looks.send(order)
       return
     }
+    if (order.type === 'word') {
+      this.#words.tell(order)
+      return
+    }
     if (order.type === 'query') {
       this.#answerQuery(order.queryId)
       return
@@ -278,17 +307,25 @@ export class NodeCore {
       this.#inBackground(this.#answerFailure(order, new EngineError('ENGINE_ERR_OVERLOADED', { what: 'commands' })))
       return
     }
-    this.#answering(order, () => this.#command(order))
+    void this.#answering(order, () => this.#command(order))
   }
 
-  #answering(order: Command, run: () => Promise<void>): void {
+  /** Settles when it is answered, well or badly. */
+  #answering(order: Command, run: () => Promise<void>): Promise<void> {
     this.#orders.add(order)
     const work = run().catch((error: unknown) => this.#answerFailure(order, toEngineError(error)))
-    this.#inBackground(
-      work.finally(() => {
-        this.#orders.delete(order)
-      }),
-    )
+    const answered = work.finally(() => {
+      this.#orders.delete(order)
+    })
+    this.#inBackground(answered)
+    return answered.catch(() => {})
+  }
+
+  /** Whether a command is being carried out, whoever ordered it. */
+  #isUnderWay(order: Commit | Execute): boolean {
+    const key = executedKey(order)
+    const isSame = (other: Command): boolean => other.type !== 'discard' && executedKey(other) === key
+    return this.#executions.underWay.has(key) || [...this.#orders, ...this.#commits.underWay].some(isSame)
   }
 
   async #command(order: Command): Promise<void> {
@@ -317,6 +354,7 @@ export class NodeCore {
         told.map(({ jobId, number }) => ({ jobId, number, bytesHave })),
       ),
       atWork: this.#commits.underWay,
+      viaOf: (command) => this.#words.viaOf(command),
     })
     this.#channel?.send({ type: 'state', queryId, commands, sites: holdingsOf(state) })
   }

@@ -117,16 +117,17 @@ export class Executions {
 
   async #carryOut(order: Execute): Promise<void> {
     const { ledger, reports, log } = this.#options
-    const { jobId, number } = order
+    const { jobId, number, site, revision } = order
     if (this.#closing.signal.aborted) return
     const { output, error } = await this.#run(order)
     // What stopped because the node closes is not over: its journal says that it began.
     if (this.#closing.signal.aborted && error !== null) return
     const outcome = { ...(error === null ? { ...received, kind: 'completion' as const } : failureOf(error)), output }
     const phase = error === null ? 'completion' : 'failure'
-    const fact = { type: 'executed', jobId, number, phase, error: outcome.error } as const
+    const since = revision === undefined ? {} : { site, revision }
+    const fact = { type: 'executed', jobId, number, phase, error: outcome.error, ...since } as const
     await reports.tell([fact], [this.#report(order, outcome)])
-    const facts = { jobId, number, site: order.site, command: order.command.type, phase }
+    const facts = { jobId, number, site, command: order.command.type, phase }
     log.info(error === null ? facts : { ...facts, err: error }, 'command executed')
     if (ledger.isDamaged) log.warn(facts, 'the journal was damaged: a command may have been executed before')
   }

@@ -42,6 +42,11 @@ export class NodePaths {
     return join(this.directory, 'sites')
   }
 
+  /** What was decided, as others may want to know it: a file a site. */
+  get words(): string {
+    return join(this.directory, 'words')
+  }
+
   site(site: string): string {
     return join(this.sites, site)
   }

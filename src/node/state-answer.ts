@@ -17,18 +17,21 @@ export interface Known {
   readonly staging: Iterable<CommandRef & { readonly bytesHave: number }>
   /** A switch with its hooks that is being carried out. */
   readonly atWork: Iterable<CommandRef>
+  /** The node that brought it; null: the coordinator. */
+  readonly viaOf?: (command: CommandRef) => string | null
 }
 
 const phases = { executing: 'in-progress', completion: 'completed', failure: 'failed' } as const
 
 /** Where each command stands, each once; of too many those that are over longest are left out. Pure. */
-export function commandsOf({ executed, waiting, staging, atWork }: Known): NodeCommand[] {
+export function commandsOf({ executed, waiting, staging, atWork, viaOf }: Known): NodeCommand[] {
   const all = new Map<string, NodeCommand>()
   const put = ({ jobId, number }: CommandRef, rest: Pick<NodeCommand, 'state' | 'bytesHave'>): void => {
     const key = executedKey({ jobId, number })
     // The newest word goes to the end: it is the last to be left out.
     all.delete(key)
-    all.set(key, { jobId, number, ...rest })
+    const via = viaOf?.({ jobId, number }) ?? null
+    all.set(key, { jobId, number, ...rest, ...(via === null ? {} : { via }) })
   }
   for (const each of executed) put(each, { state: phases[each.phase], bytesHave: 0 })
   for (const each of waiting) if (!all.has(executedKey(each))) put(each, { state: 'new', bytesHave: 0 })

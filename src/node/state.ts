@@ -1,76 +1,10 @@
-import { z } from 'zod'
-import { EXECUTED_KEPT_MAX, ID_CHARS_MAX, MESSAGE_CHARS_MAX } from '../base/limits.js'
-import { channelError, type Hello, report as reportSchema, type Report } from '../control/schema/channel.js'
-import { commandNumber } from '../control/schema/command.js'
-import { identity, name, publicKey, release, treeHash } from '../control/schema/registry.js'
+import { EXECUTED_KEPT_MAX } from '../base/limits.js'
+import type { Hello, Report } from '../control/schema/channel.js'
 import type { JobError } from '../model/job.js'
 import type { ReleaseRef } from '../model/node.js'
+import { JOURNAL_VERSION, type JournalRecord, type Trouble } from './records.js'
 
-/** Of the records' meaning; a journal of another version is not read. */
-export const JOURNAL_VERSION = 1
-
-const place = { site: name, release }
-const assignmentId = identity
-const commandKey = { jobId: z.string().max(ID_CHARS_MAX), number: commandNumber }
-
-/** What is wrong with what is live, and the hook that says so. */
-const trouble = z.object({ hook: name, message: z.string().max(MESSAGE_CHARS_MAX) })
-export type Trouble = z.infer<typeof trouble>
-
-/** What a node writes down, each before it acts on it or tells anybody. */
-export const journalRecord = z.discriminatedUnion('type', [
-  z.object({ type: z.literal('opened'), version: z.number().int() }),
-  /**
-   * The first coordinator that welcomed it: the only one it takes orders from, known by its key. Early journals
-   * have no key: the first that is seen counts then.
-   */
-  z.object({ type: z.literal('joined'), coordinatorId: z.string().max(ID_CHARS_MAX), publicKey: publicKey.optional() }),
-  /** It was told to fetch an assignment: what lies in its files is worth keeping. */
-  z.object({ type: z.literal('begun'), assignmentId, ...place, treeHash }),
-  /** Nothing of an assignment's files is needed any more. */
-  z.object({ type: z.literal('ended'), assignmentId }),
-  /** A release stands whole and durable beside the live one. */
-  z.object({ type: z.literal('staged'), ...place, treeHash, wasLive: z.boolean().optional() }),
-  /** It is what readers see. */
-  z.object({ type: z.literal('live'), ...place, treeHash }),
-  /** It was removed. */
-  z.object({ type: z.literal('dropped'), ...place }),
-  /** A switch is about to be made that hooks are to follow: until they are done, each start sees to them. */
-  z.object({
-    type: z.literal('hooks-due'),
-    ...place,
-    treeHash,
-    commandId: z.string().max(ID_CHARS_MAX),
-    ...commandKey,
-    command: z.enum(['commit', 'rollback']),
-  }),
-  /** They have been run, or are not to be any more. `trouble`: why what is live is not well for all that. */
-  z.object({ type: z.literal('hooks-done'), ...place, trouble: trouble.nullable() }),
-  /**
-   * What a reading of it came to. `suspect`: another release of its site is damaged, and the two may share the
-   * bytes that went bad; it counts for nothing until it was read too.
-   */
-  z.object({
-    type: z.literal('judged'),
-    ...place,
-    treeHash,
-    health: z.enum(['sound', 'suspect', 'damaged']),
-    mend: z.boolean().optional(),
-  }),
-  /** A command that is no step towards a release is begun: what it does may have happened from here on. */
-  z.object({ type: z.literal('executing'), ...commandKey }),
-  /** It has been carried out, well or badly, and is not carried out again. */
-  z.object({
-    type: z.literal('executed'),
-    ...commandKey,
-    phase: z.enum(['completion', 'failure']),
-    error: channelError.nullable(),
-  }),
-  /** The coordinator is to learn this, until it says that it has. */
-  z.object({ type: z.literal('reported'), report: reportSchema }),
-  z.object({ type: z.literal('acked'), reportId: z.number().int().min(1) }),
-])
-export type JournalRecord = z.infer<typeof journalRecord>
+export { JOURNAL_VERSION, type JournalRecord, journalRecord, type Trouble } from './records.js'
 
 /** A release that stands whole on the disk. `wasLive`: it has been switched to at some time. */
 export interface HeldRelease extends ReleaseRef {
@@ -112,6 +46,17 @@ export interface BegunAssignment extends ReleaseRef {
   readonly site: string
 }
 
+/**
+ * How far a node is with what was decided for a site, by the revisions of the decisions: words that say no more than
+ * this begin nothing, also when the journal has long forgotten the commands themselves.
+ */
+export interface SiteWords {
+  /** Of the newest decision that was made live here. */
+  readonly switched: number
+  /** Of the newest command carried out here that is no step towards a release. */
+  readonly settled: number
+}
+
 /** A command that this node has begun or done, and why it failed if it did. */
 export interface ExecutedCommand {
   readonly jobId: string
@@ -135,6 +80,8 @@ export interface NodeState {
   readonly begun: ReadonlyMap<string, BegunAssignment>
   /** By `executedKey`, oldest first; the newest EXECUTED_KEPT_MAX outlive a compaction. */
   readonly executed: ReadonlyMap<string, ExecutedCommand>
+  /** By site. */
+  readonly words: ReadonlyMap<string, SiteWords>
   readonly unacked: ReadonlyMap<number, Report>
   readonly lastReportId: number
 }
@@ -146,6 +93,7 @@ export const emptyState: NodeState = {
   hooks: new Map(),
   begun: new Map(),
   executed: new Map(),
+  words: new Map(),
   unacked: new Map(),
   lastReportId: 0,
 }
@@ -207,7 +155,21 @@ function withExecuted(state: NodeState, record: JournalRecord & { type: 'executi
   const { jobId, number } = record
   const how = record.type === 'executing' ? { phase: record.type, error: null } : record
   const executed: ExecutedCommand = { jobId, number, phase: how.phase, error: how.error }
-  return { ...state, executed: withKey(state.executed, executedKey(record), executed) }
+  const after = { ...state, executed: withKey(state.executed, executedKey(record), executed) }
+  if (record.type === 'executing' || record.site === undefined) return after
+  return withWords(after, record.site, { switched: 0, settled: record.revision ?? 0 })
+}
+
+/** How far this node is with what was decided for a site. Pure. */
+export const wordsOf = (state: NodeState, site: string): SiteWords =>
+  state.words.get(site) ?? { switched: 0, settled: 0 }
+
+/** It never goes back. */
+function withWords(state: NodeState, site: string, { switched, settled }: SiteWords): NodeState {
+  const before = wordsOf(state, site)
+  if (switched <= before.switched && settled <= before.settled) return state
+  const after = { switched: Math.max(switched, before.switched), settled: Math.max(settled, before.settled) }
+  return { ...state, words: withKey(state.words, site, after) }
 }
 
 function foldJoined(state: NodeState, record: JournalRecord & { type: 'joined' }): NodeState {
@@ -234,8 +196,8 @@ function hooksOf(state: NodeState, site: string): SiteHooks {
 
 /** Another release is live: what was due and what was wrong went with the one before. */
 function foldLive(before: NodeState, record: JournalRecord & { type: 'live' }): NodeState {
-  const { site, release } = record
-  const state = foldSite(before, record)
+  const { site, release, revision: switched = 0 } = record
+  const state = withWords(foldSite(before, record), site, { switched, settled: 0 })
   const { due, trouble } = hooksOf(before, site)
   const isOther = before.sites.get(site)?.live?.release !== release
   return withHooks(state, site, { due: due?.release === release ? due : null, trouble: isOther ? null : trouble })
@@ -272,6 +234,7 @@ const folds: Folds = {
   'hooks-done': foldHooks,
   executing: withExecuted,
   executed: withExecuted,
+  words: (state, record) => withWords(state, record.site, record),
   reported: foldReports,
   acked: foldReports,
 }
@@ -328,6 +291,7 @@ export function snapshotOf(state: NodeState): readonly JournalRecord[] {
     ...sitesOf(state),
     ...hookRecordsOf(state),
     ...[...state.executed.values()].slice(-EXECUTED_KEPT_MAX).map(recordOf),
+    ...[...state.words].map(([site, words]) => ({ type: 'words', site, ...words }) as const),
     ...reports.map((report) => ({ type: 'reported', report }) as const),
   ]
   // Numbers are never given twice, also when the last report was acknowledged long ago.

@@ -24,6 +24,7 @@ import { webhooks } from './migrations/0005-webhooks.js'
 import { policies } from './migrations/0006-policies.js'
 import { accounts } from './migrations/0007-accounts.js'
 import { canary } from './migrations/0008-canary.js'
+import { words } from './migrations/0011-words.js'
 import type { Schema } from './schema.js'
 
 /** Some hundred texts are in use; more come of lists of many lengths, which need not stay. */
@@ -39,6 +40,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '0006-policies': policies,
   '0007-accounts': accounts,
   '0008-canary': canary,
+  '0011-words': words,
 }
 
 /** Says what an error of SQLite means to the operator. */

@@ -237,6 +237,13 @@ interface AccountsTable {
   rung: string | null
 }
 
+interface WordsTable {
+  site: string
+  revision: number
+  job_id: string
+  body: string
+}
+
 export interface Schema {
   accounts: AccountsTable
   meta: MetaTable
@@ -257,6 +264,7 @@ export interface Schema {
   webhooks: WebhooksTable
   deliveries: DeliveriesTable
   standings: StandingsTable
+  words: WordsTable
 }
 
 export type Row<T extends keyof Schema> = Selectable<Schema[T]>

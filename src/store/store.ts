@@ -25,6 +25,7 @@ import { Sites } from './sites.js'
 import { Snapshots } from './snapshots.js'
 import { Standings } from './standings.js'
 import { Webhooks } from './webhooks.js'
+import { WordRecords } from './words.js'
 
 /** All nouns over one connection or one transaction. */
 export interface Tables {
@@ -46,6 +47,7 @@ export interface Tables {
   readonly standings: Standings
   readonly fleetEvents: FleetEvents
   readonly deliveries: Deliveries
+  readonly words: WordRecords
 }
 
 function tablesOver(db: Queries): Tables {
@@ -68,6 +70,7 @@ function tablesOver(db: Queries): Tables {
     standings: new Standings(db),
     fleetEvents: new FleetEvents(db),
     deliveries: new Deliveries(db),
+    words: new WordRecords(db),
   }
 }
 
@@ -90,6 +93,7 @@ export class Store implements Tables {
   readonly standings: Standings
   readonly fleetEvents: FleetEvents
   readonly deliveries: Deliveries
+  readonly words: WordRecords
   readonly #db: Kysely<Schema>
   readonly #transaction = new AsyncLocalStorage<{ open: boolean }>()
   #closed = false
@@ -115,6 +119,7 @@ export class Store implements Tables {
     this.standings = tables.standings
     this.fleetEvents = tables.fleetEvents
     this.deliveries = tables.deliveries
+    this.words = tables.words
   }
 
   /**

@@ -23,6 +23,7 @@ import { launch, startJobs } from '../../src/coordinator/running.js'
 import { NodeStandings } from '../../src/coordinator/standings.js'
 import { Ticking } from '../../src/coordinator/ticking.js'
 import { Watching } from '../../src/coordinator/watching.js'
+import { Wording } from '../../src/coordinator/wording.js'
 import { WebhookDesk } from '../../src/coordinator/webhook-desk.js'
 import type { World } from '../../src/coordinator/world.js'
 import { Deliverer } from '../../src/outside/webhooks/deliverer.js'
@@ -165,6 +166,7 @@ export class SimCoordinator {
     const about = { outbox, coordinatorId, allowPrivate: false, userAgent: 'simulation' }
     const deliverer = new Deliverer({ ...about, clock, random, log, metrics })
     const world: World = {
+      wording: new Wording(() => world, signer),
       ...{ store, clock, log, metrics, coordinatorId, source, repair: true, uploads: simUploads },
       content: new SimContent(parts).asContent,
       transfers: new Transfers({ relay: simRelay(parts), source, publicKey, log }),

@@ -11,6 +11,7 @@ import { NodeCore } from '../../src/node/core.js'
 import type { Executor } from '../../src/node/executing.js'
 import { Hooks } from '../../src/node/hooks.js'
 import { Ledger } from '../../src/node/ledger.js'
+import type { WordFiles } from '../../src/node/words/files.js'
 import { NodePaths } from '../../src/node/paths.js'
 import { Releases } from '../../src/node/releases.js'
 import type { DataPlane, Execution } from '../../src/node/staging.js'
@@ -64,6 +65,11 @@ export class SimNode {
   faulty = 0
   readonly #options: SimNodeOptions
   #life: Life | null = null
+  readonly #words = new Map<string, string>()
+  readonly #wordFiles: WordFiles = {
+    readAll: async () => this.#words,
+    write: async (site, text) => void this.#words.set(site, text),
+  }
   #core: NodeCore | null = null
   #ledger: Ledger | null = null
   #isWanted = false
@@ -155,6 +161,7 @@ export class SimNode {
       },
       verify: { everyMs: null, rateBps: 1_000_000 },
       eyes: blind,
+      wordFiles: this.#wordFiles,
       connect: () => network().connect(way, name),
     })
     this.#ledger = ledger

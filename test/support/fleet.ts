@@ -32,8 +32,9 @@ export class Fleet {
     this.#processes.set('coordinator', startEngine(['serve', ...args, ...config, '--relay', '127.0.0.1:0']))
   }
 
-  startNode(name: string): void {
-    const who = ['--role', 'node', '--join', this.url, '--name', name, '--group', 'edge', '--segment', 'here']
+  /** @param join where it finds the coordinator; absent: where that is. */
+  startNode(name: string, join = this.url): void {
+    const who = ['--role', 'node', '--join', join, '--name', name, '--group', 'edge', '--segment', 'here']
     const config = existsSync(this.configOf(name)) ? ['--config', this.configOf(name)] : []
     this.#processes.set(
       name,

@@ -38,12 +38,13 @@ const whyNone = (all: readonly SiteView[], group: string | undefined): string =>
   return `no site in group ${group} (groups: ${groups.join(', ')})`
 }
 
-const commandRow = ({ jobId, site, number, type, state, bytesHave }: NodeCommandView): string[] => [
+const commandRow = ({ jobId, site, number, type, state, bytesHave, via }: NodeCommandView): string[] => [
   jobId,
   site,
   `${number} ${type}`,
   state,
   bytesHave === 0 ? '' : formatBytes(bytesHave),
+  via ?? 'coordinator',
 ]
 
 /** `engine status --query NODE`: what the node itself says, now, of the commands of the running jobs. */
@@ -53,7 +54,7 @@ async function query(context: Context, name: string): Promise<number> {
   else {
     context.output.note(`${name} answered after ${formatDuration(answer.tookMs)}`)
     if (answer.commands.length === 0) context.output.note('no running job is for it')
-    const head = ['JOB', 'SITE', 'COMMAND', 'STATE', 'HAS']
+    const head = ['JOB', 'SITE', 'COMMAND', 'STATE', 'HAS', 'VIA']
     const rows = answer.commands.map(commandRow)
     if (rows.length > 0) for (const line of table(head, rows, context.output.dataColumns)) context.output.print(line)
   }

@@ -25,6 +25,7 @@ import { orderNumber, runHook, verify } from './command.js'
 import { damagedRelease, releaseRef } from './node.js'
 import { count, identity, name, publicKey, release, signature, timeMs, treeHash } from './registry.js'
 import { verification } from './verification.js'
+import { wordBody, wordIndexes, wordServers } from './word.js'
 
 export const CHANNEL_VERSION = 1
 
@@ -124,6 +125,8 @@ export const state = z.object({
         number: orderNumber,
         state: z.enum(commandStates),
         bytesHave: count,
+        /** The node that brought it; absent: the coordinator. */
+        via: name.optional(),
       }),
     )
     .max(NODE_STATE_COMMANDS_MAX),
@@ -193,6 +196,8 @@ export const commit = z.object({
   site: name,
   release,
   treeHash,
+  /** Of the site, with which it was decided; absent: it is no decision for all. */
+  revision: count.optional(),
 })
 /**
  * Carry a command out that is not a step towards a release. Its identity is job and number: delivered twice it is
@@ -206,6 +211,8 @@ export const execute = z.object({
   /** The command of this job before it that is carried out this way; null: none. */
   after: orderNumber.nullable(),
   site: name,
+  /** Of the site, with which it was decided; absent: it is not known any more. */
+  revision: count.optional(),
   command: z.discriminatedUnion('type', [runHook, verify]),
 })
 /** Read a release and say what it came to, outside of any job: answered by `checked`, if the connection lasts. */
@@ -235,6 +242,16 @@ export const discard = z.object({
   /** Also when it has been live here: this node was a canary, and has switched back. */
   evenLive: z.boolean().optional(),
 })
+/**
+ * What was decided, signed, to be kept and passed on: at once to the servers at `indexes`, to others when they ask.
+ * Its orders come by themselves. Null servers: the list of this digest, which this connection has brought before.
+ */
+export const tellWord = z.object({
+  type: z.literal('word'),
+  word: wordBody.extend({ serversDigest: treeHash }),
+  servers: wordServers.nullable(),
+  indexes: wordIndexes,
+})
 export const ack = z.object({ type: z.literal('ack'), reportId: z.number().int().min(1) })
 /** A report that is not recorded and never will be: it need not come again. */
 export const refuseReport = z.object({
@@ -256,6 +273,7 @@ export const fromCoordinator = z.discriminatedUnion('type', [
   look,
   send,
   discard,
+  tellWord,
   ack,
   refuseReport,
 ])
@@ -272,6 +290,7 @@ export type Check = z.infer<typeof check>
 export type Checked = z.infer<typeof checked>
 export type Drift = z.infer<typeof drift>
 export type State = z.infer<typeof state>
+export type TellWord = z.infer<typeof tellWord>
 export type Discard = z.infer<typeof discard>
 export type Look = z.infer<typeof look>
 export type Looked = z.infer<typeof looked>

@@ -21,6 +21,7 @@ export const nodeStateView: z.ZodType<NodeStateView> = named(
           type: z.enum(commandTypes),
           state: z.enum(commandStates),
           bytesHave: count.describe('Bytes of what it fetches that it has.'),
+          via: name.optional().describe('The node that brought it; absent: the coordinator.'),
         }),
       )
       .describe('Every command of every running job that it is part of.'),

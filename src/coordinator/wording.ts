@@ -1,0 +1,231 @@
+import type { Logger } from '../base/log.js'
+import type { Metrics } from '../base/metrics.js'
+import type { Signer } from '../base/signing.js'
+import { WORD_BYTES_MAX, WORD_CARRIERS_MAX, WORD_COMMANDS_MAX, WORD_SERVERS_MAX } from '../base/word-limits.js'
+import type { NodeLink } from '../control/door.js'
+import type { TellWord } from '../control/schema/channel.js'
+import type { JobHappening } from '../jobs/job.js'
+import { isFinal } from '../jobs/job.js'
+import type { JobCommand } from '../model/job.js'
+import { serversDigest, signWord, type WordCommand, type WordDecided, type WordServer } from '../model/word.js'
+import type { CommandPatch } from '../store/commands.js'
+import type { Tables } from '../store/store.js'
+import type { WordRecord } from '../store/words.js'
+import { isEffect } from './executing.js'
+import type { LiveJob } from './live-job.js'
+import type { KnownNode } from './roster.js'
+import type { World } from './world.js'
+
+/** A step of a job, as far as words are about it. */
+export interface WordedStep {
+  readonly happening: JobHappening
+  readonly commands: readonly CommandPatch[]
+  readonly isLast: boolean
+}
+
+/** A word as it goes out on channels: its servers apart. */
+interface ToldWord {
+  readonly servers: WordServer[]
+  readonly body: TellWord['word']
+}
+
+/** A command that is being decided by a step, as it goes into a word; null: the step decides none. */
+function decidedBy(
+  job: LiveJob,
+  { happening, commands, isLast }: WordedStep,
+): (JobCommand & { as: WordDecided }) | null {
+  const patch = commands.find(({ state }) => (isLast ? state !== 'new' : state === 'in-progress'))
+  const command = job.commands.find(({ number }) => number === (patch?.number ?? job.next?.number))
+  if (command === undefined) return null
+  const { request } = command
+  if (
+    happening.type === 'decided' &&
+    job.release !== null &&
+    (request.type === 'commit' || request.type === 'rollback')
+  ) {
+    return { ...command, as: { type: request.type, ...job.release } }
+  }
+  if (happening.type === 'executing' && patch !== undefined && isEffect(request)) return { ...command, as: request }
+  if (isLast && patch !== undefined && request.type === 'end-job') return { ...command, as: request }
+  return null
+}
+
+/** Whether a step is one that others are to know of: a job that begins or ends, and what it decides. */
+const isWorth = ({ happening, isLast }: WordedStep, decided: unknown): boolean =>
+  isLast || decided !== null || happening.type === 'packing'
+
+/** The word that follows from a step; null: it says nothing new. Pure. */
+function wordAfter(before: WordRecord | null, job: LiveJob, step: WordedStep): WordRecord | null {
+  const decided = decidedBy(job, step)
+  if (!isWorth(step, decided)) return null
+  const revision = (before?.revision ?? 0) + 1
+  const { site } = job.record
+  const told = before?.jobId === job.id ? before.commands : []
+  const added: WordCommand[] = decided === null ? [] : [{ number: decided.number, revision, command: decided.as }]
+  const { target = null } = before ?? {}
+  const switched = decided?.as.type === 'commit' || decided?.as.type === 'rollback' ? decided.as : null
+  const next =
+    decided === null || switched === null
+      ? target
+      : {
+          ...{ release: switched.release, treeHash: switched.treeHash, command: switched.type },
+          ...{ jobId: job.id, number: decided.number, revision },
+        }
+  // Of a job that came to nothing no node is asked for more.
+  const isVain = step.happening.type === 'failed' || step.happening.type === 'aborted'
+  const commands = isVain ? [] : fitting([...told, ...added].slice(-WORD_COMMANDS_MAX))
+  return { site, revision, jobId: job.id, commands, target: next, ended: step.isLast }
+}
+
+/** The newest commands that fit into a word with its servers. */
+function fitting(commands: readonly WordCommand[]): readonly WordCommand[] {
+  let sizeBytes = WORD_BYTES_MAX / 2
+  const from = commands.findLastIndex((command) => {
+    sizeBytes -= Buffer.byteLength(JSON.stringify(command))
+    return sizeBytes < 0
+  })
+  return commands.slice(from + 1)
+}
+
+/** What was decided for sites, made into words: durable with the decision, told with the orders that follow from it. */
+export class Wording {
+  readonly #world: () => World
+  readonly #signer: Signer
+  readonly #newest = new Map<string, WordRecord>()
+  /** By site: the nodes of the newest job. */
+  readonly #members = new Map<string, { readonly jobId: string; readonly nodeIds: readonly string[] }>()
+  /** By connection: digests of the lists that it has brought. */
+  readonly #listsTold = new WeakMap<NodeLink, Set<string>>()
+  /** Where nodes and clients find the coordinator; null before it listens. */
+  url: string | null = null
+
+  constructor(world: () => World, signer: Signer) {
+    this.#world = world
+    this.#signer = signer
+  }
+
+  /** Reads what an earlier life decided. */
+  async recover(): Promise<void> {
+    for (const record of await this.#world().store.words.list()) this.#newest.set(record.site, record)
+  }
+
+  /**
+   * Writes what a step of a job decides, in the transaction that writes the step.
+   * @returns to be called once that is durable.
+   */
+  async write(tables: Tables, job: LiveJob, step: WordedStep): Promise<() => void> {
+    const record = wordAfter(this.#newest.get(job.record.site) ?? null, job, step)
+    if (record === null) return () => {}
+    await tables.words.put(record)
+    const nodeIds = job.parts.map(({ nodeId }) => nodeId)
+    return () => {
+      this.#newest.set(record.site, record)
+      this.#members.set(record.site, { jobId: job.id, nodeIds })
+    }
+  }
+
+  /** With which revision a command was decided, as orders say it. */
+  revisionOf(site: string, jobId: string, number: number): { readonly revision?: number } {
+    const record = this.#newest.get(site)
+    const { target = null, commands = [] } = record ?? {}
+    if (target?.jobId === jobId && target.number === number) return { revision: target.revision }
+    const command = record?.jobId === jobId ? commands.find((each) => each.number === number) : undefined
+    return command === undefined ? {} : { revision: command.revision }
+  }
+
+  /**
+   * Gives the newest word of a job to those of its nodes that are connected, and a few of them the others to approach.
+   * Orders go first: words follow what is urgent.
+   */
+  tell(job: LiveJob): void {
+    const world = this.#world()
+    const record = this.#newest.get(job.record.site)
+    if (record?.jobId !== job.id || world.closing.aborted) return
+    for (const nodeIds of blocksOf(job.parts.map(({ nodeId }) => nodeId))) {
+      this.#tellBlock(
+        record,
+        nodeIds.flatMap((nodeId) => world.roster.get(nodeId) ?? []),
+      )
+    }
+  }
+
+  /** Gives a node that has come the newest words of what it serves. */
+  async welcome(known: KnownNode, sites: readonly string[]): Promise<void> {
+    for (const site of sites) {
+      const record = this.#newest.get(site)
+      if (record === undefined) continue
+      const nodeIds = await this.#membersOf(record)
+      const blocks = blocksOf(nodeIds)
+      const own = blocks.find((block) => block.includes(known.identity.id)) ?? blocks[0] ?? []
+      const word = this.#wordFor(
+        record,
+        own.flatMap((nodeId) => this.#world().roster.get(nodeId) ?? []),
+      )
+      if (known.link !== null) this.#give(known.link, word, [])
+    }
+  }
+
+  #tellBlock(record: WordRecord, nodes: readonly KnownNode[]): void {
+    const { log, metrics }: { log: Logger; metrics: Metrics } = this.#world()
+    const word = this.#wordFor(record, nodes)
+    const away = nodes.flatMap((known, index) => (known.link === null ? [index] : []))
+    const there = nodes.filter((known) => known.link !== null)
+    const carriers = Math.min(WORD_CARRIERS_MAX, there.length)
+    there.forEach(({ link }, place) => {
+      if (link === null) return
+      const indexes = place < carriers ? away.filter((_, at) => at % carriers === place) : []
+      this.#give(link, word, indexes)
+    })
+    const carried = carriers === 0 ? 0 : away.length
+    metrics.add('engine_words_total', { way: 'told' }, there.length)
+    metrics.add('engine_words_total', { way: 'carried' }, carried)
+    const { site, revision, jobId } = record
+    log.debug({ site, revision, jobId, told: there.length, carried }, 'a word was told')
+  }
+
+  #wordFor({ site, revision, jobId, commands, target, ended }: WordRecord, nodes: readonly KnownNode[]): ToldWord {
+    const { coordinatorId } = this.#world()
+    const servers: readonly WordServer[] = nodes.map(({ identity: { id: nodeId, name, dataAddress } }) => {
+      return { nodeId, name, host: dataAddress.host, port: dataAddress.port }
+    })
+    const said = { coordinatorId, coordinatorUrl: this.url, site, jobId, revision, commands, target, ended }
+    const { signature } = signWord({ ...said, servers }, this.#signer)
+    const digest = serversDigest(servers)
+    return { servers: [...servers], body: { ...said, commands: [...commands], signature, serversDigest: digest } }
+  }
+
+  #give(link: NodeLink, { servers, body }: ToldWord, indexes: number[]): void {
+    const told = this.#listsTold.get(link) ?? new Set()
+    this.#listsTold.set(link, told)
+    const isKnown = told.has(body.serversDigest)
+    told.add(body.serversDigest)
+    link.send({ type: 'word', word: body, servers: isKnown ? null : servers, indexes })
+  }
+
+  async #membersOf({ site, jobId }: WordRecord): Promise<readonly string[]> {
+    const known = this.#members.get(site)
+    if (known?.jobId === jobId) return known.nodeIds
+    const nodeIds = (await this.#world().store.jobNodes.list(jobId)).map(({ nodeId }) => nodeId)
+    this.#members.set(site, { jobId, nodeIds })
+    return nodeIds
+  }
+}
+
+function blocksOf(nodeIds: readonly string[]): (readonly string[])[] {
+  const blocks: (readonly string[])[] = []
+  for (let first = 0; first < nodeIds.length; first += WORD_SERVERS_MAX) {
+    blocks.push(nodeIds.slice(first, first + WORD_SERVERS_MAX))
+  }
+  return blocks
+}
+
+/** What a step of a job is to words. Pure. */
+export const wordedStep = (
+  happening: JobHappening,
+  commands: readonly CommandPatch[],
+  state: LiveJob['record']['state'],
+): WordedStep => ({
+  happening,
+  commands,
+  isLast: isFinal(state),
+})

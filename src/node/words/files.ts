@@ -1,0 +1,49 @@
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { syncDirectory } from '../../base/directories.js'
+import { toEngineError } from '../../base/errors.js'
+import { NAME_PATTERN } from '../../model/name.js'
+
+/** Where a node keeps its words: one text a site. */
+export interface WordFiles {
+  /** Every text that is there, by site. */
+  readAll(): Promise<ReadonlyMap<string, string>>
+  /** Durable when it settles; a crash leaves the old text or the new one. @throws {EngineError} ENGINE_ERR_IO, ENGINE_ERR_NO_SPACE. */
+  write(site: string, text: string): Promise<void>
+}
+
+/** Files of a directory that nobody else may read: hooks' arguments are in them. */
+export function filesIn(directory: string): WordFiles {
+  return {
+    async readAll() {
+      const texts = new Map<string, string>()
+      for (const file of await readdir(directory).catch(() => [])) {
+        const site = file.endsWith('.json') ? file.slice(0, -'.json'.length) : ''
+        if (NAME_PATTERN.test(site)) texts.set(site, await readFile(join(directory, file), 'utf8').catch(() => ''))
+      }
+      return texts
+    },
+    async write(site, text) {
+      const path = join(directory, `${site}.json`)
+      try {
+        await mkdir(directory, { recursive: true, mode: 0o700 })
+        await writeWhole(`${path}.new`, text)
+        await rename(`${path}.new`, path)
+        await syncDirectory(directory)
+      } catch (error) {
+        await rm(`${path}.new`, { force: true }).catch(() => {})
+        throw toEngineError(error, { what: path, path })
+      }
+    },
+  }
+}
+
+async function writeWhole(path: string, text: string): Promise<void> {
+  const file = await open(path, 'w', 0o600)
+  try {
+    await file.writeFile(text)
+    await file.sync()
+  } finally {
+    await file.close()
+  }
+}
