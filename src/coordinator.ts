@@ -117,11 +117,10 @@ export class Coordinator implements JobsApi {
       const doorFor = (actor: string): CoordinatorDoor => new AuditedDoor(inner, world.auditLog, actor)
       const door = doorFor('embedded')
       metrics.set('engine_build_info', { version: version.version, role: 'coordinator' }, 1)
-      const { host, port } = settings.listen
       const serverLog = log.child({ room: 'control' })
-      const server = await ControlServer.open({ door, doorFor, host, port, log: serverLog, clock, metrics })
+      const server = await ControlServer.open({ door, doorFor, ...settings.listen, log: serverLog, clock, metrics })
       opened.keep('server', server, (it) => it.close())
-      world.wording.url = server.url
+      world.wording.openAt(server.url)
       world.openedAtMs = clock.monotonicMs()
       const ticking = new Ticking(world)
       opened.keep(

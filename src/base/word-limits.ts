@@ -3,12 +3,12 @@ import { MIB, MINUTE_MS, SECOND_MS } from './units.js'
 // Limits of words: decisions and commands that travel from node to node. See limits.ts for the form.
 
 /**
- * Servers that one word names: each of them can carry on alone with the others. A larger audience gets several words,
- * each for so many of its servers, so that ten thousand nodes cost the coordinator megabytes and not gigabytes.
+ * Servers that one word names: each of them can carry on alone with the others. A larger audience gets several
+ * words, each for so many of its servers: ten thousand nodes cost the coordinator megabytes, not gigabytes.
  */
 export const WORD_SERVERS_MAX = 512
 
-/** Commands that one word tells of, newest last: what a node has missed of a job. Older ones the coordinator owes it. */
+/** Commands that one word tells of, newest last: what a node missed of a job. Older ones the coordinator owes it. */
 export const WORD_COMMANDS_MAX = 64
 
 /** One word as it is written: 512 servers take 70 KiB, and arguments of hooks have room. */

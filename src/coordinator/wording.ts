@@ -6,8 +6,15 @@ import type { NodeLink } from '../control/door.js'
 import type { TellWord } from '../control/schema/channel.js'
 import type { JobHappening } from '../jobs/job.js'
 import { isFinal } from '../jobs/job.js'
-import type { JobCommand } from '../model/job.js'
-import { serversDigest, signWord, type WordCommand, type WordDecided, type WordServer } from '../model/word.js'
+import type { CommandRequest } from '../model/job.js'
+import {
+  serversDigest,
+  signWord,
+  type WordCommand,
+  type WordDecided,
+  type WordServer,
+  type WordTarget,
+} from '../model/word.js'
 import type { CommandPatch } from '../store/commands.js'
 import type { Tables } from '../store/store.js'
 import type { WordRecord } from '../store/words.js'
@@ -29,52 +36,56 @@ interface ToldWord {
   readonly body: TellWord['word']
 }
 
-/** A command that is being decided by a step, as it goes into a word; null: the step decides none. */
-function decidedBy(
-  job: LiveJob,
-  { happening, commands, isLast }: WordedStep,
-): (JobCommand & { as: WordDecided }) | null {
-  const patch = commands.find(({ state }) => (isLast ? state !== 'new' : state === 'in-progress'))
-  const command = job.commands.find(({ number }) => number === (patch?.number ?? job.next?.number))
-  if (command === undefined) return null
-  const { request } = command
-  if (
-    happening.type === 'decided' &&
-    job.release !== null &&
-    (request.type === 'commit' || request.type === 'rollback')
-  ) {
-    return { ...command, as: { type: request.type, ...job.release } }
-  }
-  if (happening.type === 'executing' && patch !== undefined && isEffect(request)) return { ...command, as: request }
-  if (isLast && patch !== undefined && request.type === 'end-job') return { ...command, as: request }
-  return null
+/** A command that a step decides, as it goes into a word. */
+interface Decided {
+  readonly number: number
+  readonly as: WordDecided
 }
 
-/** Whether a step is one that others are to know of: a job that begins or ends, and what it decides. */
-const isWorth = ({ happening, isLast }: WordedStep, decided: unknown): boolean =>
-  isLast || decided !== null || happening.type === 'packing'
+/** What a step decides; null: nothing that is for all nodes. Pure. */
+function decidedBy(job: LiveJob, { happening, commands, isLast }: WordedStep): Decided | null {
+  const patch = commands.find(({ state }) => (isLast ? state !== 'new' : state === 'in-progress'))
+  const command = job.commands.find((each) => each.number === (patch?.number ?? job.next?.number))
+  if (command === undefined) return null
+  const { number, request } = command
+  if (happening.type === 'decided') return switchBy(job, number, request)
+  if (patch === undefined) return null
+  const isMeant = isLast ? request.type === 'end-job' : happening.type === 'executing' && isEffect(request)
+  return isMeant && (request.type === 'end-job' || isEffect(request)) ? { number, as: request } : null
+}
 
-/** The word that follows from a step; null: it says nothing new. Pure. */
+function switchBy({ release }: LiveJob, number: number, { type }: CommandRequest): Decided | null {
+  if (release === null || (type !== 'commit' && type !== 'rollback')) return null
+  return { number, as: { type, ...release } }
+}
+
+/** What a site is to serve after a decision. Pure. */
+function targetAfter(
+  before: WordTarget | null,
+  jobId: string,
+  decided: Decided | null,
+  revision: number,
+): WordTarget | null {
+  if (decided === null || (decided.as.type !== 'commit' && decided.as.type !== 'rollback')) return before
+  const { type: command, release, treeHash } = decided.as
+  return { release, treeHash, command, jobId, number: decided.number, revision }
+}
+
+/** The word that follows from a step; null: it says nothing that others are to know. Pure. */
 function wordAfter(before: WordRecord | null, job: LiveJob, step: WordedStep): WordRecord | null {
+  const { happening, isLast } = step
   const decided = decidedBy(job, step)
-  if (!isWorth(step, decided)) return null
-  const revision = (before?.revision ?? 0) + 1
-  const { site } = job.record
-  const told = before?.jobId === job.id ? before.commands : []
+  // A job that begins is told of too: its nodes are to know one another when they need to.
+  if (!isLast && decided === null && happening.type !== 'packing') return null
+  const last = before ?? { revision: 0, jobId: null, commands: [], target: null }
+  const revision = last.revision + 1
   const added: WordCommand[] = decided === null ? [] : [{ number: decided.number, revision, command: decided.as }]
-  const { target = null } = before ?? {}
-  const switched = decided?.as.type === 'commit' || decided?.as.type === 'rollback' ? decided.as : null
-  const next =
-    decided === null || switched === null
-      ? target
-      : {
-          ...{ release: switched.release, treeHash: switched.treeHash, command: switched.type },
-          ...{ jobId: job.id, number: decided.number, revision },
-        }
   // Of a job that came to nothing no node is asked for more.
-  const isVain = step.happening.type === 'failed' || step.happening.type === 'aborted'
-  const commands = isVain ? [] : fitting([...told, ...added].slice(-WORD_COMMANDS_MAX))
-  return { site, revision, jobId: job.id, commands, target: next, ended: step.isLast }
+  const isVain = happening.type === 'failed' || happening.type === 'aborted'
+  const told = isVain ? [] : [...(last.jobId === job.id ? last.commands : []), ...added]
+  const { site } = job.record
+  const target = targetAfter(last.target, job.id, decided, revision)
+  return { site, revision, jobId: job.id, commands: fitting(told.slice(-WORD_COMMANDS_MAX)), target, ended: isLast }
 }
 
 /** The newest commands that fit into a word with its servers. */
@@ -96,12 +107,16 @@ export class Wording {
   readonly #members = new Map<string, { readonly jobId: string; readonly nodeIds: readonly string[] }>()
   /** By connection: digests of the lists that it has brought. */
   readonly #listsTold = new WeakMap<NodeLink, Set<string>>()
-  /** Where nodes and clients find the coordinator; null before it listens. */
-  url: string | null = null
+  #url: string | null = null
 
   constructor(world: () => World, signer: Signer) {
     this.#world = world
     this.#signer = signer
+  }
+
+  /** From here on words say where the coordinator is. */
+  openAt(url: string): void {
+    this.#url = url
   }
 
   /** Reads what an earlier life decided. */
@@ -188,7 +203,7 @@ export class Wording {
     const servers: readonly WordServer[] = nodes.map(({ identity: { id: nodeId, name, dataAddress } }) => {
       return { nodeId, name, host: dataAddress.host, port: dataAddress.port }
     })
-    const said = { coordinatorId, coordinatorUrl: this.url, site, jobId, revision, commands, target, ended }
+    const said = { coordinatorId, coordinatorUrl: this.#url, site, jobId, revision, commands, target, ended }
     const { signature } = signWord({ ...said, servers }, this.#signer)
     const digest = serversDigest(servers)
     return { servers: [...servers], body: { ...said, commands: [...commands], signature, serversDigest: digest } }

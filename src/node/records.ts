@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { ID_CHARS_MAX, MESSAGE_CHARS_MAX } from '../base/limits.js'
 import { channelError, report as reportSchema } from '../control/schema/channel.js'
-import { commandNumber } from '../control/schema/command.js'
+import { orderNumber } from '../control/schema/command.js'
 import { count, identity, name, publicKey, release, treeHash } from '../control/schema/registry.js'
 
 /** Of the records' meaning; a journal of another version is not read. */
@@ -9,7 +9,7 @@ export const JOURNAL_VERSION = 1
 
 const place = { site: name, release }
 const assignmentId = identity
-const commandKey = { jobId: z.string().max(ID_CHARS_MAX), number: commandNumber }
+const commandKey = { jobId: z.string().max(ID_CHARS_MAX), number: orderNumber }
 
 /** What is wrong with what is live, and the hook that says so. */
 const trouble = z.object({ hook: name, message: z.string().max(MESSAGE_CHARS_MAX) })

@@ -1,7 +1,16 @@
 // The parts of a world that tell others what happens, for tests in which nobody listens.
 import type { World } from '../../src/coordinator/world.js'
 
-export const untold: Pick<World, 'announcing' | 'standings'> = {
+type Untold = Pick<World, 'announcing' | 'standings' | 'wording'>
+
+export const untold: Untold = {
   announcing: { announce: async () => {}, announceJob: async () => {}, ring: () => {} },
   standings: { look: () => {}, recover: async () => {} },
-} as unknown as Pick<World, 'announcing' | 'standings'>
+  wording: {
+    write: async () => () => {},
+    revisionOf: () => ({}),
+    tell: () => {},
+    welcome: async () => {},
+    recover: async () => {},
+  },
+} as unknown as Untold

@@ -8,7 +8,10 @@ import { NAME_PATTERN } from '../../model/name.js'
 export interface WordFiles {
   /** Every text that is there, by site. */
   readAll(): Promise<ReadonlyMap<string, string>>
-  /** Durable when it settles; a crash leaves the old text or the new one. @throws {EngineError} ENGINE_ERR_IO, ENGINE_ERR_NO_SPACE. */
+  /**
+   * Durable when it settles; a crash leaves the old text or the new one.
+   * @throws {EngineError} ENGINE_ERR_IO, ENGINE_ERR_NO_SPACE.
+   */
   write(site: string, text: string): Promise<void>
 }
 

@@ -23,7 +23,8 @@ function switchOf(site: string, { revision, jobId, number, command, release, tre
 
 /**
  * What is left to do of the words of a site. A switch that a later one overtook is none; of commands that each node
- * carries out once, those are left out that the journal has, or that lie before one that it has: they came in order. Pure.
+ * carries out once, those are left out that the journal has, or that lie before one that it has: they came in order.
+ * Pure.
  * @param kept oldest first.
  */
 export function stepsOf(state: NodeState, site: string, kept: readonly KeptWord[], nodeId: string): Step[] {

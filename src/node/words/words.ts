@@ -108,7 +108,10 @@ export class Words {
     })
   }
 
-  /** What another node wants. @throws {EngineError} ENGINE_ERR_WORD_UNTRUSTED, ENGINE_ERR_WORD_FOREIGN and what disks refuse. */
+  /**
+   * What another node wants.
+   * @throws {EngineError} ENGINE_ERR_WORD_UNTRUSTED, ENGINE_ERR_WORD_FOREIGN and what disks refuse.
+   */
   async answer(request: TalkRequest, from: Caller): Promise<readonly TalkAnswer[]> {
     await this.#opening
     if (request.say === 'pull') return this.#newer(request.have, from)

@@ -6,7 +6,7 @@ use std::time::Duration;
 pub const LINKS_MAX: usize = 1024;
 /// Sockets in handshake at once: beyond it the newest is cut off, so a flood costs no memory.
 pub const HANDSHAKES_MAX: usize = 256;
-/// Time from accept to a whole HELLO and ATTACH, or TALK: three round trips over a slow WAN, no more.
+/// Time from accept to a whole HELLO and ATTACH or TALK: three round trips over a slow WAN.
 pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(5);
 /// Time for an outgoing connection to be up and greeted, in milliseconds; then the next is tried.
 pub const CONNECT_DEADLINE_MS: u64 = 3_000;
