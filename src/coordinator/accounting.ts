@@ -13,7 +13,7 @@ import {
 import { partOf } from '../track/commands.js'
 import { markBehind, type NodePart } from '../track/fold.js'
 import { holds } from '../track/reconcile.js'
-import { type Presence, silenceOf } from '../track/silence.js'
+import { absenceOf } from './audience.js'
 import { isEffect } from './executing.js'
 import type { LiveJob } from './live-job.js'
 import { askState } from './querying.js'
@@ -180,7 +180,7 @@ class Ending {
     const isDone = !owes && (job.record.release === null || part.state === 'live')
     const known = world.roster.get(nodeId)
     const presence = known?.presence ?? { online: false, lastHeardMs: null }
-    const away = this.#goneWhy(presence)
+    const away = this.#goneWhy(nodeId)
     const failure = part.state === 'failed' && known !== undefined ? known.task(job.record.site).failure : null
     const trouble = failure === null ? null : { reason: failure.message, atMs: failure.atMs }
     const able = known === undefined ? [] : rungsFor(world, job, known, failure)
@@ -188,13 +188,13 @@ class Ending {
   }
 
   /** Why nobody waits for a node any longer; null: it is waited for. */
-  #goneWhy(presence: Presence): string | null {
+  #goneWhy(nodeId: string): string | null {
     const [world, job] = [this.#world, this.#job]
     if (job.isHurried) return 'the job was told to wait no longer'
     const deadlineMs = deadlineOf(job)
     const isLate = deadlineMs !== null && world.clock.nowMs() >= deadlineMs
     if (isLate) return 'the time of the job was over before it had done all of it'
-    return silenceOf(presence, world.openedAtMs, world.clock.monotonicMs())
+    return absenceOf(world, job.record, nodeId)
   }
 
   /** A whole copy that is being packed for it here is as good as one under way there. */

@@ -53,7 +53,7 @@ import { queryNode } from './querying.js'
 import { VerifyRuns } from './verify-runs.js'
 import { putFile } from './storing.js'
 import { nodeViews, siteViews } from './views.js'
-import type { World } from './world.js'
+import { inTurn, type World } from './world.js'
 
 export interface DoorOptions {
   readonly world: World
@@ -202,13 +202,16 @@ export class Door implements CoordinatorDoor {
   async abortJob(id: string): Promise<JobView> {
     this.#requireOpen()
     const job = await this.#requireLive(id, checkAbort)
-    await this.#world.store.jobs.askAbort(id)
-    // It went on meanwhile.
-    checkAbort(job.record)
-    job.isHurried = true
-    job.bell.ring()
-    if (job.record.state === 'ending') return job.view
-    job.controller.abort(new EngineError('ENGINE_ERR_JOB_ABORTED', { jobId: id }))
+    // In its turn: no step that was begun before goes on behind it.
+    await inTurn(job, async () => {
+      checkAbort(job.record)
+      await this.#world.store.jobs.askAbort(id)
+      job.isHurried = true
+      job.bell.ring()
+      if (job.record.state === 'ending') return
+      job.controller.abort(new EngineError('ENGINE_ERR_JOB_ABORTED', { jobId: id }))
+    })
+    if (!job.signal.aborted) return job.view
     launch(this.#world, job)
     return job.view
   }

@@ -1,4 +1,5 @@
 import type { SiteRecord } from '../store/sites.js'
+import { silenceOf } from '../track/silence.js'
 import type { KnownNode } from './roster.js'
 import type { World } from './world.js'
 
@@ -13,6 +14,15 @@ export function isAmong({ group, only }: Audience, { identity }: KnownNode): boo
 /** All of them that ever joined, by name. */
 export function nodesOf(world: World, audience: Audience): readonly KnownNode[] {
   return world.roster.all.filter((known) => isAmong(audience, known))
+}
+
+/** Why nobody should wait for a node of a job any longer; null: it is there, or may be on its way back. */
+export function absenceOf(world: World, audience: Audience, nodeId: string): string | null {
+  const known = world.roster.get(nodeId)
+  // It comes with other groups than before: nothing of the site is asked of it, so it would never answer.
+  if (known !== undefined && !isAmong(audience, known)) return 'it does not serve the site any more'
+  const presence = known?.presence ?? { online: false, lastHeardMs: null }
+  return silenceOf(presence, world.openedAtMs, world.clock.monotonicMs())
 }
 
 /** Whether a node serves a site. */

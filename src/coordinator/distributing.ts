@@ -6,9 +6,8 @@ import { judgeQuorum, quorumError } from '../jobs/quorum.js'
 import type { AssignmentRecord } from '../store/assignments.js'
 import { markBehind, type NodePart } from '../track/fold.js'
 import { holds } from '../track/reconcile.js'
-import { silenceOf } from '../track/silence.js'
 import type { Transfer } from '../transfer/index.js'
-import { nodesOf } from './audience.js'
+import { absenceOf, nodesOf } from './audience.js'
 import { disown } from './disowning.js'
 import type { LiveJob } from './live-job.js'
 import type { KnownNode } from './roster.js'
@@ -89,16 +88,15 @@ export function giveUpSilent(world: World, job: LiveJob, parts: readonly NodePar
   const nowMs = world.clock.monotonicMs()
   for (const part of parts) {
     if (part.state === 'live' || part.state === 'failed' || part.state === 'behind') continue
-    const reason = silenceOfPart(world, job, part, nowMs) ?? stallOfPart(world, job, part, nowMs)
+    const reason = silenceOfPart(world, job, part) ?? stallOfPart(world, job, part, nowMs)
     if (reason !== null) job.setPart(markBehind(part, reason), nowMs)
   }
 }
 
-function silenceOfPart(world: World, job: LiveJob, part: NodePart, nowMs: number): string | null {
+function silenceOfPart(world: World, job: LiveJob, part: NodePart): string | null {
   // What is staged is durable: before the decision a node that holds the release may be away.
   if (part.state === 'staged' && job.record.state !== 'committing') return null
-  const presence = world.roster.get(part.nodeId)?.presence ?? { online: false, lastHeardMs: null }
-  return silenceOf(presence, world.openedAtMs, nowMs)
+  return absenceOf(world, job.record, part.nodeId)
 }
 
 function stallOfPart(world: World, job: LiveJob, part: NodePart, nowMs: number): string | null {

@@ -7,7 +7,7 @@ import type { Execute, Report } from '../control/schema/channel.js'
 import type { CommandRequest, CommandState, CommandType, JobCommand } from '../model/job.js'
 import type { OwedCommand } from '../store/commands.js'
 import { partOf } from '../track/commands.js'
-import { silenceOf } from '../track/silence.js'
+import { absenceOf, isAmong } from './audience.js'
 import type { LiveJob } from './live-job.js'
 import type { KnownNode } from './roster.js'
 import type { World } from './world.js'
@@ -108,6 +108,7 @@ export function orderEffect(world: World, job: LiveJob, known: KnownNode): void 
   const { effects } = job
   const part = effects?.parts.get(known.identity.id)
   if (!effects || part === undefined || known.link === null || part.told === known.link) return
+  if (!isAmong(job.record, known)) return
   if (part.state === 'completed' || part.state === 'failed') return
   effects.parts.set(known.identity.id, { ...part, told: known.link, isAway: false, sinceMs: world.clock.monotonicMs() })
   const { number, after, request } = effects
@@ -145,7 +146,7 @@ const stateOf = (kind: Report['kind']): CommandState =>
 async function allAnswered(world: World, job: LiveJob, effects: Effects): Promise<void> {
   for (;;) {
     job.signal.throwIfAborted()
-    giveUpAway(world, effects)
+    giveUpAway(world, job, effects)
     const parts = [...effects.parts.values()]
     if (parts.every(({ state, isAway }) => isAway || state === 'completed' || state === 'failed')) break
     await job.bell.wait(job.signal)
@@ -153,15 +154,14 @@ async function allAnswered(world: World, job: LiveJob, effects: Effects): Promis
 }
 
 /** Nodes that do not answer, or were told and did not even say that they have it, are not waited for. */
-function giveUpAway(world: World, { parts }: Effects): void {
+function giveUpAway(world: World, job: LiveJob, { parts }: Effects): void {
   const nowMs = world.clock.monotonicMs()
   for (const [nodeId, part] of parts) {
     if (part.isAway || part.state === 'completed' || part.state === 'failed') continue
-    const presence = world.roster.get(nodeId)?.presence ?? { online: false, lastHeardMs: null }
     const quietMs = nowMs - part.sinceMs
     const isStalled = part.state === 'new' && quietMs > EXECUTE_STALLED_MS
     const stall = isStalled ? `it has not taken the command for ${formatDuration(quietMs)}` : null
-    const reason = silenceOf(presence, world.openedAtMs, nowMs) ?? stall
+    const reason = absenceOf(world, job.record, nodeId) ?? stall
     if (reason !== null) parts.set(nodeId, { ...part, isAway: true, reason })
   }
 }

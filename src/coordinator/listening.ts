@@ -7,6 +7,7 @@ import type { JobError, Receipt } from '../model/job.js'
 import type { ReleaseRef } from '../model/node.js'
 import { markReturned, newPart } from '../track/fold.js'
 import { isSame } from '../track/reconcile.js'
+import { discardVain } from './discarding.js'
 import { takeDrift } from './drifting.js'
 import { takesReport } from './proving.js'
 import { isAmong, serves } from './audience.js'
@@ -93,28 +94,6 @@ function refuseFlood(world: World, known: KnownNode, link: NodeLink): void {
   link.close(error.code, error.message)
 }
 
-/** Has a node drop what it staged for jobs that came to nothing while it was away. */
-async function discardVain(world: World, known: KnownNode): Promise<void> {
-  for (const { site, live, held } of known.sites.values()) {
-    const target = world.sites.get(site)?.record.target?.release
-    for (const { release } of held.filter((each) => each.release !== target)) {
-      const assignmentId = await vainAssignment(world, site, release)
-      if (assignmentId === null) continue
-      // A canary that was away when it was to switch back does so first.
-      if (release === live?.release) known.task(site).vain = { assignmentId, release }
-      else known.link?.send({ type: 'discard', assignmentId, site, release, evenLive: true })
-    }
-  }
-}
-
-/** The assignment that made a release for a job that failed or was aborted; null for any other release. */
-async function vainAssignment(world: World, site: string, release: number): Promise<string | null> {
-  const record = await world.store.releases.get(site, release)
-  const job = record === null ? null : await world.store.jobs.get(record.jobId)
-  if (job === null || (job.state !== 'failed' && job.state !== 'aborted')) return null
-  return job.assignment?.id ?? null
-}
-
 /** Gives it its part in jobs that still wait for their nodes, as one that was away or has just joined. */
 function welcomeToJobs(world: World, known: KnownNode): void {
   for (const job of world.jobs.values()) {
@@ -149,6 +128,7 @@ function take(world: World, known: KnownNode, link: NodeLink, message: FromNode)
         // Before it is steered back: that it drifted is news, however soon it is mended.
         world.standings.look(known)
         await world.nodeBook.setSites(known.identity.id, message.sites, world.clock.nowMs())
+        await discardVain(world, known)
         for (const site of world.sites.keys()) steer(world, known, site)
       })
       break
@@ -236,6 +216,7 @@ function takeContent(world: World, known: KnownNode, link: NodeLink, report: Rep
     // Once it is gone, its next hello says what it holds.
     if (known.link === link) noteCompletion(known, report, ref)
     if (command !== 'publish') dropVain(known, report.site, ref)
+    if (command !== 'publish') world.jobs.get(report.jobId)?.prove(known.identity.id, report.number)
     note(world, about, known, { type: command === 'publish' ? 'staged' : 'live' })
   } else if (countsAsFailed(world, known, report, ref)) {
     note(world, about, known, { type: 'failed', command, error: error ?? unexplained })

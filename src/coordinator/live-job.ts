@@ -58,6 +58,8 @@ export class LiveJob {
   /** The same as a list, until one changes. */
   #list: readonly NodePart[] | null = null
   readonly #unsaved = new Set<string>()
+  /** Nodes whose word that they are live is on record, with the number of the command that it answers. */
+  readonly #proven = new Set<string>()
   readonly #movedAtMs = new Map<string, number>()
 
   constructor(
@@ -135,6 +137,15 @@ export class LiveJob {
       this.#unsaved.add(part.nodeId)
       this.bell.ring()
     }
+  }
+
+  /** A node's completion of a commit or a rollback is on record. */
+  prove(nodeId: string, number: number): void {
+    this.#proven.add(`${number} ${nodeId}`)
+  }
+
+  isProven(nodeId: string, number: number): boolean {
+    return this.#proven.has(`${number} ${nodeId}`)
   }
 
   /** When a part last got anywhere. */

@@ -31,6 +31,7 @@ async function takeUp(world: World, record: JobRecord): Promise<void> {
   world.jobs.set(job.id, job)
   const { assignment, state } = record
   if (state === 'ending') job.isHurried = await world.store.jobs.isAbortAsked(record.id)
+  await takeUpProofs(world, job)
   if (state === 'committing' || state === 'ending') return
   if (await world.store.jobs.isAbortAsked(record.id)) {
     job.controller.abort(new EngineError('ENGINE_ERR_JOB_ABORTED', { jobId: record.id }))
@@ -44,6 +45,13 @@ async function takeUp(world: World, record: JobRecord): Promise<void> {
     return
   }
   await startAnew(world, job)
+}
+
+/** Who has said that it is live is not asked again. */
+async function takeUpProofs(world: World, job: LiveJob): Promise<void> {
+  for (const { nodeId, number, command, kind } of await world.store.receipts.list(job.id)) {
+    if (kind === 'completion' && (command === 'commit' || command === 'rollback')) job.prove(nodeId, number)
+  }
 }
 
 /** The assignment was not whole: the job is packed again, and what went out of it is dropped everywhere. */

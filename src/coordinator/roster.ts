@@ -34,7 +34,7 @@ export class SiteTask {
   /** The last damage it told of, as long as it has it. */
   drift: Verification | null = null
   /** It serves what came to nothing: once it serves something else, that is dropped. */
-  vain: { readonly assignmentId: string; readonly release: number } | null = null
+  vain: { readonly assignmentId: string | null; readonly release: number } | null = null
   /** Told so often: makes each attempt a command of its own. */
   attempts = 0
 
@@ -82,6 +82,8 @@ export class KnownNode {
   owed: readonly OwedCommand[] = []
   /** The one of them that it was told on this connection. */
   owedTold: OwedCommand | null = null
+  /** Releases of its holdings that were or may be live somewhere: nobody need look for it again. */
+  sound: ReadonlySet<string> = new Set()
   readonly #tasks = new Map<string, SiteTask>()
 
   constructor(identity: NodeIdentity, sites: readonly NodeSite[], lastSeenMs: number, publicKey: string | null = null) {

@@ -126,6 +126,11 @@ function steerTo(world: World, known: KnownNode, site: string, { goal, action }:
   if (awaitsReport(world, known, site, goal.release)) return
   switch (action.do) {
     case 'nothing':
+      if (owesReceipt(world, known, site, goal)) {
+        note(world, goal, known, { type: 'staged' })
+        sendCommit(world, known, site, goal)
+        break
+      }
       note(world, goal, known, { type: 'live' })
       orderNext(world, known, site)
       break
@@ -146,6 +151,17 @@ function steerTo(world: World, known: KnownNode, site: string, { goal, action }:
     case 'wait':
       break
   }
+}
+
+/**
+ * It serves what a job at work has decided on, and has not said so in that job: it crashed between its switch and its
+ * report, or served it before. Told to switch it answers at once.
+ */
+function owesReceipt(world: World, known: KnownNode, site: string, { jobId, number, switchNow }: Goal): boolean {
+  const job = world.jobs.get(jobId)
+  if (!switchNow || job?.part(known.identity.id) === undefined || known.task(site).failure !== null) return false
+  const { state } = job.record
+  return (state === 'committing' || state === 'ending') && !job.isProven(known.identity.id, number)
 }
 
 /**

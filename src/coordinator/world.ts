@@ -8,7 +8,7 @@ import type { Metrics } from '../base/metrics.js'
 import type { Content } from '../content/index.js'
 import type { JobEvent } from '../model/event.js'
 import type { PeerRef } from '../model/node.js'
-import { isFinal, type JobHappening, stepJob } from '../jobs/job.js'
+import { checkStop, isFinal, type JobHappening, stepJob } from '../jobs/job.js'
 import type { AssignmentRecord } from '../store/assignments.js'
 import type { CommandPatch } from '../store/commands.js'
 import type { JobPatch } from '../store/jobs.js'
@@ -137,7 +137,9 @@ interface Also {
   readonly write?: (tables: Tables) => Promise<void>
 }
 
-async function move(world: World, job: LiveJob, happening: JobHappening, also: Also): Promise<void> {
+async function move(world: World, job: LiveJob, asked: JobHappening, also: Also): Promise<void> {
+  // Looked at in the job's turn: an abort that was answered stands, however far the step was that came behind it.
+  const happening = job.signal.aborted ? checkStop(job.record, asked, toEngineError(job.signal.reason)) : asked
   const atMs = world.clock.nowMs()
   const step = stepJob(job.record, happening, atMs)
   const { state, release, baseRelease, assignment, error, finishedAtMs } = step

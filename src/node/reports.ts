@@ -46,6 +46,8 @@ export interface ReportsOptions {
 export class Reports {
   readonly #options: ReportsOptions
   #sent = new Set<number>()
+  /** Acknowledged, but the journal could not take it: recorded with the next that are. */
+  readonly #unrecorded = new Set<number>()
   #lastId = 0
 
   constructor(options: ReportsOptions) {
@@ -98,7 +100,15 @@ export class Reports {
   async acked(reportId: number): Promise<void> {
     if (!this.#options.ledger.state.unacked.has(reportId)) return
     this.#sent.delete(reportId)
-    await this.#options.ledger.record({ type: 'acked', reportId })
+    this.#unrecorded.add(reportId)
+    const acked = [...this.#unrecorded]
+    this.#unrecorded.clear()
+    try {
+      await this.#options.ledger.record(...acked.map((each) => ({ type: 'acked' as const, reportId: each })))
+    } catch (error) {
+      for (const each of acked) this.#unrecorded.add(each)
+      throw error
+    }
   }
 
   /** The coordinator will never have it: what it says, this node's holdings say too. */
@@ -113,7 +123,7 @@ export class Reports {
 
   /** Reports nobody has acknowledged. */
   get owed(): number {
-    return this.#options.ledger.state.unacked.size
+    return [...this.#options.ledger.state.unacked.keys()].filter((each) => !this.#unrecorded.has(each)).length
   }
 
   #send(report: Report): void {

@@ -179,6 +179,7 @@ export class Stagings {
     const what = `the staging of ${site}@${release}`
     // Between stage commands: one that came before has begun, one that comes after begins with nothing.
     await this.#options.turns.run(`stage ${site}`, async () => {
+      if (assignmentId === null) return
       this.#active.get(assignmentId)?.stop(new EngineError('ENGINE_ERR_CANCELLED', { what }))
       await this.#ends.get(assignmentId)
       this.#lingering.close(assignmentId)

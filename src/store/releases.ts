@@ -1,5 +1,8 @@
 import type { Queries, Row } from './schema.js'
 
+/** A release of which nothing says that it was ever to be live, and the job that made it. */
+export type UndecidedRelease = Pick<ReleaseRecord, 'release' | 'treeHash' | 'jobId'>
+
 /** One version of a site's content, and whether the shadow still holds it. */
 export interface ReleaseRecord {
   readonly site: string
@@ -50,6 +53,39 @@ export class Releases {
     const query = this.#db().selectFrom('releases').select(['release', 'tree_hash'])
     const rows = await query.where('site', '=', site).where('release', 'in', releases).execute()
     return new Map(rows.map((row) => [row.release, row.tree_hash]))
+  }
+
+  /**
+   * Those of some releases, by their numbers, whose tree the coordinator keeps no more and which no commit of the job
+   * that made them is on record for. What is not known, or whose job is not, is none of them.
+   */
+  async undecided(site: string, releases: readonly number[]): Promise<UndecidedRelease[]> {
+    if (releases.length === 0) return []
+    const rows = await this.#db()
+      .selectFrom('releases')
+      .innerJoin('jobs', 'jobs.id', 'releases.job_id')
+      .select(['releases.release', 'releases.tree_hash', 'releases.job_id'])
+      .where('releases.site', '=', site)
+      .where('releases.release', 'in', releases)
+      .where('releases.held', '=', 0)
+      .where((is) =>
+        is.not(
+          is.exists(
+            is
+              .selectFrom('commands')
+              .select('commands.number')
+              .whereRef('commands.job_id', '=', 'releases.job_id')
+              .where('commands.type', '=', 'commit')
+              .where('commands.state', '=', 'completed')
+              // Jobs of an older coordinator had one commit, which names no release.
+              .where((of) =>
+                of.or([of('commands.release', 'is', null), of('commands.release', '=', of.ref('releases.release'))]),
+              ),
+          ),
+        ),
+      )
+      .execute()
+    return rows.map(({ release, tree_hash: treeHash, job_id: jobId }) => ({ release, treeHash, jobId }))
   }
 
   /** Notes that the shadow now holds the tree, or no longer does. */

@@ -190,8 +190,9 @@ function judge(place: Place, job: JobView, receipts: readonly Receipt[]): readon
   const faults = [...place.reader.faults, ...hookFaults(place, interrupted), ...missing(place, job, receipts)]
   const wanted = interrupted ? ['failed', 'partial'] : ['succeeded']
   if (!wanted.includes(job.state)) faults.push(`the job is ${job.state}: ${job.error?.message ?? ''}`)
-  // One that is killed between the switch and its report is known to be live by what it says when it returns.
-  const last = job.state === 'succeeded' || completions(receipts).includes('5 commit') ? 1 : 0
+  const done = completions(receipts)
+  if (job.state === 'succeeded' && !done.includes('5 commit')) faults.push(`its receipt is missing: ${done.join(', ')}`)
+  const last = done.includes('5 commit') ? 1 : 0
   if (place.reader.seen !== last) faults.push(`version ${place.reader.seen} is live, ${last} is on record`)
   return faults
 }

@@ -7,6 +7,7 @@ import type { World } from '../../src/coordinator/world.js'
 import { Answers } from '../../src/store/answers.js'
 import { Commands } from '../../src/store/commands.js'
 import { Jobs } from '../../src/store/jobs.js'
+import { Releases } from '../../src/store/releases.js'
 import { Receipts } from '../../src/store/receipts.js'
 import { Sites } from '../../src/store/sites.js'
 import type { SimNode } from './node.js'
@@ -139,6 +140,10 @@ export const bugs: Readonly<Record<string, Bug>> = {
         undoPut()
       }
     },
+  },
+  'keep-vain': {
+    what: 'a node that was away keeps what it staged for jobs that came to nothing',
+    install: () => replace(Releases.prototype, 'undecided', () => async () => []),
   },
   'lose-failures': {
     what: 'a failure that a node reports is not recorded',

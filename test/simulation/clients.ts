@@ -119,6 +119,9 @@ export class Clients {
     const { random, clock, sites } = this.#options
     const { site, key, quorum } = asked
     const [first = [], ...rest] = script(random)
+    // A rollback holds its site until somebody says that it may go on.
+    if (random.next() < 0.3)
+      await this.#once(`${key} resumes ${site}`, (door) => door.resumeSite(site, { reason: key }))
     const policy = { maxDeleteRatio: 1, allowEmpty: true, quorum, strategy: 'strands' } as const
     const group = sites.get(site) ?? null
     const opened = { requests: first, isAcked: false }
@@ -136,22 +139,28 @@ export class Clients {
     }
   }
 
-  async #add(asked: AskedJob, requests: readonly CommandRequest[], key: string): Promise<void> {
+  async #add(asked: AskedJob, requests: readonly CommandRequest[], key: string): Promise<boolean> {
     const { jobId } = asked
-    if (jobId === null) return
+    if (jobId === null) return false
     const added = { requests, isAcked: false }
     asked.added.push(added)
     const types = requests.map(({ type }) => type).join(', ')
     const ask = (door: CoordinatorDoor): Promise<JobView> => door.addCommands(jobId, requests, key)
     const view = await this.#ask(`${key} adds ${types} to ${jobId}`, asked, ask)
     added.isAcked = view !== null
+    return added.isAcked
   }
 
   async #abort(asked: AskedJob, jobId: string): Promise<void> {
     const { random, clock } = this.#options
     await clock.sleep(random.below(5000))
+    await this.#abortNow(asked, jobId)
+  }
+
+  async #abortNow(asked: AskedJob, jobId: string): Promise<void> {
     const view = await this.#ask(`${asked.key} aborts ${jobId}`, asked, (door) => door.abortJob(jobId))
-    asked.isAbortAcked = view !== null
+    // One that has switched and waits for nodes only waits no longer.
+    asked.isAbortAcked = view !== null && !['ending', 'succeeded', 'partial'].includes(view.state)
   }
 
   async #finish(asked: AskedJob): Promise<void> {
@@ -159,10 +168,17 @@ export class Clients {
     if (jobId === null) return
     const view = await this.#ask(`${key} looks`, asked, (door) => door.getJob(jobId))
     if (view === null) return
-    asked.isFinished = isFinal(view.state) || view.commands.some(({ request }) => request.type === 'end-job')
-    if (asked.isFinished) return
+    if (view.waitsFor?.startsWith('hold') === true) {
+      await this.#once(`${key} resumes ${asked.site}`, (door) => door.resumeSite(asked.site, { reason: key }))
+    }
+    const hasEnd = view.commands.some(({ request }) => request.type === 'end-job')
+    // One that waits for its site may find it held when its turn comes.
+    asked.isFinished = isFinal(view.state) || (hasEnd && view.state !== 'queued')
+    if (asked.isFinished || hasEnd) return
     const staged = view.commands.filter(({ request: { type } }) => type === 'publish' || type === 'commit').at(-1)
-    await this.#add(asked, staged?.request.type === 'publish' ? [commit, end] : [end], `${key}-end`)
+    const isAdded = await this.#add(asked, staged?.request.type === 'publish' ? [commit, end] : [end], `${key}-end`)
+    // A hold keeps the site as it is: what is staged will not be committed.
+    if (!isAdded) await this.#abortNow(asked, jobId)
   }
 
   /** Asks until it is answered, often more than once; null: refused. */
@@ -181,7 +197,7 @@ export class Clients {
     return answer
   }
 
-  async #once(what: string, ask: (door: CoordinatorDoor) => Promise<JobView>): Promise<JobView | null> {
+  async #once<T>(what: string, ask: (door: CoordinatorDoor) => Promise<T>): Promise<T | null> {
     const { coordinator, clock, random, note } = this.#options
     for (let attempts = 0; attempts < 200; attempts++) {
       await clock.sleep(1 + random.below(attempts === 0 ? 30 : 1000))
@@ -189,8 +205,8 @@ export class Clients {
       if (running === null) continue
       const { life, door } = running
       try {
-        const view = await Promise.race([ask(door), life.died])
-        if (life.isAlive) return view
+        const answer = await Promise.race([ask(door), life.died])
+        if (life.isAlive) return answer
       } catch (error) {
         if (!life.isAlive) continue
         const code = error instanceof EngineError ? error.code : ''

@@ -11,6 +11,8 @@ export interface Target {
   readonly treeHash: string
   readonly jobId: string
   readonly command: string
+  /** Ids of the nodes that take part in that job. */
+  readonly parts: readonly string[]
 }
 
 interface TargetRow {
@@ -81,9 +83,16 @@ export class WatchedDatabase implements SqliteDatabase {
     this.#decides = false
     const rows = this.#inner.prepare('select * from sites').all([]) as readonly TargetRow[]
     this.#options.onDecision(
-      rows.flatMap(({ site, target_release: release, target_tree_hash: treeHash, ...row }) =>
-        release === null ? [] : [{ site, release, treeHash, jobId: row.target_job_id, command: row.target_command }],
-      ),
+      rows.flatMap(({ site, target_release: release, target_tree_hash: treeHash, ...row }) => {
+        if (release === null) return []
+        const { target_job_id: jobId, target_command: command } = row
+        return [{ site, release, treeHash, jobId, command, parts: this.#partsOf(jobId) }]
+      }),
     )
+  }
+
+  #partsOf(jobId: string): readonly string[] {
+    const rows = this.#inner.prepare('select node_id from job_nodes where job_id = ?').all([jobId])
+    return (rows as readonly { readonly node_id: string }[]).map((row) => row.node_id)
   }
 }

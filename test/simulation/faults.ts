@@ -59,7 +59,6 @@ const kinds: Readonly<Record<string, Fault>> = {
   },
   'group changed': ({ random, groups }, node) => {
     node.groups = groups.filter((_, index) => index === 0 || random.next() < 0.6)
-    node.hasMoved = true
     node.life?.crash('its groups are changed')
   },
 }

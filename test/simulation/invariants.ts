@@ -2,7 +2,7 @@
 // list: I2 no acknowledged loss, I3 no false completion, I4 convergence, I6 once, I8 no confusion, I9 bounded.
 import { REPORTS_KEPT_MAX, STALE_ASSIGNMENTS_MAX } from '../../src/base/limits.js'
 import { auditHash, auditStart } from '../../src/model/audit.js'
-import type { CommandState, Receipt } from '../../src/model/job.js'
+import type { CommandState, JobCommand, Receipt } from '../../src/model/job.js'
 import type { JobRecord } from '../../src/store/jobs.js'
 import type { Store } from '../../src/store/store.js'
 import type { AskedJob, Clients } from './clients.js'
@@ -145,11 +145,38 @@ async function checkHooks(
     const group = groupOf(job.site)
     const own = new Set((parts.get(job.id) ?? []).map(({ nodeId }) => nodeId))
     const audience = nodes.filter(({ id, groups }) => own.has(id) && groups.includes(group))
-    for (const { number, state, request } of commands.get(job.id) ?? []) {
-      if (isOpen(job, state)) oracle.break(`job ${job.id} is ${job.state}, but its command ${number} is ${state}`)
-      if (request.type !== 'run-hook' || state === 'new') continue
-      for (const node of audience) checkRan(oracle, node, { jobId: job.id, number }, receipts.get(job.id) ?? [])
-    }
+    const of = { job, audience, commands: commands.get(job.id) ?? [], receipts: receipts.get(job.id) ?? [] }
+    if (job.state === 'succeeded') checkWords(oracle, of)
+    checkCommands(oracle, of)
+  }
+}
+
+/** A job that ended, the nodes that it was for, and what is on record of it. */
+interface Ended {
+  readonly job: JobRecord
+  readonly audience: readonly SimNode[]
+  readonly commands: readonly JobCommand[]
+  readonly receipts: readonly Receipt[]
+}
+
+function checkCommands(oracle: Oracle, { job, audience, commands, receipts }: Ended): void {
+  for (const { number, state, request } of commands) {
+    if (isOpen(job, state)) oracle.break(`job ${job.id} is ${job.state}, but its command ${number} is ${state}`)
+    if (request.type !== 'run-hook' || state === 'new') continue
+    for (const node of audience) checkRan(oracle, node, { jobId: job.id, number }, receipts)
+  }
+}
+
+const switches: ReadonlySet<string> = new Set(['commit', 'rollback'])
+
+/** I3: what succeeded is live on every node by its own word. */
+function checkWords(oracle: Oracle, { audience, commands, receipts }: Ended): void {
+  const last = commands.filter(({ request: { type } }) => switches.has(type)).at(-1)?.number
+  if (last === undefined) return
+  const told = receipts.filter(({ number, kind }) => number === last && kind === 'completion')
+  for (const { id, name } of audience) {
+    if (told.some(({ nodeId }) => nodeId === id)) continue
+    oracle.break(`I3: a job succeeded without a word of ${name} that its command ${last} is done`)
   }
 }
 
@@ -180,7 +207,7 @@ function checkRan(
   oracle.break(`I6: ${name} never ran the hook of ${jobId}:${number}, and nothing says why`)
 }
 
-/** I8 and aborts: what stands on a node is what its number stands for, and was decided. */
+/** I8, I9: what stands on a node is what its number stands for, and nothing of what came to nothing. */
 async function checkReleases({ oracle, nodes }: Finished, store: Store): Promise<void> {
   for (const node of nodes) {
     for (const [site, { releases }] of node.disk.sites) {
@@ -188,7 +215,7 @@ async function checkReleases({ oracle, nodes }: Finished, store: Store): Promise
         const record = await store.releases.get(site, release)
         if (record?.treeHash !== treeHash) oracle.break(`I8: ${node.name} has other content under ${site}@${release}`)
         if (!oracle.isDecided(site, { release, treeHash })) {
-          oracle.leftBehind.push(`${node.name} still has ${site}@${release} of ${record?.jobId}`)
+          oracle.break(`I9: ${node.name} still has ${site}@${release} of ${record?.jobId}, which came to nothing`)
         }
       }
     }

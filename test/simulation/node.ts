@@ -57,8 +57,6 @@ export class SimNode {
   readonly way: Way
   readonly signer: Signer
   groups: readonly string[]
-  /** Its groups were others once. */
-  hasMoved = false
   /** Longest time that a release takes to come. */
   fetchMs = 400
   /** Share of fetches that fail. */

@@ -8,8 +8,6 @@ const keyOf = ({ release, treeHash }: { readonly release: number; readonly treeH
 
 export class Oracle {
   readonly broken: string[] = []
-  /** What stands on nodes of jobs that came to nothing: it takes space until two newer releases are live. */
-  readonly leftBehind: string[] = []
   readonly acked: { readonly node: SimNode; readonly report: Report }[] = []
   /** Decisions of each site, oldest first. */
   readonly decided = new Map<string, Target[]>()

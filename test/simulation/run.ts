@@ -29,7 +29,7 @@ function tell({ seed, broken, story }: Verdict): void {
 
 const first = Number(values.from)
 const startMs = performance.now()
-const sum = { leftBehind: 0, events: 0, jobs: 0, decisions: 0, crashes: 0, virtualMs: 0 }
+const sum = { events: 0, jobs: 0, decisions: 0, crashes: 0, virtualMs: 0 }
 let failed = 0
 let slowestMs = 0
 for (let seed = first; seed < first + Number(values.seeds); seed++) {
@@ -42,7 +42,6 @@ for (let seed = first; seed < first + Number(values.seeds); seed++) {
   tell(verdict)
   if (bug !== undefined) break
 }
-console.log(`${sum.leftBehind} releases of jobs that came to nothing are left on nodes`)
 const seconds = (performance.now() - startMs) / 1000
 const { events, jobs, decisions, crashes } = sum
 const facts = `${events} events, ${jobs} sessions, ${decisions} decisions, ${crashes} crashes of the coordinator`

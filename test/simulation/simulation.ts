@@ -25,8 +25,6 @@ export interface SeedOptions {
 export interface Verdict {
   readonly seed: number
   readonly broken: readonly string[]
-  /** Releases on nodes of jobs that came to nothing. */
-  readonly leftBehind: number
   /** The last of what happened. */
   readonly story: readonly string[]
   readonly nodeCount: number
@@ -151,8 +149,7 @@ class Simulation {
     const decisions = [...oracle.decided.values()].reduce((sum, all) => sum + all.length, 0)
     const counts = { events: time.count, virtualMs: time.nowMs, jobs: clients.jobs.length, decisions }
     const { crashes } = coordinator
-    const leftBehind = oracle.leftBehind.length
-    return { seed, broken: oracle.broken, leftBehind, story: this.#story, nodeCount: nodes.length, ...counts, crashes }
+    return { seed, broken: oracle.broken, story: this.#story, nodeCount: nodes.length, ...counts, crashes }
   }
 
   get #finished(): Finished {
@@ -205,22 +202,16 @@ class Simulation {
 
   /** Enough nodes hold what is decided on, as their disks have it. */
   #onDecision(targets: readonly Target[]): void {
-    for (const { site, release, treeHash, jobId, command } of this.oracle.note(targets)) {
+    for (const { site, release, treeHash, jobId, command, parts } of this.oracle.note(targets)) {
       this.#note(`decided: ${site}@${release} by ${jobId}`)
       const asked = this.clients.jobs.find((each) => each.jobId === jobId)
       if (command !== 'commit' || asked === undefined) continue
-      const group = this.sites.get(site) ?? ''
-      const audience = this.nodes.filter(({ groups }) => groups.includes(group))
-      const ready = this.nodes.filter(({ disk }) => disk.site(site).releases.get(release) === treeHash).length
-      if (ready < Math.max(1, Math.ceil(audience.length * asked.quorum - 1e-9) - this.#moved)) {
-        this.oracle.break(`${site}@${release} was decided with ${ready} of ${audience.length}, quorum ${asked.quorum}`)
+      const ready = this.nodes.filter(({ disk }) => disk.site(site).releases.get(release) === treeHash)
+      const count = ready.filter(({ id }) => parts.includes(id)).length
+      if (count < Math.max(1, Math.ceil(parts.length * asked.quorum - 1e-9))) {
+        this.oracle.break(`${site}@${release} was decided with ${count} of ${parts.length}, quorum ${asked.quorum}`)
       }
     }
-  }
-
-  /** Nodes that have changed their groups may count in a job as they were. */
-  get #moved(): number {
-    return this.nodes.filter(({ hasMoved }) => hasMoved).length
   }
 }
 

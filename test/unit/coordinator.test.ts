@@ -99,7 +99,7 @@ t.test('a difference goes to who holds its base, the whole to who is new, in one
   t.same((await coordinator.sites())[0]?.releases, [2, 1])
 })
 
-t.test('publishing what is live already sends nothing', async (t) => {
+t.test('publishing what is live already sends no content, and every node says that it serves it', async (t) => {
   const { dataDir, staging } = await place()
   await using coordinator = await Coordinator.open({ dataDir })
   const node = new FakeNode({ name: 'one' })
@@ -108,7 +108,8 @@ t.test('publishing what is live already sends nothing', async (t) => {
   const again = await (await coordinator.publish(staging, to)).completed()
   t.match(again, { state: 'succeeded', release: 1, assignment: null, changes: { filesAdded: 0, filesDeleted: 0 } })
   t.equal(node.messages('stage').length, 1)
-  t.equal(node.messages('commit').length, 1)
+  t.equal(node.messages('commit').length, 2)
+  t.match(await coordinator.receipts(again.id), [{ command: 'commit', kind: 'completion', nodeName: 'one' }])
   await until('its scan is gone', async () => (await filesBelow(join(dataDir, 'work'))).length === 0)
 })
 

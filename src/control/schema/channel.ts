@@ -233,10 +233,10 @@ export const look = z.object({
 })
 /** Bring these bytes of a file to `PUT /v1/transfers/<transferId>` of the coordinator, once. */
 export const send = z.object({ type: z.literal('send'), ...fileFetch.shape })
-/** Drop what was fetched or staged for this assignment; what is live stays. */
+/** Drop what was fetched for this assignment (null: it is not known any more) and staged; what is live stays. */
 export const discard = z.object({
   type: z.literal('discard'),
-  assignmentId: identity,
+  assignmentId: identity.nullable(),
   site: name,
   release,
   /** Also when it has been live here: this node was a canary, and has switched back. */

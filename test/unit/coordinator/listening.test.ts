@@ -56,7 +56,7 @@ t.test('a node that says more than can be taken is let go, one that tells all th
       throw new Error('asked for its world')
     }),
     nodeBook: { put: () => stalled, setSites: async () => {} },
-    store: { commands: { owedTo: async () => [] } },
+    store: { commands: { owedTo: async () => [] }, releases: { undecided: async () => [] } },
   } as unknown as World
   const closed: string[] = []
   const link = { send: () => {}, close: (code: string) => void closed.push(code) }
@@ -102,7 +102,7 @@ function place(record: (receipt: Receipt) => Promise<void> = async () => {}) {
     }),
     store: {
       commands: { owedTo: async () => [] },
-      ...{ releases: { get: async () => null }, jobs: { get: async () => ({ state: 'succeeded' }) } },
+      ...{ releases: { undecided: async () => [] }, jobs: { get: async () => ({ state: 'succeeded' }) } },
     },
   } as unknown as World
   const connect = (sites: Hello['sites'] = [holding], publicKey?: string) => {

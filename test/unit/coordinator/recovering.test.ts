@@ -84,6 +84,74 @@ t.test('killed after an abort was asked for: nothing goes live', async (t) => {
   t.match(await coordinator.sites(), [{ targetRelease: null, releases: [] }])
 })
 
+t.test(
+  'killed after it ended in vain: who comes back with what it staged is told to drop that, and nothing else',
+  async (t) => {
+    const { dataDir, staging, node } = await place()
+    const id = await stagedAndAsked(dataDir, staging, node, 'abort')
+    const first = await Coordinator.open({ dataDir })
+    await t.rejects((await first.attach(id)).completed(), { code: 'ENGINE_ERR_JOB_ABORTED' })
+    await first.close()
+    const [staged] = node.sites.get('www')?.held ?? []
+    const strange = { release: 1, treeHash: 'c'.repeat(64) }
+    const stranger = new FakeNode({ name: 'two', sites: [{ site: 'www', live: null, held: [strange] }] })
+    node.sites.set('www', {
+      ...{ site: 'www', live: null },
+      held: [...(staged ? [staged] : []), { release: 7, treeHash: 'b'.repeat(64) }],
+    })
+    await using second = await Coordinator.open({ dataDir })
+    await node.connect(second.url)
+    await stranger.connect(second.url)
+    await until('it is told', () => node.messages('discard').length > 0)
+    t.match(node.messages('discard'), [{ site: 'www', release: 1, assignmentId: /^[0-9a-f]{32}$/ }])
+    // A disk that was full when it was told: its next word says that it still has it.
+    const { held = [] } = node.sites.get('www') ?? {}
+    node.send({ type: 'holdings', sites: [{ site: 'www', live: null, held: [...held] }] })
+    await until('it is told again', () => node.messages('discard').length > 1)
+    t.same(stranger.messages('discard'), [], 'what is not on record stays')
+  },
+)
+
+t.test(
+  'a node that was killed between its switch and its word is asked for that word before the job ends',
+  async (t) => {
+    const { dataDir, staging, node } = await place()
+    await using coordinator = await Coordinator.open({ dataDir })
+    await node.connect(coordinator.url)
+    node.onCommit = ({ site, release, treeHash }) => {
+      const held = node.sites.get(site)?.held ?? []
+      node.sites.set(site, { site, live: { release, treeHash }, held })
+      return 'ignore'
+    }
+    const job = await coordinator.publish(staging, to)
+    await until('it has switched', () => node.live('www') !== null)
+    node.onCommit = () => 'do'
+    await node.disconnect()
+    await node.connect(coordinator.url)
+    t.equal((await job.completed()).state, 'succeeded')
+    const receipts = await coordinator.receipts(job.id)
+    t.match(
+      receipts.filter(({ command }) => command === 'commit'),
+      [{ kind: 'completion', nodeName: 'one' }],
+    )
+  },
+)
+
+t.test('a node that comes back with other groups keeps no job waiting', async (t) => {
+  const { dataDir, staging, node } = await place()
+  await using coordinator = await Coordinator.open({ dataDir })
+  const moving = new FakeNode({ name: 'two', onCommit: () => 'ignore' })
+  await node.connect(coordinator.url)
+  await moving.connect(coordinator.url)
+  const job = await coordinator.publish(staging, to)
+  await until('it is told to switch', () => moving.messages('commit').length > 0)
+  await moving.disconnect()
+  await new FakeNode({ name: 'two', groups: ['other'] }).connect(coordinator.url)
+  const { state, nodes } = await job.completed()
+  t.equal(state, 'partial')
+  t.match(nodes, [{ state: 'live' }, { state: 'behind', reason: 'it does not serve the site any more' }])
+})
+
 /** A staged job of which only the database knows what was asked. */
 async function stagedAndAsked(
   dataDir: string,

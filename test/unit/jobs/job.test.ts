@@ -1,8 +1,16 @@
 // Goal: a job moves only as it may. Method: the usual paths by hand, every other step must be refused.
 import t from 'tap'
 import { EngineError } from '../../../src/base/errors.js'
-import { checkAbort, checkCommit, isFinal, type JobFacts, type JobHappening, stepJob } from '../../../src/jobs/job.js'
-import { jobStates } from '../../../src/model/job.js'
+import {
+  checkAbort,
+  checkCommit,
+  checkStop,
+  isFinal,
+  type JobFacts,
+  type JobHappening,
+  stepJob,
+} from '../../../src/jobs/job.js'
+import { abortableStates, jobStates } from '../../../src/model/job.js'
 
 const policy = { maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' } as const
 const assignment = { id: 'a'.repeat(32), serial: 1, chunkBytes: 65_536, streamBytes: null }
@@ -86,6 +94,19 @@ t.test('once the switch is decided a job neither fails nor is aborted', async (t
   t.throws(() => stepJob(committing, { type: 'failed', error }, 9), { code: 'ENGINE_ERR_INTERNAL' })
   t.throws(() => stepJob(committing, { type: 'aborted', error }, 9), { code: 'ENGINE_ERR_INTERNAL' })
   t.throws(() => checkAbort(committing), { code: 'ENGINE_ERR_JOB_STATE', details: { state: 'committing' } })
+})
+
+t.test('a job that is stopped before it has decided can only end, as what it was stopped for', async (t) => {
+  const abort = new EngineError('ENGINE_ERR_JOB_ABORTED', { jobId: 'j1' })
+  const late = new EngineError('ENGINE_ERR_DEADLINE', { jobId: 'j1', site: 'www' })
+  for (const state of abortableStates) {
+    const job = { ...queued, state }
+    t.throws(() => checkStop(job, { type: 'decided' }, abort), abort)
+    t.match(checkStop(job, { type: 'failed', error }, abort), { type: 'aborted', error: { code: abort.code } })
+    t.match(checkStop(job, { type: 'aborted', error }, late), { type: 'failed', error: { code: late.code } })
+  }
+  const settled = { type: 'settled' } as const
+  t.equal(checkStop({ ...queued, state: 'committing' }, settled, abort), settled, 'a decision stands')
 })
 
 t.test('nothing happens to a job that has ended', async (t) => {

@@ -66,6 +66,26 @@ t.test('a report is owed until it is acknowledged, over restarts, and told once 
   await second.ledger.close()
 })
 
+t.test('what was acknowledged while the journal took nothing is not owed, and is recorded with the next', async (t) => {
+  const path = join(t.testdir(), 'journal')
+  const first = await openAt(path)
+  await first.reports.tell([], [first.reports.make(about, receipt), first.reports.make(about, done)])
+  const [receiptId, completionId] = first.ids() as [number, number]
+  const { record } = first.ledger
+  first.ledger.record = async () => {
+    throw new EngineError('ENGINE_ERR_NO_SPACE', { path })
+  }
+  await t.rejects(first.reports.acked(receiptId), { code: 'ENGINE_ERR_NO_SPACE' })
+  t.equal(first.reports.owed, 1)
+  first.ledger.record = record
+  await first.reports.acked(completionId)
+  t.equal(first.reports.owed, 0)
+  await first.ledger.close()
+  const second = await openAt(path)
+  t.equal(second.reports.owed, 0)
+  await second.ledger.close()
+})
+
 t.test('a connection is told a report once, however it came to it', async (t) => {
   const { ledger, reports, sent } = await openAt(join(t.testdir(), 'journal'))
   const report = reports.make(about, done)
