@@ -122,11 +122,13 @@ function factsOf(job: JobFacts, happening: Exclude<JobHappening, Ending>): Parti
 }
 
 /**
- * What may still happen to a job that is stopped before it has decided: that it ends, as what it was stopped for. Pure.
+ * What may still happen to a job that is stopped before it has decided: that its canaries switch back, and that it
+ * ends, as what it was stopped for. Pure.
  * @throws {EngineError} `why` for anything else.
  */
 export function checkStop({ state }: JobFacts, happening: JobHappening, why: EngineError): JobHappening {
   if (!abortableStates.has(state)) return happening
+  if (happening.type === 'baking' && happening.canary.revoked !== null) return happening
   if (happening.type !== 'failed' && happening.type !== 'aborted') throw why
   return { type: why.code === 'ENGINE_ERR_JOB_ABORTED' ? 'aborted' : 'failed', error: why.toReport() }
 }

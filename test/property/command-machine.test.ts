@@ -10,7 +10,7 @@ import { commandsOnNodes } from '../../src/track/commands.js'
 import { jobCommands, jobNode } from '../support/records.js'
 
 const letters = { publish: 'p', commit: 'c', rollback: 'r', 'run-hook': 'h', verify: 'h', 'end-job': 'e' } as const
-/** All queues that there can be: what is published is committed before anything else is brought, and the end is last. */
+/** All queues there can be: what is published is committed before anything else is brought; the end is last. */
 const sound = /^(?:[rh]|ph*c)*(?:ph*|e)?$/
 const nodeNames = ['n0', 'n1', 'n2'] as const
 

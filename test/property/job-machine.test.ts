@@ -35,7 +35,7 @@ const diagram: Readonly<Record<JobState, Partial<Readonly<Record<Happening, JobS
     ...{ packed: 'distributing', staged: 'staged', decided: 'committing', interrupted: 'open', ...lost },
   },
   staged: {
-    ...{ decided: 'committing', executing: 'staged', executed: 'staged', interrupted: 'open' },
+    ...{ baking: 'staged', decided: 'committing', executing: 'staged', executed: 'staged', interrupted: 'open' },
     ...{ finished: 'succeeded', ...lost },
   },
   committing: { settled: 'open', ending: 'ending', finished: 'succeeded' },
@@ -96,8 +96,11 @@ function learned(happening: JobHappening): Partial<Model> {
   return happening.type === 'interrupted' ? { stream: null } : {}
 }
 
-function mayHappen({ state, stop }: Model, { type }: JobHappening): boolean {
-  if (stop !== null && stoppable.includes(state)) return type === 'failed' || type === 'aborted'
+function mayHappen({ state, stop }: Model, happening: JobHappening): boolean {
+  const { type } = happening
+  const isBackwards = type === 'baking' && happening.canary.revoked !== null
+  const isStopped = stop !== null && stoppable.includes(state)
+  if (isStopped && !isBackwards) return type === 'failed' || type === 'aborted'
   return diagram[state][type] !== undefined
 }
 
@@ -185,6 +188,10 @@ const told: fc.Arbitrary<JobHappening> = fc.oneof(
   fc.nat(99).map((release): JobHappening => ({ type: 'numbered', release, baseRelease: null })),
   fc.nat(99).map((serial): JobHappening => {
     return { type: 'assigned', assignment: { id: 'a'.repeat(32), serial, chunkBytes: 65_536, streamBytes: null } }
+  }),
+  fc.constantFrom(null, error).map((revoked): JobHappening => {
+    const canary = { nodeIds: [], names: [], number: 1, decidedAtMs: 1, untilMs: null, revoked }
+    return { type: 'baking', canary }
   }),
   fc.nat(999).map((streamBytes): JobHappening => ({ type: 'packed', streamBytes })),
 )
