@@ -113,7 +113,7 @@ function same(model: Model, { job }: Real): void {
     throw new Error(`${JSON.stringify(all)}, but by its story ${JSON.stringify(told)}`)
   }
   if ((job.finishedAtMs !== null) !== (Object.keys(diagram[model.state]).length === 0)) throw new Error('its end')
-  isAllowed(() => checkAbort(job), stoppable.includes(model.state), 'abort')
+  isAllowed(() => checkAbort(job), [...stoppable, 'ending'].includes(model.state), 'abort')
   isAllowed(() => checkCommit(job), model.state === 'staged', 'commit')
   isAllowed(() => checkOpen(job), Object.keys(diagram[model.state]).length > 0, 'addition')
 }

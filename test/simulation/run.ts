@@ -1,6 +1,9 @@
-// npm run simulate -- --seeds 1000 [--from N] [--nodes 200] [--bug NAME]
+// npm run simulate -- [--seeds 100] [--from 1] [--nodes 200] [--bug NAME | --bugs]
+//
+// With a bug it stops at the first seed that finds it. `--bugs` looks for each of them in turn and prints a table: which
+// seed finds it, and what of it is seen first; it ends with 1 when one is not found.
 import { parseArgs } from 'node:util'
-import { bugs } from './bugs.js'
+import { type Bug, bugs } from './bugs.js'
 import { runSeed, type Verdict } from './simulation.js'
 
 const { values } = parseArgs({
@@ -9,44 +12,75 @@ const { values } = parseArgs({
     from: { type: 'string', default: '1' },
     nodes: { type: 'string' },
     bug: { type: 'string' },
+    bugs: { type: 'boolean', default: false },
   },
 })
+const first = Number(values.from)
+const count = Number(values.seeds)
 const nodeCount = values.nodes === undefined ? undefined : Number(values.nodes)
-const bug = values.bug === undefined ? undefined : bugs[values.bug]
-if (values.bug !== undefined && bug === undefined) {
-  console.error(`there is no bug ${values.bug}; there are ${Object.keys(bugs).join(', ')}`)
-  process.exit(2)
-}
+const seeds = Array.from({ length: count }, (_, index) => first + index)
+const secondsSince = (startMs: number): string => ((performance.now() - startMs) / 1000).toFixed(1)
 
-function tell({ seed, broken, story }: Verdict): void {
+function tell({ seed, broken, story }: Verdict, more: string): void {
   console.log(`seed ${seed} is broken:`)
   for (const each of broken) console.log(`  ${each}`)
   console.log(`the last ${story.length} events:`)
   for (const each of story) console.log(`  ${each}`)
-  const more = [nodeCount === undefined ? '' : ` --nodes ${nodeCount}`, bug === undefined ? '' : ` --bug ${values.bug}`]
-  console.log(`again: npm run simulate -- --seeds 1 --from ${seed}${more.join('')}`)
+  console.log(`again: npm run simulate -- --seeds 1 --from ${seed}${more}`)
 }
 
-const first = Number(values.from)
-const startMs = performance.now()
-const sum = { events: 0, jobs: 0, decisions: 0, crashes: 0, virtualMs: 0 }
-let failed = 0
-let slowestMs = 0
-for (let seed = first; seed < first + Number(values.seeds); seed++) {
-  const seedMs = performance.now()
-  const verdict = await runSeed({ seed, nodeCount, ...(bug === undefined ? {} : { bug }) })
-  slowestMs = Math.max(slowestMs, performance.now() - seedMs)
-  for (const key of Object.keys(sum) as (keyof typeof sum)[]) sum[key] += verdict[key]
-  if (verdict.broken.length === 0) continue
-  failed += 1
-  tell(verdict)
-  if (bug !== undefined) break
+/** The first seed that finds a bug; null: none does. */
+async function find(bug: Bug): Promise<Verdict | null> {
+  for (const seed of seeds) {
+    const verdict = await runSeed({ seed, nodeCount, bug })
+    if (verdict.broken.length > 0) return verdict
+  }
+  return null
 }
-const seconds = (performance.now() - startMs) / 1000
-const { events, jobs, decisions, crashes } = sum
-const facts = `${events} events, ${jobs} sessions, ${decisions} decisions, ${crashes} crashes of the coordinator`
-console.log(
-  `${values.seeds} seeds from ${first}: ${failed} broken; ${facts}, ${Math.round(sum.virtualMs / 60_000)} min of`,
-)
-console.log(`virtual time in ${seconds.toFixed(1)} s, the slowest seed ${(slowestMs / 1000).toFixed(1)} s`)
-process.exitCode = failed === 0 ? 0 : 1
+
+async function findOne(name: string): Promise<boolean> {
+  const bug = bugs[name]
+  if (bug === undefined) throw new Error(`there is no bug ${name}; there are ${Object.keys(bugs).join(', ')}`)
+  const found = await find(bug)
+  if (found !== null) tell(found, `${nodeCount === undefined ? '' : ` --nodes ${nodeCount}`} --bug ${name}`)
+  return found !== null
+}
+
+async function findAll(): Promise<boolean> {
+  let missed = 0
+  for (const [name, bug] of Object.entries(bugs)) {
+    const startMs = performance.now()
+    const found = await find(bug)
+    if (found === null) missed += 1
+    const seen = found === null ? `not by ${count} seeds from ${first}` : `seed ${found.seed}`
+    console.log(
+      `${name.padEnd(22)} ${seen.padEnd(10)} ${secondsSince(startMs).padStart(6)} s  ${found?.broken[0] ?? ''}`,
+    )
+  }
+  return missed === 0
+}
+
+async function sweep(): Promise<boolean> {
+  const startMs = performance.now()
+  const sum = { events: 0, jobs: 0, decisions: 0, crashes: 0, virtualMs: 0 }
+  let failed = 0
+  let slowestMs = 0
+  for (const seed of seeds) {
+    const seedMs = performance.now()
+    const verdict = await runSeed({ seed, nodeCount })
+    slowestMs = Math.max(slowestMs, performance.now() - seedMs)
+    for (const key of Object.keys(sum) as (keyof typeof sum)[]) sum[key] += verdict[key]
+    if (verdict.broken.length === 0) continue
+    failed += 1
+    tell(verdict, nodeCount === undefined ? '' : ` --nodes ${nodeCount}`)
+  }
+  const { events, jobs, decisions, crashes, virtualMs } = sum
+  const facts = `${events} events, ${jobs} sessions, ${decisions} decisions, ${crashes} crashes of the coordinator`
+  console.log(`${count} seeds from ${first}: ${failed} broken; ${facts}, ${Math.round(virtualMs / 60_000)} min of`)
+  console.log(`virtual time in ${secondsSince(startMs)} s, the slowest seed ${(slowestMs / 1000).toFixed(1)} s`)
+  return failed === 0
+}
+
+// With a planted bug it is a success that it is found, and told as every broken seed is: by 1.
+const isWell = values.bug !== undefined ? !(await findOne(values.bug)) : await (values.bugs ? findAll() : sweep())
+process.exitCode = isWell ? 0 : 1
