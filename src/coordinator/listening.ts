@@ -50,7 +50,7 @@ export function nodeConnected(world: World, link: NodeLink, hello: Hello): NodeS
   })
   for (const stale of world.stale) if (serves(world, known, stale.site)) link.send({ type: 'discard', ...stale })
   world.log.info({ nodeId: node.id, node: node.name, segment: node.segment }, 'node connected')
-  enqueue(world, known, 'a hello', async () => {
+  enqueueOnce(world, known, link, 'a hello', async () => {
     // What it said last: this may run when it has said hello again.
     await world.nodeBook.put(known.identity, [...known.sites.values()], world.clock.nowMs(), known.publicKey)
     if (known.link !== link) return
@@ -87,6 +87,19 @@ function enqueue(world: World, known: KnownNode, what: string, effect: () => Pro
     })
 }
 
+/** What cannot be taken costs the connection: the node comes again, and all that is left out here is done then. */
+function enqueueOnce(world: World, known: KnownNode, link: NodeLink, what: string, effect: () => Promise<void>): void {
+  enqueue(world, known, what, async () => {
+    try {
+      await effect()
+    } catch (caught) {
+      const error = toEngineError(caught)
+      if (known.link === link) link.close(error.code, error.message)
+      throw error
+    }
+  })
+}
+
 /** A node that says more than can be taken is let go: it tells again what was not acknowledged. */
 function refuseFlood(world: World, known: KnownNode, link: NodeLink): void {
   const error = new EngineError('ENGINE_ERR_OVERLOADED', { what: 'messages of a node' })
@@ -121,7 +134,7 @@ function take(world: World, known: KnownNode, link: NodeLink, message: FromNode)
       enqueue(world, known, 'a report', () => takeReport(world, known, link, message))
       break
     case 'holdings':
-      enqueue(world, known, 'holdings', async () => {
+      enqueueOnce(world, known, link, 'holdings', async () => {
         // What came by a connection that is gone must not undo what a newer hello says.
         if (known.link !== link) return
         for (const holdings of message.sites) known.setHoldings(holdings)

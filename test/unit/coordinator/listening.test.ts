@@ -161,6 +161,22 @@ t.test('a report that cannot be recorded costs the connection, and is taken when
   t.same(known.holdings('www').live, release)
 })
 
+t.test('a hello that cannot be recorded costs the connection: nothing that follows from it is left out', async (t) => {
+  const { world, connect } = place(async () => {})
+  const { put } = world.nodeBook
+  world.nodeBook.put = async () => {
+    throw new EngineError('ENGINE_ERR_NO_SPACE', { path: 'db' })
+  }
+  const first = connect()
+  await first.known.inbox
+  t.same(first.closed, ['ENGINE_ERR_NO_SPACE'])
+  t.same(types(first.heard), ['welcome'])
+  world.nodeBook.put = put
+  const second = connect()
+  await second.known.inbox
+  t.same(types(second.heard), ['welcome', 'commit'])
+})
+
 t.test('a report is recorded as its node signed it; one that it did not sign is refused for good', async (t) => {
   const records: Receipt[] = []
   const { connect, metrics } = place(async (receipt) => void records.push(receipt))
