@@ -1,7 +1,7 @@
 // npm run simulate -- [--seeds 100] [--from 1] [--nodes 200] [--bug NAME | --bugs]
 //
-// With a bug it stops at the first seed that finds it. `--bugs` looks for each of them in turn and prints a table: which
-// seed finds it, and what of it is seen first; it ends with 1 when one is not found.
+// With a bug it stops at the first seed that finds it. `--bugs` looks for each of them in turn and prints a table:
+// which seed finds it, and what of it is seen first; it ends with 1 when one is not found.
 import { parseArgs } from 'node:util'
 import { type Bug, bugs } from './bugs.js'
 import { runSeed, type Verdict } from './simulation.js'
