@@ -9,9 +9,12 @@ import type { CommandRequest, CommandState, JobCommand, Receipt } from '../../sr
 import { commandsOnNodes } from '../../src/track/commands.js'
 import { jobCommands, jobNode } from '../support/records.js'
 
-const letters = { publish: 'p', commit: 'c', rollback: 'r', 'run-hook': 'h', verify: 'h', 'end-job': 'e' } as const
+const letters = {
+  ...{ publish: 'p', commit: 'c', rollback: 'r', 'run-hook': 'h', verify: 'h', 'end-job': 'e' },
+  ...{ put: 'w', mkdir: 'w', remove: 'w', 'set-properties': 'w' },
+} as const
 /** All queues there can be: what is published is committed before anything else is brought; the end is last. */
-const sound = /^(?:[rh]|ph*c)*(?:ph*|e)?$/
+const sound = /^(?:[rh]|ph*c|w[wh]*c)*(?:ph*|w[wh]*|e)?$/
 const nodeNames = ['n0', 'n1', 'n2'] as const
 
 interface Model {
@@ -153,6 +156,7 @@ const request = fc.constantFrom<CommandRequest>(
   { type: 'rollback', release: null },
   { type: 'run-hook', hook: 'h', args: {} },
   { type: 'verify', release: null, rateBps: null, repair: false },
+  { type: 'remove', path: 'a', recursive: true },
   { type: 'end-job' },
 )
 const steps = [
