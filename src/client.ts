@@ -4,21 +4,12 @@ export type { ErrorCode, ErrorDetails } from './base/errors.js'
 export { EngineError, errorCodes } from './base/errors.js'
 export type { ClientOptions } from './control/client.js'
 export { Client } from './control/client.js'
-export type {
-  AuditQuery,
-  EventsOptions,
-  Job,
-  JobFilter,
-  JobsApi,
-  KeyOption,
-  OpenOptions,
-  PauseOptions,
-  PublishOptions,
-  ResumeOptions,
-  RollbackOptions,
-  VersionView,
-  WebhooksApi,
-} from './control/door.js'
+export type { AuditQuery, VersionView } from './control/door.js'
+export type { JobsApi } from './control/door/api.js'
+export type { EventsOptions } from './control/door/events.js'
+export type { Job, JobFilter, KeyOption, OpenOptions, PublishOptions, RollbackOptions } from './control/door/jobs.js'
+export type { PauseOptions, ResumeOptions } from './control/door/sites.js'
+export type { WebhooksApi } from './control/door/webhooks.js'
 export type { AuditKind, AuditOutcome, AuditPage, AuditRecord } from './model/audit.js'
 export type { HistoryEntry } from './model/history.js'
 export type { JobEvent } from './model/event.js'

@@ -9,24 +9,13 @@ import { idSource, systemRandom } from './base/random.js'
 import { readSoftware } from './base/software.js'
 import { requireLoopback } from './config/listen.js'
 import type { Config } from './config/schema.js'
-import type {
-  AuditQuery,
-  CoordinatorDoor,
-  EventsOptions,
-  FilesApi,
-  Job,
-  JobFilter,
-  JobsApi,
-  KeyOption,
-  OpenOptions,
-  PauseOptions,
-  PublishOptions,
-  ResumeOptions,
-  RollbackOptions,
-  VersionView,
-  VerifyOptions,
-  WebhooksApi,
-} from './control/door.js'
+import type { AuditQuery, CoordinatorDoor, VersionView } from './control/door.js'
+import type { JobsApi } from './control/door/api.js'
+import type { EventsOptions } from './control/door/events.js'
+import type { FilesApi } from './control/door/files.js'
+import type { Job, JobFilter, KeyOption, OpenOptions, PublishOptions, RollbackOptions } from './control/door/jobs.js'
+import type { PauseOptions, ResumeOptions, VerifyOptions } from './control/door/sites.js'
+import type { WebhooksApi } from './control/door/webhooks.js'
 import { filesOf } from './control/file-paging.js'
 import { storeIn, uploadLimitsOf } from './coordinator/uploading.js'
 import { abortedOf } from './control/job-outcome.js'

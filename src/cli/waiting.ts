@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.js'
 import { formatDuration, formatNames } from '../base/quantities.js'
 import { SECOND_MS } from '../base/units.js'
-import type { JobsApi } from '../control/door.js'
+import type { JobsApi } from '../control/door/api.js'
 import type { JobView } from '../model/job.js'
 import type { Output } from './output.js'
 

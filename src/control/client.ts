@@ -14,23 +14,13 @@ import type { NodeView } from '../model/node.js'
 import type { NodeStateView } from '../model/node-state.js'
 import type { VerifyRun } from '../model/verification.js'
 import type { SiteView } from '../model/site.js'
-import type {
-  AuditQuery,
-  EventsOptions,
-  FilesApi,
-  Job,
-  JobFilter,
-  JobsApi,
-  KeyOption,
-  OpenOptions,
-  PauseOptions,
-  PublishOptions,
-  ResumeOptions,
-  RollbackOptions,
-  VersionView,
-  VerifyOptions,
-  WebhooksApi,
-} from './door.js'
+import type { AuditQuery, VersionView } from './door.js'
+import type { JobsApi } from './door/api.js'
+import type { EventsOptions } from './door/events.js'
+import type { FilesApi } from './door/files.js'
+import type { Job, JobFilter, KeyOption, OpenOptions, PublishOptions, RollbackOptions } from './door/jobs.js'
+import type { PauseOptions, ResumeOptions, VerifyOptions } from './door/sites.js'
+import type { WebhooksApi } from './door/webhooks.js'
 import { readEvents } from './event-stream.js'
 import { following } from './following.js'
 import { type Ask, ask, type HttpOptions, readJson } from './http.js'

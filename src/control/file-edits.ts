@@ -1,6 +1,7 @@
 import type { EditRequest } from '../model/edit.js'
 import type { BlobView } from '../model/upload.js'
-import type { EditOptions, FileEdits, Job, OpenOptions, SitePath } from './door.js'
+import type { EditOptions, FileEdits, SitePath } from './door/files.js'
+import type { Job, OpenOptions } from './door/jobs.js'
 import { editRequests } from './requests.js'
 
 export interface Editing {

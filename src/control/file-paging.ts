@@ -1,6 +1,6 @@
 import { FILE_PAGE_MAX } from '../base/file-limits.js'
 import type { FileEntry, FileLook, FileView } from '../model/file.js'
-import type { FileAt, FilesApi } from './door.js'
+import type { FileAt, FilesApi } from './door/files.js'
 import { type Editing, editsOf } from './file-edits.js'
 
 const lookOf = ({ node, site, release = null, path = '' }: FileAt): FileLook => {

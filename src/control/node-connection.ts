@@ -8,7 +8,7 @@ import {
   PINGS_UNANSWERED_MAX,
 } from '../base/limits.js'
 import type { Logger } from '../base/log.js'
-import type { NodeLink, NodeSession } from './door.js'
+import type { NodeLink, NodeSession } from './door/channel.js'
 import { CHANNEL_VERSION, type FromCoordinator, type FromNode, fromNode, type Hello } from './schema/channel.js'
 
 const protocolError = (why: string): EngineError => new EngineError('ENGINE_ERR_CHANNEL_PROTOCOL', { why })

@@ -2,7 +2,7 @@ import { EngineError } from '../base/errors.js'
 import { MAX_DELETE_RATIO_DEFAULT, QUORUM_DEFAULT } from '../base/limits.js'
 import type { EditRequest } from '../model/edit.js'
 import type { CommandRequest, JobPolicy, JobRequest } from '../model/job.js'
-import type { OpenOptions, PublishOptions, RollbackOptions } from './door.js'
+import type { OpenOptions, PublishOptions, RollbackOptions } from './door/jobs.js'
 
 const defaultPolicy: JobPolicy = {
   maxDeleteRatio: MAX_DELETE_RATIO_DEFAULT,

@@ -1,6 +1,6 @@
 import { EngineError } from '../base/errors.js'
 import type { SiteView } from '../model/site.js'
-import type { SitesNamed } from './door.js'
+import type { SitesNamed } from './door/sites.js'
 
 /**
  * Does something with a site that is named, or with each of a group, one after the other.

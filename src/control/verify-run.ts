@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.js'
 import { VERIFY_POLL_MS } from '../base/verify-limits.js'
 import type { VerifyRun, VerifyRunRequest } from '../model/verification.js'
-import type { VerifyOptions } from './door.js'
+import type { VerifyOptions } from './door/sites.js'
 
 /** What is asked for, with what is usual for the rest. */
 export function verifyRequestOf(options: VerifyOptions): VerifyRunRequest {

@@ -1,5 +1,5 @@
 import type { DeliveryView, WebhookRequest, WebhookView, WebhookWithSecret } from '../model/webhook.js'
-import type { WebhooksApi } from './door.js'
+import type { WebhooksApi } from './door/webhooks.js'
 import { type Ask, readJson } from './http.js'
 
 /** Webhooks of a coordinator over HTTP. */

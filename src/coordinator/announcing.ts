@@ -1,6 +1,6 @@
 import type { Clock } from '../base/clock.js'
 import { FLEET_EVENTS_KEPT_MS, FLEET_EVENTS_PAGE } from '../base/outside-limits.js'
-import type { FleetFilter } from '../control/door.js'
+import type { FleetFilter } from '../control/door/events.js'
 import type { JobHappening } from '../jobs/job.js'
 import { type CloudEvent, matchesType, type News } from '../model/fleet-event.js'
 import type { JobView } from '../model/job.js'

@@ -1,15 +1,11 @@
 import { createHash } from 'node:crypto'
 import { EngineError } from '../base/errors.js'
 import { JOB_PAGE_DEFAULT } from '../base/limits.js'
-import type {
-  AuditQuery,
-  CoordinatorDoor,
-  FilesDoor,
-  FleetFilter,
-  JobFilter,
-  VersionView,
-  WebhooksApi,
-} from '../control/door.js'
+import type { AuditQuery, CoordinatorDoor, VersionView } from '../control/door.js'
+import type { FleetFilter } from '../control/door/events.js'
+import type { FilesDoor } from '../control/door/files.js'
+import type { JobFilter } from '../control/door/jobs.js'
+import type { WebhooksApi } from '../control/door/webhooks.js'
 import { holdRequest, resumeRequest } from '../control/schema/hold.js'
 import { commandsRequest, jobRequest } from '../control/schema/job.js'
 import { verifyRunRequest } from '../control/schema/verification.js'

@@ -1,4 +1,4 @@
-import type { WebhooksApi } from '../control/door.js'
+import type { WebhooksApi } from '../control/door/webhooks.js'
 import type { AuditRequest } from '../model/audit.js'
 import type { WebhookRequest } from '../model/webhook.js'
 

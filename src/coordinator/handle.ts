@@ -1,5 +1,6 @@
 import { EngineError } from '../base/errors.js'
-import type { CoordinatorDoor, Job } from '../control/door.js'
+import type { CoordinatorDoor } from '../control/door.js'
+import type { Job } from '../control/door/jobs.js'
 import { outcomeOf } from '../control/job-outcome.js'
 import type { JobEvent } from '../model/event.js'
 import type { CommandRequest, JobView } from '../model/job.js'

@@ -1,6 +1,6 @@
 import { EngineError, errorTable, isErrorCode, toEngineError } from '../base/errors.js'
 import { NODE_INBOX_MAX } from '../base/limits.js'
-import type { NodeLink, NodeSession } from '../control/door.js'
+import type { NodeLink, NodeSession } from '../control/door/channel.js'
 import { CHANNEL_VERSION, type FromNode, type Hello, type Progress, type Report } from '../control/schema/channel.js'
 import { isFinal } from '../jobs/job.js'
 import type { JobError, Receipt } from '../model/job.js'

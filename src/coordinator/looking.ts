@@ -10,7 +10,7 @@ import {
   LOOK_MS,
 } from '../base/file-limits.js'
 import { newIdentity, systemRandom } from '../base/random.js'
-import type { FilesDoor } from '../control/door.js'
+import type { FilesDoor } from '../control/door/files.js'
 import type { Looked, Unsent } from '../control/schema/channel.js'
 import type { FileFetch, FileLook, FileView } from '../model/file.js'
 import { Passage } from './passage.js'

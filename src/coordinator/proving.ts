@@ -1,5 +1,5 @@
 import { EngineError } from '../base/errors.js'
-import type { NodeLink } from '../control/door.js'
+import type { NodeLink } from '../control/door/channel.js'
 import type { Report } from '../control/schema/channel.js'
 import { isReportSigned } from '../model/proof.js'
 import type { KnownNode } from './roster.js'

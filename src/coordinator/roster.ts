@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.js'
 import { EngineError } from '../base/errors.js'
 import { NODES_MAX, RETRY_FIRST_MS, RETRY_MS_MAX } from '../base/limits.js'
-import type { NodeLink } from '../control/door.js'
+import type { NodeLink } from '../control/door/channel.js'
 import type { HookInfo } from '../model/hook.js'
 import type { OwedCommand } from '../store/commands.js'
 import type { JobError } from '../model/job.js'

@@ -1,5 +1,5 @@
 import type { Readable } from 'node:stream'
-import type { FilePut } from '../control/door.js'
+import type { FilePut } from '../control/door/files.js'
 import { editRequests, openRequest } from '../control/requests.js'
 import type { EditRequest } from '../model/edit.js'
 import type { JobRequest, JobView } from '../model/job.js'

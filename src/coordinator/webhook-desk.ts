@@ -1,7 +1,7 @@
 import { EngineError } from '../base/errors.js'
 import { WEBHOOKS_MAX } from '../base/outside-limits.js'
 import { systemRandom } from '../base/random.js'
-import type { WebhooksApi } from '../control/door.js'
+import type { WebhooksApi } from '../control/door/webhooks.js'
 import { webhookRequest } from '../control/schema/webhook.js'
 import type { DeliveryView, WebhookRequest, WebhookView, WebhookWithSecret } from '../model/webhook.js'
 import { keyOf, newSecret, rotated } from '../outside/webhooks/signature.js'

@@ -5,7 +5,7 @@ import { chmod, type FileHandle, lstat, mkdir, open, rename, rm, stat, symlink, 
 import type { Clock } from '../base/clock.js'
 import { EngineError, toEngineError } from '../base/errors.js'
 import { FILES_FETCHED_AT_ONCE } from '../base/file-limits.js'
-import type { FileAt, FilesApi } from '../control/door.js'
+import type { FileAt, FilesApi } from '../control/door/files.js'
 import type { FileRead } from '../control/files-client.js'
 import type { FileEntry, FileView } from '../model/file.js'
 import { bytesOf } from '../model/file-name.js'

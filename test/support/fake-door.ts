@@ -1,16 +1,11 @@
 // A coordinator that remembers what it was asked and answers what a test told it to.
 import { EngineError } from '../../src/base/errors.js'
-import type {
-  AuditQuery,
-  CoordinatorDoor,
-  FilesDoor,
-  FleetFilter,
-  JobFilter,
-  NodeLink,
-  NodeSession,
-  UploadsDoor,
-  VersionView,
-} from '../../src/control/door.js'
+import type { AuditQuery, CoordinatorDoor, VersionView } from '../../src/control/door.js'
+import type { NodeLink, NodeSession } from '../../src/control/door/channel.js'
+import type { FleetFilter } from '../../src/control/door/events.js'
+import type { FilesDoor } from '../../src/control/door/files.js'
+import type { JobFilter } from '../../src/control/door/jobs.js'
+import type { UploadsDoor } from '../../src/control/door/uploads.js'
 import type { FromNode, Hello } from '../../src/control/schema/channel.js'
 import type { AccountEvent } from '../../src/model/account.js'
 import { type AuditPage, type AuditRecord, pageOf } from '../../src/model/audit.js'

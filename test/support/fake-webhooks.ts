@@ -1,6 +1,6 @@
 // Webhooks of a coordinator that only remembers.
 import { EngineError } from '../../src/base/errors.js'
-import type { WebhooksApi } from '../../src/control/door.js'
+import type { WebhooksApi } from '../../src/control/door/webhooks.js'
 import type { DeliveryView, WebhookRequest, WebhookView, WebhookWithSecret } from '../../src/model/webhook.js'
 
 export class FakeWebhooks implements WebhooksApi {

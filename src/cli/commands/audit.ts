@@ -1,7 +1,7 @@
 import { createReadStream } from 'node:fs'
 import { EngineError, toEngineError } from '../../base/errors.js'
 import { AUDIT_LINE_CHARS_MAX, AUDIT_PAGE_MAX } from '../../base/limits.js'
-import type { JobsApi } from '../../control/door.js'
+import type { JobsApi } from '../../control/door/api.js'
 import { auditRecord } from '../../control/schema/audit.js'
 import { AuditCheck, type AuditHead, type AuditRecord, type AuditSummary } from '../../model/audit.js'
 import type { Context } from '../context.js'

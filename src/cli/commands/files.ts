@@ -1,6 +1,6 @@
 import { EngineError } from '../../base/errors.js'
 import { formatBytes } from '../../base/quantities.js'
-import type { FileAt, SitePath } from '../../control/door.js'
+import type { FileAt, SitePath } from '../../control/door/files.js'
 import type { FileEntry, FileView } from '../../model/file.js'
 import { escapedOf, shownOf } from '../../model/file-name.js'
 import { NAME_PATTERN } from '../../model/name.js'

@@ -1,7 +1,7 @@
 import { EngineError } from '../../base/errors.js'
 import { formatBytes, parseBytes } from '../../base/quantities.js'
 import { BITS_PER_BYTE } from '../../base/units.js'
-import type { VerifyOptions } from '../../control/door.js'
+import type { VerifyOptions } from '../../control/door/sites.js'
 import { describe, type Finding, type NodeVerification, type VerifyRun } from '../../model/verification.js'
 import type { Context } from '../context.js'
 import { printable, table } from '../output.js'

@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import { EngineError } from '../../base/errors.js'
-import type { EditOptions, Job, SitePath } from '../../control/door.js'
+import type { EditOptions, SitePath } from '../../control/door/files.js'
+import type { Job } from '../../control/door/jobs.js'
 import type { EditRequest } from '../../model/edit.js'
 import { escapedOf } from '../../model/file-name.js'
 import type { UploadEvent } from '../../model/upload.js'

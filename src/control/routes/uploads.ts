@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { EngineError } from '../../base/errors.js'
 import { UPLOAD_LINGER_MS } from '../../base/upload-limits.js'
 import { contentRangeOf } from '../content-range.js'
-import type { UploadsDoor } from '../door.js'
+import type { UploadsDoor } from '../door/uploads.js'
 import { representationCheck } from '../repr-digest.js'
 import {
   blobParams,

@@ -37,7 +37,7 @@ import type {
 import { commandStates, commitKinds, conflictKinds, jobNodeStates, jobStates } from '../../model/job.js'
 import type { Callback } from '../../model/webhook.js'
 import { strategyNames } from '../../model/plan.js'
-import type { JobFilter } from '../door.js'
+import type { JobFilter } from '../door/jobs.js'
 import { commandAccepted, commandRequest } from './command.js'
 import { periodMs, repairPolicy } from './account.js'
 import { count, identity, name, named, release, timeMs } from './registry.js'

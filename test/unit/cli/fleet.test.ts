@@ -7,7 +7,7 @@ import { hooks, status } from '../../../src/cli/commands/fleet.js'
 import { readHooks } from '../../../src/config/hooks.js'
 import { createOutput } from '../../../src/cli/output.js'
 import { interrupts } from '../../../src/cli/signals.js'
-import type { JobsApi } from '../../../src/control/door.js'
+import type { JobsApi } from '../../../src/control/door/api.js'
 import type { SiteView } from '../../../src/model/site.js'
 
 const site = (name: string, group: string): SiteView => ({

@@ -6,7 +6,7 @@ import { systemClock } from '../../../src/base/clock.js'
 import { jobs } from '../../../src/cli/commands/jobs.js'
 import { createOutput } from '../../../src/cli/output.js'
 import { interrupts } from '../../../src/cli/signals.js'
-import type { JobsApi } from '../../../src/control/door.js'
+import type { JobsApi } from '../../../src/control/door/api.js'
 import type { JobView } from '../../../src/model/job.js'
 import { jobView } from './job.js'
 
