@@ -15,6 +15,7 @@ import {
   type WordServer,
   type WordTarget,
 } from '../model/word.js'
+import type { NodeIdentity } from '../model/node.js'
 import type { CommandPatch } from '../store/commands.js'
 import type { Tables } from '../store/store.js'
 import type { WordRecord } from '../store/words.js'
@@ -34,6 +35,19 @@ export interface WordedStep {
 interface ToldWord {
   readonly servers: WordServer[]
   readonly body: TellWord['word']
+}
+
+/** The nodes of a job in blocks of WORD_SERVERS_MAX. */
+interface Members {
+  readonly jobId: string
+  readonly blocks: readonly (readonly string[])[]
+  readonly blockOf: ReadonlyMap<string, number>
+}
+
+/** By their first node's id: blocks of one word, each good as long as its nodes are where they were. */
+interface SignedBlocks {
+  readonly record: WordRecord
+  readonly blocks: Map<string, { readonly identities: readonly NodeIdentity[]; readonly word: ToldWord }>
 }
 
 /** A command that a step decides, as it goes into a word. */
@@ -104,7 +118,9 @@ export class Wording {
   readonly #signer: Signer
   readonly #newest = new Map<string, WordRecord>()
   /** By site: the nodes of the newest job. */
-  readonly #members = new Map<string, { readonly jobId: string; readonly nodeIds: readonly string[] }>()
+  readonly #members = new Map<string, Members>()
+  /** By site: the newest word as it was signed, a block each: a thousand nodes that come are given one signature. */
+  readonly #signed = new Map<string, SignedBlocks>()
   /** By connection: digests of the lists that it has brought. */
   readonly #listsTold = new WeakMap<NodeLink, Set<string>>()
   #url: string | null = null
@@ -132,11 +148,7 @@ export class Wording {
     const record = wordAfter(this.#newest.get(job.record.site) ?? null, job, step)
     if (record === null) return () => {}
     await tables.words.put(record)
-    const nodeIds = job.parts.map(({ nodeId }) => nodeId)
-    return () => {
-      this.#newest.set(record.site, record)
-      this.#members.set(record.site, { jobId: job.id, nodeIds })
-    }
+    return () => void this.#newest.set(record.site, record)
   }
 
   /** With which revision a command was decided, as orders say it. */
@@ -156,12 +168,12 @@ export class Wording {
     const world = this.#world()
     const record = this.#newest.get(job.record.site)
     if (record?.jobId !== job.id || world.closing.aborted) return
-    for (const nodeIds of blocksOf(job.parts.map(({ nodeId }) => nodeId))) {
-      this.#tellBlock(
-        record,
-        nodeIds.flatMap((nodeId) => world.roster.get(nodeId) ?? []),
-      )
-    }
+    const members = membersOf(
+      job.id,
+      job.parts.map(({ nodeId }) => nodeId),
+    )
+    this.#members.set(record.site, members)
+    for (const nodeIds of members.blocks) this.#tellBlock(record, this.#known(nodeIds))
   }
 
   /** Gives a node that has come the newest words of what it serves. */
@@ -169,15 +181,15 @@ export class Wording {
     for (const site of sites) {
       const record = this.#newest.get(site)
       if (record === undefined) continue
-      const nodeIds = await this.#membersOf(record)
-      const blocks = blocksOf(nodeIds)
-      const own = blocks.find((block) => block.includes(known.identity.id)) ?? blocks[0] ?? []
-      const word = this.#wordFor(
-        record,
-        own.flatMap((nodeId) => this.#world().roster.get(nodeId) ?? []),
-      )
-      if (known.link !== null) this.#give(known.link, word, [])
+      const { blocks, blockOf } = await this.#membersOf(record)
+      // Who takes no part learns whom to ask.
+      const own = blocks[blockOf.get(known.identity.id) ?? 0] ?? []
+      if (known.link !== null) this.#give(known.link, this.#wordFor(record, this.#known(own)), [])
     }
+  }
+
+  #known(nodeIds: readonly string[]): readonly KnownNode[] {
+    return nodeIds.flatMap((nodeId) => this.#world().roster.get(nodeId) ?? [])
   }
 
   #tellBlock(record: WordRecord, nodes: readonly KnownNode[]): void {
@@ -198,10 +210,25 @@ export class Wording {
     log.debug({ site, revision, jobId, told: there.length, carried }, 'a word was told')
   }
 
-  #wordFor({ site, revision, jobId, commands, target, ended }: WordRecord, nodes: readonly KnownNode[]): ToldWord {
+  #wordFor(record: WordRecord, nodes: readonly KnownNode[]): ToldWord {
+    const { site } = record
+    const kept = this.#signed.get(site)
+    const signed: SignedBlocks = kept?.record === record ? kept : { record, blocks: new Map() }
+    this.#signed.set(site, signed)
+    const key = nodes[0]?.identity.id ?? ''
+    const found = signed.blocks.get(key)
+    const identities = nodes.map(({ identity }) => identity)
+    const isSame = found?.identities.length === identities.length
+    if (isSame && found.identities.every((each, at) => each === identities[at])) return found.word
+    const word = this.#sign(record, identities)
+    signed.blocks.set(key, { identities, word })
+    return word
+  }
+
+  #sign({ site, revision, jobId, commands, target, ended }: WordRecord, nodes: readonly NodeIdentity[]): ToldWord {
     const { coordinatorId } = this.#world()
-    const servers: readonly WordServer[] = nodes.map(({ identity: { id: nodeId, name, dataAddress } }) => {
-      return { nodeId, name, host: dataAddress.host, port: dataAddress.port }
+    const servers: readonly WordServer[] = nodes.map(({ id: nodeId, name, dataAddress: { host, port } }) => {
+      return { nodeId, name, host, port }
     })
     const said = { coordinatorId, coordinatorUrl: this.#url, site, jobId, revision, commands, target, ended }
     const { signature } = signWord({ ...said, servers }, this.#signer)
@@ -217,13 +244,23 @@ export class Wording {
     link.send({ type: 'word', word: body, servers: isKnown ? null : servers, indexes })
   }
 
-  async #membersOf({ site, jobId }: WordRecord): Promise<readonly string[]> {
+  async #membersOf({ site, jobId }: WordRecord): Promise<Members> {
     const known = this.#members.get(site)
-    if (known?.jobId === jobId) return known.nodeIds
-    const nodeIds = (await this.#world().store.jobNodes.list(jobId)).map(({ nodeId }) => nodeId)
-    this.#members.set(site, { jobId, nodeIds })
-    return nodeIds
+    if (known?.jobId === jobId) return known
+    const nodes = await this.#world().store.jobNodes.list(jobId)
+    const members = membersOf(
+      jobId,
+      nodes.map(({ nodeId }) => nodeId),
+    )
+    this.#members.set(site, members)
+    return members
   }
+}
+
+function membersOf(jobId: string, nodeIds: readonly string[]): Members {
+  const blocks = blocksOf(nodeIds)
+  const blockOf = new Map(blocks.flatMap((block, at) => block.map((nodeId) => [nodeId, at] as const)))
+  return { jobId, blocks, blockOf }
 }
 
 function blocksOf(nodeIds: readonly string[]): (readonly string[])[] {

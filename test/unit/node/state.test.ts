@@ -10,10 +10,11 @@ import {
   illnessOf,
   isHeld,
   isLive,
-  type JournalRecord,
   journalRecord,
+  type JournalRecord,
   type NodeState,
   snapshotOf,
+  wordsOf,
 } from '../../../src/node/state.js'
 
 const hash = (digit: string): string => digit.repeat(64)
@@ -210,3 +211,23 @@ t.test(
     t.notOk('trouble' in (holdingsOf(foldAll([live(2)]))[0] ?? {}))
   },
 )
+
+t.test('how far a node is with what was decided never goes back, and outlives what it was', async (t) => {
+  const place = { site: 'www', release: 2, treeHash: 'a'.repeat(64) }
+  const over = { type: 'executed', jobId: 'j', number: 3, phase: 'completion', error: null } as const
+  const records: readonly JournalRecord[] = [
+    { type: 'live', ...place, revision: 5 },
+    { ...over, site: 'www', revision: 7 },
+    { ...over, number: 2, site: 'www', revision: 6 },
+    { type: 'live', ...place, release: 1, revision: 4 },
+    { type: 'live', ...place },
+    over,
+    { type: 'executing', jobId: 'j', number: 9 },
+  ]
+  const state = records.reduce(fold, emptyState)
+  t.same(wordsOf(state, 'www'), { switched: 5, settled: 7 })
+  t.same(wordsOf(state, 'other'), { switched: 0, settled: 0 })
+  const again = snapshotOf(state).reduce(fold, emptyState)
+  t.same(wordsOf(again, 'www'), { switched: 5, settled: 7 })
+  for (const record of snapshotOf(state)) t.ok(journalRecord.safeParse(record).success, record.type)
+})

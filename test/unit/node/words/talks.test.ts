@@ -7,16 +7,18 @@ import { systemClock } from '../../../../src/base/clock.js'
 import { silentLogger } from '../../../../src/base/log.js'
 import { systemRandom } from '../../../../src/base/random.js'
 import { Signer } from '../../../../src/base/signing.js'
-import { TALK_LINE_BYTES_MAX } from '../../../../src/base/word-limits.js'
+import { TALK_LINE_BYTES_MAX, TALK_MS } from '../../../../src/base/word-limits.js'
 import type { Commit, Execute } from '../../../../src/control/schema/channel.js'
 import type { TalkRequest } from '../../../../src/control/schema/word.js'
 import { serversDigest, type SignedWord, type WordServer } from '../../../../src/model/word.js'
 import { Relay } from '../../../../src/native/relay.js'
 import { talkOpening } from '../../../../src/native/talking.js'
+import { Answering } from '../../../../src/node/words/answering.js'
 import { caller } from '../../../../src/node/words/calling.js'
 import { filesIn } from '../../../../src/node/words/files.js'
 import { Words } from '../../../../src/node/words/words.js'
 import { type NodeParts, openParts } from '../../../support/node-parts.js'
+import { ManualClock } from '../../../support/manual-clock.js'
 import { until } from '../../../support/until.js'
 import { hookCommand, serverOf, wordCoordinator, wordOf, wordSigner } from '../../../support/words.js'
 
@@ -85,6 +87,9 @@ t.test('a word that is pushed is acted on in its order, once, and given to who a
   const asked = await call(t, peer.server, { say: 'pull', have: { www: 3 } })
   t.match(asked, [{ say: 'word', word: { revision: 4 } }, { say: 'end' }])
   t.same(await call(t, peer.server, { say: 'pull', have: { www: 4 } }), [{ say: 'end' }])
+  await call(t, peer.server, push(wordOf(3, { commands: [hookCommand(7, 3)] })))
+  const after = await call(t, peer.server, { say: 'pull', have: {} })
+  t.match(after, [{ say: 'word', word: { revision: 4 } }, { say: 'end' }], 'an older one takes nothing away')
   t.same(
     await call(t, peer.server, { say: 'pull', have: {} }, 9),
     [{ say: 'end' }],
@@ -197,7 +202,35 @@ t.test('bytes that are no request are refused with a reason, and end nothing els
   t.same(await call(t, peer.server, { say: 'pull', have: {} }), [{ say: 'end' }], 'it still answers')
 })
 
-t.test('a peer that says nothing, or nonsense, or is another, fails the talk', async (t) => {
+t.test('who connects and says nothing, or only half, is cut off in time, and its place is free', async (t) => {
+  const [nodeId, name] = ['a'.repeat(32), 'slow']
+  const relay = new Relay({ host: '127.0.0.1', port: 0, nodeId, name, role: 'node' })
+  t.teardown(() => relay.close())
+  const clock = new ManualClock()
+  let ended = 0
+  const watched = {
+    openTalks: (onWaiting: () => void) => relay.openTalks(onWaiting),
+    takeTalk: () => relay.takeTalk(),
+    endTalk: (number: number) => {
+      ended += 1
+      relay.endTalk(number)
+    },
+  }
+  const answering = new Answering({ relay: watched, clock, log: silentLogger, answer: async () => [] })
+  answering.open()
+  t.teardown(() => answering.close())
+  const server = { nodeId, name, host: relay.host, port: relay.port }
+  const ends = [shout(t, server, []), shout(t, server, [Buffer.from('{"say":"pu')])]
+  await until('both are in', () => clock.waiting === 2)
+  clock.advance(TALK_MS)
+  t.same(
+    (await Promise.all(ends)).map((heard) => heard.includes('say')),
+    [false, false],
+  )
+  await until('their places are given back', () => ended === 2)
+})
+
+t.test('a peer that is not there, or is another, fails the talk', async (t) => {
   const peer = await openPeer(t, 1)
   const failed = { code: 'ENGINE_ERR_TALK_FAILED' }
   await t.rejects(call(t, { ...peer.server, nodeId: 'c'.repeat(32) }, { say: 'pull', have: {} }), failed)
