@@ -1,14 +1,12 @@
 // In: jobs of embedding programs and of the HTTP API, hellos and reports of nodes. Out: releases on all nodes at once.
 // It opens the rooms, puts them together and closes them; the steps of the path are in src/coordinator/.
 // Never: a decision of its own, state outside its object: two coordinators in one process do not meet.
-import { type Clock, systemClock } from './base/clock.js'
+import { systemClock } from './base/clock.js'
 import { EngineError, toEngineError } from './base/errors.js'
 import { AUDIT_PAGE_DEFAULT, JOB_PAGE_DEFAULT, PROGRESS_INTERVAL_MS, SHUTDOWN_MS } from './base/limits.js'
-import { type Logger, silentLogger } from './base/log.js'
+import { silentLogger } from './base/log.js'
 import { idSource, systemRandom } from './base/random.js'
 import { readSoftware } from './base/software.js'
-import { requireLoopback } from './config/listen.js'
-import type { Config } from './config/schema.js'
 import type { AuditQuery, CoordinatorDoor, VersionView } from './control/door.js'
 import type { JobsApi } from './control/door/api.js'
 import type { EventsOptions } from './control/door/events.js'
@@ -17,7 +15,7 @@ import type { Job, JobFilter, KeyOption, OpenOptions, PublishOptions, RollbackOp
 import type { PauseOptions, ResumeOptions, VerifyOptions } from './control/door/sites.js'
 import type { WebhooksApi } from './control/door/webhooks.js'
 import { filesOf } from './control/file-paging.js'
-import { storeIn, uploadLimitsOf } from './coordinator/uploading.js'
+import { storeIn } from './coordinator/uploading.js'
 import { abortedOf } from './control/job-outcome.js'
 import { eachSite } from './control/sites-named.js'
 import { createMetrics } from './control/metrics.js'
@@ -32,6 +30,7 @@ import { OpenedWorld, openWorld } from './coordinator/opening.js'
 import { WebhookDesk } from './coordinator/webhook-desk.js'
 import { recover } from './coordinator/recovering.js'
 import { launch, startJobs } from './coordinator/running.js'
+import { type CoordinatorOptions, settingsOf } from './coordinator/settings.js'
 import { Ticking } from './coordinator/ticking.js'
 import type { World } from './coordinator/world.js'
 import type { AccountEvent } from './model/account.js'
@@ -39,34 +38,14 @@ import type { AuditPage } from './model/audit.js'
 import type { HistoryEntry } from './model/history.js'
 import type { CloudEvent } from './model/fleet-event.js'
 import type { CommandRequest, CommandView, JobRequest, JobView, Receipt } from './model/job.js'
-import type { DataListen, NodeView, PeerAddress } from './model/node.js'
+import type { NodeView, PeerAddress } from './model/node.js'
 import type { NodeStateView } from './model/node-state.js'
 import type { SiteView } from './model/site.js'
 import type { VerifyRun } from './model/verification.js'
-import type { UploadLimits } from './uploads/index.js'
+
+export type { CoordinatorOptions } from './coordinator/settings.js'
 
 const API_VERSION = 1
-
-export interface CoordinatorOptions {
-  /** A loaded configuration; the fields below are taken before it. */
-  readonly config?: Config
-  /** Where everything is kept. Needed unless `config` names it. */
-  readonly dataDir?: string
-  /** HTTP and node channel; loopback and any free port by default. */
-  readonly listen?: Partial<PeerAddress>
-  /** The relay; loopback and any free port by default. */
-  readonly data?: Partial<DataListen>
-  /** Has a live release that a node found damaged staged there anew at once. Default true. */
-  readonly repair?: boolean
-  /** How much uploads may hold, and for how long. */
-  readonly uploads?: Partial<UploadLimits>
-  /** Allows addresses that others reach, although nobody's identity is checked. */
-  readonly insecure?: boolean
-  /** Lets every webhook be on a private, loopback or link-local address. */
-  readonly webhooks?: { readonly allowPrivate?: boolean }
-  readonly log?: Logger
-  readonly clock?: Clock
-}
 
 interface Parts {
   readonly world: World
@@ -345,31 +324,6 @@ async function quiet(world: World): Promise<void> {
   await Promise.allSettled(world.roster.all.map((known) => known.inbox))
   while (world.background.size > 0) await Promise.allSettled([...world.background])
 }
-
-function settingsOf(options: CoordinatorOptions): {
-  readonly dataDir: string
-  readonly listen: PeerAddress
-  readonly data: DataListen
-  readonly allowPrivate: boolean
-  readonly repair: boolean
-  readonly uploads: UploadLimits
-} {
-  const configured = options.config?.coordinator
-  const dataDir = options.dataDir ?? configured?.dataDir
-  if (dataDir === undefined) {
-    const why = 'say where the coordinator keeps its data'
-    throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'dataDir', why })
-  }
-  const listen = { host: '127.0.0.1', port: 0, ...configured?.listen, ...options.listen }
-  const data = { host: '127.0.0.1', port: 0, announceHost: null, ...configured?.data, ...options.data }
-  const insecure = options.insecure ?? options.config?.insecure ?? false
-  requireLoopback('coordinator.listen', listen.host, insecure)
-  requireLoopback('coordinator.data', data.host, insecure)
-  const { allowPrivate = false } = { ...configured?.webhooks, ...options.webhooks }
-  return { dataDir, listen, data, allowPrivate, repair: repairOf(options), uploads: uploadLimitsOf(options) }
-}
-
-const repairOf = ({ repair, config }: CoordinatorOptions): boolean => repair ?? config?.coordinator.repair ?? true
 
 function versionOf({ coordinatorId, publicKey }: World): VersionView {
   const versions = { apiVersion: API_VERSION, channelVersion: CHANNEL_VERSION }

@@ -90,6 +90,7 @@ async function open(): Promise<Place> {
     dataDir: `${directory}/data`,
     data: { host: '127.0.0.1', port: 0, announceHost: null },
     repair: true,
+    quotas: { jobs: 1000, releaseBytes: null },
     allowPrivate: false,
   }
   const common = { log: silentLogger, clock: systemClock, metrics: createMetrics(), closing: closing.signal }

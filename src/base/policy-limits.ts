@@ -24,3 +24,6 @@ export const CANARY_CHECKS_MAX = 100_000
 
 /** Canaries by name: more than this is a group. */
 export const CANARY_NODES_MAX = 1000
+
+/** Jobs without an end, when the configuration does not say: each is in memory, with its nodes. */
+export const JOBS_QUOTA_DEFAULT = 1000

@@ -274,11 +274,18 @@ export const refusals = {
     '{directory} holds no file',
     'check the directory; if an empty site is meant, say --allow-empty',
   ),
+  ENGINE_ERR_QUOTA: row(
+    409,
+    4,
+    false,
+    '{what}: the quota is {limit}',
+    'end jobs, or publish less; else have coordinator.quotas.{field} raised',
+  ),
   ENGINE_ERR_QUORUM: row(
     409,
     7,
     true,
-    '{ready} of {total} nodes are ready, {needed} are needed: nothing was switched',
+    '{ready} of {total} nodes {are}, {needed} are needed: nothing was switched',
     'see `engine nodes` for who is missing and why, then publish again',
   ),
 } as const satisfies Readonly<Record<string, ErrorRow>>

@@ -7,6 +7,7 @@ import {
   VERIFY_RATE_BPS_DEFAULT,
   VERIFY_RATE_BPS_MIN,
 } from '../base/verify-limits.js'
+import { JOBS_QUOTA_DEFAULT } from '../base/policy-limits.js'
 import { UPLOAD_FREE_BYTES_DEFAULT, UPLOAD_KEEP_MS_DEFAULT, UPLOADS_BYTES_DEFAULT } from '../base/upload-limits.js'
 import { type LogFormat, type LogLevel, logLevels } from '../base/log.js'
 import { NAME_PATTERN, NAME_RULE } from '../model/name.js'
@@ -87,6 +88,19 @@ const uploads = z.strictObject({
   }),
 })
 
+const quotas = z.strictObject({
+  jobs: field(z.int().min(1).max(Number.MAX_SAFE_INTEGER).default(JOBS_QUOTA_DEFAULT), {
+    effect: 'Jobs without an end, of all sites together; one more is refused.',
+    worstCase: 'Too little: pipelines are refused while others wait. Too much: each takes memory for all of its nodes.',
+    advanced: true,
+  }),
+  releaseBytes: field(z.int().min(0).max(Number.MAX_SAFE_INTEGER).nullable().default(null), {
+    unit: 'bytes',
+    effect: 'How large a release may be; a larger one is refused before anything is sent. null: any.',
+    worstCase: 'null: a slip of a hand fills the disks of all nodes, down to what each keeps free.',
+  }),
+})
+
 const coordinator = z.strictObject({
   dataDir: ownDirectory('the coordinator'),
   listen: z
@@ -117,6 +131,7 @@ const coordinator = z.strictObject({
     worstCase: 'false: readers of that node see the damage until engine verify --repair.',
   }),
   uploads: uploads.prefault({}),
+  quotas: quotas.prefault({}),
 })
 
 const node = z.strictObject({
@@ -206,6 +221,7 @@ export interface Config {
     readonly webhooks: { readonly allowPrivate: boolean }
     readonly repair: boolean
     readonly uploads: { readonly maxBytes: number; readonly keepMs: number; readonly freeBytes: number }
+    readonly quotas: { readonly jobs: number; readonly releaseBytes: number | null }
   }
   readonly node: {
     readonly dataDir: string

@@ -3,6 +3,7 @@ import { isAbsolute, relative, sep } from 'node:path'
 import type { z } from 'zod'
 import { EngineError } from '../base/errors.js'
 import { type HookOwner, requireHook } from '../jobs/hooks.js'
+import { neededShare } from '../jobs/quorum.js'
 import type { JobEvent } from '../model/event.js'
 import { isEdit } from '../model/edit.js'
 import { bringsNew, type CommandRequest, type JobCommand, type JobRequest } from '../model/job.js'
@@ -10,11 +11,11 @@ import { checkEdits } from '../native/uploads.js'
 import type { Callback } from '../model/webhook.js'
 import type { JobRecord } from '../store/jobs.js'
 import type { SiteRecord } from '../store/sites.js'
-import { type Audience, nodesOf } from './audience.js'
+import { type Audience, nodesOf, requireQuorum } from './audience.js'
 import { isEffect } from './executing.js'
 import type { LiveJob } from './live-job.js'
 import type { KnownNode } from './roster.js'
-import type { World } from './world.js'
+import { activeJob, type World } from './world.js'
 
 /** A key that the answer to a request is kept under. */
 export interface Answered {
@@ -120,6 +121,18 @@ export function checkHooks(
 /** What nodes have told of their hooks on the connections they have now. */
 export const ownersOf = (nodes: readonly KnownNode[]): readonly HookOwner[] =>
   nodes.map(({ identity, link, hooks }) => ({ name: identity.name, hooks: link === null ? null : hooks }))
+
+/**
+ * Refuses a job that would begin now and end at once, since too few nodes answer. One that waits for a time or another
+ * job may find more of them then; nodes that a coordinator has not missed for long may be on their way.
+ * @throws {EngineError} ENGINE_ERR_GROUP_EMPTY, ENGINE_ERR_QUORUM.
+ */
+export function checkReachable(world: World, { site, policy, commands }: JobRequest, audience: Audience): void {
+  const waits = policy.startAtMs !== undefined || policy.window !== undefined || activeJob(world, site) !== undefined
+  if (waits || (commands.length > 0 && commands.every(isOnNodes))) return
+  const isRollback = commands.some(({ type }) => type === 'rollback')
+  requireQuorum(world, audience, isRollback ? 0 : neededShare(policy))
+}
 
 const isOnNodes = (request: CommandRequest): boolean => isEffect(request) || request.type === 'end-job'
 

@@ -12,6 +12,7 @@ import { verifyRunRequest } from '../control/schema/verification.js'
 import { checkCommands } from '../jobs/commands.js'
 import { checkAbort, checkCommit, checkOpen } from '../jobs/job.js'
 import { checkQueue, type QueueMember } from '../jobs/queue.js'
+import { checkJobsQuota } from '../jobs/quota.js'
 import type { AccountEvent } from '../model/account.js'
 import { type AuditPage, pageOf } from '../model/audit.js'
 import type { JobEvent } from '../model/event.js'
@@ -28,6 +29,7 @@ import {
   audienceOf,
   checked,
   checkHooks,
+  checkReachable,
   keep,
   keyOf,
   newRecord,
@@ -79,7 +81,8 @@ export class Door implements CoordinatorDoor {
    * @param key  the same key and request again: the job that came of it, and no other.
    * @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT, ENGINE_ERR_SITE_UNKNOWN, ENGINE_ERR_NODE_UNKNOWN,
    * ENGINE_ERR_SOURCE_MISSING, ENGINE_ERR_HOOK_UNKNOWN, ENGINE_ERR_HOOK_ARGUMENTS, ENGINE_ERR_CONFLICT,
-   * ENGINE_ERR_KEY_REUSED, ENGINE_ERR_OVERLOADED, ENGINE_ERR_CLOSING.
+   * ENGINE_ERR_QUOTA, ENGINE_ERR_GROUP_EMPTY, ENGINE_ERR_QUORUM, ENGINE_ERR_KEY_REUSED, ENGINE_ERR_OVERLOADED,
+   * ENGINE_ERR_CLOSING.
    */
   async createJob(asked: JobRequest, key: string | null = null): Promise<JobView> {
     this.#requireOpen()
@@ -97,12 +100,14 @@ export class Door implements CoordinatorDoor {
     const { site } = request
     const gone = await giveWay(world, request)
     checkQueue([...world.jobs.values()].filter((job) => !gone.includes(job)).map(toMember), site)
+    checkJobsQuota(world.quotas, world.jobs.size - gone.length)
     checkCommands([], request.commands)
     checkHeld(world, site, request.commands)
     const requests = await placed(world, site, request.commands)
     const audience = audienceOf(world, request)
     checkHooks(world, { site, ...audience }, request.commands)
     checkCanary(world, request, audience)
+    checkReachable(world, request, audience)
     const atMs = world.clock.nowMs()
     const record = newRecord(this.#options.newJobId(), request, audience, atMs)
     const parts = nodesOf(world, audience).map((known) => newPart(known.identity))

@@ -1,3 +1,5 @@
+import { EngineError } from '../base/errors.js'
+import { judgeQuorum, quorumError } from '../jobs/quorum.js'
 import type { SiteRecord } from '../store/sites.js'
 import { silenceOf } from '../track/silence.js'
 import type { KnownNode } from './roster.js'
@@ -23,6 +25,22 @@ export function absenceOf(world: World, audience: Audience, nodeId: string): str
   if (known !== undefined && !isAmong(audience, known)) return 'it does not serve the site any more'
   const presence = known?.presence ?? { online: false, lastHeardMs: null }
   return silenceOf(presence, world.openedAtMs, world.clock.monotonicMs())
+}
+
+/**
+ * Refuses what too few could take part in: whoever is silent for too long counts as away.
+ * @param quorum  share (0–1) that is needed; 0: one node.
+ * @throws {EngineError} ENGINE_ERR_GROUP_EMPTY, ENGINE_ERR_QUORUM.
+ */
+export function requireQuorum(world: World, audience: Audience, quorum: number): void {
+  const nodes = nodesOf(world, audience)
+  if (nodes.length === 0) throw new EngineError('ENGINE_ERR_GROUP_EMPTY', { group: audience.group })
+  const nowMs = world.clock.monotonicMs()
+  const isAway = ({ presence }: KnownNode): boolean => silenceOf(presence, world.openedAtMs, nowMs) !== null
+  const states = nodes.map((known) => (isAway(known) ? 'behind' : 'new'))
+  const count = judgeQuorum(states, quorum)
+  if (count.verdict !== 'missed') return
+  throw quorumError({ ...count, ready: states.filter((state) => state === 'new').length }, 'answer')
 }
 
 /** Whether a node serves a site. */

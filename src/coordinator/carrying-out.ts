@@ -2,6 +2,8 @@ import { assert } from '../base/assert.js'
 import { EngineError } from '../base/errors.js'
 import { lastOfRun } from '../model/edit.js'
 import type { CommandRequest, JobCommand } from '../model/job.js'
+import { neededShare } from '../jobs/quorum.js'
+import { requireQuorum } from './audience.js'
 import { bake } from './canaries.js'
 import { decide, settle } from './committing.js'
 import { enoughReady } from './distributing.js'
@@ -9,7 +11,7 @@ import { finish } from './ending.js'
 import { executeEverywhere, takeUpOwed } from './executing.js'
 import type { LiveJob } from './live-job.js'
 import { abandonStaged, checkDraft, editsToPack } from './editing.js'
-import { packJob, requireAudience, timed, type ToPack } from './packing.js'
+import { packJob, timed, type ToPack } from './packing.js'
 import { prepareRollback } from './rolling-back.js'
 import { uploadOf } from './uploading.js'
 import { advance, type World } from './world.js'
@@ -110,7 +112,7 @@ async function bring(
     job.renewParts(world.clock.monotonicMs())
     job.shadowStaged = false
     await advance(world, job, { type: 'packing' }, { commands: [begun(world, command)], patch: { treeHash: null } })
-    requireAudience(world, job)
+    requireQuorum(world, job.record, neededShare(job.record.policy))
     world.wording.tell(job)
     if ((await packJob(world, job, await toPack())) === 'identical') {
       completed(world, job, command)

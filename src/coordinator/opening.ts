@@ -24,6 +24,7 @@ import { Wording } from './wording.js'
 import { Checks } from './checking.js'
 import { NodeBook } from './node-book.js'
 import { Queries } from './querying.js'
+import type { Quotas } from '../jobs/quota.js'
 import { Looking } from './looking.js'
 import { DurableOutbox } from './outbox.js'
 import { Roster } from './roster.js'
@@ -42,6 +43,7 @@ export interface OpeningOptions {
   /** Damage that a node reports is mended without being asked. */
   readonly repair: boolean
   readonly uploads: UploadLimits
+  readonly quotas: Quotas
   readonly log: Logger
   readonly clock: Clock
   readonly metrics: Metrics
@@ -79,7 +81,7 @@ export class OpenedWorld {
  * ENGINE_ERR_DATABASE_DAMAGED and what else its parts refuse.
  */
 export async function openWorld(options: OpeningOptions, opened: OpenedWorld): Promise<World> {
-  const { dataDir, data, repair, log, clock, metrics, closing } = options
+  const { dataDir, data, repair, quotas, log, clock, metrics, closing } = options
   await makeDataDirectory(dataDir)
   opened.keep('lock', lockDirectory(dataDir), (lock) => lock.release())
   const store = opened.keep('database', await Store.open(join(dataDir, DATABASE)), (it) => it.close())
@@ -100,7 +102,7 @@ export async function openWorld(options: OpeningOptions, opened: OpenedWorld): P
   const announcing = openAnnouncing({ ...options, store, coordinatorId }, opened)
   const uploads = opened.keep('uploads', await openUploads(() => world, options), (it) => it.close())
   const world: World = {
-    ...{ store, content, transfers, uploads, clock, log, metrics, coordinatorId, source, closing, repair },
+    ...{ store, content, transfers, uploads, clock, log, metrics, coordinatorId, source, closing, repair, quotas },
     openedAtMs: clock.monotonicMs(),
     publicKey: publicKey.toString('hex'),
     roster: new Roster(),

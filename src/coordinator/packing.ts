@@ -1,15 +1,13 @@
 import { assert } from '../base/assert.js'
-import { EngineError, toEngineError } from '../base/errors.js'
+import { type EngineError, toEngineError } from '../base/errors.js'
 import type { PackSource } from '../content/index.js'
 import { checkGuards } from '../jobs/guard.js'
-import { nobodyReady } from '../jobs/quorum.js'
+import { checkReleaseQuota } from '../jobs/quota.js'
 import type { ReleaseRef } from '../model/node.js'
 import type { PackBatch, PackResult, ScanResult } from '../native/content.js'
 import type { AssignmentRecord } from '../store/assignments.js'
 import type { Snapshot } from '../store/snapshots.js'
-import { silenceOf } from '../track/silence.js'
 import type { Transfer } from '../transfer/index.js'
-import { nodesOf } from './audience.js'
 import type { UploadSource } from '../uploads/index.js'
 import { openForJob, stageShadow } from './distributing.js'
 import type { LiveJob } from './live-job.js'
@@ -38,6 +36,7 @@ export async function packJob(world: World, job: LiveJob, toPack: ToPack): Promi
   const scanned = await timed(world, job, 'scan', () => world.content.scan(order, { signal: job.signal }))
   await noteScan(world, job, scanned)
   const changes = job.record.changes ?? noChanges
+  checkReleaseQuota(world.quotas, changes.totalBytes)
   const live = await liveFacts(world, site, base, scanned)
   const refusal = checkGuards({ directory, changes, filesNamed, ...live }, job.record.policy)
   if (refusal !== null) throw refusal
@@ -49,16 +48,6 @@ export async function packJob(world: World, job: LiveJob, toPack: ToPack): Promi
   await giveNumber(world, job, scanned, base)
   await timed(world, job, 'pack', () => new Packing(world, job, { directory, base, upload }).run())
   return 'packed'
-}
-
-/** Nothing is packed for a group of which nobody answers. */
-export function requireAudience(world: World, job: LiveJob): void {
-  const { group, policy } = job.record
-  const nodes = nodesOf(world, job.record)
-  if (nodes.length === 0) throw new EngineError('ENGINE_ERR_GROUP_EMPTY', { group })
-  const nowMs = world.clock.monotonicMs()
-  if (nodes.some((known) => silenceOf(known.presence, world.openedAtMs, nowMs) === null)) return
-  throw nobodyReady(nodes.length, policy.quorum)
 }
 
 const noChanges = { filesAdded: 0, filesChanged: 0, filesDeleted: 0, fileCount: 0, totalBytes: 0 }

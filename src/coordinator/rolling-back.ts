@@ -1,9 +1,8 @@
 import { EngineError } from '../base/errors.js'
 import type { ReleaseRef } from '../model/node.js'
-import { nobodyReady } from '../jobs/quorum.js'
 import { foldPart } from '../track/fold.js'
 import { holds } from '../track/reconcile.js'
-import { nodesOf } from './audience.js'
+import { nodesOf, requireQuorum } from './audience.js'
 import type { LiveJob } from './live-job.js'
 import { advance, type World } from './world.js'
 
@@ -15,13 +14,11 @@ import { advance, type World } from './world.js'
  * ENGINE_ERR_QUORUM when no node answers.
  */
 export async function prepareRollback(world: World, job: LiveJob, asked: number | null): Promise<void> {
-  const { site, group } = job.record
+  const { site } = job.record
   const nodes = nodesOf(world, job.record)
-  if (nodes.length === 0) throw new EngineError('ENGINE_ERR_GROUP_EMPTY', { group })
   const release = await releaseToGoBackTo(world, job, asked)
-  if (!nodes.some((known) => known.link !== null)) {
-    throw nobodyReady(nodes.length, job.record.policy.quorum)
-  }
+  // What is bad goes wherever it can.
+  requireQuorum(world, job.record, 0)
   const { treeHash } = release
   job.renewParts(world.clock.monotonicMs())
   const happening = { type: 'numbered', release: release.release, baseRelease: null } as const

@@ -2,30 +2,13 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import type { ReadableStream as WebStream } from 'node:stream/web'
-import { UPLOADS_BYTES_DEFAULT, UPLOAD_FREE_BYTES_DEFAULT, UPLOAD_KEEP_MS_DEFAULT } from '../base/upload-limits.js'
-import type { Config } from '../config/schema.js'
 import type { UploadsDoor } from '../control/door/uploads.js'
 import type { BlobView } from '../model/upload.js'
 import type { HeldRelease } from '../native/content.js'
-import { type UploadLimits, Uploads, type UploadSource } from '../uploads/index.js'
+import { Uploads, type UploadSource } from '../uploads/index.js'
 import type { LiveJob } from './live-job.js'
 import type { OpeningOptions } from './opening.js'
 import { inBackground, type World } from './world.js'
-
-/** What uploads may hold, by the options of a coordinator, its configuration, or as is usual. */
-export const uploadLimitsOf = ({
-  uploads,
-  config,
-}: {
-  readonly uploads?: Partial<UploadLimits>
-  readonly config?: Config
-}): UploadLimits => ({
-  maxBytes: UPLOADS_BYTES_DEFAULT,
-  keepMs: UPLOAD_KEEP_MS_DEFAULT,
-  freeBytes: UPLOAD_FREE_BYTES_DEFAULT,
-  ...config?.coordinator.uploads,
-  ...uploads,
-})
 
 /** Brings contents of an embedding program to its coordinator. */
 export const storeIn =

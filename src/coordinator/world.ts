@@ -9,6 +9,7 @@ import type { Content } from '../content/index.js'
 import type { JobEvent } from '../model/event.js'
 import type { PeerRef } from '../model/node.js'
 import { checkStop, isFinal, type JobHappening, stepJob } from '../jobs/job.js'
+import type { Quotas } from '../jobs/quota.js'
 import type { AssignmentRecord } from '../store/assignments.js'
 import type { CommandPatch } from '../store/commands.js'
 import type { JobPatch } from '../store/jobs.js'
@@ -84,6 +85,7 @@ export interface World {
   readonly looking: Looking
   /** Damage that a node reports is mended without being asked. */
   readonly repair: boolean
+  readonly quotas: Quotas
   readonly sites: Map<string, SiteState>
   /** Jobs without an end, oldest first. */
   readonly jobs: Map<string, LiveJob>

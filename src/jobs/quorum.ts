@@ -1,5 +1,5 @@
 import { EngineError } from '../base/errors.js'
-import type { JobNodeState } from '../model/job.js'
+import type { JobNodeState, JobPolicy } from '../model/job.js'
 
 export interface QuorumCount {
   /** `waiting`: a node is still at work; `reached`: enough hold the release; `missed`: too few can. */
@@ -28,16 +28,11 @@ export function judgeQuorum(states: readonly JobNodeState[], quorum: number): Qu
   return { verdict: 'reached', ...counts }
 }
 
-/** What a missed quorum is told as. */
-export function quorumError({ ready: count, needed, total }: QuorumCount): EngineError {
-  return new EngineError('ENGINE_ERR_QUORUM', { ready: count, needed, total })
-}
+/** The share of nodes that a job needs: each for itself, one is enough. Pure. */
+export const neededShare = ({ commit, quorum }: Pick<JobPolicy, 'commit' | 'quorum'>): number =>
+  commit === 'each' ? 0 : quorum
 
-/** What a group of which nobody answers is told as. */
-export const nobodyReady = (total: number, quorum: number): EngineError =>
-  quorumError(
-    judgeQuorum(
-      Array.from({ length: total }, () => 'behind' as const),
-      quorum,
-    ),
-  )
+/** What a missed quorum is told as. @param are  what too few nodes do. */
+export function quorumError({ ready: count, needed, total }: QuorumCount, are = 'are ready'): EngineError {
+  return new EngineError('ENGINE_ERR_QUORUM', { ready: count, needed, total, are })
+}

@@ -167,7 +167,17 @@ export class SimCoordinator {
     const deliverer = new Deliverer({ ...about, clock, random, log, metrics })
     const world: World = {
       wording: new Wording(() => world, signer),
-      ...{ store, clock, log, metrics, coordinatorId, source, repair: true, uploads: simUploads },
+      ...{
+        store,
+        clock,
+        log,
+        metrics,
+        coordinatorId,
+        source,
+        repair: true,
+        quotas: { jobs: 1000, releaseBytes: null },
+        uploads: simUploads,
+      },
       content: new SimContent(parts).asContent,
       transfers: new Transfers({ relay: simRelay(parts), source, publicKey, log }),
       openedAtMs: life.monotonicMs(),

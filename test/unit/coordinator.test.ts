@@ -167,10 +167,12 @@ t.test('a server that fails to close keeps nothing else open', async (t) => {
   t.equal(again.id, coordinator.id)
 })
 
-t.test('a group without nodes, or without one that answers, is told at once', async (t) => {
+t.test('a job for a group without nodes is refused, and leaves nothing', async (t) => {
   const { dataDir, staging } = await place()
   await using coordinator = await Coordinator.open({ dataDir })
-  await t.rejects((await coordinator.publish(staging, to)).completed(), { code: 'ENGINE_ERR_GROUP_EMPTY' })
+  await t.rejects(coordinator.publish(staging, to), { code: 'ENGINE_ERR_GROUP_EMPTY' })
+  t.same(await coordinator.jobs(), [])
+  t.same(await coordinator.sites(), [])
 })
 
 t.test('too few that can stage it: nothing is switched, and all is cleaned up', async (t) => {
@@ -365,7 +367,8 @@ t.test('a site belongs to the group of its jobs and of what is live, not to a sl
   await using coordinator = await Coordinator.open({ dataDir })
   const [node, other] = [new FakeNode({ name: 'one' }), new FakeNode({ name: 'two', groups: ['other'] })]
   await connected(coordinator.url, node, other)
-  const slip = await coordinator.publish(staging, { ...to, group: 'egde' })
+  const later = { startAtMs: 1 }
+  const slip = await coordinator.publish(staging, { ...to, ...later, group: 'egde' })
   await t.rejects(slip.completed(), { code: 'ENGINE_ERR_GROUP_EMPTY' })
   const refused = { code: 'ENGINE_ERR_INVALID_ARGUMENT', message: /belongs to group edge/ }
   const job = await coordinator.publish(staging, { ...to, stageOnly: true })

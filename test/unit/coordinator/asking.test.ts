@@ -43,6 +43,7 @@ async function place(t: Place) {
       sites: new Map(),
       jobs: new Map([[job.id, job]]),
       closing: new AbortController().signal,
+      quotas: { jobs: 2, releaseBytes: null },
     },
     content: { paths: { directory: dataDir } },
   } as unknown as World

@@ -18,6 +18,8 @@ t.teardown(() => rm(root, { recursive: true, force: true }))
 
 let count = 0
 const to = { site: 'www', group: 'edge' } as const
+/** Who waits for a time is accepted without nodes, and fails when it is there. */
+const nobody = { ...to, startAtMs: 1 }
 
 async function place(t: { teardown(run: () => unknown): void }) {
   const directory = join(root, String(count++))
@@ -92,7 +94,7 @@ t.test('what failed, who comes, goes, drifts and is repaired is told', async (t)
   const { staging, receiver, options } = await place(t)
   await using coordinator = await Coordinator.open({ ...options, webhooks: { allowPrivate: true } })
   await coordinator.webhooks.add({ url: receiver.url })
-  const job = await coordinator.publish(staging, to)
+  const job = await coordinator.publish(staging, nobody)
   await job.completed().catch(() => {})
   await until('the failure is told', () => receiver.events('engine.job.failed')[0])
   t.match(receiver.events('engine.job.failed')[0]?.data, { state: 'failed', error: { code: 'ENGINE_ERR_GROUP_EMPTY' } })
@@ -138,7 +140,7 @@ t.test('410 turns a webhook off and says so; a ping that arrives turns it on aga
   await using coordinator = await Coordinator.open(options)
   const { webhook } = await coordinator.webhooks.add({ url: receiver.url, types: ['job.failed'], allowPrivate: true })
   receiver.answer = (response) => response.writeHead(410).end()
-  await (await coordinator.publish(staging, to)).completed().catch(() => {})
+  await (await coordinator.publish(staging, nobody)).completed().catch(() => {})
   const off = await until('it is off', async () =>
     (await coordinator.webhooks.list()).find(({ offAtMs }) => offAtMs !== null),
   )
@@ -149,7 +151,7 @@ t.test('410 turns a webhook off and says so; a ping that arrives turns it on aga
     t.match(event, { data: { webhookId: webhook.id, reason: 'it answered 410 Gone' } })
     stop.abort()
   }
-  await (await coordinator.publish(staging, to)).completed().catch(() => {})
+  await (await coordinator.publish(staging, nobody)).completed().catch(() => {})
   t.equal(receiver.events('engine.job.failed').length, 1, 'it is called no more')
   const pings = () => coordinator.webhooks.deliveries(webhook.id)
   const vain = await coordinator.webhooks.ping(webhook.id)
@@ -167,7 +169,7 @@ t.test('a delivery is sent again on request, the same to the byte, and its log s
   await using coordinator = await Coordinator.open(options)
   const { webhook } = await coordinator.webhooks.add({ url: receiver.url, types: ['job.failed'], allowPrivate: true })
   receiver.answer = (response) => response.writeHead(500).end('no space')
-  await (await coordinator.publish(staging, to)).completed().catch(() => {})
+  await (await coordinator.publish(staging, nobody)).completed().catch(() => {})
   const log = () => coordinator.webhooks.deliveries(webhook.id)
   const first = await until('it failed', async () => (await log()).find(({ attempts }) => attempts === 1))
   t.match(first, {
