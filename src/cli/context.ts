@@ -3,7 +3,7 @@ import type { Clock } from '../base/clock.js'
 import type { JobsApi } from '../control/door/api.js'
 import type { FileAt, SitePath } from '../control/door/files.js'
 import type { Job, PublishOptions } from '../control/door/jobs.js'
-import type { AddedDirectory, AddOptions, PutFileOptions } from '../sending/index.js'
+import type { AddedContent, AddOptions, PutAt, PutFileOptions } from '../sending/index.js'
 import type { FileView } from '../model/file.js'
 import type { Fetched } from '../sending/fetching.js'
 import type { Interrupts } from './follow.js'
@@ -14,7 +14,9 @@ export interface CommandApi extends JobsApi {
   /** Publishes a site of one file whose bytes come from a stream; absent where nothing can be sent from here. */
   publishContent?(content: Readable, options: PublishOptions & { readonly name: string }): Promise<Job>
   /** Adds a publish of a directory to a job, as `publish` brings it; absent where nothing can be sent from here. */
-  addDirectory?(jobId: string, directory: string, options: AddOptions): Promise<AddedDirectory>
+  addDirectory?(jobId: string, directory: string, options: AddOptions): Promise<AddedContent>
+  /** Adds a put of a file of this machine, or of a stream, to a job; absent where nothing can be sent from here. */
+  addFile?(jobId: string, content: string | Readable, options: PutAt & AddOptions): Promise<AddedContent>
   /** Brings a file, or a directory, of a node to this machine; absent where nothing can be written. */
   get?(place: FileAt, local: string): Promise<Fetched>
   getTree?(place: FileAt, local: string): Promise<Fetched>

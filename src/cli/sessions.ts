@@ -39,16 +39,24 @@ function addAsking(job: Command, run: Running): void {
     .action(run.command(async (context, _, flags) => (await commands()).open(context, flags as never)))
   job
     .command('add')
-    .description('add a command: publish DIR, commit, rollback, run-hook NAME or verify')
+    .description('add a command: publish, commit, rollback, run-hook, verify, put, mkdir, chmod, touch or rm')
     .argument('<job>', 'id of the job')
-    .argument('<command>', 'publish, commit, rollback, run-hook or verify')
-    .argument('[what]', 'of publish the directory, of run-hook its name')
+    .argument(
+      '<command>',
+      'publish DIR, commit, rollback, run-hook NAME, verify, or an edit, as `engine put` and others',
+    )
+    .argument('[what...]', 'put FILE :/site/path, mkdir :/site/path, chmod MODE :/site/path, touch and rm :/site/path')
     .option('--upload', 'publish: send the content from this machine')
     .option('--no-upload', 'publish: the directory is on the coordinator’s machine')
     .option('--release <number>', 'rollback, verify: the release meant')
     .option('--arg <name=value>', `run-hook: ${argHelp}`, collect)
     .option('--repair', 'verify: have what differs staged anew')
     .option('--rate <bytes>', 'verify: bytes a second that each node reads at most, such as 20M')
+    .option('--mode <octal>', 'put, mkdir: the mode')
+    .option('-p, --parents', 'put, mkdir: make the directories above it that are missing')
+    .option('--date <time>', 'touch: that time (default: now)')
+    .option('--no-create', 'touch: make no file where nothing is')
+    .option('-r, --recursive', 'rm: a directory and all below it')
     .option('--idempotency-key <key>', keyHelp)
     .option('--wait', 'follow it until this command is over, and exit by what came of it')
     .action(run.command(async (context, args, flags) => (await commands()).add(context, args, flags)))

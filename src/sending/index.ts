@@ -15,7 +15,7 @@ import type { JobEvent } from '../model/event.js'
 import { Bringing } from './bringing.js'
 import { type Fetched, Fetching, piecesOf, placeOf } from './fetching.js'
 import { persist } from './persisting.js'
-import { bringFile } from './putting.js'
+import { bringFile, bringStream } from './putting.js'
 import { describe, type LocalTree, oneFile } from './walking.js'
 
 /** Upload again at most so often, when what was there has gone meanwhile. */
@@ -32,8 +32,13 @@ export type PutFileOptions = PutOptions
 /** How a directory is brought to a job that is open; absent fields as of a publish. */
 export type AddOptions = KeyOption & Pick<OpenOptions, 'upload' | 'onUpload' | 'signal'>
 
-/** A publish that was added to a job. */
-export interface AddedDirectory {
+/** Where a file of a job goes, and with what; absent: as the file here has it. */
+export interface PutAt extends Pick<PutOptions, 'mode' | 'mtimeNs' | 'parents'> {
+  readonly path: string
+}
+
+/** A command with content of its own that was added to a job. */
+export interface AddedContent {
   readonly job: JobView
   /** Resolves when all of its content was sent. What fails can be sent again: add it under the same key. */
   sent(): Promise<void>
@@ -59,7 +64,7 @@ export class Client extends RemoteClient {
   }
 
   /** Adds a publish of a directory to an open job: of the coordinator's machine, or of this one, as `publish`. */
-  async addDirectory(jobId: string, directory: string, options: AddOptions = {}): Promise<AddedDirectory> {
+  async addDirectory(jobId: string, directory: string, options: AddOptions = {}): Promise<AddedContent> {
     if (!this.#isSent(options)) {
       const command: CommandRequest = { type: 'publish', ...fromDirectory(directory) }
       return { job: await this.addCommands(jobId, [command], options), sent: async () => {} }
@@ -77,6 +82,25 @@ export class Client extends RemoteClient {
       await tree.close()
       throw error
     }
+  }
+
+  /**
+   * Adds a put of a file of this machine, or of a stream, to an open job: its bytes are at the coordinator when this
+   * resolves. What broke off of a file is gone on with.
+   * @throws {EngineError} ENGINE_ERR_SOURCE_MISSING, ENGINE_ERR_NOT_A_FILE, ENGINE_ERR_JOB_UNKNOWN, and of uploads.
+   */
+  async addFile(jobId: string, content: string | Readable, options: PutAt & AddOptions): Promise<AddedContent> {
+    const { path, mode, mtimeNs, parents = false, onUpload } = options
+    const signal = options.signal ?? new AbortController().signal
+    const { site } = await this.job(jobId)
+    const about = { uploads: this.uploads, site, clock: this.#clock, signal, onUpload }
+    const found = typeof content === 'string' ? await bringFile(content, about) : await bringStream(content, about)
+    const { digest, sizeBytes } = found
+    const properties = { mode: mode ?? found.mode, mtimeNs: mtimeNs ?? found.mtimeNs }
+    const put: CommandRequest = { type: 'put', path, digest, sizeBytes, ...properties, parents }
+    const job = await this.addCommands(jobId, [put], options)
+    await found.done()
+    return { job, sent: async () => {} }
   }
 
   #isSent({ upload = 'auto' }: Pick<OpenOptions, 'upload'>): boolean {

@@ -1,4 +1,5 @@
 import { stat } from 'node:fs/promises'
+import { Readable } from 'node:stream'
 import type { Clock } from '../base/clock.js'
 import { EngineError, toEngineError } from '../base/errors.js'
 import type { UploadsClient } from '../control/uploads-client.js'
@@ -11,8 +12,9 @@ import { describe } from './walking.js'
 export interface Brought {
   readonly digest: string
   readonly sizeBytes: number
-  readonly mode: string
-  readonly mtimeNs: string
+  /** Null: a stream has none. */
+  readonly mode: string | null
+  readonly mtimeNs: string | null
   /** Lets go of the upload that brought it; a job that puts it keeps it. */
   readonly done: () => Promise<void>
 }
@@ -53,6 +55,12 @@ export async function bringFile(path: string, options: PuttingOptions): Promise<
   } finally {
     await tree.close()
   }
+}
+
+/** Brings a stream to a coordinator, however long it is; of a cut one nothing is kept. */
+export async function bringStream(content: Readable, { uploads, site, signal }: PuttingOptions): Promise<Brought> {
+  const { digest, sizeBytes } = await uploads.putContent(site, Readable.toWeb(content) as ReadableStream, signal)
+  return { digest, sizeBytes, mode: null, mtimeNs: null, done: async () => {} }
 }
 
 /** The only file of a manifest. */

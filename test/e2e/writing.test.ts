@@ -159,3 +159,62 @@ t.test('with plain HTTP a file is put and removed by its path', async (t) => {
   t.same(await readdir(`${fleet.dataOf('coordinator')}/uploads/www/blobs`), [], 'nothing of what was refused stays')
   t.match(await (await fetch(`${fleet.url}/v1/audit`)).text(), /"action":"putFile"/)
 })
+
+t.test('edits are added to an open job one by one, and go live together', async (t) => {
+  const opened = await engine('job', 'open', '--site', 'www')
+  const job = opened.stdout.trim()
+  const add = (...args: readonly string[]) => engine('job', 'add', job, ...args)
+  const file = `${directory}/of the job`
+  await writeFile(file, 'of the job', { mode: 0o640 })
+  await utimes(file, 1_600_000_000, 1_600_000_000.5)
+  const steps: readonly (readonly string[])[] = [
+    ['mkdir', ':/www/job/a', '-p'],
+    ['put', file, ':/www/job/a/'],
+    ['chmod', '600', ':/www/job/a/of the job'],
+    ['touch', ':/www/job/empty', '--date', '@1700000000'],
+    ['rm', ':/www/d', '-r'],
+  ]
+  for (const [index, args] of steps.entries()) {
+    const added = await add(...args)
+    t.equal(added.stdout.trim(), `${index + 1}`, `${args.join(' ')}: ${added.stderr}`)
+  }
+  for (const [code, args] of [
+    ['ENGINE_ERR_INVALID_ARGUMENT', ['rm', ':/docs/a']],
+    ['ENGINE_ERR_EDIT_OF_NODE', ['rm', 'n1:/www/a']],
+    ['ENGINE_ERR_SOURCE_MISSING', ['put', `${directory}/none`, ':/www/x']],
+  ] as const) {
+    t.match((await add(...args)).stderr, code, args.join(' '))
+  }
+  const stdin = ['job', 'add', job, 'put', '-', ':/www/job/b', '--mode', '444', '--wait', '--url', fleet.url]
+  const put = await runEngine(stdin, { under: ['bash', '-c', 'printf piped | exec "$@"', 'bash'] })
+  t.equal(put.code, 0, put.stderr)
+  await same(t, 'nothing has switched')
+  t.equal((await add('commit', '--wait')).code, 0)
+  t.equal((await engine('job', 'end', job, '--wait')).code, 0)
+  const local = [
+    'mkdir -p job/a; cp -p "$F" job/a; chmod 600 job/a/*; touch -d @1700000000 job/empty',
+    'rm -r d; printf piped > job/b; chmod 444 job/b',
+  ].join('; ')
+  await run('bash', ['-c', `set -e; umask 022; cd "$1"; F="$2"; ${local}`, 'bash', mirror, file])
+  const piped = await stat(`${fleet.liveOf('n1')}/job/b`)
+  await utimes(`${mirror}/job/b`, piped.atime, piped.mtime)
+  await same(t, 'all of it')
+})
+
+t.test('the guard against mass deletion is moved by a request for one path, as by the command', async (t) => {
+  const remove = async (query: string): Promise<string> => {
+    const answer = await fetch(`${fleet.url}/v1/sites/www/files/a?recursive&${query}`, { method: 'DELETE' })
+    const { id, code } = (await answer.json()) as { id?: string; code?: string }
+    if (id === undefined) return `${answer.status} ${code}`
+    return (await engine('job', 'watch', id)).stderr
+  }
+  for (const query of ['maxDeleteRatio=', 'maxDeleteRatio=2', 'maxDeleteRatio=-1', 'maxDeleteRatio=half']) {
+    t.equal(await remove(query), '400 ENGINE_ERR_INVALID_ARGUMENT', query)
+  }
+  t.match(await remove('maxDeleteRatio=0.1'), /MASS_DELETE/)
+  t.match(await remove('stageOnly=no'), /^400/)
+  await same(t, 'nothing is gone')
+  t.notMatch(await remove('maxDeleteRatio=1'), /ENGINE_ERR/)
+  await run('rm', ['-r', `${mirror}/a`])
+  await same(t, 'it is gone')
+})

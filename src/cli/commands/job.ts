@@ -1,20 +1,18 @@
 import { isDeepStrictEqual } from 'node:util'
-import { EngineError } from '../../base/errors.js'
 import { formatDuration } from '../../base/quantities.js'
 import type { JobsApi } from '../../control/door/api.js'
 import type { Job } from '../../control/door/jobs.js'
 import type { CommandRequest, CommandView, JobView } from '../../model/job.js'
 import type { UploadEvent } from '../../model/upload.js'
+import type { AddedContent } from '../../sending/index.js'
 import type { CommandApi, Context } from '../context.js'
 import { followJob } from '../follow.js'
 import { printable, table } from '../output.js'
 import { outputLines, wordsOf } from '../summary.js'
 import { UploadNotes } from '../upload-notes.js'
 import { canaryText } from '../waiting.js'
-import { release } from './jobs.js'
-import { flag } from './flag.js'
+import { type AddFlags, argsOf, invalid, placeOf, putOf, requestOf } from './adding.js'
 import { type CallbackFlags, callbackOf, keyOf, type OpenFlags, openOptions } from './publish.js'
-import { rateBps } from './verify.js'
 
 interface SessionFlags extends OpenFlags, CallbackFlags {
   readonly only?: string
@@ -40,111 +38,58 @@ export async function open(context: Context, flags: SessionFlags): Promise<numbe
   return 0
 }
 
-/** What `engine job add` may say beside its command. */
-interface AddFlags {
-  readonly release?: string
-  readonly arg?: readonly string[]
-  readonly repair?: boolean
-  readonly rate?: string
-  readonly upload?: boolean
-  readonly idempotencyKey?: string
-  readonly wait?: boolean
-}
-
-const invalid = (what: string, why: string): EngineError =>
-  new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what, why })
-
-/** Reads `--arg name=value …`. */
-export function argsOf(given: readonly string[] = []): Readonly<Record<string, string>> {
-  const args = new Map<string, string>()
-  for (const text of given) {
-    const [name = '', ...value] = text.split('=')
-    if (name === '' || value.length === 0) throw invalid(`--arg "${text}"`, 'write it like name=value')
-    if (args.has(name)) throw invalid(`--arg "${text}"`, `${name} is given twice`)
-    args.set(name, value.join('='))
-  }
-  return Object.fromEntries(args)
-}
-
-/** Which flags belong to which command, and whether it is followed by something. */
-const grammar: Readonly<Record<string, { readonly what: boolean; readonly flags: readonly (keyof AddFlags)[] }>> = {
-  publish: { what: true, flags: ['upload'] },
-  commit: { what: false, flags: [] },
-  rollback: { what: false, flags: ['release'] },
-  'run-hook': { what: true, flags: ['arg'] },
-  verify: { what: false, flags: ['release', 'repair', 'rate'] },
-}
-
-const own: readonly (keyof AddFlags)[] = ['release', 'arg', 'repair', 'rate', 'upload']
-
-function checkGrammar(type: string, what: string | undefined, flags: AddFlags): void {
-  const rule = Object.hasOwn(grammar, type) ? grammar[type] : undefined
-  if (rule === undefined) throw invalid(`"${type}"`, `commands are ${Object.keys(grammar).join(', ')}`)
-  if (rule.what && what === undefined) throw invalid(type, `say what: engine job add JOB ${type} NAME`)
-  if (!rule.what && what !== undefined) throw invalid(`"${what}"`, `${type} takes nothing after it`)
-  const strange = own.find((name) => flags[name] !== undefined && !rule.flags.includes(name))
-  if (strange !== undefined) throw invalid(`--${strange}`, `it is no option of ${type}`)
-}
-
-/** The command that the words and flags of `engine job add` name; a publish is made where its directory is. */
-export function requestOf(type: string, what: string | undefined, flags: AddFlags): CommandRequest | null {
-  checkGrammar(type, what, flags)
-  const of = flags.release === undefined ? null : flag('--release', flags.release, release)
-  switch (type) {
-    case 'commit':
-      return { type }
-    case 'rollback':
-      return { type, release: of }
-    case 'run-hook':
-      return { type, hook: what ?? '', args: argsOf(flags.arg) }
-    case 'verify': {
-      const rate = flags.rate === undefined ? null : flag('--rate', flags.rate, rateBps)
-      return { type, release: of, rateBps: rate, repair: flags.repair === true }
-    }
-    default:
-      return null
-  }
-}
-
-interface Added {
-  readonly job: JobView
-  sent(): Promise<void>
-}
-
-async function addTo(context: Context, api: CommandApi, jobId: string, asked: Asked): Promise<Added> {
-  const { request, what, flags } = asked
+async function addTo(context: Context, api: CommandApi, jobId: string, asked: Asked): Promise<AddedContent> {
+  const { type, request, words, flags } = asked
+  const at = placeOf(type, words)
+  if (at !== null) await requireSite(api, jobId, at.site)
   if (request !== null) {
     return { job: await api.addCommands(jobId, [request], keyOf(flags)), sent: async () => {} }
   }
-  if (api.addDirectory === undefined) throw invalid('publish', 'nothing can be sent from here')
+  const [source = ''] = words
   const told = new UploadNotes(context)
-  const upload = flags.upload === undefined ? {} : { upload: flags.upload }
   const onUpload = (event: UploadEvent): void => told.hear(event)
-  return api.addDirectory(jobId, what, { ...keyOf(flags), ...upload, onUpload })
+  if (at !== null) {
+    if (api.addFile === undefined) throw invalid(type, 'nothing can be sent from here')
+    return api.addFile(jobId, source === '-' ? process.stdin : source, {
+      ...putOf(at, flags),
+      ...keyOf(flags),
+      onUpload,
+    })
+  }
+  if (api.addDirectory === undefined) throw invalid(type, 'nothing can be sent from here')
+  const upload = flags.upload === undefined ? {} : { upload: flags.upload }
+  return api.addDirectory(jobId, source, { ...keyOf(flags), ...upload, onUpload })
+}
+
+/** A path names its site, a job has one: both must be the same. */
+async function requireSite(api: JobsApi, jobId: string, site: string): Promise<void> {
+  const job = await api.job(jobId)
+  if (job.site !== site) throw invalid('the place', `the job is of ${job.site}, not of ${site}`)
 }
 
 interface Asked {
+  readonly type: string
   readonly request: CommandRequest | null
-  readonly what: string
+  readonly words: readonly string[]
   readonly flags: AddFlags
 }
 
 /** A request under a key that was carried out before is answered with the job as it is now, which may be longer. */
-function numberOf({ commands }: JobView, request: CommandRequest | null): number {
+function numberOf({ commands }: JobView, { type, request }: Asked): number {
   const isSame = (other: CommandRequest): boolean =>
-    request === null ? other.type === 'publish' : isDeepStrictEqual(other, request)
+    request === null ? other.type === type : isDeepStrictEqual(other, request)
   return (commands.findLast((command) => isSame(command.request)) ?? commands.at(-1))?.number ?? 1
 }
 
 /** `engine job add JOB COMMAND …`: on record when it returns; with --wait it returns when the command is over. */
 export async function add(context: Context, args: readonly string[], flags: AddFlags): Promise<number> {
   const { output } = context
-  const [jobId = '', type = '', what] = args
-  const request = requestOf(type, what, flags)
+  const [jobId = '', type = '', ...words] = args
+  const request = requestOf(type, words, flags, context.clock.nowMs())
   const api = await context.connect()
-  const added = await addTo(context, api, jobId, { request, what: what ?? '', flags })
-  const { job } = added
-  const commandNumber = numberOf(job, request)
+  const asked = { type, request, words, flags }
+  const added = await addTo(context, api, jobId, asked)
+  const commandNumber = numberOf(added.job, asked)
   if (flags.wait === true) {
     const followed = follow(context, api, await api.attach(jobId), { commandNumber, onlyWatches: true })
     followed.catch(() => {})

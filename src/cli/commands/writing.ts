@@ -91,7 +91,7 @@ export async function put(
 }
 
 /** Where a file goes: into what ends with a slash, and into the site itself, under its own name. */
-function targetOf(source: string, place: string): SitePath {
+export function targetOf(source: string, place: string): SitePath {
   const at = sitePlaceOf(place)
   if (at.path !== '' && !place.endsWith('/')) return at
   if (source === '-') throw invalid('the place', 'say what standard input is to be called: :/site/path')

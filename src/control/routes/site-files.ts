@@ -30,10 +30,14 @@ export function siteFileRoutes(app: App, context: RouteContext): void {
     },
     handler: async (request, reply) => {
       const { site, '*': path } = request.params
-      const { recursive, stageOnly, reason } = request.query
+      const { recursive, stageOnly, allowEmpty, maxDeleteRatio, reason } = request.query
       const remove = { type: 'remove', path, recursive: recursive !== undefined } as const
       const commands = editRequests([remove], stageOnly !== undefined)
-      const asked = openRequest({ site, commands, ...(reason === undefined ? {} : { reason }) })
+      const asked = openRequest({
+        ...{ site, commands, allowEmpty: allowEmpty !== undefined },
+        ...(maxDeleteRatio === undefined ? {} : { maxDeleteRatio: Number(maxDeleteRatio) }),
+        ...(reason === undefined ? {} : { reason }),
+      })
       return accepted(reply, await asking(request).createJob(asked, request.headers['idempotency-key'] ?? null))
     },
   })

@@ -90,6 +90,12 @@ export const filePutQuery = z.strictObject({
 })
 export const fileRemoveQuery = z.strictObject({
   recursive: isSaid.describe('A directory and all below it.'),
+  maxDeleteRatio: z
+    .string()
+    .regex(/^(0(\.\d{1,9})?|1(\.0{1,9})?)$/, 'a share from 0 to 1, such as 0.5')
+    .optional()
+    .describe('What is refused beyond this share of the live files.'),
+  allowEmpty: isSaid.describe('The last file of the site may go.'),
   ...{ reason, stageOnly },
 })
 

@@ -2,7 +2,7 @@
 // asked.
 import fc from 'fast-check'
 import t from 'tap'
-import { argsOf, requestOf } from '../../../src/cli/commands/job.js'
+import { type AddFlags, argsOf, placeOf, requestOf as requestAt } from '../../../src/cli/commands/adding.js'
 import { runProgram } from '../../../src/cli/program.js'
 import { commandLines, summary, wordsOf } from '../../../src/cli/summary.js'
 import { idleMs, waitsFor } from '../../../src/cli/waiting.js'
@@ -10,27 +10,71 @@ import type { CommandRequest, CommandView } from '../../../src/model/job.js'
 import { jobCommands } from '../../support/records.js'
 import { jobNode, jobView } from './job.js'
 
+const requestOf = (type: string, words: readonly string[], flags: AddFlags) => requestAt(type, words, flags, 7)
+
 t.test('each command is read with its own options', async (t) => {
-  t.same(requestOf('commit', undefined, {}), { type: 'commit' })
-  t.same(requestOf('rollback', undefined, { release: 'www@4' }), { type: 'rollback', release: 4 })
-  t.same(requestOf('run-hook', 'reload', { arg: ['unit=a=b', 'depth='] }), {
+  t.same(requestOf('commit', [], {}), { type: 'commit' })
+  t.same(requestOf('rollback', [], { release: 'www@4' }), { type: 'rollback', release: 4 })
+  t.same(requestOf('run-hook', ['reload'], { arg: ['unit=a=b', 'depth='] }), {
     ...{ type: 'run-hook', hook: 'reload', args: { unit: 'a=b', depth: '' } },
   })
-  const verify = requestOf('verify', undefined, { rate: '20M', repair: true })
+  const verify = requestOf('verify', [], { rate: '20M', repair: true })
   t.match(verify, { type: 'verify', release: null, repair: true })
   t.ok(verify?.type === 'verify' && (verify.rateBps ?? 0) >= 160_000_000)
-  t.equal(requestOf('publish', 'site', { upload: true }), null, 'made where its directory is')
+  t.equal(requestOf('publish', ['site'], { upload: true }), null, 'made where its directory is')
+})
+
+t.test('edits are read as the commands of their own read them', async (t) => {
+  const set = { type: 'set-properties', path: 'a', mode: null, mtimeNs: null, create: false }
+  const mkdir = { type: 'mkdir', path: 'a/b', mode: null, parents: false }
+  t.same(requestOf('mkdir', [':/www/a/b'], {}), mkdir)
+  t.same(requestOf('mkdir', [':/www/a/b/'], { mode: '700', parents: true }), { ...mkdir, mode: '700', parents: true })
+  t.same(requestOf('chmod', ['640', ':/www/a'], {}), { ...set, mode: '640' })
+  t.same(requestOf('touch', [':/www/a'], { create: true }), { ...set, mtimeNs: '7000000', create: true })
+  t.same(requestOf('touch', [':/www/a'], { create: false, date: '@1.5' }), { ...set, mtimeNs: '1500000000' })
+  t.same(requestOf('rm', [':/www/a'], { recursive: true }), { type: 'remove', path: 'a', recursive: true })
+  t.equal(requestOf('put', ['/tmp/x', ':/www/a/'], {}), null, 'made where its content is')
+  t.same(placeOf('put', ['/tmp/a%x', ':/www/a/']), { site: 'www', path: 'a/a%25x' })
+  t.same(placeOf('chmod', ['640', ':/www/a']), { site: 'www', path: 'a' })
+  t.equal(placeOf('publish', ['.']), null)
+})
+
+t.test('edits that are no edits are refused', async (t) => {
+  const refused = { code: 'ENGINE_ERR_INVALID_ARGUMENT' }
+  const wrong: readonly (readonly [string, readonly string[], AddFlags])[] = [
+    ['put', [':/www/a'], {}],
+    ['put', ['-', ':/www/'], {}],
+    ['mkdir', [':/www/a', ':/www/b'], {}],
+    ['mkdir', ['a'], {}],
+    ['chmod', [':/www/a'], {}],
+    ['chmod', ['u+x', ':/www/a'], {}],
+    ['rm', [':/www/a'], { create: false }],
+    ['rm', [':/www/a'], { mode: '644' }],
+    ['touch', [':/www/a'], { date: 'soon' }],
+    ['touch', [':/www@3/a'], {}],
+    ['publish', ['.'], { recursive: true }],
+  ]
+  for (const [type, words, flags] of wrong)
+    t.throws(
+      () => {
+        requestOf(type, words, flags)
+        placeOf(type, words)
+      },
+      refused,
+      `${type} ${words.join(' ')}`,
+    )
+  t.throws(() => requestOf('rm', ['n1:/www/a'], {}), { code: 'ENGINE_ERR_EDIT_OF_NODE' })
 })
 
 t.test('what does not belong together is refused', async (t) => {
   const refused = { code: 'ENGINE_ERR_INVALID_ARGUMENT' }
-  t.throws(() => requestOf('end-job', undefined, {}), refused)
-  t.throws(() => requestOf('constructor', undefined, {}), refused)
-  t.throws(() => requestOf('publish', undefined, {}), refused)
-  t.throws(() => requestOf('run-hook', undefined, {}), refused)
-  t.throws(() => requestOf('commit', 'now', {}), refused)
-  t.throws(() => requestOf('commit', undefined, { repair: true }), refused)
-  t.throws(() => requestOf('run-hook', 'a', { release: '1' }), refused)
+  t.throws(() => requestOf('end-job', [], {}), refused)
+  t.throws(() => requestOf('constructor', [], {}), refused)
+  t.throws(() => requestOf('publish', [], {}), refused)
+  t.throws(() => requestOf('run-hook', [], {}), refused)
+  t.throws(() => requestOf('commit', ['now'], {}), refused)
+  t.throws(() => requestOf('commit', [], { repair: true }), refused)
+  t.throws(() => requestOf('run-hook', ['a'], { release: '1' }), refused)
   t.throws(() => argsOf(['unit']), refused)
   t.throws(() => argsOf(['=nginx']), refused)
   t.throws(() => argsOf(['a=1', 'a=2']), { ...refused, message: /given twice/ })
