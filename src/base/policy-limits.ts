@@ -16,7 +16,11 @@ export const CANARY_BAKE_MS_MAX = DAY_MS
 
 /** A short time is looked at so often, and a long one at least this often: a sick canary serves readers meanwhile. */
 export const CANARY_CHECKS = 10
+
+/** A sick canary serves readers no longer than this before it is looked at again. */
 export const CANARY_CHECK_EVERY_MS_MAX = 30 * SECOND_MS
+
+/** A check is a process that is started: more often would be load, not care. */
 export const CANARY_CHECK_EVERY_MS_MIN = SECOND_MS
 
 /** Numbers beyond those of commands, for checks of one job's canaries: several days of them. */

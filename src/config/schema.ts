@@ -90,6 +90,7 @@ const uploads = z.strictObject({
 
 const quotas = z.strictObject({
   jobs: field(z.int().min(1).max(Number.MAX_SAFE_INTEGER).default(JOBS_QUOTA_DEFAULT), {
+    unit: 'jobs',
     effect: 'Jobs without an end, of all sites together; one more is refused.',
     worstCase: 'Too little: pipelines are refused while others wait. Too much: each takes memory for all of its nodes.',
     advanced: true,

@@ -9,6 +9,13 @@ import { read, root } from '../support/repository.js'
 
 const LINES_MAX = 60
 
+/** `export type * from './client.js'`: all the types of that door. */
+const allOf = (statement: ts.ExportDeclaration): readonly ts.Statement[] =>
+  statement.moduleSpecifier?.getText() === "'./client.js'" ? sourceOf('src/client.ts') : []
+
+const sourceOf = (path: string): readonly ts.Statement[] =>
+  ts.createSourceFile(path, read(path), ts.ScriptTarget.ES2022, true).statements
+
 /** The doors of the package, what is imported from them as values, and the types that programs write down. */
 const doors = [
   {
@@ -35,12 +42,13 @@ const namesOf = (statements: readonly ts.Statement[]): readonly Name[] =>
   statements.flatMap((statement): Name[] => {
     if (!ts.isExportDeclaration(statement)) return []
     const clause = statement.exportClause
+    if (clause === undefined && statement.isTypeOnly) return namesOf(allOf(statement)).filter(({ isType }) => isType)
     if (clause === undefined || !ts.isNamedExports(clause)) return [{ name: '*', isType: false }]
     return clause.elements.map((one) => ({ name: one.name.text, isType: statement.isTypeOnly || one.isTypeOnly }))
   })
 
 for (const { path, values, types } of doors) {
-  const { statements } = ts.createSourceFile(path, read(path), ts.ScriptTarget.ES2022, true)
+  const statements = sourceOf(path)
   const names = namesOf(statements)
 
   t.test(`${path} re-exports, and does nothing else`, async (t) => {

@@ -21,7 +21,7 @@ const noteOf = async (sites: readonly SiteView[], flags: { readonly group?: stri
     ...{ json: false, quiet: false, color: false, progress: false, dumbTerminal: false },
     ...streams,
   })
-  const connect = async () => ({ sites: async () => sites }) as unknown as JobsApi
+  const connect = async () => ({ sites: async () => sites, jobs: async () => [] }) as unknown as JobsApi
   await status({ output, clock: systemClock, interrupts, connect }, flags)
   return String(streams.stderr.read() ?? '')
 }
@@ -63,7 +63,7 @@ t.test('hooks are shown with what each argument may be, and a node that nobody k
   const shown = await ask()
   t.match(shown, /n1 +purge +when named +www +path=\/\[a-z\]\+ \[depth=1–9, else 2\] \[how=soft\|hard\]/)
   t.match(shown, /n1 +reload +after-commit +all/)
-  t.match(shown, /n2 +– .*has not called/)
+  t.match(shown, /n2 +– .*has not said/)
   t.notMatch(await ask('b'), 'n1')
   t.match(JSON.parse(await ask('n1', true)), {
     items: [{ node: 'n1', hooks: [{ name: 'purge' }, { name: 'reload' }] }],
