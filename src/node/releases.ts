@@ -181,7 +181,20 @@ export class Releases {
       gone.add(held.release)
     }
     const dropped = [...gone].map((release): JournalRecord => ({ type: 'dropped', site, release }))
-    return [...dropped, ...(await this.#liveDifference(site, gone))]
+    return [...dropped, ...(await this.#finished(site)), ...(await this.#liveDifference(site, gone))]
+  }
+
+  /** What came to stand just before a crash, and is not in the journal: unless it is known it is never dropped. */
+  async #finished(site: string): Promise<JournalRecord[]> {
+    const { state } = this.#options.ledger
+    const found: JournalRecord[] = []
+    for (const { site: of, release, treeHash } of state.begun.values()) {
+      const ref = { release, treeHash }
+      if (of !== site || isHeld(state, site, ref) || illnessOf(state, site, ref) !== null) continue
+      if (state.sites.get(site)?.live?.release === release || !(await this.stands(site, ref))) continue
+      found.push({ type: 'staged', site, ...ref })
+    }
+    return found
   }
 
   async #liveDifference(site: string, gone: ReadonlySet<number>): Promise<JournalRecord[]> {

@@ -121,6 +121,18 @@ t.test('what was fetched for a release that the live one has overtaken is given 
   t.strictSame(await readdir(paths.releases('www')), ['6'])
 })
 
+t.test('what came to stand just before a crash is held, so that it can be dropped', async (t) => {
+  const parts = await open(t)
+  const { ledger } = parts
+  await parts.hold(1, { live: true })
+  const treeHash = await parts.hold(2)
+  await ledger.record({ type: 'dropped', site: 'www', release: 2 })
+  await ledger.record({ type: 'begun', assignmentId: assignmentId(2), site: 'www', release: 2, treeHash })
+  await parts.releases.recover()
+  t.strictSame([...(ledger.state.sites.get('www')?.held.keys() ?? [])], [1, 2])
+  t.strictSame([...ledger.state.begun], [])
+})
+
 t.test('an empty data directory is fine', async (t) => {
   const parts = await open(t)
   await parts.releases.recover()
