@@ -283,18 +283,9 @@ export class NodeCore {
       this.#inBackground(this.#reports.refused(order.reportId, order))
       return
     }
-    if (order.type === 'check') {
-      this.#checks.check(order)
-      return
-    }
-    if (order.type === 'look') {
-      this.#looks.look(order)
-      return
-    }
-    if (order.type === 'send') {
-      this.#looks.send(order)
-      return
-    }
+    if (order.type === 'check') return this.#checks.check(order)
+    if (order.type === 'look') return this.#looks.look(order)
+    if (order.type === 'send') return this.#looks.send(order)
     if (order.type === 'word') {
       this.#words.tell(order)
       return
@@ -362,7 +353,11 @@ export class NodeCore {
   /** What could not even be begun is answered too. */
   async #answerFailure(order: Command, error: EngineError): Promise<void> {
     this.#options.log.error({ err: error, order: order.type, site: order.site }, 'a command was not carried out')
-    if (order.type === 'discard') return
+    if (order.type === 'discard') {
+      // What is held is told again at the next look, and the coordinator has it dropped again.
+      this.#told = ''
+      return
+    }
     const report = this.#reports.make(answeredOf(order), failureOf(error))
     await this.#reports.tellFailure([], [report])
   }

@@ -178,19 +178,22 @@ export class Stagings {
   async discard({ assignmentId, site, release, evenLive = false }: Discard): Promise<void> {
     const what = `the staging of ${site}@${release}`
     // Between stage commands: one that came before has begun, one that comes after begins with nothing.
-    await this.#options.turns.run(`stage ${site}`, async () => {
+    const forgotten = this.#options.turns.run(`stage ${site}`, async () => {
       if (assignmentId === null) return
       this.#active.get(assignmentId)?.stop(new EngineError('ENGINE_ERR_CANCELLED', { what }))
       await this.#ends.get(assignmentId)
       this.#lingering.close(assignmentId)
       await this.#forget(assignmentId)
     })
+    // A full disk has no room for the record that it is forgotten; it has when the release is gone.
+    await forgotten.catch(() => {})
     await this.#options.turns.run(site, async () => {
       const held = this.#options.ledger.state.sites.get(site)?.held.get(release)
       if (held === undefined || (held.wasLive && !evenLive) || this.inUse(site).has(release)) return
       await this.#options.releases.drop(site, release, this.inUse(site))
       this.#options.onHoldings()
     })
+    await forgotten
   }
 
   /**

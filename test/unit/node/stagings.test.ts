@@ -270,6 +270,22 @@ t.test('a discard stops what runs, drops what was staged, and leaves what was li
   await parts.stagings.discard({ ...discard, assignmentId: assignmentId(77), site: 'none', release: 7 })
 })
 
+t.test('a discard makes room on a full disk before it is written down, and fails', async (t) => {
+  const parts = await openParts(t)
+  const { ledger, paths } = parts
+  const treeHash = await parts.hold(3)
+  await ledger.record({ type: 'begun', assignmentId: assignmentId(3), site: 'www', release: 3, treeHash })
+  const record = ledger.record.bind(ledger)
+  ledger.record = async (...records) => {
+    if (await exists(paths.release('www', 3))) throw new EngineError('ENGINE_ERR_NO_SPACE', { path: '/' })
+    await record(...records)
+  }
+  const discard = { type: 'discard' as const, assignmentId: assignmentId(3), site: 'www', release: 3 }
+  await t.rejects(parts.stagings.discard(discard), { code: 'ENGINE_ERR_NO_SPACE' })
+  t.notOk(await exists(paths.release('www', 3)))
+  t.notOk(isHeld(ledger.state, 'www', { release: 3, treeHash }))
+})
+
 t.test('a finished session serves on while somebody fetches from it, then its files go', async (t) => {
   const parts = await openParts(t)
   const command = await parts.command(1)
