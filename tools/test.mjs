@@ -170,7 +170,7 @@ const suites = {
   build: () => single('build', process.execPath, ['tools/build-native.mjs']),
   types: () => single('types', 'tsc', ['--noEmit']),
   tap: () => tapFiles(inProcess.flatMap(testFiles), { jobs: 2, timeoutSeconds: 300, minutes: 60 }),
-  simulation: () => tapFiles(testFiles('simulation'), { jobs: 1, timeoutSeconds: 600, minutes: 20 }),
+  simulation: () => tapFiles(testFiles('simulation'), { jobs: 2, timeoutSeconds: 600, minutes: 20 }),
   rust,
   e2e: () => tapFiles(testFiles('e2e'), { jobs: 1, timeoutSeconds: 600, minutes: 60 }),
   powercut,

@@ -157,6 +157,8 @@ export class Store implements Tables {
     if (this.#closed) return
     this.#closed = true
     await this.#db.destroy()
+    // While it is in use it is told of every promise of the process.
+    this.#transaction.disable()
   }
 
   #outside(): Kysely<Schema> {

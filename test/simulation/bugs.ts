@@ -4,9 +4,9 @@ import { isFromNode, resigned } from './forgery.js'
 import { LiveJob, patched } from '../../src/coordinator/live-job.js'
 import { KnownNode } from '../../src/coordinator/roster.js'
 import type { World } from '../../src/coordinator/world.js'
+import type { Receipt } from '../../src/model/job.js'
 import { Answers } from '../../src/store/answers.js'
 import { Commands } from '../../src/store/commands.js'
-import { Jobs } from '../../src/store/jobs.js'
 import { Releases } from '../../src/store/releases.js'
 import { Receipts } from '../../src/store/receipts.js'
 import { Sites } from '../../src/store/sites.js'
@@ -19,6 +19,8 @@ interface BugContext {
 
 export interface Bug {
   readonly what: string
+  /** So many seeds find it: twice as many as it took, so that no change elsewhere hides it. */
+  readonly within: number
   /** Changes a coordinator's life before it begins. */
   readonly coordinator?: (world: World, context: BugContext) => void
   /** Changes what a node's next life finds. */
@@ -31,7 +33,7 @@ export interface Bug {
   readonly install?: () => () => void
 }
 
-export const noBug: Bug = { what: 'none' }
+export const noBug: Bug = { what: 'none', within: 0 }
 
 /** Puts another method in the place of one of a class; gives what undoes it. */
 function replace<T extends object, K extends keyof T>(owner: T, name: K, make: (before: T[K]) => T[K]): () => void {
@@ -45,6 +47,7 @@ function replace<T extends object, K extends keyof T>(owner: T, name: K, make: (
 export const bugs: Readonly<Record<string, Bug>> = {
   'ack-before-record': {
     what: 'a report is acknowledged before it is recorded',
+    within: 20,
     coordinator({ receiptBook, clock }) {
       const record = receiptBook.record.bind(receiptBook)
       receiptBook.record = async (receipt) => void clock.setTimer(50, () => void record(receipt).catch(() => {}))
@@ -52,18 +55,22 @@ export const bugs: Readonly<Record<string, Bug>> = {
   },
   'forget-executed': {
     what: 'a node forgets over a restart which commands it has begun or carried out',
+    within: 60,
     journal: (records) => records.filter((record) => !/^\{"type":"execut(?:ing|ed)"/.test(record)),
   },
   'early-journal': {
     what: 'a node reports what its journal does not hold yet',
+    within: 60,
     isJournalEarly: true,
   },
   'drop-owed': {
     what: 'what a node missed while it was away is dropped',
+    within: 20,
     install: () => replace(Commands.prototype, 'owedTo', () => async () => []),
   },
   'lose-deferred': {
     what: 'what became of a command is never written down',
+    within: 20,
     install: () =>
       replace(
         LiveJob.prototype,
@@ -76,6 +83,7 @@ export const bugs: Readonly<Record<string, Bug>> = {
   },
   'no-resteer': {
     what: 'what a node was told on a connection that broke is still waited for',
+    within: 60,
     install: () =>
       replace(
         KnownNode.prototype,
@@ -88,10 +96,12 @@ export const bugs: Readonly<Record<string, Bug>> = {
   },
   'receipt-is-done': {
     what: 'a receipt counts as a completion',
+    within: 20,
     fromNode: (text, node) => (isFromNode(text, 'receipt') ? resigned(text, node, { kind: 'completion' }) : text),
   },
   'any-release-is-live': {
     what: 'a node that serves any release counts as one that serves the target',
+    within: 40,
     coordinator({ sites, roster }) {
       const add = roster.add.bind(roster)
       roster.add = (known) => {
@@ -106,6 +116,7 @@ export const bugs: Readonly<Record<string, Bug>> = {
   },
   'reuse-release-number': {
     what: 'a release number that a crash took back is given again',
+    within: 40,
     install: () =>
       replace(
         Sites.prototype,
@@ -119,19 +130,25 @@ export const bugs: Readonly<Record<string, Bug>> = {
   },
   'no-quorum': {
     what: 'a job is committed whatever share of its nodes is ready',
-    install: () =>
-      replace(
-        Jobs.prototype,
-        'create',
-        (before) =>
-          async function (this: Jobs, job) {
-            Object.assign(job.policy, { quorum: 0 })
-            return before.call(this, job)
+    within: 40,
+    coordinator({ jobs }) {
+      const set = jobs.set.bind(jobs)
+      jobs.set = (id, job) => {
+        let { record } = job
+        const told = (): typeof record => ({ ...record, policy: { ...record.policy, quorum: 0 } })
+        Object.defineProperty(job, 'record', {
+          get: told,
+          set(next: typeof record) {
+            record = next
           },
-      ),
+        })
+        return set(id, job)
+      }
+    },
   },
   'forget-answers': {
     what: 'an idempotency key is not looked for',
+    within: 20,
     install: () => {
       const undoGet = replace(Answers.prototype, 'get', () => async () => null)
       const undoPut = replace(Answers.prototype, 'put', () => async () => {})
@@ -143,18 +160,34 @@ export const bugs: Readonly<Record<string, Bug>> = {
   },
   'keep-vain': {
     what: 'a node that was away keeps what it staged for jobs that came to nothing',
+    within: 40,
     install: () => replace(Releases.prototype, 'undecided', () => async () => []),
   },
   'lose-failures': {
     what: 'a failure that a node reports is not recorded',
-    install: () =>
-      replace(
+    within: 20,
+    install: () => {
+      const isKept = ({ kind }: Receipt): boolean => kind !== 'failure'
+      const undoOne = replace(
         Receipts.prototype,
         'record',
         (before) =>
           async function (this: Receipts, receipt) {
-            return receipt.kind === 'failure' ? true : before.call(this, receipt)
+            return isKept(receipt) ? before.call(this, receipt) : true
           },
-      ),
+      )
+      const undoAll = replace(
+        Receipts.prototype,
+        'recordAll',
+        (before) =>
+          async function (this: Receipts, receipts) {
+            await before.call(this, receipts.filter(isKept))
+          },
+      )
+      return () => {
+        undoOne()
+        undoAll()
+      }
+    },
   },
 }

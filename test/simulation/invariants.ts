@@ -5,6 +5,7 @@ import { auditHash, auditStart } from '../../src/model/audit.js'
 import type { CommandState, JobCommand, Receipt } from '../../src/model/job.js'
 import type { JobRecord } from '../../src/store/jobs.js'
 import type { Store } from '../../src/store/store.js'
+import type { World } from '../../src/coordinator/world.js'
 import type { AskedJob, Clients } from './clients.js'
 import type { SimCoordinator } from './coordinator.js'
 import type { Target } from './database.js'
@@ -32,7 +33,8 @@ export function unrest({ coordinator, nodes, clients, oracle }: Finished): reado
     ...[...oracle.decided.values()].flatMap((decisions) => {
       const target = decisions.at(-1)
       const group = sites.get(target?.site ?? '')?.record.group
-      return target === undefined || group === undefined || !node.groups.includes(group) ? [] : unserved(node, target)
+      if (target === undefined || group === undefined || !node.groups.includes(group)) return []
+      return unserved(node, target).map((what) => `${what}; ${viewOf(running.world, node, target)}`)
     }),
   ])
   return [...waiting, ...jobs, ...behind]
@@ -47,6 +49,15 @@ function unserved({ name, disk }: SimNode, { site, release, treeHash }: Target):
   const { live, releases } = disk.site(site)
   const isThere = live === release && releases.get(release) === treeHash
   return isThere ? [] : [`${name} serves ${site}@${live}, not ${release}`]
+}
+
+/** Why the coordinator leaves a node that serves something else alone. */
+function viewOf({ roster }: World, { id }: SimNode, { site, release }: Target): string {
+  const known = roster.get(id)
+  if (known === undefined) return 'the coordinator does not know it'
+  if (known.holdings(site).live?.release === release) return 'the coordinator takes it to serve that'
+  const told = known.task(site).underWay
+  return told === null ? 'the coordinator asks nothing of it' : 'the coordinator waits for what it told it'
 }
 
 /** Checks all of them; what is broken goes to the oracle. */
@@ -235,6 +246,11 @@ function checkBounds({ oracle, nodes, coordinator }: Finished): void {
     ['assignments on disk', disk.files.size, 16 * Math.max(1, world.sites.size)],
     ...nodes.map((node) => [`reports of ${node.name}`, node.core?.reportsOwed ?? 0, REPORTS_KEPT_MAX] as const),
   ]
+  for (const known of world.roster.all) {
+    const waits = [...world.sites.keys()].filter((site) => known.task(site).underWay !== null)
+    if (waits.length > 0)
+      oracle.break(`I9: an answer of ${known.identity.name} about ${waits.join(', ')} is waited for`)
+  }
   for (const [what, count, most] of counts) if (count > most) oracle.break(`I9: ${count} ${what}, ${most} at most`)
 }
 

@@ -1,29 +1,31 @@
 // Goal: what must hold holds whatever crashes, is cut off, is full or comes twice. Method: the real coordinator and
 // the real nodes on one virtual clock, each seed another topology, workload and choice of faults; then a quiet
-// period, and all invariants. `npm run simulate -- --seeds 1 --from N` repeats a seed.
+// period, and all invariants. run.ts does it in a program of its own, where nobody watches every promise.
+import { fileURLToPath } from 'node:url'
 import t from 'tap'
-import { bugs } from './bugs.js'
+import { start } from '../support/process.js'
 import { runSeed } from './simulation.js'
 
-/** The first seed of a range that is broken, as one text; null: none is. */
-async function broken(from: number, count: number, more: object = {}): Promise<string | null> {
-  for (let seed = from; seed < from + count; seed++) {
-    const { broken: what, story } = await runSeed({ seed, ...more })
-    if (what.length > 0) return [`seed ${seed}`, ...what, ...story].join('\n')
-  }
-  return null
+const script = fileURLToPath(new URL('run.ts', import.meta.url))
+
+const simulate = async (...args: readonly string[]) => {
+  const { code, stdout, stderr } = await start(process.execPath, ['--import', 'tsx', script, ...args]).exited
+  return { code, output: `${stdout}\n${stderr}` }
 }
 
-t.test('nothing is lost or repeated in fleets of a few nodes', async (t) => {
-  t.equal(await broken(1, 12), null)
+t.test('nothing is lost or repeated in fleets of a few nodes, by 100 seeds', { timeout: 600_000 }, async (t) => {
+  const { code, output } = await simulate('--seeds', '100')
+  t.match(output, /^100 seeds from 1: 0 broken; /m)
+  t.equal(code, 0)
 })
 
 t.test('one seed runs the same way twice', async (t) => {
   t.same(await runSeed({ seed: 7 }), await runSeed({ seed: 7 }))
 })
 
-for (const name of ['drop-owed', 'forget-executed', 'lose-deferred']) {
-  t.test(`a planted bug is found: ${name}`, async (t) => {
-    t.not(await broken(1, 60, { bug: bugs[name] }), null)
+// Each of them found something once.
+for (const seed of [132]) {
+  t.test(`seed ${seed} is whole`, async (t) => {
+    t.same((await runSeed({ seed })).broken, [])
   })
 }
