@@ -61,6 +61,18 @@ export const metricTable = {
     help: 'Answered HTTP requests, by route (never the path), method and status.',
     labels: ['method', 'route', 'status'],
   },
+  engine_uploads_open: {
+    type: 'gauge',
+    unit: 'uploads',
+    help: 'Uploads that are held: sent in part, or not published yet.',
+    labels: [],
+  },
+  engine_upload_bytes_received_total: {
+    type: 'counter',
+    unit: 'bytes',
+    help: 'Bytes of contents that clients have sent, those included that were refused or sent again.',
+    labels: [],
+  },
   engine_watchers: {
     type: 'gauge',
     unit: 'watchers',

@@ -3,6 +3,7 @@ import type { Clock } from '../base/clock.js'
 import type { JobsApi } from '../control/door/api.js'
 import type { FileAt, SitePath } from '../control/door/files.js'
 import type { Job, PublishOptions } from '../control/door/jobs.js'
+import type { UploadsClient } from '../control/uploads-client.js'
 import type { AddedContent, AddOptions, PutAt, PutFileOptions } from '../sending/index.js'
 import type { FileView } from '../model/file.js'
 import type { Fetched } from '../sending/fetching.js'
@@ -23,6 +24,8 @@ export interface CommandApi extends JobsApi {
   /** Puts a file of this machine, or a stream, into a site; absent where nothing can be sent from here. */
   putFile?(local: string, place: SitePath, options: PutFileOptions): Promise<Job>
   putContent?(content: Readable, place: SitePath, options: PutFileOptions): Promise<Job>
+  /** What was sent and is not published; absent where nothing can be sent from here. */
+  readonly uploads?: Pick<UploadsClient, 'held' | 'drop'>
   bytes?(view: FileView, path: string): AsyncIterable<Uint8Array>
 }
 

@@ -12,6 +12,7 @@ import { createOutput, fail, type Output } from './output.js'
 import { addHolding, addPublishing, addVerifying } from './publishing.js'
 import { type Action, collect } from './running.js'
 import { addSessions } from './sessions.js'
+import { addUploads } from './uploads.js'
 import { interrupts, lifetime } from './signals.js'
 
 interface GlobalFlags {
@@ -235,6 +236,7 @@ function build(run: Run, version: string): Command {
   addRecord(program, run)
   addFiles(program, run)
   addWriting(program, run)
+  addUploads(program, run)
   addOutside(program, run)
   addProcesses(program, run)
   for (const command of program.commands) for (const each of [command, ...command.commands]) run.watch(each)

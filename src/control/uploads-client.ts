@@ -1,10 +1,16 @@
 // Uploads over HTTP, a request a method. In: a manifest and contents as blobs (files of a browser, or of Node.js).
 // Out: what is missing, how much is there. Never: an import of Node's own modules, a whole content in memory.
 import { UPLOAD_PAGE_MAX, UPLOAD_PIECE_BYTES, UPLOAD_PIECE_TIMEOUT_MS } from '../base/upload-limits.js'
-import type { BlobView, MissingPage, UploadView } from '../model/upload.js'
+import type { BlobView, LooseView, MissingPage, UploadView } from '../model/upload.js'
 import { type Ask, ask, type HttpOptions, readJson } from './http.js'
 
 const OF_DAYS_MS = 2 ** 31 - 1
+
+/** What a coordinator holds of uploads. */
+export interface Held {
+  readonly items: readonly UploadView[]
+  readonly loose: readonly LooseView[]
+}
 
 export class UploadsClient {
   readonly #http: HttpOptions
@@ -20,12 +26,17 @@ export class UploadsClient {
   }
 
   upload(id: string): Promise<UploadView> {
-    return this.#json({ method: 'GET', path: `/v1/uploads/${id}` })
+    return this.#json({ method: 'GET', path: `/v1/uploads/${encodeURIComponent(id)}` })
   }
 
   /** Open uploads, newest first. */
   async uploads(): Promise<readonly UploadView[]> {
-    return (await this.#json<{ readonly items: readonly UploadView[] }>({ method: 'GET', path: '/v1/uploads' })).items
+    return (await this.held()).items
+  }
+
+  /** All that is held of uploads: those that are open, and contents that none of them names. */
+  held(): Promise<Held> {
+    return this.#json({ method: 'GET', path: '/v1/uploads' })
   }
 
   /** Contents that are missing, and how much of each is there. */
@@ -73,7 +84,7 @@ export class UploadsClient {
 
   /** Drops an upload and what it brought. */
   async drop(id: string): Promise<void> {
-    await ask(this.#http, { method: 'DELETE', path: `/v1/uploads/${id}` })
+    await ask(this.#http, { method: 'DELETE', path: `/v1/uploads/${encodeURIComponent(id)}` })
   }
 
   async #json<T>(request: Ask, signal?: AbortSignal): Promise<T> {

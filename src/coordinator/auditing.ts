@@ -254,6 +254,7 @@ export class AuditedDoor implements CoordinatorDoor {
           (blob) => blob.digest,
         ),
       list: () => uploads.list(),
+      loose: () => uploads.loose(),
       get: (id) => uploads.get(id),
       missing: (id, after, limit) => uploads.missing(id, after, limit),
       blob: (id, digest) => uploads.blob(id, digest),

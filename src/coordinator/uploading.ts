@@ -17,14 +17,19 @@ export const storeIn =
     uploads.putContent(site, Readable.fromWeb(content instanceof Blob ? content.stream() : (content as WebStream)))
 
 /** Opens the uploads of a coordinator; `world` is asked for once something comes in. */
-export function openUploads(world: () => World, { dataDir, uploads, clock, log }: OpeningOptions): Promise<Uploads> {
+export function openUploads(
+  world: () => World,
+  { dataDir, uploads, clock, log, metrics }: OpeningOptions,
+): Promise<Uploads> {
   return Uploads.open({
     directory: join(dataDir, 'uploads'),
     limits: uploads,
     clock,
     log: log.child({ room: 'uploads' }),
+    metrics,
     held: (site) => heldReleases(world(), site),
-    isUsed: (directory) => [...world().jobs.values()].some((job) => directoriesOf(job).includes(directory)),
+    jobsOf: (directory) =>
+      [...world().jobs.values()].filter((job) => directoriesOf(job).includes(directory)).map(({ id }) => id),
     isPinned: (site, digest) => [...world().jobs.values()].some((job) => contentsOf(job, site).includes(digest)),
   })
 }

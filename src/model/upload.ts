@@ -13,8 +13,20 @@ export interface UploadView {
   /** Contents that are still to be sent, and their bytes. */
   readonly missingCount: number
   readonly missingBytes: number
+  readonly openedAtMs: number
+  /** When something of it came, or a job took it up, last. */
+  readonly touchedAtMs: number
+  /** Jobs that publish it, or wait for the rest of it. One that is used is not dropped. */
+  readonly jobIds: readonly string[]
   /** It is dropped then, unless more of it arrives. */
   readonly expiresAtMs: number
+}
+
+/** Contents of a site that no upload names: sent for edits, or for a manifest that never came. Idle ones go. */
+export interface LooseView {
+  readonly site: string
+  readonly contentCount: number
+  readonly totalBytes: number
 }
 
 /** A content, named by its BLAKE3, and how much of it is here. */

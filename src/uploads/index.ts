@@ -15,18 +15,19 @@ import {
   UPLOADS_OPEN_MAX,
 } from '../base/upload-limits.js'
 import { NAME_PATTERN } from '../model/name.js'
-import type { BlobBody, BlobView, MissingPage, UploadView } from '../model/upload.js'
+import type { BlobBody, BlobView, LooseView, MissingPage, UploadView } from '../model/upload.js'
 import { blake3 } from '../native/keys.js'
 import { readManifest, syncFileSystem } from '../native/uploads.js'
 import type { UploadSource, UploadsOptions } from './options.js'
 import { UploadPaths } from './paths.js'
 import { receive } from './receiving.js'
-import { isOtherBoot, recoverSite } from './recovering.js'
+import { isOtherBoot, recoverSite, verifyAgain } from './recovering.js'
 import { Sending } from './sending.js'
 import { SiteBlobs } from './site-blobs.js'
 import { requireSpace } from './space.js'
 import { Upload } from './upload.js'
 import { lacking } from './lacking.js'
+import { looseOf } from './loose.js'
 
 export type { UploadLimits, UploadSource, UploadsOptions } from './options.js'
 
@@ -46,11 +47,12 @@ export class Uploads {
     this.#options = options
     this.paths = new UploadPaths(options.directory)
     this.#sweptAtMs = options.clock.monotonicMs()
-    const { clock } = options
+    const { clock, metrics } = options
     const signal = this.#closing.signal
     const requireSpace = (what: string, needBytes: number): Promise<void> => this.#requireSpace(what, needBytes)
     const arrived = (site: string, digest: string): void => this.#arrived(site, digest)
-    this.#sending = new Sending({ paths: this.paths, clock, signal, requireSpace, arrived })
+    const received = (bytes: number): void => metrics.add('engine_upload_bytes_received_total', {}, bytes)
+    this.#sending = new Sending({ paths: this.paths, clock, signal, requireSpace, arrived, received })
   }
 
   /** Opens what an earlier life left. @throws {EngineError} ENGINE_ERR_DATA_DIR_UNWRITABLE. */
@@ -89,7 +91,8 @@ export class Uploads {
         const known = this.#open.get(id)
         if (known !== undefined) return known
         await rename(`${name}.tree`, this.paths.tree(site, id))
-        const facts = { id, site, summary, isComplete: false, touchedAtMs: clock.nowMs() }
+        const nowMs = clock.nowMs()
+        const facts = { id, site, summary, isComplete: false, openedAtMs: nowMs, touchedAtMs: nowMs }
         return this.#admit(new Upload(this.paths, blobs, facts, clock.monotonicMs()))
       })
       await upload.refresh(await this.#heldTrees(site))
@@ -104,6 +107,11 @@ export class Uploads {
   /** Newest first. */
   list(): readonly UploadView[] {
     return [...this.#open.values()].toSorted((a, b) => b.touchedAtMs - a.touchedAtMs).map((each) => this.#view(each))
+  }
+
+  /** Contents that no upload names, by site. */
+  loose(): Promise<readonly LooseView[]> {
+    return looseOf(this.#sites, [...this.#open.values()])
   }
 
   async get(id: string): Promise<UploadView> {
@@ -162,7 +170,7 @@ export class Uploads {
   /** Drops an upload and what no other needs. @throws {EngineError} ENGINE_ERR_CONFLICT: a job is of it. */
   async drop(id: string): Promise<void> {
     const upload = await this.#require(id)
-    if (this.#options.isUsed(this.paths.upload(upload.site, id))) {
+    if (this.#jobsOf(upload).length > 0) {
       const facts = { what: 'a job of this upload', why: 'it has not ended' }
       throw new EngineError('ENGINE_ERR_CONFLICT', facts)
     }
@@ -235,7 +243,7 @@ export class Uploads {
   /** A job of an upload went well: its content is in the shadow now. Another job of it keeps it. */
   async release(directory: string): Promise<void> {
     const upload = this.#open.get(idOf(directory))
-    if (upload !== undefined && !this.#options.isUsed(directory)) await this.#remove(upload)
+    if (upload !== undefined && this.#jobsOf(upload).length === 0) await this.#remove(upload)
   }
 
   /** Drops what lay idle for too long; called now and then. */
@@ -245,7 +253,7 @@ export class Uploads {
     this.#sweptAtMs = clock.monotonicMs()
     const oldMs = clock.nowMs() - limits.keepMs
     for (const upload of [...this.#open.values()]) {
-      const isUsed = upload.sending.size > 0 || this.#options.isUsed(this.paths.upload(upload.site, upload.id))
+      const isUsed = upload.sending.size > 0 || this.#jobsOf(upload).length > 0
       if (!isUsed && upload.touchedAtMs < oldMs) await this.#remove(upload)
     }
     for (const [site, opening] of this.#sites) {
@@ -267,25 +275,16 @@ export class Uploads {
     const { clock, log } = this.#options
     const found = await recoverSite({ paths: this.paths, blobs: await this.#site(site), site, clock, log })
     for (const upload of found) this.#open.set(upload.id, upload)
+    this.#count()
   }
 
   /** After a power cut, contents that were not made durable may be other than they were: they are read again. */
   async #noteBoot(): Promise<void> {
     if (!(await isOtherBoot(this.paths))) return
-    this.#verifying = this.#verify().catch((error: unknown) => {
-      this.#options.log.error({ err: toEngineError(error) }, 'contents of uploads could not be read again')
+    const { log } = this.#options
+    this.#verifying = verifyAgain(this.#sites, this.#open, log).catch((error: unknown) => {
+      log.error({ err: toEngineError(error) }, 'contents of uploads could not be read again')
     })
-  }
-
-  async #verify(): Promise<void> {
-    for (const [site, opening] of this.#sites) {
-      const sure = [...this.#open.values()].filter((upload) => upload.isComplete && upload.site === site)
-      const isSure = (digest: string): boolean => sure.some((upload) => upload.sizeOf(digest) !== null)
-      const dropped = await (await opening).verify(isSure)
-      if (dropped === 0) continue
-      for (const upload of this.#open.values()) if (upload.site === site) await upload.load()
-      this.#options.log.warn({ site, dropped }, 'contents of uploads were lost and are wanted again')
-    }
   }
 
   /** Its file is durable and there is room for it, or it is no upload. */
@@ -304,6 +303,7 @@ export class Uploads {
       throw error
     }
     this.#open.set(upload.id, upload)
+    this.#count()
     this.#options.log.info({ uploadId: upload.id, site: upload.site, bytes: upload.missingBytes }, 'upload opened')
     return upload
   }
@@ -318,6 +318,7 @@ export class Uploads {
 
   async #remove(upload: Upload): Promise<void> {
     this.#open.delete(upload.id)
+    this.#count()
     await upload.remove()
     const blobs = await this.#site(upload.site)
     for (const digest of blobs.digests) {
@@ -354,8 +355,16 @@ export class Uploads {
     return upload.touch(clock.nowMs(), clock.monotonicMs(), UPLOAD_NOTE_MS)
   }
 
+  #jobsOf({ site, id }: Upload): readonly string[] {
+    return this.#options.jobsOf(this.paths.upload(site, id))
+  }
+
+  #count(): void {
+    this.#options.metrics.set('engine_uploads_open', {}, this.#open.size)
+  }
+
   #view(upload: Upload): UploadView {
-    return upload.view(this.#options.limits.keepMs)
+    return upload.view(this.#options.limits.keepMs, this.#jobsOf(upload))
   }
 
   async #heldTrees(site: string): Promise<readonly string[]> {

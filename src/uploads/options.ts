@@ -1,5 +1,6 @@
 import type { Clock } from '../base/clock.js'
 import type { Logger } from '../base/log.js'
+import type { Metrics } from '../base/metrics.js'
 import type { HeldRelease } from '../native/content.js'
 
 export interface UploadLimits {
@@ -19,8 +20,9 @@ export interface UploadsOptions {
   readonly log: Logger
   /** Releases of a site that are whole on this disk: what they have need not be sent. */
   readonly held: (site: string) => Promise<readonly HeldRelease[]>
-  /** Whether a job that has not ended is of this upload (see `directoryOf`). */
-  readonly isUsed: (directory: string) => boolean
+  readonly metrics: Metrics
+  /** Ids of jobs that have not ended and are of this upload (see `directoryOf`). */
+  readonly jobsOf: (directory: string) => readonly string[]
   /** Digests that a site keeps for other reasons than an upload. */
   readonly isPinned: (site: string, digest: string) => boolean
 }

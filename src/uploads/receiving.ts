@@ -17,6 +17,8 @@ export interface Reception {
   readonly signal: AbortSignal
   /** Hears how long the file is after each piece; what it throws ends the reception. */
   readonly onLength?: (lengthBytes: number) => Promise<void> | void
+  /** Hears how many bytes were written, as they come. */
+  readonly received?: (bytes: number) => void
 }
 
 /** Fires when less than UPLOAD_WINDOW_BYTES_MIN came within UPLOAD_WINDOW_MS. */
@@ -63,7 +65,7 @@ async function writeAll(file: FileHandle, bytes: Uint8Array, position: number): 
  * ENGINE_ERR_CANCELLED when the sender hangs up; the reason of `signal`.
  */
 export async function receive(reception: Reception): Promise<number> {
-  const { path, offset, limitBytes, body, clock, signal, onLength } = reception
+  const { path, offset, limitBytes, body, clock, signal, onLength, received } = reception
   const file = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
   const pace = new Pace(clock)
   const either = AbortSignal.any([signal, pace.tooSlow.signal])
@@ -77,6 +79,7 @@ export async function receive(reception: Reception): Promise<number> {
       await writeAll(file, next, length)
       length += next.length
       pace.count(next.length)
+      received?.(next.length)
       await onLength?.(length)
     }
   } finally {

@@ -43,8 +43,12 @@ async function recoverUpload({ paths, blobs, site, clock, log }: Recovery, id: s
   try {
     const summary = await treeHash(treePath)
     const isComplete = (await stat(paths.complete(site, id)).catch(() => null)) !== null
-    const touchedAtMs = Math.floor((await stat(treePath)).mtimeMs)
-    return new Upload(paths, blobs, { id, site, summary, isComplete, touchedAtMs }, clock.monotonicMs())
+    const { mtimeMs, birthtimeMs } = await stat(treePath)
+    const touchedAtMs = Math.floor(mtimeMs)
+    // Some file systems know no birth and say 0, or later than what was written.
+    const openedAtMs = birthtimeMs > 0 ? Math.min(Math.floor(birthtimeMs), touchedAtMs) : touchedAtMs
+    const facts = { id, site, summary, isComplete, openedAtMs, touchedAtMs }
+    return new Upload(paths, blobs, facts, clock.monotonicMs())
   } catch (error) {
     log.warn({ err: toEngineError(error), site, uploadId: id }, 'an upload cannot be read and is dropped')
     await rm(treePath, { force: true })
@@ -58,4 +62,20 @@ export async function isOtherBoot(paths: UploadPaths): Promise<boolean> {
   const before = await readFile(paths.boot, 'utf8').catch(() => null)
   if (before !== boot) await writeFile(paths.boot, boot, { mode: 0o600 })
   return before !== null && before !== boot
+}
+
+/** Reads contents again that may not be durable; uploads want those anew that were lost. */
+export async function verifyAgain(
+  sites: ReadonlyMap<string, Promise<SiteBlobs>>,
+  uploads: ReadonlyMap<string, Upload>,
+  log: Logger,
+): Promise<void> {
+  for (const [site, opening] of sites) {
+    const sure = [...uploads.values()].filter((upload) => upload.isComplete && upload.site === site)
+    const isSure = (digest: string): boolean => sure.some((upload) => upload.sizeOf(digest) !== null)
+    const dropped = await (await opening).verify(isSure)
+    if (dropped === 0) continue
+    for (const upload of uploads.values()) if (upload.site === site) await upload.load()
+    log.warn({ site, dropped }, 'contents of uploads were lost and are wanted again')
+  }
 }

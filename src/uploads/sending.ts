@@ -18,6 +18,8 @@ export interface SendingOptions {
   /** @throws {EngineError} ENGINE_ERR_NO_SPACE. */
   readonly requireSpace: (what: string, needBytes: number) => Promise<void>
   readonly arrived: (site: string, digest: string) => void
+  /** Hears how many bytes came, as they come. */
+  readonly received: (bytes: number) => void
 }
 
 /** Bytes of one content of an upload. */
@@ -112,7 +114,7 @@ export class Sending {
       throw new EngineError('ENGINE_ERR_UPLOAD_RANGE', { offset, haveBytes, sizeBytes })
     }
     await this.#options.requireSpace('this content', sizeBytes - offset)
-    const { paths, clock, signal } = this.#options
+    const { paths, clock, signal, received } = this.#options
     const path = paths.part(upload.site, upload.id, digest)
     const either = AbortSignal.any([signal, stop])
     const onLength = (lengthBytes: number): void => {
@@ -120,7 +122,8 @@ export class Sending {
       upload.lastBytesAtMs = clock.monotonicMs()
     }
     upload.parts.set(digest, offset)
-    const length = await receive({ path, offset, limitBytes: sizeBytes, body, clock, signal: either, onLength })
+    const reception = { path, offset, limitBytes: sizeBytes, body, clock, signal: either }
+    const length = await receive({ ...reception, onLength, received })
     if (length < sizeBytes) return { digest, sizeBytes, haveBytes: length }
     const found = await digestFile(path, { sync: false })
     if (found.digest !== digest) {
@@ -137,7 +140,7 @@ export class Sending {
   }
 
   async #takeNameless({ site, blobs, name, limitBytes, body, check }: NamelessPut): Promise<BlobView> {
-    const { clock, signal, requireSpace } = this.#options
+    const { clock, signal, requireSpace, received } = this.#options
     let checkedBytes = 0
     const onLength = async (lengthBytes: number): Promise<void> => {
       if (lengthBytes - checkedBytes < UPLOAD_SPACE_CHECK_BYTES) return
@@ -146,7 +149,7 @@ export class Sending {
     }
     try {
       await requireSpace('this content', UPLOAD_SPACE_CHECK_BYTES)
-      await receive({ path: name, offset: 0, limitBytes, body, clock, signal, onLength })
+      await receive({ path: name, offset: 0, limitBytes, body, clock, signal, onLength, received })
       check()
       const { digest, sizeBytes } = await digestFile(name, { sync: true })
       const isNew = blobs.sizeOf(digest) === null

@@ -11,6 +11,7 @@ export interface UploadFacts {
   readonly site: string
   readonly summary: TreeSummary
   readonly isComplete: boolean
+  readonly openedAtMs: number
   readonly touchedAtMs: number
 }
 
@@ -19,6 +20,7 @@ export class Upload {
   readonly id: string
   readonly site: string
   readonly summary: TreeSummary
+  readonly openedAtMs: number
   isComplete: boolean
   touchedAtMs: number
   /** By the clock that never goes back: when bytes of it came last. */
@@ -41,6 +43,7 @@ export class Upload {
     this.site = facts.site
     this.summary = facts.summary
     this.isComplete = facts.isComplete
+    this.openedAtMs = facts.openedAtMs
     this.touchedAtMs = facts.touchedAtMs
     this.lastBytesAtMs = monotonicMs
   }
@@ -108,13 +111,13 @@ export class Upload {
     return { items, next: place < this.#wanted.count ? (items.at(-1)?.digest ?? null) : null }
   }
 
-  view(keepMs: number): UploadView {
-    const { id, site, summary, touchedAtMs } = this
+  view(keepMs: number, jobIds: readonly string[]): UploadView {
+    const { id, site, summary, openedAtMs, touchedAtMs } = this
     return {
       ...{ id, site, state: this.isComplete ? 'complete' : 'open', treeHash: summary.treeHash },
       ...{ fileCount: summary.fileCount, totalBytes: summary.totalBytes },
       ...{ missingCount: this.#missingCount, missingBytes: this.#missingBytes },
-      expiresAtMs: touchedAtMs + keepMs,
+      ...{ openedAtMs, touchedAtMs, jobIds, expiresAtMs: touchedAtMs + keepMs },
     }
   }
 

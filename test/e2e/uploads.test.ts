@@ -122,3 +122,38 @@ t.test('a killed client and a killed coordinator cost only what was under way', 
   const toSend = Number(/"contentsToSend":(\d+)/.exec(outcome.stdout)?.[1])
   t.ok(toSend > 0 && toSend < 400, `the second client had ${toSend} to send`)
 })
+
+t.test('what lies unpublished is listed with who is of it, and dropped unless a job needs it', async (t) => {
+  const listed = async (): Promise<{ id: string; jobIds: string[]; missingCount: number }[]> =>
+    (JSON.parse((await fleet.engine('uploads', 'ls', '--json')).stdout) as { items: [] }).items
+  const bytes = randomBytes(1000)
+  const sent = await fetch(`${fleet.url}/v1/sites/kept/blobs`, { method: 'POST', body: bytes })
+  const { digest } = (await sent.json()) as { digest: string }
+  t.match((await fleet.engine('uploads', 'ls')).stdout, /^kept: 1 content of no upload, 1000 B$/m)
+  const lines = [digest, '0'.repeat(64)].map((each, index) =>
+    JSON.stringify({ path: `${index}`, kind: 'file', mtimeNs: '1', sizeBytes: 1000, digest: each }),
+  )
+  const opened = await fetch(`${fleet.url}/v1/uploads?site=kept`, { method: 'POST', body: lines.join('\n') })
+  const { id } = (await opened.json()) as { id: string }
+  t.match(await listed(), [{ id, jobIds: [], missingCount: 1 }])
+  t.match((await fleet.engine('uploads', 'ls')).stdout, new RegExp(`^${id}  kept  open   2 .*1000 B in 1 content`, 'm'))
+  const commands = [{ type: 'publish', upload: id }, { type: 'commit' }, { type: 'end-job' }]
+  const asked = await fetch(`${fleet.url}/v1/jobs`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ site: 'kept', group: 'edge', commands }),
+  })
+  const job = (await asked.json()) as { id: string }
+  t.match(await listed(), [{ id, jobIds: [job.id] }])
+  t.match((await fleet.engine('uploads', 'rm', id)).stderr, /ENGINE_ERR_CONFLICT/)
+  t.equal((await fleet.engine('job', 'abort', job.id)).code, 0)
+  t.match((await fleet.engine('uploads', 'rm', id)).stdout, `upload ${id} is dropped`)
+  t.match((await fleet.engine('uploads', 'rm', id)).stderr, /ENGINE_ERR_UPLOAD_UNKNOWN/)
+  t.match((await fleet.engine('uploads', 'rm', '../sites')).stderr, /ENGINE_ERR_/)
+  t.strictSame(await listed(), [])
+  t.strictSame(await readdir(`${fleet.dataOf('coordinator')}/uploads/kept/blobs`), [])
+  const metrics = await (await fetch(`${fleet.url}/metrics`)).text()
+  t.match(metrics, /^engine_uploads_open 0$/m)
+  t.match(metrics, /^engine_upload_bytes_received_total [1-9]/m)
+  t.match((await fleet.engine('audit', 'ls')).stdout, /dropUpload/)
+})

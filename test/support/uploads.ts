@@ -1,6 +1,7 @@
 // Uploads on a directory of their own, and manifests as a client writes them.
 import { systemClock } from '../../src/base/clock.js'
 import { silentLogger } from '../../src/base/log.js'
+import { noMetrics } from '../../src/base/metrics.js'
 import { blake3 } from '../../src/native/keys.js'
 import { Uploads, type UploadsOptions } from '../../src/uploads/index.js'
 
@@ -12,7 +13,8 @@ export const openRoom = (directory: string, options: Partial<UploadsOptions> = {
     clock: systemClock,
     log: silentLogger,
     held: async () => [],
-    isUsed: () => false,
+    metrics: noMetrics,
+    jobsOf: () => [],
     isPinned: () => false,
     ...options,
   })

@@ -1,13 +1,15 @@
 // In: nothing; these are words. Out: what routes ask of uploads.
 // Never: code that runs.
 import type { Readable } from 'node:stream'
-import type { BlobBody, BlobView, MissingPage, UploadView } from '../../model/upload.js'
+import type { BlobBody, BlobView, LooseView, MissingPage, UploadView } from '../../model/upload.js'
 
 /** What routes ask of uploads; ENGINE_ERR_UPLOAD_UNKNOWN for an id nobody knows. */
 export interface UploadsDoor {
   /** Takes a manifest in; the same tree for the same site is the same upload. */
   create(site: string, body: Readable): Promise<UploadView>
   list(): readonly UploadView[]
+  /** Contents that no upload names, by site. */
+  loose(): Promise<readonly LooseView[]>
   get(id: string): Promise<UploadView>
   /** Contents that are missing, ascending by digest. */
   missing(id: string, after: string | null, limit: number): Promise<MissingPage>

@@ -101,11 +101,14 @@ function queryRoutes(app: App, { door }: RouteContext): void {
     url: '/v1/uploads',
     schema: {
       operationId: 'uploads',
-      summary: 'Open uploads, newest first',
+      summary: 'Uploads that are held, newest first, and contents that none of them names',
       tags,
       response: { 200: uploadList, ...problemAnswer },
     },
-    handler: async (_request, reply) => reply.send({ items: door.uploads.list() }),
+    handler: async (_request, reply) => {
+      const { uploads } = door
+      return reply.send({ items: uploads.list(), loose: await uploads.loose() })
+    },
   })
   app.route({
     method: 'GET',

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { UPLOAD_PAGE_MAX } from '../../base/upload-limits.js'
-import type { BlobView, MissingPage, UploadView } from '../../model/upload.js'
+import type { BlobView, LooseView, MissingPage, UploadView } from '../../model/upload.js'
 import { count, identity, name, named, timeMs, treeHash } from './registry.js'
 
 /** BLAKE3 of a content: 64 hexadecimal digits. */
@@ -17,14 +17,26 @@ export const uploadView: z.ZodType<UploadView> = named(
     totalBytes: count,
     missingCount: count.describe('Contents that are still to be sent.'),
     missingBytes: count,
+    openedAtMs: timeMs,
+    touchedAtMs: timeMs.describe('When something of it came, or a job took it up, last.'),
+    jobIds: z.array(z.string()).describe('Jobs that publish it, or wait for the rest of it.'),
     expiresAtMs: timeMs,
   }),
 )
 
-export const uploadList: z.ZodType<{ readonly items: readonly UploadView[] }> = named(
-  'UploadList',
-  z.object({ items: z.array(uploadView) }),
+const looseView: z.ZodType<LooseView> = named(
+  'LooseContents',
+  z.object({ site: name, contentCount: count, totalBytes: count }),
 )
+
+export const uploadList: z.ZodType<{ readonly items: readonly UploadView[]; readonly loose: readonly LooseView[] }> =
+  named(
+    'UploadList',
+    z.object({
+      items: z.array(uploadView),
+      loose: z.array(looseView).describe('Contents that no upload names, by site; idle ones go.'),
+    }),
+  )
 
 export const blobView: z.ZodType<BlobView> = named(
   'Blob',

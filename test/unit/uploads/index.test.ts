@@ -5,7 +5,13 @@ import { utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import t from 'tap'
-import { UPLOAD_SWEEP_MS, UPLOAD_STALLED_MS, UPLOAD_WINDOW_MS } from '../../../src/base/upload-limits.js'
+import {
+  UPLOAD_NOTE_MS,
+  UPLOAD_SWEEP_MS,
+  UPLOAD_STALLED_MS,
+  UPLOAD_WINDOW_MS,
+} from '../../../src/base/upload-limits.js'
+import { createMetrics } from '../../../src/control/metrics.js'
 import { ManualClock } from '../../support/manual-clock.js'
 import { until } from '../../support/until.js'
 import { digestOf, fileLine, manifestOf, openRoom } from '../../support/uploads.js'
@@ -171,7 +177,7 @@ t.test('a content of unknown length gets its name at its end, and serves the man
 t.test('a dropped upload takes with it what no other wants', async (t) => {
   const directory = t.testdir({})
   let used = ''
-  const room = await openRoom(directory, { isUsed: (path) => path === used })
+  const room = await openRoom(directory, { jobsOf: (path) => (path === used ? ['J1'] : []) })
   const { id } = await room.create('www', body(manifestOf(files)))
   const other = await room.create('www', body(fileLine('x', 'alpha')))
   for (const text of ['alpha', 'beta beta']) await room.putBlob(id, digestOf(text), { offset: 0, body: body(text) })
@@ -180,7 +186,7 @@ t.test('a dropped upload takes with it what no other wants', async (t) => {
   await t.rejects(room.directoryOf(id, 'docs'), { code: 'ENGINE_ERR_INVALID_ARGUMENT' })
   await t.rejects(room.drop(id), { code: 'ENGINE_ERR_CONFLICT' })
   await room.release(used)
-  t.match(await room.get(id), { id }, 'another job is of it')
+  t.match(await room.get(id), { id, jobIds: ['J1'] }, 'another job is of it')
   used = ''
   await room.drop(id)
   t.strictSame(readdirSync(join(directory, 'www/blobs')), [alpha])
@@ -254,4 +260,44 @@ t.test('only the owner can read what is uploaded, and a damaged upload does not 
   const next = await openRoom(directory)
   await t.rejects(next.get(id), { code: 'ENGINE_ERR_UPLOAD_UNKNOWN' })
   t.match(await next.get(other.id), { missingCount: 1 })
+})
+
+t.test('what is held is told: uploads with their ages, and contents that none of them names', async (t) => {
+  const directory = t.testdir({})
+  const clock = new ManualClock()
+  const metrics = createMetrics()
+  const room = await openRoom(directory, { clock, metrics })
+  const { id } = await room.create('www', body(manifestOf(files)))
+  const openedAtMs = clock.nowMs()
+  clock.advance(UPLOAD_NOTE_MS)
+  await room.putBlob(id, alpha, { offset: 0, body: body('alpha') })
+  await room.putBlob(id, beta, { offset: 0, body: body('beta') })
+  await room.putContent('www', body('beta ', 'beta'))
+  t.match(room.list(), [{ openedAtMs, touchedAtMs: openedAtMs + UPLOAD_NOTE_MS, jobIds: [] }])
+  t.strictSame(await room.loose(), [], 'both are of the upload')
+  await room.putContent('www', body('loose'))
+  await room.putContent('docs', body('also', ' loose'))
+  t.strictSame(await room.loose(), [
+    { site: 'docs', contentCount: 1, totalBytes: 10 },
+    { site: 'www', contentCount: 1, totalBytes: 5 },
+  ])
+  const text = await metrics.text()
+  t.match(text, /^engine_uploads_open 1$/m)
+  t.match(text, /^engine_upload_bytes_received_total 33$/m)
+  await room.drop(id)
+  t.match(await metrics.text(), /^engine_uploads_open 0$/m)
+})
+
+t.test('an upload is as old in the next life', async (t) => {
+  const directory = t.testdir({})
+  const room = await openRoom(directory)
+  const { id, openedAtMs } = await room.create('www', body(manifestOf(files)))
+  await room.close()
+  const tree = join(directory, 'www/open', `${id}.tree`)
+  await utimes(tree, Date.now() / 1000 + 60, Date.now() / 1000 + 60)
+  const metrics = createMetrics()
+  const next = await (await openRoom(directory, { metrics })).get(id)
+  t.ok(Math.abs(next.openedAtMs - openedAtMs) < 30_000, `${next.openedAtMs} ${openedAtMs}`)
+  t.ok(next.touchedAtMs > openedAtMs)
+  t.match(await metrics.text(), /^engine_uploads_open 1$/m)
 })
