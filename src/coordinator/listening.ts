@@ -262,13 +262,26 @@ async function keepReceipt(world: World, known: KnownNode, report: Report): Prom
 const unexplained = { code: 'ENGINE_ERR_INTERNAL', message: 'the node gave no reason', hint: 'see the log of the node' }
 
 function toReceipt(world: World, known: KnownNode, report: Report): Receipt {
-  const { jobId, number, command, kind, release, treeHash, atMs, bytesFetched, output, error } = report
-  const { id: nodeId, name: nodeName } = known.identity
-  const recordedAtMs = world.clock.nowMs()
-  const { commandId, site, signature = null } = report
-  const who = { jobId, number, commandId, site, nodeId, nodeName, command, kind }
-  const proof = { signature, publicKey: signature === null ? null : known.publicKey }
-  return { ...who, release, treeHash, atMs, recordedAtMs, bytesFetched, output, error, ...proof }
+  const { signature = null } = report
+  return {
+    jobId: report.jobId,
+    number: report.number,
+    commandId: report.commandId,
+    site: report.site,
+    nodeId: known.identity.id,
+    nodeName: known.identity.name,
+    command: report.command,
+    kind: report.kind,
+    release: report.release,
+    treeHash: report.treeHash,
+    atMs: report.atMs,
+    recordedAtMs: world.clock.nowMs(),
+    bytesFetched: report.bytesFetched,
+    output: report.output,
+    error: report.error,
+    signature,
+    publicKey: signature === null ? null : known.publicKey,
+  }
 }
 
 /** A completion is the newest word on what a node holds. */

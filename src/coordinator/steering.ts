@@ -39,32 +39,52 @@ export function goalOf(world: World, site: string, nodeId: string | null = null)
     const own = ownGoal(job, job.release, state, nodeId)
     if (own !== null) return own
   }
+  return targetGoal(state)
+}
+
+/** The same for thousands of nodes, asked for with each of their words. */
+const targetGoals = new WeakMap<SiteState, Goal>()
+
+function targetGoal(state: SiteState): Goal | null {
   const { target } = state.record
   if (target === null) return null
-  const release = { release: target.release, treeHash: target.treeHash }
+  const kept = targetGoals.get(state)
+  if (kept !== undefined) return kept
   const { jobId, stageNumber, number, command } = target
-  return {
-    release,
-    jobId,
-    stageNumber,
-    number,
-    command,
-    switchNow: true,
-    assignments: state.assignments,
-    canReplicate: true,
-  }
+  const release = { release: target.release, treeHash: target.treeHash }
+  const facts = { release, jobId, stageNumber, number, command, switchNow: true, canReplicate: true }
+  const goal = { ...facts, assignments: state.assignments }
+  targetGoals.set(state, goal)
+  return goal
 }
 
 /** What a job brings a node to before its decision; null: a canary that switches back. Pure. */
 function ownGoal(job: LiveJob, release: ReleaseRef, state: SiteState, nodeId: string | null): Goal | null {
-  const { assignment } = job
   const canary = nodeId !== null && job.record.canary?.nodeIds.includes(nodeId) ? job.record.canary : null
-  if (canary !== null && canary.revoked !== null) return null
+  if (canary === null) return stagingGoal(job, release, state)
+  if (canary.revoked !== null) return null
+  return { ...stagingGoal(job, release, state), switchNow: true, number: canary.number }
+}
+
+/** What a goal to stage was made of, none of which is ever changed in place. */
+interface Staging {
+  readonly parts: readonly unknown[]
+  readonly goal: Goal
+}
+
+const stagings = new WeakMap<LiveJob, Staging>()
+
+function stagingGoal(job: LiveJob, release: ReleaseRef, state: SiteState): Goal {
+  const { assignment, baseTreeHash, commands, shadowStaged } = job
+  const parts = [job.record, assignment, baseTreeHash, commands, shadowStaged, state]
+  const kept = stagings.get(job)
+  if (kept?.parts.every((part, at) => part === parts[at])) return kept.goal
   const own = assignment === null ? [] : [toSendable(job, assignment, release)]
-  const others = state.assignments.filter((kept) => kept.id !== assignment?.id)
-  const numbers = { ...numbersOf(job), ...(canary === null ? {} : { number: canary.number }) }
-  const facts = { release, jobId: job.id, switchNow: canary !== null, ...numbers }
-  return { ...facts, assignments: [...own, ...others], canReplicate: job.shadowStaged }
+  const others = state.assignments.filter(({ id }) => id !== assignment?.id)
+  const facts = { release, jobId: job.id, switchNow: false, canReplicate: shadowStaged, ...numbersOf(job) }
+  const goal = { ...facts, assignments: [...own, ...others] }
+  stagings.set(job, { parts, goal })
+  return goal
 }
 
 /** The release that a node should serve by now: a canary's is its job's; null: none is decided. */

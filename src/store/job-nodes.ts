@@ -1,8 +1,12 @@
 import type { JobNode, JobNodeState } from '../model/job.js'
+import { ManyRows } from './many-rows.js'
 import { type NewRow, type Queries, type Row } from './schema.js'
 
-/** Rows written by one statement: 8 columns each, below SQLite's 32,766 parameters. */
-const ROWS_PER_STATEMENT = 1000
+const manyRows = new ManyRows({
+  table: 'job_nodes',
+  columns: ['job_id', 'node_id', 'name', 'segment', 'state', 'bytes_have', 'rate_bps', 'reason'],
+  keys: ['job_id', 'node_id'],
+})
 
 export class JobNodes {
   readonly #db: Queries
@@ -13,23 +17,7 @@ export class JobNodes {
 
   /** Writes the parts of these nodes in a job, new or changed. */
   async put(jobId: string, nodes: readonly JobNode[]): Promise<void> {
-    for (let first = 0; first < nodes.length; first += ROWS_PER_STATEMENT) {
-      const rows = nodes.slice(first, first + ROWS_PER_STATEMENT).map((node) => toRow(jobId, node))
-      await this.#db()
-        .insertInto('job_nodes')
-        .values(rows)
-        .onConflict((conflict) =>
-          conflict.columns(['job_id', 'node_id']).doUpdateSet((row) => ({
-            name: row.ref('excluded.name'),
-            segment: row.ref('excluded.segment'),
-            state: row.ref('excluded.state'),
-            bytes_have: row.ref('excluded.bytes_have'),
-            rate_bps: row.ref('excluded.rate_bps'),
-            reason: row.ref('excluded.reason'),
-          })),
-        )
-        .execute()
-    }
+    await manyRows.put(this.#db, nodes, (node) => toRow(jobId, node))
   }
 
   /** By name. */

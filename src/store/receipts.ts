@@ -1,32 +1,18 @@
-import { CompiledQuery } from 'kysely'
 import { wellFormed } from '../base/text.js'
 import type { CommandType, JobError, Receipt } from '../model/job.js'
+import { ManyRows } from './many-rows.js'
 import { fromJsonOrNull, type NewRow, type Queries, type Row, toJsonOrNull } from './schema.js'
 
-/** Rows written by one statement: 17 columns each, below SQLite's 32,766 parameters; more gain nothing. */
-const ROWS_PER_STATEMENT = 256
-
-/** Of `toRow`. */
-const columns = [
-  ...['job_id', 'number', 'node_id', 'node_name', 'command', 'kind', 'release', 'tree_hash', 'at_ms'],
-  ...['recorded_at_ms', 'bytes_fetched', 'output', 'error', 'site', 'command_id', 'signature', 'public_key'],
-]
-const keys = ['job_id', 'number', 'node_id', 'command', 'kind']
-
-/** Written here, not built: a query of a thousand parameters takes longer to build than to carry out. */
-const inserts = new Map<number, string>()
-function insertOf(rowCount: number): string {
-  const known = inserts.get(rowCount)
-  if (known !== undefined) return known
-  const row = `(${columns.map(() => '?').join(', ')})`
-  const changes = columns.filter((name) => !keys.includes(name)).map((name) => `${name} = excluded.${name}`)
-  const rows = Array.from({ length: rowCount }, () => row).join(', ')
-  const text = `insert into receipts (${columns.join(', ')}) values ${rows}
-    on conflict (${keys.join(', ')}) do update set ${changes.join(', ')}
-    where excluded.kind = 'failure' or excluded.output is not null or excluded.error is not null`
-  inserts.set(rowCount, text)
-  return text
-}
+const manyRows = new ManyRows({
+  table: 'receipts',
+  columns: [
+    ...(['job_id', 'number', 'node_id', 'node_name', 'command', 'kind', 'release', 'tree_hash', 'at_ms'] as const),
+    ...(['recorded_at_ms', 'bytes_fetched', 'output', 'error', 'site', 'command_id', 'signature'] as const),
+    'public_key',
+  ],
+  keys: ['job_id', 'number', 'node_id', 'command', 'kind'],
+  changesWhere: `excluded.kind = 'failure' or excluded.output is not null or excluded.error is not null`,
+})
 
 export class Receipts {
   readonly #db: Queries
@@ -66,15 +52,7 @@ export class Receipts {
 
   /** The same of many, in their order, in as few statements as they fit into. */
   async recordAll(receipts: readonly Receipt[]): Promise<void> {
-    for (let first = 0; first < receipts.length; first += ROWS_PER_STATEMENT) {
-      const some = receipts.slice(first, first + ROWS_PER_STATEMENT)
-      const parameters: unknown[] = []
-      for (const receipt of some) {
-        const row: Readonly<Record<string, unknown>> = toRow(receipt)
-        for (const column of columns) parameters.push(row[column])
-      }
-      await this.#db().executeQuery(CompiledQuery.raw(insertOf(some.length), parameters))
-    }
+    await manyRows.put(this.#db, receipts, toRow)
   }
 
   /** In the order they were recorded. */

@@ -8,6 +8,7 @@ import { steer } from '../../../src/coordinator/steering.js'
 import type { World } from '../../../src/coordinator/world.js'
 import type { ReleaseRef } from '../../../src/model/node.js'
 import { ManualClock } from '../../support/manual-clock.js'
+import { untold } from '../../support/untold.js'
 
 const release = (number: number): ReleaseRef => ({ release: number, treeHash: String(number).repeat(64) })
 
@@ -26,6 +27,7 @@ function place(target: number): { world: World; known: KnownNode; heard: FromCoo
     target: { ...release(target), jobId: 'j', command: 'rollback' },
   }
   const world = {
+    ...untold,
     ...{ clock, roster, log: silentLogger, jobs: new Map(), closing: new AbortController().signal },
     sites: new Map([['www', { record, assignments: [] }]]),
   } as unknown as World
