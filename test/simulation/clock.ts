@@ -19,6 +19,10 @@ function happen(run: () => void): void {
   }
 }
 
+const { queueMicrotask: put } = globalThis
+/** What a process puts off to the end of its turn may be where it ends, too. */
+globalThis.queueMicrotask = (run) => put(() => happen(run))
+
 /** Lets everything run that promises have to do. */
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 

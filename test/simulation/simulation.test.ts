@@ -19,6 +19,12 @@ t.test('nothing is lost or repeated in fleets of a few nodes, by 100 seeds', { t
   t.equal(code, 0)
 })
 
+t.test('nor is it in fleets of two hundred, by 3 seeds', { timeout: 600_000 }, async (t) => {
+  const { code, output } = await simulate('--seeds', '3', '--nodes', '200')
+  t.match(output, /^3 seeds from 1: 0 broken; /m)
+  t.equal(code, 0)
+})
+
 t.test('one seed runs the same way twice', async (t) => {
   t.same(await runSeed({ seed: 7 }), await runSeed({ seed: 7 }))
 })

@@ -68,6 +68,7 @@ class Simulation {
   readonly clients: Clients
   readonly faults: Faults
   readonly sites = new Map<string, string>()
+  readonly #byWay = new Map<Way, SimNode>()
   readonly #bug: Bug
   readonly #path: string
   readonly #story: string[] = []
@@ -188,6 +189,7 @@ class Simulation {
       note: (text) => this.#note(text),
       mutateJournal: (records) => this.#bug.journal?.(records) ?? records,
     })
+    this.#byWay.set(node.way, node)
     node.disk.isEarly = this.#bug.isJournalEarly === true
     node.disk.onSwitch = ({ site, release, treeHash }) => {
       this.#note(`${name} serves ${site}@${release}`)
@@ -198,11 +200,11 @@ class Simulation {
 
   #lifeOf(side: Side, way: Way): Life | null {
     if (side === 'coordinator') return this.coordinator.life
-    return this.nodes.find((node) => node.way === way)?.life ?? null
+    return this.#byWay.get(way)?.life ?? null
   }
 
   #onMessage(side: Side, way: Way, text: string): string {
-    const node = this.nodes.find((each) => each.way === way)
+    const node = this.#byWay.get(way)
     if (node === undefined) return text
     if (side === 'coordinator') return this.#bug.fromNode?.(text, node) ?? text
     if (text.startsWith('{"type":"ack"')) {
