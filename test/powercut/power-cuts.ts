@@ -169,8 +169,11 @@ async function tryCut(cut: number): Promise<readonly string[]> {
   // A release that goes while it is read is not the one that should be live.
   const wanted = (): boolean => existsSync(live) && versionLive([]) === cut
   await until('the node serves what it should', wanted, story)
-  const left = readdirSync(data, { recursive: true, encoding: 'utf8' }).filter((path) => /\/\.|\.new$/.test(path))
-  return left.map((path) => `${path} is left over`)
+  // It may be writing just now.
+  const left = (): readonly string[] =>
+    readdirSync(data, { recursive: true, encoding: 'utf8' }).filter((path) => /\/\.|\.new$/.test(path))
+  await until('nothing is left over', () => left().length === 0).catch(() => {})
+  return left().map((path) => `${path} is left over`)
 }
 
 await mkdir(disk)

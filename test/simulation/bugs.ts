@@ -47,7 +47,7 @@ function replace<T extends object, K extends keyof T>(owner: T, name: K, make: (
 export const bugs: Readonly<Record<string, Bug>> = {
   'ack-before-record': {
     what: 'a report is acknowledged before it is recorded',
-    within: 20,
+    within: 40,
     coordinator({ receiptBook, clock }) {
       const record = receiptBook.record.bind(receiptBook)
       receiptBook.record = async (receipt) => void clock.setTimer(50, () => void record(receipt).catch(() => {}))

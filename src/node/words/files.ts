@@ -6,7 +6,7 @@ import { NAME_PATTERN } from '../../model/name.js'
 
 /** Where a node keeps its words: one text a site. */
 export interface WordFiles {
-  /** Every text that is there, by site. */
+  /** Every text that is there, by site. What a crash left half-written is removed: to be called before any write. */
   readAll(): Promise<ReadonlyMap<string, string>>
   /**
    * Durable when it settles; a crash leaves the old text or the new one.
@@ -21,6 +21,7 @@ export function filesIn(directory: string): WordFiles {
     async readAll() {
       const texts = new Map<string, string>()
       for (const file of await readdir(directory).catch(() => [])) {
+        if (isHalf(file)) await rm(join(directory, file), { force: true }).catch(() => {})
         const site = file.endsWith('.json') ? file.slice(0, -'.json'.length) : ''
         if (NAME_PATTERN.test(site)) texts.set(site, await readFile(join(directory, file), 'utf8').catch(() => ''))
       }
@@ -40,6 +41,9 @@ export function filesIn(directory: string): WordFiles {
     },
   }
 }
+
+const isHalf = (file: string): boolean =>
+  file.endsWith('.json.new') && NAME_PATTERN.test(file.slice(0, -'.json.new'.length))
 
 async function writeWhole(path: string, text: string): Promise<void> {
   const file = await open(path, 'w', 0o600)
