@@ -8,6 +8,7 @@ import {
   type JobCommand,
   type JobNode,
   type JobView,
+  remainingOf,
 } from '../model/job.js'
 import { fit, type Output, printable } from './output.js'
 import { canaryText } from './waiting.js'
@@ -43,7 +44,7 @@ function doing(job: JobView, commands: readonly CommandView[]): string {
   const what = request.type === 'run-hook' ? `${request.type} ${request.hook}` : request.type
   const nodes = commands.find((each) => each.number === number)?.nodes
   const done = nodes?.filter(({ state }) => state === 'completed' || state === 'failed').length
-  const where = done === undefined ? '' : ` on ${formatCount(done, 'node', job.nodes.length)}`
+  const where = done === undefined ? '' : ` on ${formatCount(done, 'node', remainingOf(job.nodes).length)}`
   return `  ${number} ${printable(what)}${where}`
 }
 
@@ -74,9 +75,9 @@ const bar = (ratio: number): string => {
 /** One line a segment: how full it is, how many of its nodes are ready. */
 export function segmentLines(job: JobView): string[] {
   const lengthBytes = job.assignment?.streamBytes ?? null
-  const segments = [...new Set(job.nodes.map((node) => node.segment))].toSorted()
+  const segments = [...new Set(remainingOf(job.nodes).map((node) => node.segment))].toSorted()
   return segments.map((segment) => {
-    const nodes = job.nodes.filter((node) => node.segment === segment)
+    const nodes = remainingOf(job.nodes).filter((node) => node.segment === segment)
     const ratio = nodes.reduce((sum, node) => sum + share(node, lengthBytes), 0) / nodes.length
     const ready = nodes.filter(settled).length
     const rateBps = nodes.reduce((sum, node) => sum + (settled(node) ? 0 : node.rateBps), 0)
@@ -88,7 +89,7 @@ export function segmentLines(job: JobView): string[] {
 /** The nodes that are furthest behind, by name, with the reason where there is one. */
 export function slowestLines(job: JobView): string[] {
   const lengthBytes = job.assignment?.streamBytes ?? null
-  return job.nodes
+  return remainingOf(job.nodes)
     .filter((node) => !settled(node))
     .toSorted((a, b) => share(a, lengthBytes) - share(b, lengthBytes))
     .slice(0, SLOWEST_SHOWN)
@@ -125,7 +126,7 @@ export class JobProgress {
     if (phase === this.#state && nowMs - this.#plainAtMs < PLAIN_INTERVAL_MS) return
     this.#state = phase
     this.#plainAtMs = nowMs
-    const ready = formatCount(job.nodes.filter(settled).length, 'node', job.nodes.length)
+    const ready = formatCount(job.nodes.filter(settled).length, 'node', remainingOf(job.nodes).length)
     this.#output.note(`${title(job)}${doing(job, commands)}${isOfRelease(job) ? `  ${ready} ready` : ''}`)
   }
 }

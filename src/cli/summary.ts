@@ -7,6 +7,7 @@ import {
   isPublish,
   type JobError,
   type JobView,
+  remainingOf,
 } from '../model/job.js'
 import { shownOf } from '../model/file-name.js'
 import { type Output, printable } from './output.js'
@@ -80,13 +81,14 @@ function sessionSummary(job: JobView, effects: readonly string[], took: string):
 function releaseSummary(job: JobView, effects: readonly string[], took: string): Summary {
   const live = job.nodes.filter((node) => node.state === 'live').length
   const behind = job.nodes.filter((node) => node.state === 'behind' || node.state === 'failed')
+  const departed = job.nodes.filter((node) => node.state === 'departed')
   const length = job.assignment?.streamBytes ?? null
   const sent = length === null ? '  nothing was sent' : `  ${formatBytes(length)} a node`
   const isWell = job.state !== 'partial'
   const rest = isWell || behind.length === 0 ? '' : `; ${formatCount(behind.length, 'node')} will follow`
   const lines = [
-    `${releaseOf(job)} live on ${formatCount(live, 'node', job.nodes.length)}${rest}${sent}${took}`,
-    ...behind.map((node) => `  ${node.name} is ${node.state}: ${node.reason ?? 'no reason given'}`),
+    `${releaseOf(job)} live on ${formatCount(live, 'node', remainingOf(job.nodes).length)}${rest}${sent}${took}`,
+    ...[...behind, ...departed].map((node) => `  ${node.name} is ${node.state}: ${node.reason ?? 'no reason given'}`),
     ...effects,
   ]
   const back = `go back: engine rollback --site ${job.site} --group ${job.group} --reason TEXT`
@@ -101,7 +103,7 @@ export function summary(job: JobView, commands: readonly CommandView[], tookMs: 
     return { isWell: true, lines: [`${releaseOf(job)} is live already: nothing has changed`, ...effects], hint: null }
   }
   if (job.state === 'staged') {
-    const line = `${releaseOf(job)} is staged on ${formatCount(job.nodes.length, 'node')}`
+    const line = `${releaseOf(job)} is staged on ${formatCount(remainingOf(job.nodes).length, 'node')}`
     return { isWell: true, lines: [line, ...effects], hint: `go live: engine commit ${job.id}` }
   }
   return job.release === null ? sessionSummary(job, effects, took) : releaseSummary(job, effects, took)

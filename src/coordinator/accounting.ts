@@ -57,7 +57,7 @@ class Ending {
   async run(number: number): Promise<readonly AccountEvent[]> {
     const [world, job] = [this.#world, this.#job]
     const policy = accountPolicyOf(job)
-    const nodeIds = job.parts.map(({ nodeId }) => nodeId)
+    const nodeIds = job.remaining.map(({ nodeId }) => nodeId)
     let account = openAccount(nodeIds, job.waitingSinceMs + policy.periodMs)
     let isFirst = true
     for (;;) {
@@ -86,7 +86,7 @@ class Ending {
   }
 
   #closed(leftCount: number): readonly AccountEvent[] {
-    const total = this.#job.parts.length
+    const total = this.#job.remaining.length
     const reason =
       leftCount === 0 ? `all ${total} nodes have done all of it` : `${leftCount} of ${total} nodes are left`
     this.#note('closed', null, reason)
@@ -172,7 +172,7 @@ class Ending {
         const said = receipts.filter((each) => each.number === number && each.nodeId === nodeId)
         return partOf(said).state !== 'completed'
       })
-    return this.#job.parts.map((part) => this.#factsOf(part, owes(part.nodeId)))
+    return this.#job.remaining.map((part) => this.#factsOf(part, owes(part.nodeId)))
   }
 
   #factsOf(part: NodePart, owes: boolean): NodeFacts {
@@ -194,7 +194,7 @@ class Ending {
     const deadlineMs = deadlineOf(job)
     const isLate = deadlineMs !== null && world.clock.nowMs() >= deadlineMs
     if (isLate) return 'the time of the job was over before it had done all of it'
-    return absenceOf(world, job.record, nodeId)
+    return absenceOf(world, nodeId)
   }
 
   /** A whole copy that is being packed for it here is as good as one under way there. */

@@ -19,11 +19,8 @@ export function nodesOf(world: World, audience: Audience): readonly KnownNode[] 
 }
 
 /** Why nobody should wait for a node of a job any longer; null: it is there, or may be on its way back. */
-export function absenceOf(world: World, audience: Audience, nodeId: string): string | null {
-  const known = world.roster.get(nodeId)
-  // It comes with other groups than before: nothing of the site is asked of it, so it would never answer.
-  if (known !== undefined && !isAmong(audience, known)) return 'it does not serve the site any more'
-  const presence = known?.presence ?? { online: false, lastHeardMs: null }
+export function absenceOf(world: World, nodeId: string): string | null {
+  const presence = world.roster.get(nodeId)?.presence ?? { online: false, lastHeardMs: null }
   return silenceOf(presence, world.openedAtMs, world.clock.monotonicMs())
 }
 

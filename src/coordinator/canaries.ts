@@ -17,6 +17,7 @@ import { ownersOf } from './accepting.js'
 import { type Audience, nodesOf } from './audience.js'
 import { executeOn } from './executing.js'
 import type { LiveJob } from './live-job.js'
+import { DEPARTED } from './regrouping.js'
 import type { KnownNode } from './roster.js'
 import { steerSite } from './steering.js'
 import { advance, type World } from './world.js'
@@ -156,7 +157,7 @@ class Bake {
   }
 
   get #nodes(): readonly KnownNode[] {
-    return this.#canary.nodeIds.flatMap((nodeId) => this.#world.roster.get(nodeId) ?? [])
+    return remainingCanaries(this.#world, this.#job, this.#canary)
   }
 
   /** All of them are live: from now on their time counts. */
@@ -183,6 +184,7 @@ class Bake {
   #requireThere(): void {
     const [world, job] = [this.#world, this.#job]
     const nowMs = world.clock.monotonicMs()
+    if (this.#nodes.length === 0) throw this.#failed(formatNames(this.#canary.names), DEPARTED)
     for (const known of this.#nodes) {
       const { id, name } = known.identity
       const part = job.part(id)
@@ -201,7 +203,8 @@ class Bake {
     const { health: hook = HEALTH_HOOK } = this.#policy
     const number = await this.#nextNumber()
     const request = { type: 'run-hook', hook, args: {} } as const
-    const parts = await executeOn(this.#world, job, { number, after: null, request, nodeIds: canary.nodeIds })
+    const nodeIds = this.#nodes.map(({ identity }) => identity.id)
+    const parts = await executeOn(this.#world, job, { number, after: null, request, nodeIds })
     for (const [nodeId, { state, isAway, reason }] of parts) {
       if (state === 'completed') continue
       const why = reason ?? (isAway ? 'it does not answer' : 'it gave no reason')
@@ -248,10 +251,20 @@ export async function takeBack(world: World, job: LiveJob, error: EngineError): 
   steerSite(world, site)
   const sinceMs = world.clock.monotonicMs()
   const target = world.sites.get(site)?.record.target ?? null
-  const nodes = canary.nodeIds.flatMap((nodeId) => world.roster.get(nodeId) ?? [])
-  while (nodes.some((known) => isAwaited(world, known, { site, target, sinceMs }))) await job.bell.wait(world.closing)
+  const nodes = remainingCanaries(world, job, canary)
+  while (
+    nodes.some(
+      (known) =>
+        job.part(known.identity.id)?.state !== 'departed' && isAwaited(world, known, { site, target, sinceMs }),
+    )
+  )
+    await job.bell.wait(world.closing)
   for (const known of nodes) settlePart(world, job, known, isBack(known, site, target))
 }
+
+/** Who left the group keeps what it serves: nothing of the site is asked of it any more. */
+const remainingCanaries = (world: World, job: LiveJob, { nodeIds }: Canary): readonly KnownNode[] =>
+  nodeIds.filter((nodeId) => job.part(nodeId)?.state !== 'departed').flatMap((nodeId) => world.roster.get(nodeId) ?? [])
 
 interface GoingBack {
   readonly site: string

@@ -4,10 +4,11 @@ import { formatNames } from '../base/quantities.js'
 import { checkHold } from '../jobs/hold.js'
 import type { JobCommand, JobError } from '../model/job.js'
 import type { CommandPatch } from '../store/commands.js'
-import { markBehind, type NodePart } from '../track/fold.js'
+import { markBehind, type NodePart, settled } from '../track/fold.js'
 import { accountPolicyOf } from './accounting.js'
 import { giveUpSilent } from './distributing.js'
 import type { LiveJob } from './live-job.js'
+import { deserted, isDeserted } from './regrouping.js'
 import { steerSite } from './steering.js'
 import { deadlineOf } from './waiting.js'
 import { advance, refreshSite, type World } from './world.js'
@@ -49,7 +50,7 @@ export async function settle(world: World, job: LiveJob): Promise<void> {
   const { site } = job.record
   await refreshSite(world, site)
   job.waitingSinceMs = world.clock.monotonicMs()
-  const awaited = job.parts.filter((part) => part.state !== 'behind' && part.state !== 'failed')
+  const awaited = job.parts.filter((part) => part.state === 'live' || !settled.has(part.state))
   steerSite(world, site)
   world.wording.tell(job)
   await switchShadow(world, job)
@@ -75,9 +76,7 @@ function giveUpLate(world: World, job: LiveJob, pending: readonly NodePart[]): v
 const endsNext = ({ commands }: LiveJob): boolean =>
   commands.find(({ state }) => state === 'new')?.request.type === 'end-job'
 
-function isPending({ state }: NodePart): boolean {
-  return state !== 'live' && state !== 'behind' && state !== 'failed'
-}
+const isPending = ({ state }: NodePart): boolean => !settled.has(state)
 
 /** The shadow follows the decision; where it cannot, that is mended when the coordinator starts again. */
 export async function switchShadow(world: World, { record: { site, release } }: LiveJob): Promise<void> {
@@ -92,10 +91,11 @@ export async function switchShadow(world: World, { record: { site, release } }: 
 /** What a job ends with that waits for nobody any longer; null: every node serves what it should. */
 export function leftBehind(job: LiveJob): JobError | null {
   if (job.record.release === null) return null
-  const behind = job.parts.filter((part) => part.state !== 'live')
+  if (isDeserted(job)) return deserted(job).toReport()
+  const behind = job.remaining.filter((part) => part.state !== 'live')
   if (behind.length === 0) return null
   const names = formatNames(behind.map((part) => part.name))
   const { site, release } = job.record
-  const counts = { behind: behind.length, total: job.parts.length, site, release, names }
+  const counts = { behind: behind.length, total: job.remaining.length, site, release, names }
   return new EngineError('ENGINE_ERR_NODES_BEHIND', counts).toReport()
 }

@@ -4,13 +4,14 @@ import { NODE_STALLED_MS, STAGING_STALLED_MS } from '../base/limits.js'
 import { formatDuration } from '../base/quantities.js'
 import { judgeQuorum, quorumError } from '../jobs/quorum.js'
 import type { AssignmentRecord } from '../store/assignments.js'
-import { markBehind, type NodePart } from '../track/fold.js'
+import { markBehind, type NodePart, settled } from '../track/fold.js'
 import { holds } from '../track/reconcile.js'
 import type { Transfer } from '../transfer/index.js'
 import { absenceOf, nodesOf } from './audience.js'
 import { disown } from './disowning.js'
 import type { LiveJob } from './live-job.js'
 import type { KnownNode } from './roster.js'
+import { requireSomebody } from './regrouping.js'
 import { openTransfer, toTransferNode } from './sending.js'
 import { nextFor, steerSite } from './steering.js'
 import type { World } from './world.js'
@@ -69,11 +70,13 @@ export async function stageShadow(
 
 /**
  * Waits until the job's nodes are ready to switch.
- * @throws {EngineError} ENGINE_ERR_QUORUM when too few are ready; the signal's reason when it is stopped.
+ * @throws {EngineError} ENGINE_ERR_QUORUM when too few are ready, ENGINE_ERR_GROUP_EMPTY when all have departed; the
+ * signal's reason when it is stopped.
  */
 export async function enoughReady(world: World, job: LiveJob): Promise<void> {
   for (;;) {
     job.signal.throwIfAborted()
+    requireSomebody(job)
     giveUpSilent(world, job, job.parts)
     const states = job.parts.map((part) => part.state)
     const count = judgeQuorum(states, job.record.policy.quorum)
@@ -87,7 +90,7 @@ export async function enoughReady(world: World, job: LiveJob): Promise<void> {
 export function giveUpSilent(world: World, job: LiveJob, parts: readonly NodePart[]): void {
   const nowMs = world.clock.monotonicMs()
   for (const part of parts) {
-    if (part.state === 'live' || part.state === 'failed' || part.state === 'behind') continue
+    if (settled.has(part.state)) continue
     const reason = silenceOfPart(world, job, part) ?? stallOfPart(world, job, part, nowMs)
     if (reason !== null) job.setPart(markBehind(part, reason), nowMs)
   }
@@ -96,7 +99,7 @@ export function giveUpSilent(world: World, job: LiveJob, parts: readonly NodePar
 function silenceOfPart(world: World, job: LiveJob, part: NodePart): string | null {
   // What is staged is durable: before the decision a node that holds the release may be away.
   if (part.state === 'staged' && job.record.state !== 'committing') return null
-  return absenceOf(world, job.record, part.nodeId)
+  return absenceOf(world, part.nodeId)
 }
 
 function stallOfPart(world: World, job: LiveJob, part: NodePart, nowMs: number): string | null {

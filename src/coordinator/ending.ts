@@ -49,13 +49,13 @@ async function notExecuted(world: World, job: LiveJob): Promise<JobError | null>
   if (effects.length === 0) return null
   const receipts = await world.store.receipts.list(job.id)
   for (const { number, request } of effects) {
-    const away = job.parts.filter(({ nodeId }) => {
+    const away = job.remaining.filter(({ nodeId }) => {
       const said = receipts.filter((each) => each.number === number && each.nodeId === nodeId)
       return partOf(said).state !== 'completed'
     })
     if (away.length === 0) continue
     const names = formatNames(away.map((part) => part.name))
-    const counts = { away: away.length, total: job.parts.length, names }
+    const counts = { away: away.length, total: job.remaining.length, names }
     return new EngineError('ENGINE_ERR_COMMAND_OWED', { number, command: request.type, ...counts }).toReport()
   }
   return null

@@ -10,6 +10,7 @@ import { partOf } from '../track/commands.js'
 import { absenceOf, isAmong } from './audience.js'
 import type { LiveJob } from './live-job.js'
 import type { KnownNode } from './roster.js'
+import { requireSomebody } from './regrouping.js'
 import type { World } from './world.js'
 
 /** Commands that each node carries out by itself and once: they are no step towards a release. */
@@ -41,14 +42,16 @@ export interface Effects {
 /**
  * Has every node of a job carry a command out, and waits for those that answer.
  * @returns whether some were not waited for.
- * @throws {EngineError} ENGINE_ERR_COMMAND_FAILED when it failed on a node; the signal's reason when it is stopped.
+ * @throws {EngineError} ENGINE_ERR_COMMAND_FAILED when it failed on a node, ENGINE_ERR_GROUP_EMPTY when all have departed;
+ * the signal's reason when it is stopped.
  */
 export async function executeEverywhere(world: World, job: LiveJob, command: JobCommand): Promise<boolean> {
   const { number, request } = command
   assert(isEffect(request), 'a command of this type is carried out by each node', { type: request.type })
-  const nodeIds = job.parts.map(({ nodeId }) => nodeId)
+  const nodeIds = job.remaining.map(({ nodeId }) => nodeId)
   const before = job.commands.filter((each) => each.number < number && isEffect(each.request)).at(-1)
   const parts = await executeOn(world, job, { number, after: before?.number ?? null, request, nodeIds })
+  requireSomebody(job)
   const failed = [...parts].filter(([, { state }]) => state === 'failed')
   if (failed.length > 0) throw failureOf(job, command, parts, failed)
   return [...parts.values()].some(({ isAway }) => isAway)
@@ -92,7 +95,7 @@ export async function executeOn(
  * before that was over, and may say no second hello.
  */
 export async function takeUpOwed(world: World, job: LiveJob): Promise<void> {
-  for (const { nodeId } of job.parts) {
+  for (const { nodeId } of job.remaining) {
     const known = world.roster.get(nodeId)
     if (known === undefined || known.link === null) continue
     const owed = await world.store.commands.owedTo(nodeId, effectTypes)
@@ -161,7 +164,7 @@ function giveUpAway(world: World, job: LiveJob, { parts }: Effects): void {
     const quietMs = nowMs - part.sinceMs
     const isStalled = part.state === 'new' && quietMs > EXECUTE_STALLED_MS
     const stall = isStalled ? `it has not taken the command for ${formatDuration(quietMs)}` : null
-    const reason = absenceOf(world, job.record, nodeId) ?? stall
+    const reason = absenceOf(world, nodeId) ?? stall
     if (reason !== null) parts.set(nodeId, { ...part, isAway: true, reason })
   }
 }

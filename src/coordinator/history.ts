@@ -1,6 +1,6 @@
 import { JOB_PAGE_MAX } from '../base/limits.js'
 import type { HistoryEntry } from '../model/history.js'
-import { type CommandType, hasSwitched, type JobCommand, type JobNode } from '../model/job.js'
+import { type CommandType, hasSwitched, type JobCommand, type JobNode, remainingOf } from '../model/job.js'
 import type { JobRecord } from '../store/jobs.js'
 import type { World } from './world.js'
 
@@ -53,6 +53,6 @@ export function entryOf(
     sentBytes: record.assignment?.streamBytes ?? null,
     nodesLive: inState('live'),
     nodesBehind: inState('behind') + inState('failed'),
-    nodeCount: nodes.length,
+    nodeCount: remainingOf(nodes).length,
   }
 }

@@ -1,7 +1,7 @@
 import { EVENT_NODES_MAX } from '../base/outside-limits.js'
 import type { JobHappening } from '../jobs/job.js'
 import type { FleetEventType, News } from '../model/fleet-event.js'
-import { hasSwitched, isPublish, type JobNodeState, type JobView } from '../model/job.js'
+import { hasSwitched, isPublish, type JobNodeState, type JobView, remainingOf } from '../model/job.js'
 
 /** What of a job's life is news; the rest is for who watches that job. */
 function typeOf(happening: JobHappening['type'] | 'queued', job: JobView): FleetEventType | null {
@@ -49,5 +49,5 @@ function dataOf(job: JobView): Readonly<Record<string, unknown>> {
   const times = { createdAt: new Date(job.createdAtMs).toISOString(), finishedAt }
   const commands = job.commands.map(({ request }) => request.type)
   const facts = { jobId, commands, site, group, state, release, baseRelease, reason, changes, error, ...times }
-  return { ...facts, nodeCount: nodes.length, nodeCounts, nodesOut }
+  return { ...facts, nodeCount: remainingOf(nodes).length, nodeCounts, nodesOut }
 }

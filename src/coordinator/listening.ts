@@ -2,16 +2,15 @@ import { EngineError, errorTable, isErrorCode, toEngineError } from '../base/err
 import { NODE_INBOX_MAX } from '../base/limits.js'
 import type { NodeLink, NodeSession } from '../control/door/channel.js'
 import { CHANNEL_VERSION, type FromNode, type Hello, type Progress, type Report } from '../control/schema/channel.js'
-import { isFinal } from '../jobs/job.js'
 import type { JobError, Receipt } from '../model/job.js'
 import type { ReleaseRef } from '../model/node.js'
-import { markReturned, newPart } from '../track/fold.js'
 import { isSame } from '../track/reconcile.js'
 import { discardVain } from './discarding.js'
 import { takeDrift } from './drifting.js'
 import { takesReport } from './proving.js'
-import { isAmong, serves } from './audience.js'
+import { serves } from './audience.js'
 import { effectTypes, takeExecuted } from './executing.js'
+import { dropUndecided, joinJobs, leaveJobs, tellRegrouped } from './regrouping.js'
 import type { KnownNode } from './roster.js'
 import { note, noteAnew, steer } from './steering.js'
 import { isStopping, type World } from './world.js'
@@ -35,6 +34,8 @@ export function nodeConnected(world: World, link: NodeLink, hello: Hello): NodeS
   const { node, sites, publicKey = null } = hello
   const known = world.roster.admit(node, sites, world.clock.nowMs(), publicKey)
   known.lost()
+  // Before any job looks at its nodes again.
+  const left = leaveJobs(world, known)
   world.checks.lost(known.identity.id)
   world.queries.lost(known.identity.id, node.name)
   world.looking.lost(known)
@@ -56,8 +57,10 @@ export function nodeConnected(world: World, link: NodeLink, hello: Hello): NodeS
     if (known.link !== link) return
     world.standings.look(known)
     await discardVain(world, known)
+    joinJobs(world, known)
+    dropUndecided(world, known)
+    for (const job of new Set([...left, ...world.jobs.values()])) await tellRegrouped(world, job)
     known.owed = await world.store.commands.owedTo(known.identity.id, effectTypes)
-    welcomeToJobs(world, known)
     for (const site of world.sites.keys()) steer(world, known, site)
     await world.wording.welcome(
       known,
@@ -105,18 +108,6 @@ function refuseFlood(world: World, known: KnownNode, link: NodeLink): void {
   const error = new EngineError('ENGINE_ERR_OVERLOADED', { what: 'messages of a node' })
   world.log.warn({ err: error, node: known.identity.name, waiting: known.inboxCount }, 'node says too much')
   link.close(error.code, error.message)
-}
-
-/** Gives it its part in jobs that still wait for their nodes, as one that was away or has just joined. */
-function welcomeToJobs(world: World, known: KnownNode): void {
-  for (const job of world.jobs.values()) {
-    const { state } = job.record
-    if (!isAmong(job.record, known) || state === 'queued' || isFinal(state)) continue
-    const part = job.part(known.identity.id)
-    const nowMs = world.clock.monotonicMs()
-    if (part !== undefined) job.setPart(markReturned(part), nowMs)
-    else if (state === 'packing' || state === 'distributing') job.setPart(newPart(known.identity), nowMs)
-  }
 }
 
 function take(world: World, known: KnownNode, link: NodeLink, message: FromNode): void {

@@ -1,6 +1,13 @@
 import type { EngineError } from '../base/errors.js'
 import { nextCommand } from '../jobs/commands.js'
-import { bringsNew, type CommandRequest, hasSwitched, type JobCommand, type JobView } from '../model/job.js'
+import {
+  bringsNew,
+  type CommandRequest,
+  hasSwitched,
+  type JobCommand,
+  type JobView,
+  remainingOf,
+} from '../model/job.js'
 import type { ReleaseRef } from '../model/node.js'
 import type { AssignmentRecord } from '../store/assignments.js'
 import type { CommandPatch } from '../store/commands.js'
@@ -9,6 +16,7 @@ import type { NodePart } from '../track/fold.js'
 import { newPart, toJobNode } from '../track/fold.js'
 import { Bell } from './bell.js'
 import type { Effects } from './executing.js'
+import type { Regrouped } from './regrouping.js'
 
 /** Edits that were applied to what is live. */
 export interface Draft {
@@ -52,6 +60,8 @@ export class LiveJob {
   idleSinceMs: number | null = null
   /** Nobody is waited for any longer once it ends. */
   isHurried = false
+  /** Who has joined or departed, until that is on record. */
+  readonly regrouped: Regrouped[] = []
   readonly controller = new AbortController()
   readonly bell = new Bell()
   readonly #parts = new Map<string, NodePart>()
@@ -109,14 +119,19 @@ export class LiveJob {
     this.commands = patched(this.commands, [patch])
   }
 
-  /** Every node begins anew: another release is on its way. */
+  /** Every node that remains begins anew: another release is on its way. */
   renewParts(nowMs: number): void {
-    for (const { nodeId: id, name, segment } of [...this.parts]) this.setPart(newPart({ id, name, segment }), nowMs)
+    for (const { nodeId: id, name, segment } of this.remaining) this.setPart(newPart({ id, name, segment }), nowMs)
   }
 
   get parts(): readonly NodePart[] {
     this.#list ??= [...this.#parts.values()]
     return this.#list
+  }
+
+  /** Without those that have departed. */
+  get remaining(): readonly NodePart[] {
+    return remainingOf(this.parts)
   }
 
   part(nodeId: string): NodePart | undefined {

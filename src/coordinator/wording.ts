@@ -6,7 +6,7 @@ import type { NodeLink } from '../control/door/channel.js'
 import type { TellWord } from '../control/schema/channel.js'
 import type { JobHappening } from '../jobs/job.js'
 import { isFinal } from '../jobs/job.js'
-import type { CommandRequest } from '../model/job.js'
+import { type CommandRequest, remainingOf } from '../model/job.js'
 import {
   serversDigest,
   signWord,
@@ -170,7 +170,7 @@ export class Wording {
     if (record?.jobId !== job.id || world.closing.aborted) return
     const members = membersOf(
       job.id,
-      job.parts.map(({ nodeId }) => nodeId),
+      job.remaining.map(({ nodeId }) => nodeId),
     )
     this.#members.set(record.site, members)
     for (const nodeIds of members.blocks) this.#tellBlock(record, this.#known(nodeIds))
@@ -247,7 +247,7 @@ export class Wording {
   async #membersOf({ site, jobId }: WordRecord): Promise<Members> {
     const known = this.#members.get(site)
     if (known?.jobId === jobId) return known
-    const nodes = await this.#world().store.jobNodes.list(jobId)
+    const nodes = remainingOf(await this.#world().store.jobNodes.list(jobId))
     const members = membersOf(
       jobId,
       nodes.map(({ nodeId }) => nodeId),

@@ -14,10 +14,11 @@ const out: ReadonlySet<JobNodeState> = new Set(['behind', 'failed'])
 
 /**
  * Judges whether a release may be switched to. Everyone who answers is waited for; then the share of
- * the whole group that is ready decides. At least one node must be ready. Pure.
+ * the whole group that is ready decides; who has departed is none of it. At least one node must be ready. Pure.
  * @param quorum share (0–1) of the group.
  */
-export function judgeQuorum(states: readonly JobNodeState[], quorum: number): QuorumCount {
+export function judgeQuorum(all: readonly JobNodeState[], quorum: number): QuorumCount {
+  const states = all.filter((state) => state !== 'departed')
   const total = states.length
   const needed = Math.max(1, Math.ceil(total * quorum - 1e-9))
   const readyCount = states.filter((state) => ready.has(state)).length

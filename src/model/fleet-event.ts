@@ -14,6 +14,7 @@ export const fleetEventTypes = [
   'engine.job.executed',
   'engine.node.joined',
   'engine.node.lost',
+  'engine.node.departed',
   'engine.node.behind',
   'engine.node.repaired',
   'engine.node.drifted',

@@ -196,9 +196,16 @@ export interface JobError {
   readonly hint: string
 }
 
-/** `behind`: it did not answer in time and gets what it missed when it returns. */
-export const jobNodeStates = ['new', 'receiving', 'received', 'staged', 'live', 'behind', 'failed'] as const
+/**
+ * `behind`: it did not answer in time and gets what it missed when it returns; `departed`: it is among the job's nodes
+ * no longer, and counts in nothing.
+ */
+export const jobNodeStates = ['new', 'receiving', 'received', 'staged', 'live', 'behind', 'failed', 'departed'] as const
 export type JobNodeState = (typeof jobNodeStates)[number]
+
+/** Those that count: who departed while a job ran is told of, and is none of its nodes any more. Pure. */
+export const remainingOf = <T extends Pick<JobNode, 'state'>>(nodes: readonly T[]): readonly T[] =>
+  nodes.filter(({ state }) => state !== 'departed')
 
 /** One node's part in one job. */
 export interface JobNode {
@@ -208,7 +215,7 @@ export interface JobNode {
   readonly state: JobNodeState
   readonly bytesHave: number
   readonly rateBps: number
-  /** Why it is behind or failed; null otherwise. */
+  /** Why it is behind, failed or departed; null otherwise. */
   readonly reason: string | null
 }
 

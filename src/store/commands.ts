@@ -71,6 +71,7 @@ export class Commands {
       .innerJoin('job_nodes', 'job_nodes.job_id', 'commands.job_id')
       .select(['commands.job_id', 'commands.number', 'commands.request', 'jobs.site'])
       .where('job_nodes.node_id', '=', nodeId)
+      .where('job_nodes.state', '!=', 'departed')
       .where('commands.type', 'in', types)
       .where('commands.state', 'in', ['completed', 'failed'])
       .where('jobs.state', 'not in', ['failed', 'aborted'])

@@ -61,21 +61,21 @@ export interface Step {
   readonly isClosed: boolean
 }
 
+const fresh = { phase: 'waiting', queries: 0, tried: [], mendedAtMs: Number.NEGATIVE_INFINITY } as const
+
 /** The account before anything was heard. @param dueMs when who is not done is asked. Pure. */
 export function openAccount(nodeIds: readonly string[], dueMs: number): Account {
-  const fresh: NodeAccount = { phase: 'waiting', dueMs, queries: 0, tried: [], mendedAtMs: Number.NEGATIVE_INFINITY }
-  return new Map(nodeIds.map((nodeId) => [nodeId, fresh]))
+  return new Map(nodeIds.map((nodeId) => [nodeId, { ...fresh, dueMs }]))
 }
 
-/** The account after a look at its nodes; one that nothing is known of any more is left. Pure. */
+/** The account after a look at its nodes: one that is new among them is waited for, one that is gone from them is not. Pure. */
 export function stepAccount(account: Account, facts: readonly NodeFacts[], policy: AccountPolicy, nowMs: number): Step {
   const next = new Map<string, NodeAccount>()
   const actions: NodeAction[] = []
-  const byNode = new Map(facts.map((each) => [each.nodeId, each]))
-  for (const [nodeId, before] of account) {
-    const known = byNode.get(nodeId)
-    const step: NodeStep =
-      known === undefined ? left(before, nodeId, 'it is not known any more') : stepNode(before, known, policy, nowMs)
+  for (const known of facts) {
+    const { nodeId } = known
+    const before = account.get(nodeId) ?? { ...fresh, dueMs: nowMs + policy.periodMs }
+    const step = stepNode(before, known, policy, nowMs)
     next.set(nodeId, step.after)
     if (step.action !== null) actions.push(step.action)
   }

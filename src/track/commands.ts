@@ -8,6 +8,7 @@ import {
   type JobNode,
   type JobView,
   type Receipt,
+  remainingOf,
 } from '../model/job.js'
 
 /** What was reported of one command by one node. */
@@ -34,7 +35,7 @@ export function commandsOnNodes(
   const isLatest = !job.commands.some(
     ({ number, request, state }) => number > last && bringsNew(request) && state !== 'new',
   )
-  return job.nodes.map((node) => {
+  return remainingOf(job.nodes).map((node) => {
     const said = receipts.filter((each) => each.nodeId === node.nodeId && answers(each, command, last))
     const recorded = partOf(said)
     const { state, reason } = recorded.state === 'completed' || !isLatest ? recorded : furthest(recorded, node, command)

@@ -1,6 +1,6 @@
 // In: what nodes reported, in any order, some of it twice. Out: each node's part in a job.
 // Never: I/O or a clock; a state that a late or repeated report takes back.
-import type { CommandType, JobError, JobNode } from '../model/job.js'
+import type { CommandType, JobError, JobNode, JobNodeState } from '../model/job.js'
 
 /** One node's part in one job. */
 export interface NodePart extends JobNode {
@@ -17,7 +17,19 @@ export type PartEvent =
   | { readonly type: 'failed'; readonly command: CommandType; readonly error: JobError }
 
 /** A staged release makes a failed fetch good, a live one a failed switch; nothing takes `live` back. */
-const ranks = { new: 0, receiving: 1, received: 2, failedToStage: 3, staged: 4, failedToSwitch: 5, live: 6 }
+const ranks = {
+  new: 0,
+  receiving: 1,
+  received: 2,
+  failedToStage: 3,
+  staged: 4,
+  failedToSwitch: 5,
+  live: 6,
+  departed: 7,
+}
+
+/** Nobody waits for anything in these. */
+export const settled: ReadonlySet<JobNodeState> = new Set(['live', 'behind', 'failed', 'departed'])
 
 /** A node of a job before it said anything. Pure. */
 export function newPart(node: { readonly id: string; readonly name: string; readonly segment: string }): NodePart {
@@ -31,6 +43,8 @@ export function newPart(node: { readonly id: string; readonly name: string; read
  */
 export function foldPart(part: NodePart, event: PartEvent): NodePart {
   const rank = rankOf(event)
+  // What it still says is about a job that it is no part of.
+  if (part.state === 'departed') return part
   const moved = event.type === 'progress' ? withProgress(part, event) : part
   if (rank <= part.rank) return moved
   switch (event.type) {
@@ -55,7 +69,13 @@ export function markReturned(part: NodePart): NodePart {
  * that it can still catch up within the job. Pure.
  */
 export function markBehind(part: NodePart, reason: string): NodePart {
+  if (part.state === 'departed') return part
   return { ...part, state: 'behind', rateBps: 0, reason, rank: ranks.new }
+}
+
+/** A node's part once it is among the job's nodes no longer: nothing that it reports changes it. Pure. */
+export function markDeparted(part: NodePart, reason: string): NodePart {
+  return { ...part, state: 'departed', rateBps: 0, reason, rank: ranks.departed }
 }
 
 /** A node's part when it has switched back to what it served before the job: it still holds the job's release. Pure. */
@@ -68,7 +88,7 @@ export function markSwitchedBack(part: NodePart): NodePart {
  * is live, stays so. Pure.
  */
 export function markAnew(part: NodePart): NodePart {
-  if (part.state === 'live' || part.state === 'failed' || part.state === 'behind') return part
+  if (settled.has(part.state)) return part
   return { ...part, state: 'new', bytesHave: 0, rateBps: 0, reason: null, rank: ranks.new }
 }
 

@@ -37,12 +37,17 @@ export class FakeNode {
   onExecute: (execute: Execute) => Answer
   /** What it says that its commands are at; `ignore`: nothing at all. */
   onQuery: () => NodeCommand[] | 'ignore'
-  readonly #options: FakeNodeOptions
+  /** What its next hello says. */
+  name: string
+  groups: readonly string[]
+  hooks: readonly HookInfo[] | undefined
   #socket: WebSocket | null = null
   #reportId = 1
 
   constructor(options: FakeNodeOptions) {
-    this.#options = options
+    this.name = options.name
+    this.groups = options.groups ?? ['edge']
+    this.hooks = options.hooks
     this.id = options.id ?? Buffer.from(options.name.padEnd(16, '.')).subarray(0, 16).toString('hex')
     this.sites = new Map((options.sites ?? []).map((site) => [site.site, site]))
     this.onStage = options.onStage ?? (() => 'do')
@@ -59,7 +64,7 @@ export class FakeNode {
     socket.on('error', () => {})
     socket.on('message', (data: Buffer) => this.#take(JSON.parse(data.toString('utf8')) as FromCoordinator))
     await once(socket, 'open')
-    const { name, groups = ['edge'], hooks } = this.#options
+    const { name, groups, hooks } = this
     const node = { id: this.id, name, groups: [...groups], segment: 'lan', dataAddress: { host: '127.0.0.1', port: 9 } }
     const facts = { software: 'fake', node, sites: [...this.sites.values()], ...(hooks === undefined ? {} : { hooks }) }
     const hello = { type: 'hello', version: 1, role: 'node', ...facts }
@@ -99,7 +104,7 @@ export class FakeNode {
   tellExecuted(about: Execute, kind: Report['kind'], error: JobError | null = null): void {
     const { commandId, jobId, number, site, command } = about
     const facts = { commandId, jobId, number, site, command: command.type, kind, error } as const
-    const output = kind === 'completion' ? `${this.#options.name} did ${number}` : null
+    const output = kind === 'completion' ? `${this.name} did ${number}` : null
     const blank = { release: null, treeHash: null, atMs: 1_700_000_000_000, bytesFetched: 0 }
     this.send({ type: 'report', reportId: this.#reportId++, ...blank, ...facts, output })
   }

@@ -33,8 +33,8 @@ export class Fleet {
   }
 
   /** @param join where it finds the coordinator; absent: where that is. */
-  startNode(name: string, join = this.url): void {
-    const who = ['--role', 'node', '--join', join, '--name', name, '--group', 'edge', '--segment', 'here']
+  startNode(name: string, join = this.url, group = 'edge'): void {
+    const who = ['--role', 'node', '--join', join, '--name', name, '--group', group, '--segment', 'here']
     const config = existsSync(this.configOf(name)) ? ['--config', this.configOf(name)] : []
     this.#processes.set(
       name,

@@ -157,6 +157,8 @@ export async function show(context: Context, jobId: string, flags: { readonly no
   const head = ['NO', 'COMMAND', 'STATE', 'RELEASE', 'NODES', 'BEGUN', 'TOOK', 'WHY']
   for (const line of table(head, commands.map(row), output.dataColumns)) output.print(line)
   if (flags.nodes === true) printNodes(context, commands)
+  const departed = job.nodes.filter(({ state }) => state === 'departed')
+  for (const { name: node, reason } of departed) output.print(printable(`${node} has departed: ${reason ?? ''}`))
   if (job.error !== null) output.note(`${job.error.code}: ${job.error.message}`)
   return 0
 }

@@ -197,7 +197,7 @@ const jobNode: z.ZodType<JobNode> = named(
     state: z.enum(jobNodeStates),
     bytesHave: count,
     rateBps: z.number().min(0).describe('Bits per second.'),
-    reason: z.string().nullable().describe('Why it is behind or failed.'),
+    reason: z.string().nullable().describe('Why it is behind, failed or departed.'),
   }),
 )
 

@@ -147,6 +147,15 @@ t.test('what is live on a part of the nodes is no success', async (t) => {
   t.match(lines[0], /www@2 live on 0\/1 node; 1 node will follow/)
 })
 
+t.test('who departed is told of, and counts in nothing', async (t) => {
+  const gone = jobNode({ nodeId: '9'.repeat(32), name: 'n9', state: 'departed', reason: 'other groups' })
+  const nodes = [jobNode({ state: 'live' }), gone]
+  const commands = jobView().commands.map((each) => ({ ...each, state: 'completed' as const }))
+  const { isWell, lines } = summary(jobView({ state: 'succeeded', nodes, commands }), [], null)
+  t.equal(isWell, true)
+  t.match(lines, [/www@2 live on 1\/1 node/, '  n9 is departed: other groups'])
+})
+
 t.test('an open job is idle since its last command was over, and one at work is not', async (t) => {
   const over = jobCommands([hook]).map((each) => ({ ...each, state: 'completed' as const, finishedAtMs: 60_000 }))
   const open = jobView({ state: 'open', commands: over, createdAtMs: 1000 })

@@ -148,8 +148,8 @@ t.test('a node that comes back with other groups keeps no job waiting', async (t
   await moving.disconnect()
   await new FakeNode({ name: 'two', groups: ['other'] }).connect(coordinator.url)
   const { state, nodes } = await job.completed()
-  t.equal(state, 'partial')
-  t.match(nodes, [{ state: 'live' }, { state: 'behind', reason: 'it does not serve the site any more' }])
+  t.equal(state, 'succeeded')
+  t.match(nodes, [{ state: 'live' }, { state: 'departed', reason: 'it does not serve the site any more' }])
 })
 
 /** A staged job of which only the database knows what was asked. */

@@ -32,6 +32,13 @@ t.test('all means all, and rounding does not ask for one more', async (t) => {
   )
 })
 
+t.test('who has departed is neither of the group nor missing from it', async (t) => {
+  const count = judgeQuorum(['staged', 'departed', 'departed'], 1)
+  t.same(count, { verdict: 'reached', ready: 1, needed: 1, total: 1 })
+  t.equal(judgeQuorum(['staged', 'behind', 'departed'], 1).verdict, 'missed')
+  t.equal(judgeQuorum(['departed'], 0).verdict, 'missed')
+})
+
 t.test('nobody ready is never enough', async (t) => {
   t.equal(judgeQuorum([], 0).verdict, 'missed')
   t.equal(judgeQuorum(['behind'], 0).verdict, 'missed')

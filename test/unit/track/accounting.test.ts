@@ -66,6 +66,16 @@ t.test('who is away is left at once, who may be on its way back is not asked', a
   t.match(look(101, { isOnline: false, away: 'gone for 11 s' }), [{ do: 'leave', reason: 'gone for 11 s' }, closed])
 })
 
+t.test('who joins meanwhile is asked after a period of its own, who departs is accounted for no longer', async (t) => {
+  const of = (...ids: readonly string[]) => ids.map((nodeId) => ({ nodeId, ...nothing, isDone: nodeId === 'a' }))
+  const first = stepAccount(openAccount(['a', 'b'], 10), of('a', 'b'), policy, 5)
+  const joined = stepAccount(first.account, of('a', 'b', 'c'), policy, 12)
+  t.match(joined.actions, [{ do: 'query', nodeId: 'b' }])
+  t.match(stepAccount(joined.account, of('a', 'c'), policy, 22), { isClosed: false, actions: [{ nodeId: 'c' }] })
+  const alone = stepAccount(joined.account, of('a'), policy, 22)
+  t.same([alone.isClosed, alone.actions, [...alone.account.keys()]], [true, [], ['a']])
+})
+
 t.test('without a node a job closes at once', async (t) => {
   t.equal(stepAccount(openAccount([], 0), [], policy, 0).isClosed, true)
 })

@@ -5,6 +5,7 @@ import {
   foldPart,
   markAnew,
   markBehind,
+  markDeparted,
   markReturned,
   newPart,
   type NodePart,
@@ -73,6 +74,16 @@ t.test('a node that fetches all of it again is waited for from the start, one th
     bytesHave: 5,
   })
   for (const out of [fold(events), fold(events.slice(0, 4)), markBehind(staged, 'gone')]) t.equal(markAnew(out), out)
+})
+
+t.test('nothing that a node reports counts once it has departed, until it takes part anew', async (t) => {
+  const gone = markDeparted(fold(events.slice(0, 5)), 'it serves other sites')
+  t.match(toJobNode(gone), { state: 'departed', reason: 'it serves other sites', rateBps: 0 })
+  fc.assert(fc.property(fc.array(fc.constantFrom(...events)), (drawn) => fold(drawn, gone) === gone))
+  t.equal(markBehind(gone, 'no answer'), gone)
+  t.equal(markAnew(gone), gone)
+  t.equal(markReturned(gone), gone)
+  t.equal(toPart(toJobNode(gone)).rank, gone.rank)
 })
 
 t.test('a part comes back from its row as it was', async (t) => {
