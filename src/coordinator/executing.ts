@@ -42,8 +42,8 @@ export interface Effects {
 /**
  * Has every node of a job carry a command out, and waits for those that answer.
  * @returns whether some were not waited for.
- * @throws {EngineError} ENGINE_ERR_COMMAND_FAILED when it failed on a node, ENGINE_ERR_GROUP_EMPTY when all have departed;
- * the signal's reason when it is stopped.
+ * @throws {EngineError} ENGINE_ERR_COMMAND_FAILED when it failed on a node, ENGINE_ERR_GROUP_EMPTY when all have
+ * departed; the signal's reason when it is stopped.
  */
 export async function executeEverywhere(world: World, job: LiveJob, command: JobCommand): Promise<boolean> {
   const { number, request } = command

@@ -4,7 +4,7 @@ import type { JobRecord } from '../store/jobs.js'
 import { toPart } from '../track/fold.js'
 import { openForJob, stageShadow } from './distributing.js'
 import { LiveJob } from './live-job.js'
-import { leaveJob, tellRegrouped } from './regrouping.js'
+import { takeUpLeavers } from './regrouping.js'
 import { KnownNode } from './roster.js'
 import { advance, ownRelease, refreshSite, type World } from './world.js'
 
@@ -33,11 +33,7 @@ async function takeUp(world: World, record: JobRecord): Promise<void> {
   const { assignment, state } = record
   if (state === 'ending') job.isHurried = await world.store.jobs.isAbortAsked(record.id)
   await takeUpProofs(world, job)
-  for (const { nodeId } of parts) {
-    const known = world.roster.get(nodeId)
-    if (known !== undefined) leaveJob(world, job, known)
-  }
-  await tellRegrouped(world, job)
+  await takeUpLeavers(world, job)
   if (state === 'committing' || state === 'ending') return
   if (await world.store.jobs.isAbortAsked(record.id)) {
     job.controller.abort(new EngineError('ENGINE_ERR_JOB_ABORTED', { jobId: record.id }))

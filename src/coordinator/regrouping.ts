@@ -26,8 +26,17 @@ export function leaveJobs(world: World, known: KnownNode): readonly LiveJob[] {
   return [...world.jobs.values()].filter((job) => leaveJob(world, job, known))
 }
 
-/** The same of one job. @returns whether it departed from it just now. */
-export function leaveJob(world: World, job: LiveJob, known: KnownNode): boolean {
+/** Takes note of those that left a job and whose part in it was not written any more. */
+export async function takeUpLeavers(world: World, job: LiveJob): Promise<void> {
+  for (const { nodeId } of job.parts) {
+    const known = world.roster.get(nodeId)
+    if (known !== undefined) leaveJob(world, job, known)
+  }
+  await tellRegrouped(world, job)
+}
+
+/** A node departs from a job that it is not among the nodes of. @returns whether it did just now. */
+function leaveJob(world: World, job: LiveJob, known: KnownNode): boolean {
   const { id, name } = known.identity
   const part = job.part(id)
   const { state, site, release } = job.record

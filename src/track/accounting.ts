@@ -68,7 +68,7 @@ export function openAccount(nodeIds: readonly string[], dueMs: number): Account 
   return new Map(nodeIds.map((nodeId) => [nodeId, { ...fresh, dueMs }]))
 }
 
-/** The account after a look at its nodes: one that is new among them is waited for, one that is gone from them is not. Pure. */
+/** The account after a look at its nodes: who is new among them is waited for, who is gone from them is not. Pure. */
 export function stepAccount(account: Account, facts: readonly NodeFacts[], policy: AccountPolicy, nowMs: number): Step {
   const next = new Map<string, NodeAccount>()
   const actions: NodeAction[] = []

@@ -1,5 +1,6 @@
-// Goal: groups may change while a job runs, however far it is: who leaves is released from it and counts in nothing, who
-// joins gets all of it and is accounted for. Method: a real coordinator; nodes that answer, and regroup, as the test says.
+// Goal: groups may change while a job runs, however far it is: who leaves is released from it and counts in nothing,
+// who joins gets all of it and is accounted for. Method: a real coordinator; nodes that answer, and regroup, as the
+// test says.
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
