@@ -41,6 +41,7 @@ async function place(t: { testdir(): string; teardown(run: () => unknown): void 
     throw missing
   }
   const world = {
+    quotas: { jobs: 1, releaseBytes: null },
     ...untold,
     ...{ store, clock, roster, watching, log: silentLogger, metrics: createMetrics(), openedAtMs: 0 },
     ...{ jobs: new Map([[job.id, job]]), sites: new Map(), closing: new AbortController().signal },

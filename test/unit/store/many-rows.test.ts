@@ -1,11 +1,12 @@
 // Goal: rows of any number are written, each once, and changed where they are there already.
+import { join } from 'node:path'
 import t from 'tap'
 import { Store } from '../../../src/store/store.js'
 import { jobNode, jobRecord } from '../../support/records.js'
 
 for (const count of [0, 1, 256, 257, 600]) {
   t.test(`${count} rows are written, then changed`, async (t) => {
-    const store = await Store.open(':memory:')
+    const store = await Store.open(join(t.testdir(), 'engine.db'))
     t.teardown(() => store.close())
     await store.jobs.create(jobRecord({ id: 'j' }))
     const nodes = Array.from({ length: count }, (_, at) => {
