@@ -221,6 +221,7 @@ function checkRan(
 /** I8, I9: what stands on a node is what its number stands for, and nothing of what came to nothing. */
 async function checkReleases({ oracle, nodes }: Finished, store: Store): Promise<void> {
   for (const node of nodes) {
+    checkBooks(oracle, node)
     for (const [site, { releases }] of node.disk.sites) {
       for (const [release, treeHash] of releases) {
         const record = await store.releases.get(site, release)
@@ -229,6 +230,16 @@ async function checkReleases({ oracle, nodes }: Finished, store: Store): Promise
           oracle.break(`I9: ${node.name} still has ${site}@${release} of ${record?.jobId}, which came to nothing`)
         }
       }
+    }
+  }
+}
+
+/** I8: what a node says that it holds is there. */
+function checkBooks(oracle: Oracle, { name, disk, ledger }: SimNode): void {
+  for (const [site, { held }] of ledger?.state.sites ?? []) {
+    for (const { release, treeHash } of held.values()) {
+      if (disk.site(site).releases.get(release) === treeHash) continue
+      oracle.break(`I8: ${name} says that it holds ${site}@${release}, which is not there`)
     }
   }
 }
