@@ -21,7 +21,7 @@ const sweep = async (who: string, stride: number, offset: number): Promise<Sum &
   return { ...(JSON.parse(lines.at(-1) ?? '{}') as Sum), story: `${told}\n${stderr}` }
 }
 
-// About 130 calls of a node and 900 of a coordinator make a job of five commands durable.
+// About 130 calls of a node and 710 of a coordinator make a job of five commands durable.
 t.test('a node, killed at every 7th of its calls, brings its job to the end', { timeout: 600_000 }, async (t) => {
   const { points, faulty, lastPoint, story } = await sweep('node', 7, 3)
   t.equal(faulty, 0, story)

@@ -23,6 +23,11 @@ const { queueMicrotask: put } = globalThis
 /** What a process puts off to the end of its turn may be where it ends, too. */
 globalThis.queueMicrotask = (run) => put(() => happen(run))
 
+// Nobody waits for what a process does by itself: where that ends, it has ended.
+process.on('unhandledRejection', (reason) => {
+  if (!(reason instanceof Crash)) throw reason
+})
+
 /** Lets everything run that promises have to do. */
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
