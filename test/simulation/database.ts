@@ -92,7 +92,9 @@ export class WatchedDatabase implements SqliteDatabase {
   }
 
   #partsOf(jobId: string): readonly string[] {
-    const rows = this.#inner.prepare('select node_id from job_nodes where job_id = ?').all([jobId])
+    const rows = this.#inner
+      .prepare("select node_id from job_nodes where job_id = ? and state != 'departed'")
+      .all([jobId])
     return (rows as readonly { readonly node_id: string }[]).map((row) => row.node_id)
   }
 }

@@ -2,7 +2,7 @@
 // list: I2 no acknowledged loss, I3 no false completion, I4 convergence, I6 once, I8 no confusion, I9 bounded.
 import { REPORTS_KEPT_MAX, STALE_ASSIGNMENTS_MAX } from '../../src/base/limits.js'
 import { auditHash, auditStart } from '../../src/model/audit.js'
-import type { CommandState, JobCommand, Receipt } from '../../src/model/job.js'
+import { type CommandState, type JobCommand, type Receipt, remainingOf } from '../../src/model/job.js'
 import type { JobRecord } from '../../src/store/jobs.js'
 import type { Store } from '../../src/store/store.js'
 import type { World } from '../../src/coordinator/world.js'
@@ -154,7 +154,7 @@ async function checkHooks(
   const parts = await store.jobNodes.listMany(ids)
   for (const job of ended) {
     const group = groupOf(job.site)
-    const own = new Set((parts.get(job.id) ?? []).map(({ nodeId }) => nodeId))
+    const own = new Set(remainingOf(parts.get(job.id) ?? []).map(({ nodeId }) => nodeId))
     const audience = nodes.filter(({ id, groups }) => own.has(id) && groups.includes(group))
     const of = { job, audience, commands: commands.get(job.id) ?? [], receipts: receipts.get(job.id) ?? [] }
     if (job.state === 'succeeded') checkWords(oracle, of)
