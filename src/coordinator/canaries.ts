@@ -217,8 +217,7 @@ class Bake {
   /** After a restart one is left out: what the last life asked for under it is no answer to this one. */
   async #nextNumber(): Promise<number> {
     if (this.#number === null) {
-      const receipts = await this.#world.store.receipts.list(this.#job.id)
-      const last = Math.max(JOB_COMMANDS_MAX, ...receipts.map(({ number }) => number))
+      const last = Math.max(JOB_COMMANDS_MAX, await this.#world.store.receipts.lastNumber(this.#job.id))
       this.#number = this.#isResumed ? last + 1 : last
     }
     this.#number += 1

@@ -55,6 +55,13 @@ export class Receipts {
     await manyRows.put(this.#db, receipts, toRow)
   }
 
+  /** The highest number that a job's receipts are about; 0: it has none. */
+  async lastNumber(jobId: string): Promise<number> {
+    const query = this.#db().selectFrom('receipts').where('job_id', '=', jobId)
+    const row = await query.select((is) => is.fn.max('number').as('last')).executeTakeFirst()
+    return row?.last ?? 0
+  }
+
   /** In the order they were recorded. */
   async list(jobId: string): Promise<Receipt[]> {
     const query = this.#db().selectFrom('receipts').selectAll().where('job_id', '=', jobId)

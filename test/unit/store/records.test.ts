@@ -109,6 +109,14 @@ t.test('a receipt that comes twice is kept once, as it was first told', async (t
   t.same(await store.receipts.list(receipt().jobId), [receipt({ kind: 'receipt', recordedAtMs: 1 }), receipt()])
 })
 
+t.test('the last number of a job is that of its highest receipt', async (t) => {
+  const store = await opened(t)
+  t.equal(await store.receipts.lastNumber('nobody'), 0)
+  await store.jobs.create(jobRecord({ id: receipt().jobId }))
+  for (const number of [3, 1001, 2]) await store.receipts.record(receipt({ number }))
+  t.equal(await store.receipts.lastNumber(receipt().jobId), 1001)
+})
+
 t.test('of failures the last is kept', async (t) => {
   const store = await opened(t)
   await store.jobs.create(jobRecord({ id: receipt().jobId }))
