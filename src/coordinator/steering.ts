@@ -147,8 +147,7 @@ function steerTo(world: World, known: KnownNode, site: string, { goal, action }:
   switch (action.do) {
     case 'nothing':
       if (owesReceipt(world, known, site, goal)) {
-        note(world, goal, known, { type: 'staged' })
-        sendCommit(world, known, site, goal)
+        askForReceipt(world, known, site, goal)
         break
       }
       note(world, goal, known, { type: 'live' })
@@ -179,9 +178,19 @@ function steerTo(world: World, known: KnownNode, site: string, { goal, action }:
  */
 function owesReceipt(world: World, known: KnownNode, site: string, { jobId, number, switchNow }: Goal): boolean {
   const job = world.jobs.get(jobId)
-  if (!switchNow || job?.part(known.identity.id) === undefined || known.task(site).failure !== null) return false
+  // One that will never say more has given its word: the failure.
+  if (!switchNow || job?.part(known.identity.id) === undefined || known.task(site).failure?.retryable === false)
+    return false
   const { state } = job.record
   return (state === 'committing' || state === 'ending') && !job.isProven(known.identity.id, number)
+}
+
+/** One that could not answer, since its disk was full, is asked again in its time. */
+function askForReceipt(world: World, known: KnownNode, site: string, goal: Goal): void {
+  const { failure } = known.task(site)
+  if (failure !== null && world.clock.monotonicMs() < failure.retryAtMs) return
+  note(world, goal, known, { type: 'staged' })
+  sendCommit(world, known, site, goal)
 }
 
 /**

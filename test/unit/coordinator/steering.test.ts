@@ -1,12 +1,13 @@
 // Goal: an order for one release never keeps a node from another. Method: by hand, one connected node.
 import t from 'tap'
-import { NODE_STALLED_MS, REPORT_GRACE_MS } from '../../../src/base/limits.js'
+import { NODE_STALLED_MS, REPORT_GRACE_MS, RETRY_FIRST_MS } from '../../../src/base/limits.js'
 import { silentLogger } from '../../../src/base/log.js'
 import type { FromCoordinator } from '../../../src/control/schema/channel.js'
 import { type KnownNode, Roster } from '../../../src/coordinator/roster.js'
 import { steer } from '../../../src/coordinator/steering.js'
 import type { World } from '../../../src/coordinator/world.js'
 import type { ReleaseRef } from '../../../src/model/node.js'
+import { newPart, type NodePart } from '../../../src/track/fold.js'
 import { ManualClock } from '../../support/manual-clock.js'
 import { untold } from '../../support/untold.js'
 
@@ -64,3 +65,28 @@ t.test('between a decision and its reading nobody is told what was served before
   steer(world, known, 'www')
   t.same(heard, [], 'the site still shows 3, which the node holds; the job has decided for 5')
 })
+
+t.test(
+  'who serves a decision and could not say so is asked again in its time, and counts as live only then',
+  async (t) => {
+    const { world, known, heard, clock } = place(4)
+    const parts: NodePart[] = [newPart(known.identity)]
+    const job = {
+      ...{ id: 'j', record: { id: 'j', site: 'www', state: 'committing', policy: {} }, release: release(4) },
+      ...{ part: () => parts.at(-1), setPart: (part: NodePart) => parts.push(part), isProven: () => false },
+    }
+    world.jobs.set('j', job as never)
+    const full = { code: 'ENGINE_ERR_NO_SPACE', message: 'the disk is full', hint: '' }
+    known.task('www').fail(release(4), full, true, clock.monotonicMs())
+    steer(world, known, 'www')
+    t.same(heard, [])
+    t.same(
+      parts.map(({ state }) => state),
+      ['new'],
+    )
+    clock.advance(RETRY_FIRST_MS)
+    steer(world, known, 'www')
+    t.match(heard, [{ type: 'commit', release: 4 }])
+    t.notOk(parts.some(({ state }) => state === 'live'))
+  },
+)
