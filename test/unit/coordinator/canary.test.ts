@@ -183,7 +183,19 @@ t.test('killed while the canary is to switch back, the coordinator sees to that'
   t.same(served(nodes), [1, 1, 1, 1])
 })
 
-t.test('in two steps the commit is what begins it, and a hold keeps it from beginning', async (t) => {
+t.test('a hold keeps it from beginning: no canary switches', async (t) => {
+  const { coordinator, staging, nodes } = await place()
+  await using closing = coordinator
+  const job = await closing.publish(staging, { ...to, canary, stageOnly: true })
+  await until('it is staged', async () => (await closing.job(job.id)).state === 'staged')
+  await closing.pause({ site: 'www', reason: 'freeze' })
+  const asked = closing.commit(job.id).then(() => job.completed())
+  await t.rejects(asked, { code: 'ENGINE_ERR_SITE_HELD' })
+  t.same(served(nodes), [1, 1, 1, 1])
+  t.notOk(nodes.some((node) => node.messages('commit').some(({ release }) => release === 2)))
+})
+
+t.test('in two steps the commit is what begins it', async (t) => {
   const { coordinator, staging, nodes } = await place()
   await using closing = coordinator
   const job = await closing.publish(staging, { ...to, canary: { count: 2, bakeMs: 1000 }, stageOnly: true })
