@@ -122,7 +122,7 @@ export class JobProgress {
       this.#output.redraw(lines.map((line) => fit(line, this.#output.columns - 1).trimEnd()))
       return
     }
-    const phase = `${job.state} ${doing(job, [])}`
+    const phase = `${job.state} ${canaryText(job) ?? ''} ${doing(job, [])}`
     if (phase === this.#state && nowMs - this.#plainAtMs < PLAIN_INTERVAL_MS) return
     this.#state = phase
     this.#plainAtMs = nowMs
