@@ -58,6 +58,9 @@ const title = (job: JobView): string => {
   return `${step}${counts}${sends}  ${job.state}${canary === null ? '' : `  ${canary}`}`
 }
 
+/** What a new line is worth. */
+const phaseOf = (job: JobView): string => `${job.state} ${canaryText(job) ?? ''} ${doing(job, [])}`
+
 /** Whether its nodes' parts say anything: in a session without a release there is nothing to bring. */
 const isOfRelease = (job: JobView): boolean =>
   job.release !== null || job.commands.some(({ request }) => bringsNew(request) || request.type === 'rollback')
@@ -122,7 +125,7 @@ export class JobProgress {
       this.#output.redraw(lines.map((line) => fit(line, this.#output.columns - 1).trimEnd()))
       return
     }
-    const phase = `${job.state} ${canaryText(job) ?? ''} ${doing(job, [])}`
+    const phase = phaseOf(job)
     if (phase === this.#state && nowMs - this.#plainAtMs < PLAIN_INTERVAL_MS) return
     this.#state = phase
     this.#plainAtMs = nowMs

@@ -42,6 +42,7 @@ export interface AuditQuery {
 /** What changes something: a route calls it on the door of who asks, so that it is recorded as theirs. */
 export type ChangingMethod =
   | 'createJob'
+  | 'addCommands'
   | 'putFile'
   | 'commitJob'
   | 'abortJob'
@@ -50,8 +51,9 @@ export type ChangingMethod =
   | 'resumeSite'
 
 /** What everybody may ask without a record of it. */
-export type ReadingDoor = Omit<CoordinatorDoor, ChangingMethod | 'webhooks'> & {
+export type ReadingDoor = Omit<CoordinatorDoor, ChangingMethod | 'webhooks' | 'uploads'> & {
   readonly webhooks: Pick<WebhooksApi, 'list' | 'deliveries'>
+  readonly uploads: Pick<UploadsDoor, 'list' | 'loose' | 'get' | 'missing' | 'blob'>
 }
 
 /**

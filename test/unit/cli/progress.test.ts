@@ -43,6 +43,22 @@ t.test('without a terminal there is one line a phase and one every 10 s', (t) =>
   t.end()
 })
 
+t.test('who the canaries are is a phase of its own', (t) => {
+  const stderr = new PassThrough()
+  const options = { json: false, quiet: false, color: false, progress: true, dumbTerminal: false }
+  const progress = new JobProgress(createOutput({ ...options, stdout: new PassThrough(), stderr }))
+  const canary = { nodeIds: ['a'], names: ['a1'], number: 2, decidedAtMs: 0, untilMs: null, revoked: null }
+  const staged = { ...job, state: 'staged' } as const
+  progress.show(staged, 0)
+  progress.show({ ...staged, canary }, 1)
+  progress.show({ ...staged, canary: { ...canary, untilMs: 5000 } }, 2)
+  const lines = String(stderr.read()).trim().split('\n')
+  t.equal(lines.length, 3)
+  t.match(lines[1], /canary a1 to switch/)
+  t.match(lines[2], /canary a1 until 1970-01-01T00:00:05/)
+  t.end()
+})
+
 t.test('a publish of what is live already has no switch to wait for, unless that takes its time', (t) => {
   const stderr = new PassThrough()
   const options = { json: false, quiet: false, color: false, progress: true, dumbTerminal: false }
