@@ -10,7 +10,7 @@ import { takeDrift } from './drifting.js'
 import { takesReport } from './proving.js'
 import { serves } from './audience.js'
 import { effectTypes, takeExecuted } from './executing.js'
-import { dropUndecided, joinJobs, leaveJobs, tellRegrouped } from './regrouping.js'
+import { dropUndecided, isUndecided, joinJobs, leaveJobs, tellRegrouped } from './regrouping.js'
 import type { KnownNode } from './roster.js'
 import { note, noteAnew, steer } from './steering.js'
 import { isStopping, type World } from './world.js'
@@ -36,6 +36,7 @@ export function nodeConnected(world: World, link: NodeLink, hello: Hello): NodeS
   known.lost()
   // Before any job looks at its nodes again.
   const left = leaveJobs(world, known)
+  const undecided = left.filter(isUndecided)
   world.checks.lost(known.identity.id)
   world.queries.lost(known.identity.id, node.name)
   world.looking.lost(known)
@@ -58,7 +59,7 @@ export function nodeConnected(world: World, link: NodeLink, hello: Hello): NodeS
     world.standings.look(known)
     await discardVain(world, known)
     joinJobs(world, known)
-    dropUndecided(world, known)
+    dropUndecided(world, known, undecided)
     for (const job of new Set([...left, ...world.jobs.values()])) await tellRegrouped(world, job)
     known.owed = await world.store.commands.owedTo(known.identity.id, effectTypes)
     for (const site of world.sites.keys()) steer(world, known, site)

@@ -78,12 +78,18 @@ function joinJob(world: World, job: LiveJob, known: KnownNode): void {
   })
 }
 
-/** Has a node drop what it has of releases that jobs it departed from may still make live. */
-export function dropUndecided(world: World, known: KnownNode): void {
-  for (const job of world.jobs.values()) {
-    const { state, site, release } = job.record
-    const isUndecided = state === 'packing' || state === 'distributing' || state === 'staged'
-    if (job.part(known.identity.id)?.state !== 'departed' || !isUndecided) continue
+/** Whether a job may make a release live that it has not decided on. Pure. */
+export const isUndecided = ({ record: { state } }: LiveJob): boolean =>
+  state === 'packing' || state === 'distributing' || state === 'staged'
+
+/**
+ * Has a node drop what it has of releases that jobs it departed from may still make live.
+ * @param before  jobs that were so when it departed: without it they may have decided in the next instant.
+ */
+export function dropUndecided(world: World, known: KnownNode, before: readonly LiveJob[]): void {
+  for (const job of new Set([...before, ...[...world.jobs.values()].filter(isUndecided)])) {
+    const { site, release } = job.record
+    if (job.part(known.identity.id)?.state !== 'departed') continue
     if (job.assignment === null || release === null || known.holdings(site).live?.release === release) continue
     known.link?.send({ type: 'discard', assignmentId: job.assignment.id, site, release })
   }

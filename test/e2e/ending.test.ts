@@ -56,7 +56,10 @@ t.test('a node says itself, when it is asked, what it is at; one that is away is
   t.same(await saidBy('n2', id), ['completed', 'completed', 'new'])
   const { code, stdout } = await fleet.engine('status', '--query', 'n1')
   t.equal(code, 0)
-  t.match(stdout, /JOB +SITE +COMMAND +STATE +HAS\n.* www +1 publish +completed\n.* www +2 commit +in-progress/)
+  t.match(
+    stdout,
+    /JOB +SITE +COMMAND +STATE +HAS +VIA\n.* www +1 publish +completed +coordinator\n.* www +2 commit +in-progress/,
+  )
   await hurry()
   await until('it is over', async () => (await saidBy('n1', id)).length === 0)
   await fleet.stop('n2', 'SIGKILL')
