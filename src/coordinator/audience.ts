@@ -32,9 +32,7 @@ export function absenceOf(world: World, nodeId: string): string | null {
 export function requireQuorum(world: World, audience: Audience, quorum: number): void {
   const nodes = nodesOf(world, audience)
   if (nodes.length === 0) throw new EngineError('ENGINE_ERR_GROUP_EMPTY', { group: audience.group })
-  const nowMs = world.clock.monotonicMs()
-  const isAway = ({ presence }: KnownNode): boolean => silenceOf(presence, world.openedAtMs, nowMs) !== null
-  const states = nodes.map((known) => (isAway(known) ? 'behind' : 'new'))
+  const states = nodes.map(({ identity }) => (absenceOf(world, identity.id) === null ? 'new' : 'behind'))
   const count = judgeQuorum(states, quorum)
   if (count.verdict !== 'missed') return
   throw quorumError({ ...count, ready: states.filter((state) => state === 'new').length }, 'answer')

@@ -12,9 +12,8 @@ import type { JobCommand, JobError, JobRequest } from '../model/job.js'
 import type { ReleaseRef } from '../model/node.js'
 import { markBehind, markSwitchedBack } from '../track/fold.js'
 import { isSame } from '../track/reconcile.js'
-import { silenceOf } from '../track/silence.js'
 import { ownersOf } from './accepting.js'
-import { type Audience, nodesOf } from './audience.js'
+import { absenceOf, type Audience, nodesOf } from './audience.js'
 import { executeOn } from './executing.js'
 import type { LiveJob } from './live-job.js'
 import { DEPARTED } from './regrouping.js'
@@ -189,8 +188,8 @@ class Bake {
       const { id, name } = known.identity
       const part = job.part(id)
       if (part?.state === 'failed') throw this.#failed(name, part.reason ?? 'it could not switch')
-      const silence = silenceOf(known.presence, world.openedAtMs, nowMs)
-      if (silence !== null) throw this.#failed(name, silence)
+      const absence = absenceOf(world, id)
+      if (absence !== null) throw this.#failed(name, absence)
       const isLive = isSame(known.holdings(job.record.site).live, this.#release)
       const quietMs = nowMs - job.movedAtMs(id)
       if (!isLive && quietMs > NODE_STALLED_MS)
@@ -278,9 +277,8 @@ function isBack(known: KnownNode, site: string, target: ReleaseRef | null): bool
 }
 
 function isAwaited(world: World, known: KnownNode, { site, target, sinceMs }: GoingBack): boolean {
-  const nowMs = world.clock.monotonicMs()
-  if (isBack(known, site, target) || nowMs - sinceMs > NODE_STALLED_MS) return false
-  return silenceOf(known.presence, world.openedAtMs, nowMs) === null
+  if (isBack(known, site, target) || world.clock.monotonicMs() - sinceMs > NODE_STALLED_MS) return false
+  return absenceOf(world, known.identity.id) === null
 }
 
 function settlePart(world: World, job: LiveJob, known: KnownNode, isThere: boolean): void {

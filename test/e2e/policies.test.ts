@@ -1,6 +1,6 @@
 // Goal: what the flags of a job say of when and how it goes live holds with real processes, and scripts can tell what
 // came of it by the exit code. Method: real processes; one node is stopped (SIGSTOP) where something must not go on.
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -23,8 +23,7 @@ const fill = async (text: string): Promise<void> => {
   await mkdir(staging, { recursive: true })
   await writeFile(`${staging}/index.html`, text)
 }
-const served = (name: string): Promise<string> =>
-  readFile(`${fleet.liveOf(name)}/index.html`, 'utf8').catch(() => 'nothing')
+const served = (name: string): Promise<string> => fleet.served(name)
 const jobOf = async (id: string): Promise<JobView> =>
   JSON.parse((await fleet.engine('job', 'show', id, '--json')).stdout) as JobView
 const detached = async (...flags: readonly string[]): Promise<string> =>

@@ -1,7 +1,7 @@
 // Goal: groups may change while a job runs: a node that is started again with other groups is released from it and
 // drops what was not decided, one that is started for the group gets all of it. Method: real processes; the
 // directories of the nodes are read.
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import t from 'tap'
 import type { JobView } from '../../src/model/job.js'
@@ -20,8 +20,7 @@ const fill = async (text: string): Promise<void> => {
   await mkdir(staging, { recursive: true })
   await writeFile(`${staging}/index.html`, text)
 }
-const served = (name: string): Promise<string> =>
-  readFile(`${fleet.liveOf(name)}/index.html`, 'utf8').catch(() => 'nothing')
+const served = (name: string): Promise<string> => fleet.served(name)
 const releasesOf = (name: string): Promise<readonly string[]> =>
   readdir(`${fleet.dataOf(name)}/sites/www/releases`).catch(() => [])
 const stage = async (): Promise<string> => {

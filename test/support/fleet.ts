@@ -1,5 +1,6 @@
 // A coordinator and nodes as real processes on loopback, which can be killed and started again.
 import { existsSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { stablePort } from './port.js'
 import { type Outcome, type Running, runEngine, startEngine } from './process.js'
 import { until } from './until.js'
@@ -49,6 +50,11 @@ export class Fleet {
 
   dataOf(name: string): string {
     return `${this.directory}/${name}`
+  }
+
+  /** The page that a node serves; `nothing` without one. */
+  served(name: string): Promise<string> {
+    return readFile(`${this.liveOf(name)}/index.html`, 'utf8').catch(() => 'nothing')
   }
 
   liveOf(name: string, site = 'www'): string {
