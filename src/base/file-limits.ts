@@ -8,6 +8,9 @@ export const FILE_PAGE_MAX = 1000
 /** A path as text: each of its 4,095 bytes may be an escape of three characters. */
 export const FILE_PATH_CHARS_MAX = 3 * 4096
 
+/** What a node calls the bytes of a file, inode, size and time: three numbers of 20 digits, with some room. */
+export const FILE_VERSION_CHARS_MAX = 100
+
 /** The target of a link as text; the same of the kernel's limit. */
 export const LINK_TARGET_CHARS_MAX = 3 * 4096
 

@@ -17,6 +17,9 @@ export const WEBHOOK_SECRET_BYTES_MIN = 24
 /** The key of a webhook at most, as Standard Webhooks has it: more than a block of SHA-256 adds nothing. */
 export const WEBHOOK_SECRET_BYTES_MAX = 64
 
+/** A secret as text, before its form is looked at: `whsec_` and base64 of WEBHOOK_SECRET_BYTES_MAX are 94. */
+export const WEBHOOK_SECRET_CHARS_MAX = 256
+
 /** A secret signs for this long beside the one that took its place: a working day to bring the new one everywhere. */
 export const WEBHOOK_SECRET_OVERLAP_MS = DAY_MS
 

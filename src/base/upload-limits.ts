@@ -44,6 +44,9 @@ export const UPLOAD_NOTE_MS = MINUTE_MS
 /** Uploads that lay idle for too long are looked for this often. */
 export const UPLOAD_SWEEP_MS = MINUTE_MS
 
+/** Contents that are looked for in all uploads of a site before others have a turn: 0.1 s where those are 256. */
+export const UPLOAD_LOOKS_A_TURN = 256
+
 /** A page of missing contents at most: 100 KB of JSON. */
 export const UPLOAD_PAGE_MAX = 1000
 

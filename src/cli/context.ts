@@ -1,10 +1,10 @@
 import type { Readable } from 'node:stream'
 import type { Clock } from '../base/clock.js'
 import type { JobsApi } from '../control/door/api.js'
-import type { FileAt, SitePath } from '../control/door/files.js'
+import type { FileAt, PutOptions, SitePath } from '../control/door/files.js'
 import type { Job, PublishOptions } from '../control/door/jobs.js'
 import type { UploadsClient } from '../control/uploads-client.js'
-import type { AddedContent, AddOptions, PutAt, PutFileOptions } from '../sending/index.js'
+import type { AddedContent, AddOptions, PutAt } from '../sending/index.js'
 import type { FileView } from '../model/file.js'
 import type { Fetched } from '../sending/fetching.js'
 import type { Interrupts } from './follow.js'
@@ -22,10 +22,10 @@ export interface CommandApi extends JobsApi {
   get?(place: FileAt, local: string): Promise<Fetched>
   getTree?(place: FileAt, local: string): Promise<Fetched>
   /** Puts a file of this machine, or a stream, into a site; absent where nothing can be sent from here. */
-  putFile?(local: string, place: SitePath, options: PutFileOptions): Promise<Job>
-  putContent?(content: Readable, place: SitePath, options: PutFileOptions): Promise<Job>
+  putFile?(local: string, place: SitePath, options: PutOptions): Promise<Job>
+  putContent?(content: Readable, place: SitePath, options: PutOptions): Promise<Job>
   /** What was sent and is not published; absent where nothing can be sent from here. */
-  readonly uploads?: Pick<UploadsClient, 'held' | 'drop'>
+  readonly uploads?: Pick<UploadsClient, 'held' | 'drop' | 'dropLoose'>
   bytes?(view: FileView, path: string): AsyncIterable<Uint8Array>
 }
 

@@ -3,7 +3,7 @@ import type { JobEvent } from '../model/event.js'
 import { abortableStates, type JobView } from '../model/job.js'
 
 /**
- * What `completed()` gives for a job that is over: the job itself when it is live (also in part) .
+ * What `completed()` gives for a job that is over: the job itself when it is live (also in part).
  * @throws {EngineError} the code it failed with; ENGINE_ERR_JOB_ABORTED; ENGINE_ERR_JOB_FAILED.
  */
 export function outcomeOf(job: JobView): JobView {

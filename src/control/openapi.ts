@@ -74,6 +74,8 @@ export const openApiOptions: FastifyDynamicSwaggerOptions = {
     },
     servers: [],
   },
+  // Where HEAD is answered it was written down: its operation is that of GET, with -head.
+  exposeHeadRoutes: true,
   transform: createJsonSchemaTransform({ schemaRegistry: schemaNames }),
   transformObject: ((document) => {
     const whole = createJsonSchemaTransformObject({ schemaRegistry: schemaNames })(document)

@@ -4,7 +4,8 @@ import { UPLOAD_PAGE_MAX, UPLOAD_PIECE_BYTES, UPLOAD_PIECE_TIMEOUT_MS } from '..
 import type { BlobView, LooseView, MissingPage, UploadView } from '../model/upload.js'
 import { type Ask, ask, type HttpOptions, readJson } from './http.js'
 
-const OF_DAYS_MS = 2 ** 31 - 1
+/** The longest that a timer takes, 24 days: who gives up a stream is its pace, and the caller. */
+const STREAM_TIMEOUT_MS = 2 ** 31 - 1
 
 /** What a coordinator holds of uploads. */
 export interface Held {
@@ -73,7 +74,7 @@ export class UploadsClient {
   /** Sends a content of unknown length; the answer names it, for a manifest. */
   putContent(site: string, content: ReadableStream | Blob, signal?: AbortSignal): Promise<BlobView> {
     const path = `/v1/sites/${encodeURIComponent(site)}/blobs`
-    return this.#json({ method: 'POST', path, content, timeoutMs: OF_DAYS_MS }, signal)
+    return this.#json({ method: 'POST', path, content, timeoutMs: STREAM_TIMEOUT_MS }, signal)
   }
 
   /** Everything was sent: it is durable when this resolves. @throws {EngineError} ENGINE_ERR_UPLOAD_INCOMPLETE. */
@@ -85,6 +86,11 @@ export class UploadsClient {
   /** Drops an upload and what it brought. */
   async drop(id: string): Promise<void> {
     await ask(this.#http, { method: 'DELETE', path: `/v1/uploads/${encodeURIComponent(id)}` })
+  }
+
+  /** Drops contents of a site that no upload names and no job needs; tells what went. */
+  dropLoose(site: string): Promise<LooseView> {
+    return this.#json({ method: 'DELETE', path: `/v1/sites/${encodeURIComponent(site)}/blobs` })
   }
 
   async #json<T>(request: Ask, signal?: AbortSignal): Promise<T> {

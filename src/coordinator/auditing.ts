@@ -247,6 +247,8 @@ export class AuditedDoor implements CoordinatorDoor {
         this.#audited({ action: 'completeUpload', subject: `upload ${id}`, request: {} }, () => uploads.complete(id)),
       drop: (id) =>
         this.#audited({ action: 'dropUpload', subject: `upload ${id}`, request: {} }, () => uploads.drop(id)),
+      dropLoose: (site) =>
+        this.#audited({ action: 'dropLoose', subject: `site ${site}`, request: {} }, () => uploads.dropLoose(site)),
       putContent: (site, body, check) =>
         this.#audited(
           { action: 'putContent', subject: `site ${site}`, request: {} },

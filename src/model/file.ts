@@ -20,6 +20,10 @@ export interface FileEntry {
   readonly version: string | null
 }
 
+/** What the bytes of a file are known by over HTTP, quotes and all. Pure. */
+export const etagOf = ({ digest, version }: Pick<FileEntry, 'digest' | 'version'>): string =>
+  `"${digest ?? version ?? ''}"`
+
 /** What a node was asked of a path, and what it found. */
 export interface FileView {
   readonly node: string

@@ -69,13 +69,16 @@ export class Bringing {
   async #send({ digest, sizeBytes, path }: LocalContent, haveBytes: number, signal: AbortSignal): Promise<void> {
     const { uploads, uploadId, clock } = this.#options
     let offset = haveBytes
+    let furthest = haveBytes
     let isSure = true
-    const standAt = (bytes: number): void => {
-      this.#tell({ bytesSent: bytes - offset })
-      offset = bytes
-    }
     while (offset < sizeBytes) {
-      await persist({ clock, signal, named: (error) => named(error, path) }, async () => {
+      await persist({ clock, signal, named: (error) => named(error, path) }, async (alive) => {
+        const standAt = (bytes: number): void => {
+          this.#tell({ bytesSent: bytes - offset })
+          offset = bytes
+          if (bytes > furthest) alive()
+          furthest = Math.max(furthest, bytes)
+        }
         // After a failure nobody but the coordinator knows how much arrived.
         if (!isSure) standAt((await uploads.blob(uploadId, digest, signal)).haveBytes)
         isSure = false

@@ -7,14 +7,17 @@ import { EngineError, toEngineError } from '../base/errors.js'
 import { FILES_FETCHED_AT_ONCE } from '../base/file-limits.js'
 import type { FileAt, FilesApi } from '../control/door/files.js'
 import type { FileRead } from '../control/files-client.js'
-import type { FileEntry, FileView } from '../model/file.js'
+import { etagOf, type FileEntry, type FileView } from '../model/file.js'
 import { bytesOf } from '../model/file-name.js'
+import { blake3 } from '../native/keys.js'
 import { digestFile } from '../native/uploads.js'
 import { persist } from './persisting.js'
 
 const SLASH = 0x2f
 const NS_PER_MS = 1_000_000n
 const PART_NAME_CHARS = 40
+/** What a file system takes as one name. */
+const NAME_BYTES_MAX = 255
 
 export interface FetchingOptions {
   readonly files: FilesApi
@@ -48,7 +51,22 @@ const inside = (directory: Buffer, name: string): Buffer =>
 
 const below = (path: string, name: string): string => (path === '' ? name : `${path}/${name}`)
 
-const secondsOf = (mtimeNs: string): number => Number(BigInt(mtimeNs) / 1000n) / 1e6
+/** A name beside a file: its own and a suffix, or what stands for its own where that is too long for it. */
+function beside(local: Buffer, suffix: string): Buffer {
+  const cut = local.lastIndexOf(SLASH) + 1
+  const name = local.subarray(cut)
+  const isRoom = name.length + suffix.length <= NAME_BYTES_MAX
+  const own = isRoom ? name : Buffer.from(blake3(name).slice(0, PART_NAME_CHARS))
+  return Buffer.concat([local.subarray(0, cut), own, Buffer.from(suffix)])
+}
+
+/** A time as it is set here, in seconds; one before 1970 only a Date stands for, which knows milliseconds. */
+const timeOf = (mtimeNs: string): number | Date => {
+  const ns = BigInt(mtimeNs)
+  return ns < 0n ? new Date(Number(ns / NS_PER_MS)) : Number(ns / 1000n) / 1e6
+}
+
+const permissionsOf = (mode: string): number => Number.parseInt(mode, 8) & 0o777
 
 /** Brings files of nodes to this machine. */
 export class Fetching {
@@ -79,17 +97,20 @@ export class Fetching {
       return
     }
     const identity = (entry.digest ?? entry.version ?? '').replaceAll(/[^0-9a-z-]/g, '').slice(0, PART_NAME_CHARS)
-    const part = Buffer.concat([local, Buffer.from(`.${identity}.part`)])
+    const part = beside(local, `.${identity}.part`)
     const file = await open(part, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
     try {
       await this.#fill(file, view, path)
-      await file.chmod(Number.parseInt(entry.mode, 8) & 0o777)
+      if (entry.digest !== null && (await digestOf(file)) !== entry.digest) {
+        await rename(part, beside(local, '.damaged'))
+        throw new EngineError('ENGINE_ERR_FILE_DAMAGED', { path })
+      }
+      await file.chmod(permissionsOf(entry.mode))
+      await file.utimes(this.#options.clock.nowMs() / 1000, timeOf(entry.mtimeNs))
       await file.sync()
     } finally {
       await file.close()
     }
-    await this.#check(part, local, entry, path)
-    await utimes(part, this.#options.clock.nowMs() / 1000, secondsOf(entry.mtimeNs))
     await rename(part, local)
     this.#files += 1
   }
@@ -122,8 +143,8 @@ export class Fetching {
       await Promise.allSettled(underWay)
     }
     for (const { name } of folders) await this.tree({ ...place, path: below(path, name) }, inside(local, name))
-    await chmod(local, Number.parseInt(own.mode, 8) & 0o777)
-    await utimes(local, this.#options.clock.nowMs() / 1000, secondsOf(own.mtimeNs))
+    await chmod(local, permissionsOf(own.mode))
+    await utimes(local, this.#options.clock.nowMs() / 1000, timeOf(own.mtimeNs))
   }
 
   async #entry(place: FileAt & { release: number }, path: string, entry: FileEntry, local: Buffer): Promise<void> {
@@ -136,20 +157,21 @@ export class Fetching {
   async #fill(file: FileHandle, view: FileView, path: string): Promise<void> {
     const { node, site, release, entry } = view
     const { read, clock, signal } = this.#options
-    const etag = `"${entry.digest ?? entry.version ?? ''}"`
+    const etag = etagOf(entry)
     let { size: at } = await file.stat()
     if (at > entry.sizeBytes) {
       await file.truncate(0)
       at = 0
     }
-    const failed = await persist({ clock, signal }, async () => {
+    const failed = await persist({ clock, signal }, async (alive) => {
       if (at === entry.sizeBytes) return null
       try {
         const body = await read({ node, site, release, path, offset: at, etag, signal })
         for await (const piece of piecesOf(body)) {
-          await file.write(piece, 0, piece.length, at)
+          await writeAll(file, piece, at)
           at += piece.length
           this.#bytes += piece.length
+          alive()
         }
       } catch (error) {
         const known = toEngineError(error)
@@ -162,29 +184,31 @@ export class Fetching {
     if (failed !== null) throw failed
     if (at !== entry.sizeBytes) throw new EngineError('ENGINE_ERR_FILE_CHANGED', { path })
   }
+}
 
-  async #check(part: Buffer, local: Buffer, { digest, sizeBytes }: FileEntry, path: string): Promise<void> {
-    if (digest === null) return
-    const found = await digestOf(part)
-    if (found === digest || (found === null && sizeBytes >= 0)) return
-    await rename(part, Buffer.concat([local, Buffer.from('.damaged')]))
-    throw new EngineError('ENGINE_ERR_FILE_DAMAGED', { path })
+/** A write may take less than it is given. */
+async function writeAll(file: FileHandle, piece: Uint8Array, position: number): Promise<void> {
+  for (let done = 0; done < piece.length; ) {
+    done += (await file.write(piece, done, piece.length - done, position + done)).bytesWritten
   }
 }
 
-/** A file's digest, where its name is text: the native side takes paths as such. */
-async function digestOf(path: Buffer): Promise<string | null> {
-  const text = path.toString('utf8')
-  if (!Buffer.from(text, 'utf8').equals(path)) return null
-  return (await digestFile(text, { sync: false })).digest
-}
+/** BLAKE3 of an open file, by its descriptor: the native side takes names as text, and not every name is. */
+const digestOf = async ({ fd }: FileHandle): Promise<string> =>
+  (await digestFile(`/proc/self/fd/${fd}`, { sync: false })).digest
 
 /** Whether a file is here already as it is there. */
 async function isHere(local: Buffer, { digest, sizeBytes, mtimeNs }: FileEntry): Promise<boolean> {
   const found = await lstat(local, { bigint: true }).catch(() => null)
   if (found === null || !found.isFile() || found.size !== BigInt(sizeBytes)) return false
-  const isAsOld = found.mtimeNs / NS_PER_MS === BigInt(mtimeNs) / NS_PER_MS
-  return isAsOld && digest !== null && (await digestOf(local)) === digest
+  // What sets times here is exact to a microsecond or so, and cuts what is below.
+  const offNs = found.mtimeNs - BigInt(mtimeNs)
+  if (digest === null || offNs >= NS_PER_MS || offNs <= -NS_PER_MS) return false
+  const file = await open(local, constants.O_RDONLY | constants.O_NOFOLLOW).catch(() => null)
+  if (file === null) return false
+  return digestOf(file)
+    .then((own) => own === digest)
+    .finally(() => file.close())
 }
 
 /** A directory that is there is taken; a link in its place is not followed. */

@@ -9,7 +9,7 @@ import { type ClientOptions, Client as RemoteClient } from '../control/client.js
 import type { FileAt, PutOptions, SitePath } from '../control/door/files.js'
 import type { Job, KeyOption, OpenOptions, PublishOptions } from '../control/door/jobs.js'
 import { fromDirectory } from '../control/requests.js'
-import type { FileView } from '../model/file.js'
+import { etagOf, type FileView } from '../model/file.js'
 import type { CommandRequest, JobView } from '../model/job.js'
 import type { JobEvent } from '../model/event.js'
 import { Bringing } from './bringing.js'
@@ -25,9 +25,6 @@ export interface ContentOptions extends PublishOptions {
   /** What the file is to be called in the site. */
   readonly name: string
 }
-
-/** What a file is put with; absent: as the file here has it. */
-export type PutFileOptions = PutOptions
 
 /** How a directory is brought to a job that is open; absent fields as of a publish. */
 export type AddOptions = KeyOption & Pick<OpenOptions, 'upload' | 'onUpload' | 'signal'>
@@ -127,10 +124,11 @@ export class Client extends RemoteClient {
   }
 
   /**
-   * Puts a file of this machine into a site, on all of its nodes, with its mode and time. What broke off is gone on
-   * with. @throws {EngineError} ENGINE_ERR_SOURCE_MISSING, ENGINE_ERR_NOT_A_FILE, and of uploads.
+   * Puts a file of this machine into a site, on all of its nodes, with its mode and time where the options say no
+   * other. What broke off is gone on with.
+   * @throws {EngineError} ENGINE_ERR_SOURCE_MISSING, ENGINE_ERR_NOT_A_FILE, and of uploads.
    */
-  async putFile(local: string, { site, path }: SitePath, options: PutFileOptions = {}): Promise<Job> {
+  async putFile(local: string, { site, path }: SitePath, options: PutOptions = {}): Promise<Job> {
     const { mode, mtimeNs, parents = false, ...rest } = options
     const signal = options.signal ?? new AbortController().signal
     const { uploads } = this
@@ -144,7 +142,7 @@ export class Client extends RemoteClient {
   }
 
   /** Puts a stream, however long it is, into a site as a file. */
-  putContent(content: Readable, place: SitePath, options: PutFileOptions = {}): Promise<Job> {
+  putContent(content: Readable, place: SitePath, options: PutOptions = {}): Promise<Job> {
     return this.files.put(place, Readable.toWeb(content) as ReadableStream, options)
   }
 
@@ -171,8 +169,7 @@ export class Client extends RemoteClient {
   /** The bytes of a file that was looked at, as they come. @throws {EngineError} ENGINE_ERR_NOT_A_FILE, as `get`. */
   async *bytes({ node, site, release, entry }: FileView, path: string): AsyncGenerator<Uint8Array> {
     if (entry.kind !== 'file') throw new EngineError('ENGINE_ERR_NOT_A_FILE', { path, kind: entry.kind })
-    const etag = `"${entry.digest ?? entry.version ?? ''}"`
-    yield* piecesOf(await this.readFile({ node, site, release, path, offset: 0, etag }))
+    yield* piecesOf(await this.readFile({ node, site, release, path, offset: 0, etag: etagOf(entry) }))
   }
 
   #fetching(signal: AbortSignal = new AbortController().signal): Fetching {

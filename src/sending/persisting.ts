@@ -20,21 +20,30 @@ export interface Persistence {
 }
 
 /**
- * Does something that may be done again, until it comes to an end: what passes is waited for, STREAM_OUTAGE_MS_MAX
- * at most. @throws {EngineError} what does not pass.
+ * Does something that may be done again, until it comes to an end. What passes is waited for: STREAM_OUTAGE_MS_MAX at
+ * most from the first failure on, and anew from each that follows some progress, so that a long transfer is given up
+ * no sooner than a short one.
+ * @param work  calls `alive` when it got further than it ever was.
+ * @throws {EngineError} what does not pass.
  */
 export async function persist<T>(
   { clock, signal, named = toEngineError }: Persistence,
-  work: () => Promise<T>,
+  work: (alive: () => void) => Promise<T>,
 ): Promise<T> {
-  const sinceMs = clock.monotonicMs()
+  let failingSinceMs: number | null = null
   let waitMs = RECONNECT_FIRST_MS
+  const alive = (): void => {
+    failingSinceMs = null
+    waitMs = RECONNECT_FIRST_MS
+  }
   for (;;) {
     try {
-      return await work()
+      return await work(alive)
     } catch (error) {
       const known = named(error)
-      if (signal.aborted || !isPassing(known) || clock.monotonicMs() - sinceMs > STREAM_OUTAGE_MS_MAX) throw known
+      const nowMs = clock.monotonicMs()
+      failingSinceMs ??= nowMs
+      if (signal.aborted || !isPassing(known) || nowMs - failingSinceMs > STREAM_OUTAGE_MS_MAX) throw known
     }
     await clock.sleep(waitMs, signal)
     waitMs = Math.min(waitMs * 2, RECONNECT_MAX_MS)

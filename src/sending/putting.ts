@@ -8,6 +8,9 @@ import { Bringing } from './bringing.js'
 import { persist } from './persisting.js'
 import { describe } from './walking.js'
 
+/** A file is brought so often at most where its upload goes meanwhile. */
+const ROUNDS_MAX = 3
+
 /** A file of this machine as a coordinator has it now. */
 export interface Brought {
   readonly digest: string
@@ -39,14 +42,18 @@ export async function bringFile(path: string, options: PuttingOptions): Promise<
     throw new EngineError('ENGINE_ERR_NOT_A_FILE', { path, kind: 'directory' }, { hint })
   }
   const tree = await describe(path, { signal })
-  try {
-    const facts = fileOf(await tree.manifest.text())
-    const persistence = { clock, signal }
+  const persistence = { clock, signal }
+  const onProgress = (progress: object): void =>
+    onUpload?.({ type: 'sending', ...progress } as Extract<UploadEvent, { type: 'sending' }>)
+  const bring = async (): Promise<string> => {
     const { id: uploadId } = await persist(persistence, () => uploads.create(site, tree.manifest, signal))
-    const onProgress = (progress: object): void =>
-      onUpload?.({ type: 'sending', ...progress } as Extract<UploadEvent, { type: 'sending' }>)
     await new Bringing({ uploads, uploadId, tree, clock, signal, onProgress }).run()
     await persist(persistence, () => uploads.complete(uploadId))
+    return uploadId
+  }
+  try {
+    const facts = fileOf(await tree.manifest.text())
+    const uploadId = await anew(bring)
     const done = async (): Promise<void> => {
       // What cannot be dropped is dropped when it has lain idle.
       await uploads.drop(uploadId).catch((error: unknown) => toEngineError(error))
@@ -54,6 +61,21 @@ export async function bringFile(path: string, options: PuttingOptions): Promise<
     return { ...facts, done }
   } finally {
     await tree.close()
+  }
+}
+
+/**
+ * The same file for the same site is the same upload: another who puts it drops it when it was put, and what it
+ * brought may go with it. Then it is brought again.
+ */
+async function anew(bring: () => Promise<string>): Promise<string> {
+  for (let round = 1; ; round++) {
+    try {
+      return await bring()
+    } catch (error) {
+      const isGone = ['ENGINE_ERR_UPLOAD_UNKNOWN', 'ENGINE_ERR_UPLOAD_INCOMPLETE'].includes(toEngineError(error).code)
+      if (!isGone || round >= ROUNDS_MAX) throw error
+    }
   }
 }
 

@@ -7,27 +7,20 @@ import { join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { syncDirectory } from '../base/directories.js'
 import { EngineError, toEngineError } from '../base/errors.js'
-import {
-  UPLOAD_MANIFEST_BYTES_MAX,
-  UPLOAD_NOTE_MS,
-  UPLOAD_STALLED_MS,
-  UPLOAD_SWEEP_MS,
-  UPLOADS_OPEN_MAX,
-} from '../base/upload-limits.js'
+import { UPLOAD_NOTE_MS, UPLOAD_STALLED_MS, UPLOAD_SWEEP_MS, UPLOADS_OPEN_MAX } from '../base/upload-limits.js'
 import { NAME_PATTERN } from '../model/name.js'
 import type { BlobBody, BlobView, LooseView, MissingPage, UploadView } from '../model/upload.js'
 import { blake3 } from '../native/keys.js'
-import { readManifest, syncFileSystem } from '../native/uploads.js'
+import { syncFileSystem } from '../native/uploads.js'
 import type { UploadSource, UploadsOptions } from './options.js'
 import { UploadPaths } from './paths.js'
-import { receive } from './receiving.js'
 import { isOtherBoot, recoverSite, verifyAgain } from './recovering.js'
 import { Sending } from './sending.js'
 import { SiteBlobs } from './site-blobs.js'
 import { requireSpace } from './space.js'
 import { Upload } from './upload.js'
 import { lacking } from './lacking.js'
-import { looseOf } from './loose.js'
+import { dropLoose, looseOf, type LooseOptions } from './loose.js'
 
 export type { UploadLimits, UploadSource, UploadsOptions } from './options.js'
 
@@ -78,14 +71,11 @@ export class Uploads {
    */
   async create(site: string, body: Readable): Promise<UploadView> {
     if (this.#open.size >= UPLOADS_OPEN_MAX) throw new EngineError('ENGINE_ERR_OVERLOADED', { what: 'open uploads' })
-    await this.#requireSpace('a manifest', 0)
     const blobs = await this.#site(site)
     const name = this.paths.incoming(site, randomBytes(8).toString('hex'))
     const { clock } = this.#options
-    const signal = this.#closing.signal
     try {
-      await receive({ path: name, offset: 0, limitBytes: UPLOAD_MANIFEST_BYTES_MAX, body, clock, signal })
-      const summary = await readManifest(name, `${name}.tree`)
+      const summary = await this.#sending.manifest(name, body)
       const id = blake3(Buffer.from(`${site}\0${summary.treeHash}`)).slice(0, 32)
       const upload = await this.#oneAtATime(async () => {
         const known = this.#open.get(id)
@@ -111,7 +101,14 @@ export class Uploads {
 
   /** Contents that no upload names, by site. */
   loose(): Promise<readonly LooseView[]> {
-    return looseOf(this.#sites, [...this.#open.values()])
+    return looseOf(this.#sites, this.#looseOptions)
+  }
+
+  /** Drops contents of a site that no upload names and no job needs; tells what went. */
+  async dropLoose(site: string): Promise<LooseView> {
+    const blobs = await this.#sites.get(site)
+    if (blobs === undefined) return { site, contentCount: 0, totalBytes: 0 }
+    return dropLoose(site, blobs, this.#looseOptions)
   }
 
   async get(id: string): Promise<UploadView> {
@@ -258,9 +255,7 @@ export class Uploads {
     }
     for (const [site, opening] of this.#sites) {
       const blobs = await opening
-      for (const digest of blobs.digests) {
-        if (!this.#isNeeded(site, digest) && (await blobs.touchedAtMs(digest)) < oldMs) await blobs.drop(digest)
-      }
+      await dropLoose(site, blobs, this.#looseOptions, async (digest) => (await blobs.touchedAtMs(digest)) < oldMs)
     }
   }
 
@@ -319,12 +314,19 @@ export class Uploads {
   async #remove(upload: Upload): Promise<void> {
     this.#open.delete(upload.id)
     this.#count()
+    const named = await upload.contents()
     await upload.remove()
     const blobs = await this.#site(upload.site)
-    for (const digest of blobs.digests) {
-      if (upload.sizeOf(digest) !== null && !this.#isNeeded(upload.site, digest)) await blobs.drop(digest)
+    for (let place = 0; place < named.count; place++) {
+      const digest = named.digestAt(place)
+      if (blobs.sizeOf(digest) !== null && !this.#isNeeded(upload.site, digest)) await blobs.drop(digest)
     }
     this.#options.log.info({ uploadId: upload.id, site: upload.site }, 'upload dropped')
+  }
+
+  get #looseOptions(): LooseOptions {
+    const isNeeded = (site: string, digest: string): boolean => this.#isNeeded(site, digest)
+    return { uploads: [...this.#open.values()], isNeeded, turn: this.#options.clock.turn }
   }
 
   #isNeeded(site: string, digest: string): boolean {

@@ -1,10 +1,17 @@
 import { rm } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import type { Clock } from '../base/clock.js'
+import { syncDirectory } from '../base/directories.js'
 import { EngineError } from '../base/errors.js'
-import { UPLOAD_REQUESTS_MAX, UPLOAD_REQUESTS_PER_UPLOAD_MAX, UPLOAD_SPACE_CHECK_BYTES } from '../base/upload-limits.js'
+import {
+  UPLOAD_MANIFEST_BYTES_MAX,
+  UPLOAD_REQUESTS_MAX,
+  UPLOAD_REQUESTS_PER_UPLOAD_MAX,
+  UPLOAD_SPACE_CHECK_BYTES,
+} from '../base/upload-limits.js'
 import type { BlobView } from '../model/upload.js'
-import { digestFile } from '../native/uploads.js'
+import type { TreeSummary } from '../native/content.js'
+import { digestFile, readManifest } from '../native/uploads.js'
 import type { UploadPaths } from './paths.js'
 import { receive } from './receiving.js'
 import type { SiteBlobs } from './site-blobs.js'
@@ -43,7 +50,7 @@ export interface NamelessPut {
   readonly check: () => void
 }
 
-/** Requests that bring contents: so many at once, each at its sender's pace, a content by one of them at a time. */
+/** Requests that bring manifests and contents: so many at once, at their senders' pace, each content by one of them. */
 export class Sending {
   readonly #options: SendingOptions
   readonly #running = new Set<Promise<unknown>>()
@@ -77,8 +84,18 @@ export class Sending {
 
   /** Takes a content whose length and digest are not known before its end; of a cut one nothing is kept. */
   async putContent(put: NamelessPut): Promise<BlobView> {
-    if (this.#running.size >= UPLOAD_REQUESTS_MAX) throw new EngineError('ENGINE_ERR_OVERLOADED', { what: 'uploads' })
+    this.#requirePlace()
     return this.#run(this.#takeNameless(put))
+  }
+
+  /**
+   * Takes a manifest in as the file `path`, and writes the tree that it describes as `<path>.tree`.
+   * @throws {EngineError} ENGINE_ERR_OVERLOADED, ENGINE_ERR_NO_SPACE, ENGINE_ERR_BODY_TOO_LARGE,
+   * ENGINE_ERR_MANIFEST_INVALID, and as a content does.
+   */
+  async manifest(path: string, body: Readable): Promise<TreeSummary> {
+    this.#requirePlace()
+    return this.#run(this.#takeManifest(path, body))
   }
 
   /** Waits until nothing is received any more. */
@@ -91,9 +108,14 @@ export class Sending {
     return work.finally(() => this.#running.delete(work))
   }
 
+  #requirePlace(): void {
+    if (this.#running.size >= UPLOAD_REQUESTS_MAX) throw new EngineError('ENGINE_ERR_OVERLOADED', { what: 'uploads' })
+  }
+
   #admit(upload: Upload): void {
-    const isFull = this.#running.size >= UPLOAD_REQUESTS_MAX || upload.sending.size >= UPLOAD_REQUESTS_PER_UPLOAD_MAX
-    if (isFull) throw new EngineError('ENGINE_ERR_OVERLOADED', { what: 'uploads' })
+    this.#requirePlace()
+    if (upload.sending.size < UPLOAD_REQUESTS_PER_UPLOAD_MAX) return
+    throw new EngineError('ENGINE_ERR_OVERLOADED', { what: 'requests of this upload' })
   }
 
   async #after<T>(
@@ -140,24 +162,39 @@ export class Sending {
   }
 
   async #takeNameless({ site, blobs, name, limitBytes, body, check }: NamelessPut): Promise<BlobView> {
-    const { clock, signal, requireSpace, received } = this.#options
-    let checkedBytes = 0
-    const onLength = async (lengthBytes: number): Promise<void> => {
-      if (lengthBytes - checkedBytes < UPLOAD_SPACE_CHECK_BYTES) return
-      checkedBytes = lengthBytes
-      await requireSpace('this content', UPLOAD_SPACE_CHECK_BYTES)
-    }
+    const { paths, clock, signal, received } = this.#options
     try {
-      await requireSpace('this content', UPLOAD_SPACE_CHECK_BYTES)
+      const onLength = await this.#watchSpace('this content', UPLOAD_SPACE_CHECK_BYTES)
       await receive({ path: name, offset: 0, limitBytes, body, clock, signal, onLength, received })
       check()
       const { digest, sizeBytes } = await digestFile(name, { sync: true })
       const isNew = blobs.sizeOf(digest) === null
       await blobs.take(name, digest, sizeBytes)
+      // Its bytes are durable by now, and so is its name: a job that names it may be on record in a moment.
+      await syncDirectory(paths.blobs(site))
       if (isNew) this.#options.arrived(site, digest)
       return { digest, sizeBytes, haveBytes: sizeBytes }
     } finally {
       await rm(name, { force: true })
+    }
+  }
+
+  async #takeManifest(path: string, body: Readable): Promise<TreeSummary> {
+    const { clock, signal } = this.#options
+    const onLength = await this.#watchSpace('this manifest', 0)
+    await receive({ path, offset: 0, limitBytes: UPLOAD_MANIFEST_BYTES_MAX, body, clock, signal, onLength })
+    return readManifest(path, `${path}.tree`)
+  }
+
+  /** @returns what looks at the disk again while something of unknown length comes. */
+  async #watchSpace(what: string, firstBytes: number): Promise<(lengthBytes: number) => Promise<void>> {
+    const { requireSpace } = this.#options
+    await requireSpace(what, firstBytes)
+    let checkedBytes = 0
+    return async (lengthBytes) => {
+      if (lengthBytes - checkedBytes < UPLOAD_SPACE_CHECK_BYTES) return
+      checkedBytes = lengthBytes
+      await requireSpace(what, UPLOAD_SPACE_CHECK_BYTES)
     }
   }
 }

@@ -129,6 +129,19 @@ export class Upload {
     await utimes(this.treePath, nowMs / 1000, nowMs / 1000)
   }
 
+  /** All contents that its tree names, also those that are in a release by now. */
+  async contents(): Promise<WantedList> {
+    const path = this.#paths.incoming(this.site, `${this.id}.contents`)
+    try {
+      await writeWanted(this.treePath, [], path)
+      return new WantedList(await readFile(path))
+    } catch {
+      return this.#wanted
+    } finally {
+      await rm(path, { force: true })
+    }
+  }
+
   /** Removes its files; the contents that it brought are the site's. */
   async remove(): Promise<void> {
     for (const { stop } of this.sending.values()) stop.abort()

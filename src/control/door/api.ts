@@ -33,8 +33,10 @@ export interface JobsApi {
   attach(jobId: string): Promise<Job>
   /** Asks a staged job to switch live; answers when that is on record. Its events tell what comes of it. */
   commit(jobId: string): Promise<JobView>
-  /** Stops a job that has not switched anything yet; answers when it has stopped. */
-  /** @param options.signal only stops waiting: what was asked stands. */
+  /**
+   * Stops a job that has not switched anything yet; answers when it has stopped.
+   * @param options.signal only stops waiting: what was asked stands.
+   */
   abort(jobId: string, options?: { readonly signal?: AbortSignal }): Promise<JobView>
   job(jobId: string): Promise<JobView>
   jobs(filter?: Partial<JobFilter>): Promise<readonly JobView[]>

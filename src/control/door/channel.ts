@@ -1,4 +1,4 @@
-// In: nothing; these are words. Out: both ends of one node’s channel, as the coordinator and the channel see them.
+// In: nothing; these are words. Out: both ends of one node's channel, as the coordinator and the channel see them.
 // Never: code that runs.
 import type { FromCoordinator, FromNode } from '../schema/channel.js'
 

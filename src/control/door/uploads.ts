@@ -10,6 +10,8 @@ export interface UploadsDoor {
   list(): readonly UploadView[]
   /** Contents that no upload names, by site. */
   loose(): Promise<readonly LooseView[]>
+  /** Drops contents of a site that no upload names and no job needs; tells what went. */
+  dropLoose(site: string): Promise<LooseView>
   get(id: string): Promise<UploadView>
   /** Contents that are missing, ascending by digest. */
   missing(id: string, after: string | null, limit: number): Promise<MissingPage>

@@ -1,10 +1,18 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { z } from 'zod'
 import { EngineError } from '../../base/errors.js'
-import type { FileEntry, FileView } from '../../model/file.js'
+import { etagOf, type FileView } from '../../model/file.js'
 import { byteRangeOf } from '../byte-range.js'
 import type { FilesDoor } from '../door/files.js'
-import { fileParams, type FileQuery, fileQuery, fileRootParams, fileView, transferParams } from '../schema/file.js'
+import {
+  fileBytes,
+  fileParams,
+  type FileQuery,
+  fileQuery,
+  fileRootParams,
+  fileView,
+  transferParams,
+} from '../schema/file.js'
 import { type App, problemAnswer, type RouteContext } from './context.js'
 import { bodyOf, streamed, takeBodiesAsTheyCome } from './uploads.js'
 
@@ -30,27 +38,42 @@ export function withBytesKept(url: string): string {
   return `${before}${path.replaceAll('%', '%25')}${after}`
 }
 
+const found = {
+  200: {
+    description: 'A directory, or with `stat` or `list` whatever it is, as JSON; a file as its bytes.',
+    content: { 'application/json': { schema: fileView }, 'application/octet-stream': { schema: fileBytes } },
+  },
+  206: { description: 'The range.', content: { 'application/octet-stream': { schema: fileBytes } } },
+  304: z.undefined().describe('It is what If-None-Match names.'),
+  ...problemAnswer,
+} as const
+
 function lookRoutes(app: App, { door }: RouteContext): void {
-  const summary = 'What a node has at a path of a release: a directory as JSON, a file as its bytes'
-  app.route({
-    method: 'GET',
-    url: '/v1/nodes/:name/files/:site/*',
-    schema: {
-      operationId: 'file',
-      summary,
-      description:
-        'Escapes (%XX) stand for bytes. A file takes Range and If-Range; its ETag is the digest of what was ' +
-        'published, where it looks like that. With `stat` only what it is.',
-      tags,
-      params: fileParams,
-      querystring: fileQuery,
-      response: { 200: fileView, ...problemAnswer },
-    },
-    handler: async (request, reply) => {
-      const { name: node, site, '*': path } = request.params
-      return answer({ files: door.files, request, reply }, { node, site, path }, request.query)
-    },
-  })
+  const operations = [
+    ['GET', 'What a node has at a path of a release: a directory as JSON, a file as its bytes'],
+    ['HEAD', 'The same without the bytes: how many they are, and their ETag'],
+  ] as const
+  for (const [method, summary] of operations) {
+    app.route({
+      method,
+      url: '/v1/nodes/:name/files/:site/*',
+      schema: {
+        operationId: 'file',
+        summary,
+        description:
+          'Escapes (%XX) stand for bytes. A file takes Range, If-Range and If-None-Match; its ETag is the digest of ' +
+          'what was published, where it looks like that. With `stat` only what it is.',
+        tags,
+        params: fileParams,
+        querystring: fileQuery,
+        response: found,
+      },
+      handler: async (request, reply) => {
+        const { name: node, site, '*': path } = request.params
+        return answer({ files: door.files, request, reply }, { node, site, path }, request.query)
+      },
+    })
+  }
   app.route({
     method: 'GET',
     url: '/v1/nodes/:name/files/:site',
@@ -91,9 +114,6 @@ async function answer(exchange: Exchange, where: Where, query: FileQuery): Promi
   return giveFile(exchange, where, view, gone.signal)
 }
 
-/** What a file's bytes are known by. */
-const etagOf = ({ digest, version }: FileEntry): string => `"${digest ?? version ?? ''}"`
-
 /** Content of sites is others': no browser may take it for a page of this origin. */
 const inert = {
   'content-type': 'application/octet-stream',
@@ -114,14 +134,24 @@ async function giveFile(
   const { path } = where
   if (kind !== 'file' || version === null) throw new EngineError('ENGINE_ERR_NOT_A_FILE', { path, kind })
   const etag = etagOf(entry)
-  const { range, 'if-range': ifRange } = request.headers
+  const facts = { ...inert, etag, 'distributary-release': release }
+  const { range, 'if-range': ifRange, 'if-none-match': known } = request.headers
+  if (isNamed(known, etag)) return reply.code(304).headers(facts).send()
+  // A range is of GET alone (RFC 9110 section 14.2).
+  if (request.method === 'HEAD') return reply.headers({ ...facts, 'content-length': sizeBytes }).send()
   const said = { range, ifRange: typeof ifRange === 'string' ? ifRange : undefined }
+  void reply.header('content-range', `bytes */${sizeBytes}`)
   const { offset, lengthBytes, isPart } = byteRangeOf(said, { sizeBytes, etag })
+  void reply.removeHeader('content-range')
   const body = await files.fetch({ ...where, release, version, offset, lengthBytes }, signal)
-  void reply.headers({ ...inert, etag, 'content-length': lengthBytes, 'distributary-release': release })
+  void reply.headers({ ...facts, 'content-length': lengthBytes })
   if (isPart) void reply.code(206).header('content-range', `bytes ${offset}-${offset + lengthBytes - 1}/${sizeBytes}`)
   return reply.send(body)
 }
+
+/** Whether `If-None-Match` names it, weakly or not. Pure. */
+const isNamed = (known: string | undefined, etag: string): boolean =>
+  (known ?? '').split(',').some((each) => ['*', etag].includes(each.trim().replace(/^W\//, '')))
 
 function transferRoutes(app: App, { asking }: RouteContext): void {
   app.route({

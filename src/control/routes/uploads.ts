@@ -9,6 +9,7 @@ import { representationCheck } from '../repr-digest.js'
 import {
   blobParams,
   blobView,
+  looseView,
   missingPage,
   missingQuery,
   siteParams,
@@ -38,6 +39,13 @@ export function uploadRoutes(app: App, context: RouteContext): void {
 export function takeBodiesAsTheyCome(scope: App, { clock }: RouteContext): void {
   scope.removeAllContentTypeParsers()
   scope.addContentTypeParser('*', (_request, payload, done) => done(null, payload))
+  scope.addHook('onRequest', async ({ headers }) => {
+    const coding = headers['content-encoding'] ?? 'identity'
+    if (coding === 'identity') return
+    // Else the coded bytes would be taken for the file.
+    const hint = 'send the bytes as they are; what travels to nodes is compressed by the coordinator'
+    throw new EngineError('ENGINE_ERR_MEDIA_TYPE', { type: `content-encoding: ${coding}` }, { hint })
+  })
   scope.addHook('onResponse', async ({ raw }) => {
     if (raw.complete || raw.destroyed) return
     raw.resume()
@@ -200,6 +208,18 @@ function blobRoutes(app: App, { door, asking }: RouteContext): void {
       const check = representationCheck(request.headers['repr-digest'], bodyOf(request))
       return reply.code(201).send(await asking(request).uploads.putContent(request.params.site, bodyOf(request), check))
     },
+  })
+  app.route({
+    method: 'DELETE',
+    url: '/v1/sites/:site/blobs',
+    schema: {
+      operationId: 'dropLoose',
+      summary: 'Drop contents of a site that no upload names and no job needs; the answer says what went',
+      tags,
+      params: siteParams,
+      response: { 200: looseView, ...problemAnswer },
+    },
+    handler: async (request, reply) => reply.send(await asking(request).uploads.dropLoose(request.params.site)),
   })
 }
 

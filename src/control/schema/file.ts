@@ -1,12 +1,17 @@
 import { z } from 'zod'
-import { FILE_PAGE_MAX, FILE_PATH_CHARS_MAX, LINK_TARGET_CHARS_MAX } from '../../base/file-limits.js'
+import {
+  FILE_PAGE_MAX,
+  FILE_PATH_CHARS_MAX,
+  FILE_VERSION_CHARS_MAX,
+  LINK_TARGET_CHARS_MAX,
+} from '../../base/file-limits.js'
 import { REASON_CHARS_MAX } from '../../base/limits.js'
 import { type FileEntry, fileKinds, type FilePaging, type FileView } from '../../model/file.js'
 import { count, identity, name, named, release, treeHash } from './registry.js'
 
 /** A path as text. What it may be is decided where it is used, beneath the release's directory. */
 export const filePath: z.ZodString = z.string().max(FILE_PATH_CHARS_MAX)
-const version = z.string().max(100)
+const version = z.string().max(FILE_VERSION_CHARS_MAX)
 
 export const fileEntry: z.ZodType<FileEntry> = named(
   'FileEntry',
@@ -38,6 +43,9 @@ export const fileView: z.ZodType<FileView> = named(
     next: filePath.nullable().describe('Ask with `after` for the next page; null: that was all.'),
   }),
 )
+
+/** Bytes of a file, for the description of the API: no schema looks at them. */
+export const fileBytes: z.ZodType = z.unknown().describe('Bytes.')
 
 /** What a node found. */
 export const foundFile: z.ZodType<Omit<FileView, 'node' | 'site'>> = z.object({

@@ -18,7 +18,7 @@ import {
   CANARY_NODES_MAX,
   HOLD_MS_MAX,
 } from '../../base/policy-limits.js'
-import { WEBHOOK_URL_CHARS_MAX } from '../../base/outside-limits.js'
+import { WEBHOOK_SECRET_CHARS_MAX, WEBHOOK_URL_CHARS_MAX } from '../../base/outside-limits.js'
 import type { Canary, CanaryPolicy } from '../../model/canary.js'
 import type {
   AssignmentRef,
@@ -127,7 +127,11 @@ const callback: z.ZodType<Callback> = named(
   'Callback',
   z.strictObject({
     url: z.string().min(1).max(WEBHOOK_URL_CHARS_MAX),
-    secret: z.string().max(256).optional().describe('whsec_ and base64 of 24 to 64 bytes; absent: it is not signed.'),
+    secret: z
+      .string()
+      .max(WEBHOOK_SECRET_CHARS_MAX)
+      .optional()
+      .describe('whsec_ and base64 of 24 to 64 bytes; absent: it is not signed.'),
   }),
 )
 

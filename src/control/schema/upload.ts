@@ -24,7 +24,7 @@ export const uploadView: z.ZodType<UploadView> = named(
   }),
 )
 
-const looseView: z.ZodType<LooseView> = named(
+export const looseView: z.ZodType<LooseView> = named(
   'LooseContents',
   z.object({ site: name, contentCount: count, totalBytes: count }),
 )
@@ -86,4 +86,6 @@ export const streamedBodies: Readonly<Record<string, { readonly method: string; 
   },
   '/v1/uploads/{id}/blobs/{digest}': { method: 'put', content: { 'application/octet-stream': {} } },
   '/v1/sites/{site}/blobs': { method: 'post', content: { 'application/octet-stream': {} } },
+  '/v1/sites/{site}/files/{*}': { method: 'put', content: { 'application/octet-stream': {} } },
+  '/v1/transfers/{id}': { method: 'put', content: { 'application/octet-stream': {} } },
 }

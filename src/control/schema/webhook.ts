@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { ID_CHARS_MAX } from '../../base/limits.js'
-import { EVENT_PATTERNS_MAX, WEBHOOK_URL_CHARS_MAX } from '../../base/outside-limits.js'
+import { EVENT_PATTERNS_MAX, WEBHOOK_SECRET_CHARS_MAX, WEBHOOK_URL_CHARS_MAX } from '../../base/outside-limits.js'
 import { fleetEventTypes, isTypePattern } from '../../model/fleet-event.js'
 import { deliveryStates, type DeliveryView, type WebhookRequest, type WebhookView } from '../../model/webhook.js'
 import type { WebhookWithSecret } from '../../model/webhook.js'
@@ -12,7 +12,7 @@ export const typePattern: z.ZodString = z
   .max(ID_CHARS_MAX)
   .refine(isTypePattern, `no event has such a type; there are ${fleetEventTypes.join(', ')}, and patterns like job.*`)
 
-const secret = z.string().max(256).nullable().default(null)
+const secret = z.string().max(WEBHOOK_SECRET_CHARS_MAX).nullable().default(null)
 
 /** What a POST to /v1/webhooks carries; everything but the url may be left out. */
 export const webhookRequest: z.ZodType<WebhookRequest> = named(

@@ -7,6 +7,7 @@ import { EngineError } from '../../../src/base/errors.js'
 import { AUDIT_HEAD_MS } from '../../../src/base/limits.js'
 import { silentLogger } from '../../../src/base/log.js'
 import { AuditedDoor, AuditLog, type AuditLogOptions, summaryOf } from '../../../src/coordinator/auditing.js'
+import type { UploadsDoor } from '../../../src/control/door/uploads.js'
 import { createMetrics } from '../../../src/control/metrics.js'
 import { AuditCheck } from '../../../src/model/audit.js'
 import type { JobRequest } from '../../../src/model/job.js'
@@ -45,6 +46,19 @@ const publish: JobRequest = {
   ...{ site: 'www', group: 'edge', only: null, reason: 'new menu', commands: publishRequests('/srv/www') },
   policy: { maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' },
 }
+
+t.test('who drops what was sent is recorded', async (t) => {
+  const { door, log, records } = await place(t)
+  const dropLoose = async (site: string) => ({ site, contentCount: 1, totalBytes: 2 })
+  door.uploads = { drop: async () => {}, dropLoose } as Partial<UploadsDoor> as UploadsDoor
+  const { uploads } = new AuditedDoor(door, log, '10.0.0.7')
+  await uploads.drop('u1')
+  t.same(await uploads.dropLoose('www'), { site: 'www', contentCount: 1, totalBytes: 2 })
+  t.match(await records(), [
+    { actor: '10.0.0.7', action: 'dropUpload', subject: 'upload u1', outcome: 'done' },
+    { actor: '10.0.0.7', action: 'dropLoose', subject: 'site www', outcome: 'done' },
+  ])
+})
 
 t.test('who adds and changes webhooks is recorded, no secret is, nor the path of an address', async (t) => {
   const { door, log, records } = await place(t)

@@ -1,17 +1,20 @@
 // Goal: what was sent is here whole, under its digest, and goes on after any cut; what is not wanted, or not what it
 // says, leaves nothing. Method: the room on a real directory, opened again as a new life of the process would.
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { PassThrough, Readable } from 'node:stream'
 import t from 'tap'
 import {
+  UPLOAD_LOOKS_A_TURN,
   UPLOAD_NOTE_MS,
+  UPLOAD_REQUESTS_MAX,
   UPLOAD_SWEEP_MS,
   UPLOAD_STALLED_MS,
   UPLOAD_WINDOW_MS,
 } from '../../../src/base/upload-limits.js'
 import { createMetrics } from '../../../src/control/metrics.js'
+import { UploadPaths } from '../../../src/uploads/paths.js'
 import { ManualClock } from '../../support/manual-clock.js'
 import { until } from '../../support/until.js'
 import { digestOf, fileLine, manifestOf, openRoom } from '../../support/uploads.js'
@@ -300,4 +303,65 @@ t.test('an upload is as old in the next life', async (t) => {
   t.ok(Math.abs(next.openedAtMs - openedAtMs) < 30_000, `${next.openedAtMs} ${openedAtMs}`)
   t.ok(next.touchedAtMs > openedAtMs)
   t.match(await metrics.text(), /^engine_uploads_open 1$/m)
+})
+
+t.test('what an upload brought goes with it, also when a release has it by then', async (t) => {
+  const directory = t.testdir({})
+  const held: { directory: string; treePath: string }[] = []
+  const room = await openRoom(directory, { held: async () => held })
+  const { id } = await room.create('www', body(manifestOf(files)))
+  for (const text of ['alpha', 'beta beta']) await room.putBlob(id, digestOf(text), { offset: 0, body: body(text) })
+  const treePath = join(t.testdirName, 'live.tree')
+  copyFileSync(new UploadPaths(directory).tree('www', id), treePath)
+  held.push({ directory, treePath })
+  t.match(await room.complete(id), { missingCount: 0 })
+  await room.drop(id)
+  for (const folder of ['blobs', 'open', 'incoming']) t.strictSame(readdirSync(join(directory, 'www', folder)), [])
+})
+
+t.test('contents of no upload are dropped when that is asked for, but for those that a job needs', async (t) => {
+  const directory = t.testdir({})
+  const pinned = digestOf('pinned')
+  const room = await openRoom(directory, { isPinned: (site, digest) => site === 'www' && digest === pinned })
+  const { id } = await room.create('www', body(manifestOf(files)))
+  await room.putBlob(id, alpha, { offset: 0, body: body('alpha') })
+  for (const text of ['loose', 'pinned']) await room.putContent('www', body(text))
+  await room.putContent('docs', body('of another site'))
+  t.strictSame(await room.dropLoose('www'), { site: 'www', contentCount: 1, totalBytes: 5 })
+  t.strictSame(readdirSync(join(directory, 'www/blobs')).sort(), [alpha, pinned].sort())
+  t.match(await room.loose(), [{ site: 'docs' }, { site: 'www', contentCount: 1 }])
+  t.strictSame(await room.dropLoose('never-heard-of'), { site: 'never-heard-of', contentCount: 0, totalBytes: 0 })
+  t.notOk(existsSync(join(directory, 'never-heard-of')), 'nothing is made for a question')
+})
+
+t.test('a content that a manifest wants by the time it would be dropped stays', async (t) => {
+  const directory = t.testdir({})
+  await (await openRoom(directory)).putContent('www', body('loose'))
+  const paths = new UploadPaths(directory)
+  // So many that others have their turn before the last of them is looked at.
+  for (let i = 1; i < UPLOAD_LOOKS_A_TURN; i++) writeFileSync(paths.blob('www', digestOf(String(i))), String(i))
+  const clock = new ManualClock()
+  const room = await openRoom(directory, { clock })
+  await room.putContent('www', body('beta beta'))
+  let turns = 0
+  clock.turn = async () => {
+    turns += 1
+    await room.create('www', body(manifestOf(files)))
+  }
+  t.match(await room.dropLoose('www'), { contentCount: UPLOAD_LOOKS_A_TURN })
+  t.equal(turns, 1)
+  t.match(room.list(), [{ missingCount: 1 }])
+  t.strictSame(readdirSync(join(directory, 'www/blobs')), [beta])
+})
+
+t.test('manifests are received so many at once, and no more', async (t) => {
+  const room = await openRoom(t.testdir({}))
+  const open = Array.from({ length: UPLOAD_REQUESTS_MAX }, () => new PassThrough())
+  const work = open.map((hanging) => room.create('www', hanging))
+  const outcomes = Promise.allSettled(work)
+  await new Promise((resolve) => setImmediate(resolve))
+  await t.rejects(room.create('www', body(manifestOf(files))), { code: 'ENGINE_ERR_OVERLOADED' })
+  for (const hanging of open) hanging.destroy()
+  t.equal((await outcomes).filter(({ status }) => status === 'rejected').length, UPLOAD_REQUESTS_MAX)
+  t.match(await room.create('www', body(manifestOf(files))), { missingCount: 2 }, 'then there is room again')
 })
