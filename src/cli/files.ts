@@ -1,13 +1,6 @@
 import type { Command } from 'commander'
 import type * as fileCommands from './commands/files.js'
-import type { Context } from './context.js'
-
-type Action = (context: Context, args: readonly string[], flags: Record<string, unknown>) => Promise<number>
-
-/** How a run of `engine` makes an action of commander. */
-interface Running {
-  command(action: Action): (...args: unknown[]) => Promise<void>
-}
+import type { Running } from './running.js'
 
 const commands = (): Promise<typeof fileCommands> => import('./commands/files.js')
 const PLACE = 'NODE:/site/path, NODE:/site@release/path, or :/site/path on whichever node; %XX is a byte'

@@ -30,6 +30,8 @@ export interface FollowOptions {
   readonly onlyWatches?: boolean
   /** Ends following when this command is over; its outcome is told. */
   readonly commandNumber?: number
+  /** Ends following without a word; what it gives is of no use then. */
+  readonly signal?: AbortSignal
 }
 
 const EXIT = { done: 0, other: 1, partial: 8, noop: 9 } as const
@@ -159,6 +161,7 @@ class Following {
   constructor(jobId: string, options: FollowOptions) {
     this.#jobId = jobId
     this.#options = options
+    options.signal?.addEventListener('abort', () => this.#watching.abort(), { once: true })
   }
 
   get signal(): AbortSignal {
@@ -204,6 +207,7 @@ export async function followJob(job: Job, options: FollowOptions): Promise<numbe
       if (output.json) output.data(event)
       shown.see(event.job)
     }
+    if (options.signal?.aborted === true) return EXIT.other
     if (following.signal.aborted || last === undefined) {
       output.note(`job ${job.id} goes on; see it with: engine job watch ${job.id}`)
       return following.interruptedWith ?? EXIT.other

@@ -62,7 +62,7 @@ export const withTimes = (value: unknown): unknown => {
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(
     Object.entries(value).map(([key, inner]: [string, unknown]) => {
-      const isTime = /(^at|At|Seen)Ms$/.test(key) && (typeof inner === 'number' || inner === null)
+      const isTime = /(^at|At|Seen|^until|Until)Ms$/.test(key) && (typeof inner === 'number' || inner === null)
       if (!isTime) return [key, withTimes(inner)]
       const name = key === 'lastSeenMs' ? 'lastSeenAt' : key.slice(0, -2)
       return [name, inner === null ? null : new Date(inner).toISOString()]

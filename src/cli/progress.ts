@@ -99,7 +99,7 @@ export function slowestLines(job: JobView): string[] {
     .map((node) => {
       const percent = `${Math.floor(share(node, lengthBytes) * 100)}%`
       const reason = node.reason === null ? '' : `: ${node.reason}`
-      return `  ${fit(node.name, 12)} ${percent.padStart(4)}  ${node.state}${reason}`
+      return printable(`  ${fit(node.name, 12)} ${percent.padStart(4)}  ${node.state}${reason}`)
     })
 }
 

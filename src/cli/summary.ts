@@ -88,7 +88,9 @@ function releaseSummary(job: JobView, effects: readonly string[], took: string):
   const rest = isWell || behind.length === 0 ? '' : `; ${formatCount(behind.length, 'node')} will follow`
   const lines = [
     `${releaseOf(job)} live on ${formatCount(live, 'node', remainingOf(job.nodes).length)}${rest}${sent}${took}`,
-    ...[...behind, ...departed].map((node) => `  ${node.name} is ${node.state}: ${node.reason ?? 'no reason given'}`),
+    ...[...behind, ...departed].map(({ name, state, reason }) =>
+      printable(`  ${name} is ${state}: ${reason ?? 'no reason given'}`),
+    ),
     ...effects,
   ]
   const back = `go back: engine rollback --site ${job.site} --group ${job.group} --reason TEXT`

@@ -14,6 +14,8 @@ export function addUploads(program: Command, run: Running): void {
   uploads
     .command('rm')
     .description('drop uploads and what they brought; one that a job is of stays')
-    .argument('<upload...>', 'their ids')
-    .action(run.command(async (context, ids) => (await commands()).remove(context, ids)))
+    .argument('[upload...]', 'their ids')
+    .option('--loose', 'contents that no upload names and no job needs, in place of uploads')
+    .option('-s, --site <name>', 'with --loose: only those of this site')
+    .action(run.command(async (context, ids, flags) => (await commands()).remove(context, ids, flags)))
 }

@@ -1,14 +1,13 @@
 // The words of `engine job add`: which command they name, and what it takes.
-import { EngineError } from '../../base/errors.js'
 import type { SitePath } from '../../control/door/files.js'
 import type { EditRequest } from '../../model/edit.js'
 import type { CommandRequest } from '../../model/job.js'
 import type { PutAt } from '../../sending/index.js'
 import { sitePlaceOf } from './files.js'
-import { flag } from './flag.js'
+import { flag, invalid } from './flag.js'
 import { release } from './jobs.js'
 import { rateBps } from './verify.js'
-import { modeOf, targetOf, timeNsOf } from './writing.js'
+import { modeOf, targetOf, touchTimeNs } from './writing.js'
 
 /** What `engine job add` may say beside its command. */
 export interface AddFlags {
@@ -26,9 +25,6 @@ export interface AddFlags {
   readonly idempotencyKey?: string
   readonly wait?: boolean
 }
-
-export const invalid = (what: string, why: string): EngineError =>
-  new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what, why })
 
 /** Reads `--arg name=value …`. */
 export function argsOf(given: readonly string[] = []): Readonly<Record<string, string>> {
@@ -102,7 +98,7 @@ function editOf(type: string, words: readonly string[], flags: AddFlags, nowMs: 
     case 'chmod':
       return { type: 'set-properties', path, mode: modeOf(words[0] ?? ''), mtimeNs: null, create: false }
     case 'touch': {
-      const mtimeNs = flags.date === undefined ? `${BigInt(nowMs) * 1_000_000n}` : flag('--date', flags.date, timeNsOf)
+      const mtimeNs = touchTimeNs(flags, nowMs)
       return { type: 'set-properties', path, mode: null, mtimeNs, create: flags.create ?? true }
     }
     case 'rm':

@@ -4,9 +4,11 @@ import type { FileAt, SitePath } from '../../control/door/files.js'
 import type { FileEntry, FileView } from '../../model/file.js'
 import { escapedOf, shownOf } from '../../model/file-name.js'
 import { NAME_PATTERN } from '../../model/name.js'
+import type { NodeSite } from '../../model/node.js'
 import type { Fetched } from '../../sending/fetching.js'
 import type { CommandApi, Context } from '../context.js'
 import { printable, table } from '../output.js'
+import { invalid } from './flag.js'
 
 const FORM = 'NODE:/site/path, NODE:/site@release/path or :/site/path'
 
@@ -19,7 +21,7 @@ const isName = (node: string): boolean => node === '' || NAME_PATTERN.test(node)
 export function placeOf(text: string): FileAt & { readonly path: string } {
   const [, node, site, release, path = ''] = /^([^:/]*):\/([^/@]+)(?:@(\d{1,15}))?(?:\/(.*))?$/s.exec(text) ?? []
   if (node === undefined || site === undefined || !isName(node) || !NAME_PATTERN.test(site)) {
-    throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the place', why: `write it like ${FORM}` })
+    throw invalid('the place', `write it like ${FORM}`)
   }
   const escaped = escapedOf(path.replace(/\/$/, ''))
   return { node, site, path: escaped, ...(release === undefined ? {} : { release: Number(release) }) }
@@ -36,8 +38,7 @@ export function sitePlaceOf(text: string): SitePath {
     throw new EngineError('ENGINE_ERR_EDIT_OF_NODE', { node }, { hint })
   }
   if (release === undefined) return { site, path }
-  const why = 'what is live is changed; an older release is made live with `engine rollback`'
-  throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the place', why })
+  throw invalid('the place', 'what is live is changed; an older release is made live with `engine rollback`')
 }
 
 /** Where to look: a node that is connected and has the site, where none is named. */
@@ -45,10 +46,12 @@ async function lookPlaceOf(client: CommandApi, text: string): Promise<ReturnType
   const at = placeOf(text)
   if (at.node !== '') return at
   const nodes = await client.nodes()
-  const found = nodes.find(({ online, sites }) => online && sites.some(({ site, live }) => site === at.site && live))
+  const isThere = ({ site, live, held }: NodeSite): boolean =>
+    site === at.site && (at.release === undefined ? live !== null : held.some(({ release }) => release === at.release))
+  const found = nodes.find(({ online, sites }) => online && sites.some(isThere))
   if (found !== undefined) return { ...at, node: found.name }
-  const why = `no node that is connected serves ${at.site}`
-  throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the place', why })
+  const what = at.release === undefined ? `serves ${at.site}` : `has ${at.site}@${at.release}`
+  throw invalid('the place', `no node that is connected ${what}`)
 }
 
 const letters = { file: '-', dir: 'd', link: 'l', fifo: 'p', socket: 's', device: 'c', unknown: '?' } as const
@@ -126,9 +129,13 @@ export async function get(
   [place, local]: readonly [string, string | undefined],
   { recursive }: { readonly recursive?: boolean },
 ): Promise<number> {
+  if (local === '-' && recursive === true)
+    throw invalid('-', 'a directory comes into a directory, not on standard output')
+  if (local === '-' && context.output.json)
+    throw invalid('- with --json', 'the bytes of the file are all that is printed')
   const client = await context.connect()
   const at = await lookPlaceOf(client, place)
-  if (local === '-' && recursive !== true) return print(context, client, at)
+  if (local === '-') return print(context, client, at)
   if (client.get === undefined || client.getTree === undefined) throw cannot()
   const name = at.path === '' ? at.site : (at.path.split('/').at(-1) ?? '')
   if (recursive !== true) return tell(context, await client.get(at, local ?? '.'))
@@ -145,7 +152,7 @@ async function print(context: Context, client: CommandApi, at: ReturnType<typeof
 
 function tell({ output }: Context, done: Fetched): number {
   for (const path of done.skipped) output.note(`left out: ${printable(shownOf(path))} is no file, directory or link`)
-  if (output.json) output.data({ type: 'result', status: 'succeeded', ...done })
+  if (output.json) output.data({ type: 'result', status: 'success', ...done })
   else output.print(`${done.files} fetched (${formatBytes(done.bytes)}), ${done.present} were here`)
   return 0
 }

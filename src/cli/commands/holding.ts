@@ -1,6 +1,7 @@
 import { parseDurationMs } from '../../base/quantities.js'
 import type { SiteView } from '../../model/site.js'
 import type { Context } from '../context.js'
+import { printable } from '../output.js'
 import { flag } from './flag.js'
 
 interface Which {
@@ -30,7 +31,8 @@ export async function pause(context: Context, flags: PauseFlags): Promise<number
   const forMs = flags.for === undefined ? {} : { forMs: flag('--for', flags.for, parseDurationMs) }
   const items = await (await context.connect()).pause({ ...named(flags), reason: flags.reason, ...forMs })
   if (context.output.json) context.output.data({ items })
-  else for (const site of items) context.output.print(`${site.site} is held ${until(site)}: ${site.holdReason}`)
+  else
+    for (const site of items) context.output.print(printable(`${site.site} is held ${until(site)}: ${site.holdReason}`))
   return 0
 }
 

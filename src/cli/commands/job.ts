@@ -11,7 +11,8 @@ import { printable, table } from '../output.js'
 import { outputLines, wordsOf } from '../summary.js'
 import { UploadNotes } from '../upload-notes.js'
 import { canaryText } from '../waiting.js'
-import { type AddFlags, argsOf, invalid, placeOf, putOf, requestOf } from './adding.js'
+import { type AddFlags, argsOf, placeOf, putOf, requestOf } from './adding.js'
+import { invalid } from './flag.js'
 import { type CallbackFlags, callbackOf, keyOf, type OpenFlags, openOptions } from './publish.js'
 
 interface SessionFlags extends OpenFlags, CallbackFlags {
@@ -25,7 +26,7 @@ const follow = (
   context: Context,
   api: JobsApi,
   job: Job,
-  more: { readonly onlyWatches?: boolean; readonly commandNumber?: number } = {},
+  more: { readonly onlyWatches?: boolean; readonly commandNumber?: number; readonly signal?: AbortSignal } = {},
 ): Promise<number> => followJob(job, { ...context, api, exitCodeOnNoop: false, stageOnly: false, ...more })
 
 /** `engine job open`: prints the id of the new job, and nothing else. */
@@ -91,9 +92,12 @@ export async function add(context: Context, args: readonly string[], flags: AddF
   const added = await addTo(context, api, jobId, asked)
   const commandNumber = numberOf(added.job, asked)
   if (flags.wait === true) {
-    const followed = follow(context, api, await api.attach(jobId), { commandNumber, onlyWatches: true })
+    const stop = new AbortController()
+    const more = { commandNumber, onlyWatches: true, signal: stop.signal }
+    const followed = follow(context, api, await api.attach(jobId), more)
     followed.catch(() => {})
-    return Promise.race([followed, added.sent().then(() => followed)])
+    // What could not be sent is not waited for.
+    return Promise.race([followed, added.sent().then(() => followed)]).finally(() => stop.abort())
   }
   if (output.json) output.data({ type: 'accepted', jobId, number: commandNumber })
   else output.print(`${commandNumber}`)
@@ -159,7 +163,7 @@ export async function show(context: Context, jobId: string, flags: { readonly no
   if (flags.nodes === true) printNodes(context, commands)
   const departed = job.nodes.filter(({ state }) => state === 'departed')
   for (const { name: node, reason } of departed) output.print(printable(`${node} has departed: ${reason ?? ''}`))
-  if (job.error !== null) output.note(`${job.error.code}: ${job.error.message}`)
+  if (job.error !== null) output.note(printable(`${job.error.code}: ${job.error.message}`))
   return 0
 }
 

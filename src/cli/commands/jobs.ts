@@ -6,7 +6,7 @@ import type { Job } from '../../control/door/jobs.js'
 import { type JobState, type JobView, jobStates } from '../../model/job.js'
 import type { Context } from '../context.js'
 import { followJob } from '../follow.js'
-import { table } from '../output.js'
+import { printable, table } from '../output.js'
 import { flag } from './flag.js'
 import { canaryText, waitsFor } from '../waiting.js'
 import { type CallbackFlags, callbackOf, keyOf } from './publish.js'
@@ -29,7 +29,10 @@ export async function abort(context: Context, jobId: string): Promise<number> {
   const api = await context.connect()
   const job = await api.abort(jobId)
   if (context.output.json) context.output.data({ type: 'result', status: job.state, job })
-  else context.output.print(`job ${job.id} is ${job.state}${job.state === 'partial' ? `: ${job.error?.message}` : ''}`)
+  else {
+    const why = job.state === 'partial' ? `: ${job.error?.message}` : ''
+    context.output.print(printable(`job ${job.id} is ${job.state}${why}`))
+  }
   return 0
 }
 

@@ -1,10 +1,9 @@
-import { EngineError } from '../../base/errors.js'
 import { parseDurationMs, parseRatio } from '../../base/quantities.js'
 import { CANARY_BAKE_MS_DEFAULT } from '../../base/policy-limits.js'
 import { DAY_MS } from '../../base/units.js'
 import type { CanaryPolicy } from '../../model/canary.js'
 import { commitKinds, conflictKinds, type JobPolicy, type TimeWindow } from '../../model/job.js'
-import { flag } from './flag.js'
+import { flag, invalid } from './flag.js'
 
 /** Flags of `engine publish` that say when and how it is made live. */
 export interface PolicyFlags {
@@ -13,6 +12,7 @@ export interface PolicyFlags {
   readonly timeout?: string
   readonly onConflict?: string
   readonly at?: string
+  readonly idempotencyKey?: string
   readonly window?: string
   readonly canary?: string
   readonly bake?: string
@@ -20,7 +20,7 @@ export interface PolicyFlags {
 }
 
 const refuse = (text: string, why: string): never => {
-  throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: `"${text}"`, why })
+  throw invalid(`"${text}"`, why)
 }
 
 const oneOf =
@@ -58,6 +58,16 @@ export function parseTime(text: string, nowMs: number): number {
   return Number.isFinite(time) ? time : refuse(text, 'write it like 2026-12-01T02:00, 02:00 or +30m')
 }
 
+/** Under a key `--at` is a time of its own: one that is counted from now is another when the same is asked again. */
+function startOf({ at = '', idempotencyKey }: PolicyFlags, nowMs: number): number {
+  const isAbsolute = /^\d{4}-/.test(at)
+  if (idempotencyKey === undefined || isAbsolute) return flag('--at', at, (text) => parseTime(text, nowMs))
+  throw invalid(
+    `--at "${at}" with --idempotency-key`,
+    'write the day too, like 2026-12-01T02:00: asked again it is the same',
+  )
+}
+
 /** Reads `5%`, `3` or `edge-1,edge-2`. */
 export function parseCanary(text: string): Pick<CanaryPolicy, 'share' | 'count' | 'nodes'> {
   if (text.endsWith('%')) return { share: parseRatio(text) }
@@ -84,7 +94,7 @@ export function policyFlags(flags: PolicyFlags, nowMs: number): Partial<JobPolic
     ...(commit === undefined ? {} : { commit: flag('--commit', commit, oneOf(commitKinds)) }),
     ...(timeout === undefined ? {} : { deadlineMs: flag('--timeout', timeout, parseDurationMs) }),
     ...(onConflict === undefined ? {} : { onConflict: flag('--on-conflict', onConflict, oneOf(conflictKinds)) }),
-    ...(at === undefined ? {} : { startAtMs: flag('--at', at, (text) => parseTime(text, nowMs)) }),
+    ...(at === undefined ? {} : { startAtMs: startOf(flags, nowMs) }),
     ...(window === undefined ? {} : { window: flag('--window', window, parseWindow) }),
   }
 }

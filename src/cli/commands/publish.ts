@@ -1,13 +1,13 @@
 import { readFile } from 'node:fs/promises'
+import { toEngineError } from '../../base/errors.js'
 import { parseDurationMs, parseRatio } from '../../base/quantities.js'
 import { strategyNames, type StrategyName } from '../../model/plan.js'
-import { EngineError } from '../../base/errors.js'
 import type { Job, KeyOption, OpenOptions, PublishOptions } from '../../control/door/jobs.js'
 import type { Callback } from '../../model/webhook.js'
 import type { UploadEvent } from '../../model/upload.js'
-import type { Context } from '../context.js'
+import type { CommandApi, Context } from '../context.js'
 import { followJob } from '../follow.js'
-import { flag } from './flag.js'
+import { flag, invalid } from './flag.js'
 import { type PolicyFlags, policyFlags } from './publish-policy.js'
 import { UploadNotes } from '../upload-notes.js'
 
@@ -40,10 +40,7 @@ export interface PublishFlags extends OpenFlags, CallbackFlags {
 const strategy = (text: string): StrategyName => {
   const found = strategyNames.find((name) => name === text)
   if (found !== undefined) return found
-  throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', {
-    what: `"${text}"`,
-    why: `the strategies are ${strategyNames.join(', ')}`,
-  })
+  throw invalid(`"${text}"`, `the strategies are ${strategyNames.join(', ')}`)
 }
 
 export const keyOf = ({ idempotencyKey }: { readonly idempotencyKey?: string }): KeyOption =>
@@ -75,21 +72,18 @@ export async function callbackOf({
 }: CallbackFlags): Promise<{ readonly callback?: Callback }> {
   if (url === undefined) {
     if (path === undefined) return {}
-    const facts = { what: '--callback-secret-file', why: 'say with --callback where to call' }
-    throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', facts)
+    throw invalid('--callback-secret-file', 'say with --callback where to call')
   }
   if (path === undefined) return { callback: { url } }
   try {
     return { callback: { url, secret: (await readFile(path, 'utf8')).trim() } }
-  } catch (cause) {
-    const facts = { what: '--callback-secret-file', why: `${path} cannot be read` }
-    throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', facts, { cause })
+  } catch (error) {
+    throw invalid('--callback-secret-file', toEngineError(error).message)
   }
 }
 
 /** Asks for the job: of a directory, a file, or (`-`) standard input. A signal meanwhile ends it in order. */
-async function ask(context: Context, source: string, flags: PublishFlags): Promise<Job> {
-  const api = await context.connect()
+async function ask(context: Context, api: CommandApi, source: string, flags: PublishFlags): Promise<Job> {
   const asked = { ...optionsOf(flags, context.clock.nowMs()), ...(await callbackOf(flags)) }
   const stop = new AbortController()
   const onSignal = (): void => stop.abort()
@@ -103,7 +97,7 @@ async function ask(context: Context, source: string, flags: PublishFlags): Promi
   try {
     if (source !== '-') return await api.publish(source, options)
     if (flags.name === undefined || api.publishContent === undefined) {
-      throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: '-', why: 'say what it is called with --name' })
+      throw invalid('-', 'say what it is called with --name')
     }
     return await api.publishContent(process.stdin, { ...options, name: flags.name })
   } finally {
@@ -113,8 +107,10 @@ async function ask(context: Context, source: string, flags: PublishFlags): Promi
 
 /** `engine publish DIR`: asks for the job and follows it to its end. */
 export async function publish(context: Context, source: string, flags: PublishFlags): Promise<number> {
+  if (source !== '-' && flags.name !== undefined)
+    throw invalid('--name', 'it is of standard input: publish - --name NAME')
   const api = await context.connect()
-  const job = await ask(context, source, flags)
+  const job = await ask(context, api, source, flags)
   if (flags.detach === true) {
     if (context.output.json) context.output.data({ type: 'accepted', jobId: job.id })
     else context.output.print(job.id)

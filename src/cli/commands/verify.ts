@@ -73,7 +73,7 @@ export async function verify(context: Context, flags: VerifyFlags): Promise<numb
   const { output } = context
   const run = await (await context.connect()).verify(optionsOf(flags))
   const error = errorOf(run)
-  if (output.json) output.data({ type: 'result', status: error === null ? 'succeeded' : 'failed', verification: run })
+  if (output.json) output.data({ type: 'result', status: error === null ? 'success' : 'failed', verification: run })
   else print(context, run)
   const mended = run.nodes.filter(({ state }) => state === 'mended').map(({ name }) => name)
   if (mended.length > 0) output.note(`mended on ${mended.join(', ')}`)

@@ -1,5 +1,4 @@
 import { basename } from 'node:path'
-import { EngineError } from '../../base/errors.js'
 import type { EditOptions, SitePath } from '../../control/door/files.js'
 import type { Job } from '../../control/door/jobs.js'
 import type { EditRequest } from '../../model/edit.js'
@@ -9,7 +8,7 @@ import type { CommandApi, Context } from '../context.js'
 import { followJob } from '../follow.js'
 import { UploadNotes } from '../upload-notes.js'
 import { sitePlaceOf } from './files.js'
-import { flag } from './flag.js'
+import { flag, invalid } from './flag.js'
 import { type OpenFlags, openOptions } from './publish.js'
 
 /** What every command that changes a site may say. */
@@ -35,9 +34,6 @@ async function told(context: Context, api: CommandApi, job: Job, flags: EditFlag
   const { exitCodeOnNoop = false, stageOnly = false } = flags
   return followJob(job, { ...context, api, exitCodeOnNoop, stageOnly })
 }
-
-const invalid = (what: string, why: string): EngineError =>
-  new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what, why })
 
 /** Several paths of one site, changed in their order by one job. */
 async function editAll(
@@ -140,9 +136,18 @@ interface TouchFlags extends EditFlags {
   readonly create?: boolean
 }
 
+/** The time that `touch` gives. @throws {EngineError} under a key: now is another time when it is asked again. */
+export function touchTimeNs(
+  { date, idempotencyKey }: { readonly date?: string; readonly idempotencyKey?: string },
+  nowMs: number,
+): string {
+  if (date !== undefined) return flag('--date', date, timeNsOf)
+  if (idempotencyKey === undefined) return `${BigInt(nowMs) * 1_000_000n}`
+  throw invalid('--idempotency-key', 'say with --date which time: now is another one when the same is asked again')
+}
+
 export const touch = (context: Context, places: readonly string[], flags: TouchFlags): Promise<number> => {
-  const now = `${BigInt(context.clock.nowMs()) * 1_000_000n}`
-  const mtimeNs = flags.date === undefined ? now : flag('--date', flags.date, timeNsOf)
+  const mtimeNs = touchTimeNs(flags, context.clock.nowMs())
   return editAll(context, places, flags, (path) => {
     return { type: 'set-properties', path, mode: null, mtimeNs, create: flags.create ?? true }
   })

@@ -40,6 +40,7 @@ interface Wanted {
   readonly commands?: JobsApi['commands']
   readonly onlyWatches?: boolean
   readonly commandNumber?: number
+  readonly signal?: AbortSignal
 }
 
 const start = (job: Job, wanted: Wanted) => {
@@ -264,4 +265,22 @@ t.test('a command that is waited for ends following, with its own outcome', asyn
     const last = JSON.parse(out.trim().split('\n').at(-1) ?? '') as object
     t.match(last, { type: 'result', command: { state } })
   }
+})
+
+t.test('following that its caller ends says nothing and asks for nothing', async (t) => {
+  const stop = new AbortController()
+  const endless: Job = {
+    ...jobOf([]),
+    progress: async function* ({ signal } = {}) {
+      yield { type: 'phase', id: 1, atMs: 0, job: jobView({ state: 'open', commands: [] }) }
+      stop.abort()
+      await new Promise<void>((resolve) =>
+        signal?.aborted ? resolve() : signal?.addEventListener('abort', () => resolve()),
+      )
+    },
+  }
+  const { ended, aborted, stderr } = start(endless, { json: true, onlyWatches: true, signal: stop.signal })
+  t.equal(await ended, 1)
+  t.same(aborted, [])
+  t.equal(stderr.read(), null)
 })

@@ -32,6 +32,7 @@ t.test('edits are read as the commands of their own read them', async (t) => {
   t.same(requestOf('chmod', ['640', ':/www/a'], {}), { ...set, mode: '640' })
   t.same(requestOf('touch', [':/www/a'], { create: true }), { ...set, mtimeNs: '7000000', create: true })
   t.same(requestOf('touch', [':/www/a'], { create: false, date: '@1.5' }), { ...set, mtimeNs: '1500000000' })
+  t.match(requestOf('touch', [':/www/a'], { date: '@2', idempotencyKey: 'k' }), { mtimeNs: '2000000000' })
   t.same(requestOf('rm', [':/www/a'], { recursive: true }), { type: 'remove', path: 'a', recursive: true })
   t.equal(requestOf('put', ['/tmp/x', ':/www/a/'], {}), null, 'made where its content is')
   t.same(placeOf('put', ['/tmp/a%x', ':/www/a/']), { site: 'www', path: 'a/a%25x' })
@@ -52,6 +53,7 @@ t.test('edits that are no edits are refused', async (t) => {
     ['rm', [':/www/a'], { mode: '644' }],
     ['touch', [':/www/a'], { date: 'soon' }],
     ['touch', [':/www@3/a'], {}],
+    ['touch', [':/www/a'], { idempotencyKey: 'k' }],
     ['publish', ['.'], { recursive: true }],
   ]
   for (const [type, words, flags] of wrong)
@@ -145,6 +147,13 @@ t.test('what is live on a part of the nodes is no success', async (t) => {
   const { isWell, lines } = summary(jobView({ state: 'partial', nodes, commands }), [], null)
   t.equal(isWell, false)
   t.match(lines[0], /www@2 live on 0\/1 node; 1 node will follow/)
+})
+
+t.test('what a node that is behind gives as its reason reaches no terminal as it is', async (t) => {
+  const nodes = [jobNode({ state: 'behind', reason: 'no\u001b[2J answer\n✔ all is well' })]
+  const commands = jobView().commands.map((each) => ({ ...each, state: 'completed' as const }))
+  const { lines } = summary(jobView({ state: 'partial', nodes, commands }), [], null)
+  t.notMatch(lines.join(''), /[\u0000-\u001f]/)
 })
 
 t.test('who departed is told of, and counts in nothing', async (t) => {

@@ -43,6 +43,9 @@ t.test('nothing is redrawn where it is not a terminal', (t) => {
 })
 
 t.test('times leave as RFC 3339, durations and other numbers as they are', (t) => {
+  t.same(withTimes({ holdUntilMs: 0, untilMs: null, deadlineMs: 1, mtimeNs: '1' }), {
+    ...{ holdUntil: '1970-01-01T00:00:00.000Z', until: null, deadlineMs: 1, mtimeNs: '1' },
+  })
   t.same(withTimes({ createdAtMs: 0, finishedAtMs: null, lastSeenMs: 0, tookMs: 5, nodes: [{ atMs: 0 }] }), {
     createdAt: '1970-01-01T00:00:00.000Z',
     finishedAt: null,

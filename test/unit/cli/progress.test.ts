@@ -31,6 +31,14 @@ t.test('the slowest nodes are named with what they have and why', (t) => {
   t.end()
 })
 
+t.test('what a node gives as its reason reaches no terminal as it is, and stays one line', (t) => {
+  const hostile = { ...job, nodes: [jobNode({ state: 'failed', reason: 'a\u001b[2Jb\nc' })] }
+  const [line = '', ...more] = slowestLines(hostile)
+  t.same(more, [])
+  t.notMatch(line, /[\u0000-\u001f]/)
+  t.end()
+})
+
 t.test('without a terminal there is one line a phase and one every 10 s', (t) => {
   const stderr = new PassThrough()
   const options = { json: false, quiet: false, color: false, progress: true, dumbTerminal: false }

@@ -16,6 +16,13 @@ t.test('a time is the next one that it says', async (t) => {
   }
 })
 
+t.test('under a key a time is the same whenever it is read', async (t) => {
+  const key = { idempotencyKey: 'k' }
+  for (const at of ['+30m', '13:30']) t.throws(() => policyFlags({ at, ...key }, nowMs), refused, at)
+  const at = '2026-12-01T02:00'
+  t.same(policyFlags({ at, ...key }, nowMs), policyFlags({ at, ...key }, nowMs + 90_000_000))
+})
+
 t.test('a window may go over midnight, and is never empty', async (t) => {
   t.same(parseWindow('01:00-05:00'), { fromMinute: 60, toMinute: 300 })
   t.same(parseWindow('23:00-1:30'), { fromMinute: 1380, toMinute: 90 })
