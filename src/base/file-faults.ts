@@ -25,7 +25,7 @@ export const fileFaults = {
   ),
   ENGINE_ERR_EDIT_REFUSED: row(
     409,
-    3,
+    1,
     false,
     '{path} cannot be changed so: {why}',
     'nothing was changed; see what is there with `engine stat` and `engine ls`',

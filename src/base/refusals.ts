@@ -276,7 +276,7 @@ export const refusals = {
   ),
   ENGINE_ERR_QUOTA: row(
     409,
-    4,
+    10,
     false,
     '{what}: the quota is {limit}',
     'end jobs, or publish less; else have coordinator.quotas.{field} raised',

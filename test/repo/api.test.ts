@@ -28,6 +28,7 @@ const doors = [
     values: ['Client', 'EngineError', 'errorCodes'],
     types: [
       ...['ClientOptions', 'ErrorCode', 'Job', 'JobEvent', 'JobFilter', 'JobNode', 'JobPolicy', 'JobState', 'JobView'],
+      ...['AccountEvent', 'Canary', 'EditRequest', 'FileView', 'FilesApi', 'NodeStateView', 'UploadEvent', 'VerifyRun'],
       ...['NodeView', 'PublishOptions', 'Receipt', 'RollbackOptions', 'SiteView', 'VersionView'],
     ],
   },

@@ -6,6 +6,7 @@ import t from 'tap'
 import { errorCodes, errorTable } from '../../src/base/errors.js'
 import { metricTable } from '../../src/base/metrics.js'
 import { fields } from '../../src/config/fields.js'
+import { fleetEventTypes } from '../../src/model/fleet-event.js'
 import { filesBelow, read, root } from '../support/repository.js'
 
 const pages = [
@@ -69,7 +70,7 @@ t.test('every error has a text, a way out, and a section of its page', async (t)
 })
 
 t.test('every error that is described is raised by somebody', async (t) => {
-  const tables = /src\/base\/(refusals|content-faults|process-faults)\.ts$/
+  const tables = /src\/base\/(refusals|\w+-faults)\.ts$/
   const sources = [
     ...filesBelow('src', /\.ts$/),
     ...filesBelow('workers', /\.ts$/),
@@ -127,6 +128,14 @@ t.test('every limit limits something', async (t) => {
     .join('\n')
   t.same(
     limits.filter((name) => !new RegExp(`\\b${name}\\b`).test(text)),
+    [],
+  )
+})
+
+t.test('every event of the fleet is on the page of webhooks', async (t) => {
+  const page = read('docs/guide/webhooks.md')
+  t.same(
+    fleetEventTypes.filter((type) => !page.includes(`\`${type}\``)),
     [],
   )
 })

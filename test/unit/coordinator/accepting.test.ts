@@ -29,6 +29,6 @@ t.test('one job more than the quota is refused', async (t) => {
   await using coordinator = await Coordinator.open({ dataDir, quotas: { jobs: 1 } })
   await new FakeNode({ name: 'a' }).connect(coordinator.url)
   const job = await coordinator.publish(staging, { ...to, stageOnly: true })
-  await t.rejects(coordinator.publish(staging, { ...to, site: 'other' }), { code: 'ENGINE_ERR_QUOTA', exitCode: 4 })
+  await t.rejects(coordinator.publish(staging, { ...to, site: 'other' }), { code: 'ENGINE_ERR_QUOTA', exitCode: 10 })
   await coordinator.abort(job.id)
 })

@@ -5,7 +5,7 @@ const quotas = { jobs: 2, releaseBytes: 100 }
 
 t.test('as many jobs as the quota says, and not one more', (t) => {
   t.doesNotThrow(() => checkJobsQuota(quotas, 1))
-  t.throws(() => checkJobsQuota(quotas, 2), { code: 'ENGINE_ERR_QUOTA', exitCode: 4, message: /jobs.*2/ })
+  t.throws(() => checkJobsQuota(quotas, 2), { code: 'ENGINE_ERR_QUOTA', exitCode: 10, message: /jobs.*2/ })
   t.end()
 })
 
