@@ -326,7 +326,7 @@ export class Uploads {
 
   get #looseOptions(): LooseOptions {
     const isNeeded = (site: string, digest: string): boolean => this.#isNeeded(site, digest)
-    return { uploads: [...this.#open.values()], isNeeded, turn: this.#options.clock.turn }
+    return { uploads: [...this.#open.values()], isNeeded, turn: () => this.#options.clock.turn() }
   }
 
   #isNeeded(site: string, digest: string): boolean {

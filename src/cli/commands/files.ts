@@ -129,13 +129,9 @@ export async function get(
   [place, local]: readonly [string, string | undefined],
   { recursive }: { readonly recursive?: boolean },
 ): Promise<number> {
-  if (local === '-' && recursive === true)
-    throw invalid('-', 'a directory comes into a directory, not on standard output')
-  if (local === '-' && context.output.json)
-    throw invalid('- with --json', 'the bytes of the file are all that is printed')
+  if (local === '-') return print(context, place, recursive === true)
   const client = await context.connect()
   const at = await lookPlaceOf(client, place)
-  if (local === '-') return print(context, client, at)
   if (client.get === undefined || client.getTree === undefined) throw cannot()
   const name = at.path === '' ? at.site : (at.path.split('/').at(-1) ?? '')
   if (recursive !== true) return tell(context, await client.get(at, local ?? '.'))
@@ -144,9 +140,18 @@ export async function get(
 
 const cannot = (): EngineError => new EngineError('ENGINE_ERR_INTERNAL', { why: 'this client writes no files' })
 
-async function print(context: Context, client: CommandApi, at: ReturnType<typeof placeOf>): Promise<number> {
+async function print(context: Context, place: string, isTree: boolean): Promise<number> {
+  if (isTree) throw invalid('-', 'a directory comes into a directory, not on standard output')
+  if (context.output.json) throw invalid('- with --json', 'the bytes of the file are all that is printed')
+  const client = await context.connect()
   if (client.bytes === undefined) throw cannot()
-  for await (const piece of client.bytes(await client.files.stat(at), at.path)) await context.write?.(piece)
+  const at = await lookPlaceOf(client, place)
+  try {
+    for await (const piece of client.bytes(await client.files.stat(at), at.path)) await context.write?.(piece)
+  } catch (error) {
+    // Whoever reads has enough.
+    if ((error as NodeJS.ErrnoException).code !== 'EPIPE') throw error
+  }
   return 0
 }
 

@@ -32,6 +32,7 @@ export function uploadRoutes(app: App, context: RouteContext): void {
     manifestRoutes(scope, context)
     queryRoutes(scope, context)
     blobRoutes(scope, context)
+    looseRoutes(scope, context)
   })
 }
 
@@ -193,6 +194,9 @@ function blobRoutes(app: App, { door, asking }: RouteContext): void {
       return reply.send(await putBlob(asking(request).uploads, id, digest, request))
     },
   })
+}
+
+function looseRoutes(app: App, { asking }: RouteContext): void {
   app.route({
     method: 'POST',
     url: '/v1/sites/:site/blobs',

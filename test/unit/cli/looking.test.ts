@@ -60,6 +60,23 @@ t.test('a directory does not come on standard output, nor bytes between lines of
   t.equal(connects(), 0)
 })
 
+t.test('a reader that has enough ends it without a word, and any other trouble is told', async (t) => {
+  let given = 0
+  const api = {
+    files: { stat: async () => ({}) },
+    bytes: async function* () {
+      for (; ; given++) yield Buffer.from('x')
+    },
+  }
+  const failing = (code: string): Context => ({
+    ...contextOf(api).context,
+    write: () => Promise.reject(Object.assign(new Error('write'), { code })),
+  })
+  t.equal(await get(failing('EPIPE'), ['n1:/www/a', '-'], {}), 0)
+  t.equal(given, 0, 'nothing more is fetched')
+  await t.rejects(get(failing('ENOSPC'), ['n1:/www/a', '-'], {}), { code: 'ENOSPC' })
+})
+
 t.test('uploads are dropped by name, and loose contents by site or all of them', async (t) => {
   const done: string[] = []
   const uploads = {
