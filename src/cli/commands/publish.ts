@@ -9,6 +9,7 @@ import type { CommandApi, Context } from '../context.js'
 import { followJob } from '../follow.js'
 import { flag, invalid } from './flag.js'
 import { type PolicyFlags, policyFlags } from './publish-policy.js'
+import { type Stopped, stoppable } from '../stopping.js'
 import { UploadNotes } from '../upload-notes.js'
 
 /** What a job is opened with, wherever that is. */
@@ -83,26 +84,17 @@ export async function callbackOf({
 }
 
 /** Asks for the job: of a directory, a file, or (`-`) standard input. A signal meanwhile ends it in order. */
-async function ask(context: Context, api: CommandApi, source: string, flags: PublishFlags): Promise<Job> {
+async function ask(context: Context, api: CommandApi, source: string, flags: PublishFlags): Promise<Stopped<Job>> {
   const asked = { ...optionsOf(flags, context.clock.nowMs()), ...(await callbackOf(flags)) }
-  const stop = new AbortController()
-  const onSignal = (): void => stop.abort()
-  const letGo = context.interrupts.listen(onSignal, onSignal)
   const told = new UploadNotes(context)
-  const options = {
-    ...asked,
-    signal: stop.signal,
-    onUpload: (event: UploadEvent) => told.hear(event),
-  }
-  try {
-    if (source !== '-') return await api.publish(source, options)
+  return stoppable(context, async (signal) => {
+    const options = { ...asked, signal, onUpload: (event: UploadEvent) => told.hear(event) }
+    if (source !== '-') return api.publish(source, options)
     if (flags.name === undefined || api.publishContent === undefined) {
       throw invalid('-', 'say what it is called with --name')
     }
-    return await api.publishContent(process.stdin, { ...options, name: flags.name })
-  } finally {
-    letGo()
-  }
+    return api.publishContent(process.stdin, { ...options, name: flags.name })
+  })
 }
 
 /** `engine publish DIR`: asks for the job and follows it to its end. */
@@ -110,7 +102,9 @@ export async function publish(context: Context, source: string, flags: PublishFl
   if (source !== '-' && flags.name !== undefined)
     throw invalid('--name', 'it is of standard input: publish - --name NAME')
   const api = await context.connect()
-  const job = await ask(context, api, source, flags)
+  const asked = await ask(context, api, source, flags)
+  if ('exitCode' in asked) return asked.exitCode
+  const job = asked.value
   if (flags.detach === true) {
     if (context.output.json) context.output.data({ type: 'accepted', jobId: job.id })
     else context.output.print(job.id)

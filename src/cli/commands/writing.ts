@@ -6,6 +6,7 @@ import { escapedOf } from '../../model/file-name.js'
 import type { UploadEvent } from '../../model/upload.js'
 import type { CommandApi, Context } from '../context.js'
 import { followJob } from '../follow.js'
+import { stoppable } from '../stopping.js'
 import { UploadNotes } from '../upload-notes.js'
 import { sitePlaceOf } from './files.js'
 import { flag, invalid } from './flag.js'
@@ -65,25 +66,19 @@ export async function put(
 ): Promise<number> {
   const api = await context.connect()
   const at = targetOf(source, place)
-  const stop = new AbortController()
-  const onSignal = (): void => stop.abort()
-  const letGo = context.interrupts.listen(onSignal, onSignal)
   const notes = new UploadNotes(context)
   const options = {
     ...optionsOf(flags, context.clock.nowMs()),
     ...(flags.mode === undefined ? {} : { mode: modeOf(flags.mode) }),
     parents: flags.parents ?? false,
-    signal: stop.signal,
     onUpload: (event: UploadEvent) => notes.hear(event),
   }
-  let job: Job
-  try {
+  const asked = await stoppable(context, async (signal) => {
     if (api.putFile === undefined || api.putContent === undefined) throw invalid('put', 'nothing can be sent from here')
-    job = source === '-' ? await api.putContent(process.stdin, at, options) : await api.putFile(source, at, options)
-  } finally {
-    letGo()
-  }
-  return told(context, api, job, flags)
+    if (source === '-') return api.putContent(process.stdin, at, { ...options, signal })
+    return api.putFile(source, at, { ...options, signal })
+  })
+  return 'exitCode' in asked ? asked.exitCode : told(context, api, asked.value, flags)
 }
 
 /** Where a file goes: into what ends with a slash, and into the site itself, under its own name. */
