@@ -8,7 +8,7 @@ import type { World } from './world.js'
 
 /**
  * Takes the bytes of a file in, and asks for the job that puts it. What cannot be is refused before a byte is read;
- * the bytes of a job that is refused are not kept.
+ * the bytes of a job that is refused, or that was over before under the same key, are not kept.
  * @throws {EngineError} as receiving a content does, and as asking for a job.
  */
 export async function putFile(
@@ -23,8 +23,8 @@ export async function putFile(
   const put: EditRequest = { ...facts, digest, sizeBytes }
   try {
     return await createJob(openRequest({ ...options, site, commands: editRequests([put], stageOnly) }))
-  } catch (error) {
+  } finally {
+    // What a job that runs puts stays: it is needed.
     await world.uploads.letGo(site, [digest])
-    throw error
   }
 }

@@ -169,3 +169,20 @@ t.test('contents that a job has put are kept no longer than it needs them', asyn
   await job.completed()
   await until('it is gone', async () => (await blobs()).length === 0)
 })
+
+t.test('a file that is put again under one key is one job, and its bytes are not kept for it', async (t) => {
+  const { coordinator, dataDir } = await place()
+  await using _ = coordinator
+  const client = new Client({ url: coordinator.url })
+  const ask = async (): Promise<JobView> => {
+    const headers = { 'idempotency-key': 'once', 'content-type': 'application/octet-stream' }
+    const url = `${coordinator.url}/v1/sites/${site}/files/a.txt`
+    return (await fetch(url, { method: 'PUT', headers, body: 'bytes' })).json() as Promise<JobView>
+  }
+  const { id } = await ask()
+  await (await client.attach(id)).completed()
+  const contents = (): Promise<string[]> => readdir(join(dataDir, 'uploads', site, 'blobs'))
+  await until('what was put is let go of', async () => (await contents()).length === 0)
+  t.equal((await ask()).id, id)
+  t.same(await contents(), [])
+})
