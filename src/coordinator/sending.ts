@@ -22,8 +22,8 @@ export function plannerOf(strategy: JobPolicy['strategy'], assignmentId: string)
   const seed = seedOf(assignmentId)
   return {
     make: (source: PeerRef, nodes: readonly TransferNode[]): Plan => makePlan({ source, nodes, strategy, seed }),
-    join: (plan: Plan, source: PeerRef, members: readonly TransferNode[], nodeId: string): NodePlan =>
-      joinPlan(plan, source, members, nodeId),
+    join: (plan: Plan, source: PeerRef, members: readonly TransferNode[], node: TransferNode): NodePlan =>
+      joinPlan(plan, source, members, node),
   }
 }
 

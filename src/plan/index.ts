@@ -46,22 +46,30 @@ export function makePlan(request: PlanRequest): Plan {
 }
 
 /**
- * The part of a node that comes to a plan which is already at work: a leaf in every strand, below
- * members that `nodeId` decides, so that nobody else's part changes. A leaf is nobody's ancestor, so
- * no circle can close. Pure.
+ * The part of a node that comes to a plan which is already at work: a leaf in every strand, below members of its own
+ * segment, where there are some, which its id decides, so that nobody else's part changes. A leaf is nobody's ancestor,
+ * so no circle can close. Pure.
  */
-export function joinPlan(plan: Plan, source: PeerRef, members: readonly PlanNode[], nodeId: string): NodePlan {
+export function joinPlan(
+  plan: Plan,
+  source: PeerRef,
+  members: readonly PlanNode[],
+  { nodeId, segment }: Pick<PlanNode, 'nodeId' | 'segment'>,
+): NodePlan {
   const others = shuffled(
     members.filter((member) => member.nodeId !== nodeId && plan.nodes.has(member.nodeId)),
     seededRandom(seedOf(nodeId)),
   )
+  const isNear = (member: PlanNode): boolean => member.segment === segment
+  const sorted = [...others.filter(isNear), ...others.filter((member) => !isNear(member))]
+  const nearest = sorted.some(isNear) ? sorted.filter(isNear) : sorted
   const parents = Array.from({ length: plan.strandCount }, (_, strand) => {
-    const parent = others[strand % Math.max(1, others.length)]
+    const parent = nearest[strand % Math.max(1, nearest.length)]
     if (parent === undefined) return [source]
     const above = plan.nodes.get(parent.nodeId)?.parents[strand] ?? [source]
     return cutToLength([toPeer(parent), ...above])
   })
-  return { strandCount: plan.strandCount, parents, peers: others.slice(0, PEERS_MAX).map(toPeer) }
+  return { strandCount: plan.strandCount, parents, peers: sorted.slice(0, PEERS_MAX).map(toPeer) }
 }
 
 function ancestorsOf(at: number, strand: Strand, nodes: readonly PlanNode[], source: PeerRef): readonly PeerRef[] {

@@ -12,7 +12,7 @@ export interface TransferNode extends PeerRef {
 export interface Planner {
   make(source: PeerRef, nodes: readonly TransferNode[]): Plan
   /** The part of a node that comes when the plan is at work. */
-  join(plan: Plan, source: PeerRef, members: readonly TransferNode[], nodeId: string): NodePlan
+  join(plan: Plan, source: PeerRef, members: readonly TransferNode[], node: TransferNode): NodePlan
 }
 
 /** One node's part, as it has to be told. */
@@ -51,24 +51,25 @@ export class Plans {
   partOf(node: TransferNode): { readonly plan: NodePlan; readonly changed: readonly PlanPart[] } {
     const changed = this.#move(node)
     if (!this.#members.has(node.nodeId)) this.#joined.set(node.nodeId, node)
-    return { plan: this.#partOf(node.nodeId), changed }
+    return { plan: this.#partOf(node), changed }
   }
 
-  #partOf(nodeId: string): NodePlan {
-    const place = this.#woven.nodes.get(nodeId)
-    return place ?? this.#planner.join(this.#woven, this.#source, [...this.#members.values()], nodeId)
+  #partOf(node: TransferNode): NodePlan {
+    const place = this.#woven.nodes.get(node.nodeId)
+    return place ?? this.#planner.join(this.#woven, this.#source, [...this.#members.values()], node)
   }
 
   /** A member that listens elsewhere now keeps its place; whoever has it as a parent or peer must know. */
   #move(node: TransferNode): readonly PlanPart[] {
     const known = this.#members.get(node.nodeId)
     if (known === undefined || (known.host === node.host && known.port === node.port)) return []
-    const others = [...this.#members.keys(), ...this.#joined.keys()].filter((id) => id !== node.nodeId)
-    const before = new Map(others.map((id) => [id, JSON.stringify(this.#partOf(id))]))
+    const all = [...this.#members.values(), ...this.#joined.values()]
+    const others = all.filter(({ nodeId }) => nodeId !== node.nodeId)
+    const before = new Map(others.map((other) => [other.nodeId, JSON.stringify(this.#partOf(other))]))
     this.#members.set(node.nodeId, node)
     this.#woven = this.#planner.make(this.#source, [...this.#members.values()])
     return others
-      .map((nodeId) => ({ nodeId, plan: this.#partOf(nodeId) }))
+      .map((other) => ({ nodeId: other.nodeId, plan: this.#partOf(other) }))
       .filter(({ nodeId, plan }) => JSON.stringify(plan) !== before.get(nodeId))
   }
 

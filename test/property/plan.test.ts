@@ -124,9 +124,10 @@ t.test('the same request gives the same plan, in whatever order the nodes are na
 
 t.test('who joins later is a leaf below members and closes no circle', async (t) => {
   fc.assert(
-    fc.property(requests, (request) => {
+    fc.property(requests, fc.nat(), (request, at) => {
       const plan = makePlan({ source, ...request })
-      const part = joinPlan(plan, source, request.nodes, 'e'.repeat(32))
+      const segment = request.nodes[at % Math.max(1, request.nodes.length)]?.segment ?? 'of its own'
+      const part = joinPlan(plan, source, request.nodes, { nodeId: 'e'.repeat(32), segment })
       if (part.parents.length !== plan.strandCount) return false
       return part.parents.every((ancestors) => {
         const ids = ancestors.map((peer) => peer.nodeId)

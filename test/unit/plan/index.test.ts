@@ -106,10 +106,36 @@ t.test('strands enter a segment at most once each', async (t) => {
 })
 
 t.test('who joins a plan without members is served by the source', async (t) => {
-  const joined = joinPlan(plan('strands', []), source, [], 'n')
+  const joined = joinPlan(plan('strands', []), source, [], { nodeId: 'n', segment: 'lan' })
   t.same(joined.parents, [[source]])
   t.same(joined.peers, [])
 })
+
+t.test(
+  'who joins is fed by members of its own segment, and by any where it has none; the near are asked first',
+  async (t) => {
+    const nodes = nodesNamed('abcdefghij', (name) => (name < 'c' ? 'near' : 'far'))
+    const woven = plan('strands', nodes)
+    for (const nodeId of 'klmnopqrst') {
+      const near = joinPlan(woven, source, nodes, { nodeId, segment: 'near' })
+      for (const [parent] of near.parents) t.match(parent?.nodeId, /^[ab]$/)
+      t.same(
+        near.parents.map((strand) => strand.at(-1)),
+        [source, source],
+        'and by the source where these fail',
+      )
+      t.same(
+        near.peers
+          .map((peer) => peer.nodeId)
+          .slice(0, 2)
+          .toSorted(),
+        ['a', 'b'],
+      )
+      const alone = joinPlan(woven, source, nodes, { nodeId, segment: 'elsewhere' })
+      t.not(alone.parents[0]?.[0]?.nodeId, source.nodeId)
+    }
+  },
+)
 
 t.test('a braid of ten thousand is planned in one go', async (t) => {
   const many = Array.from({ length: 10_000 }, (_, at) => ({
