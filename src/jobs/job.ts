@@ -107,7 +107,8 @@ function factsOf(job: JobFacts, happening: Exclude<JobHappening, Ending>): Parti
     case 'scanned':
       return { changes: happening.changes }
     case 'numbered':
-      return { release: happening.release, baseRelease: happening.baseRelease }
+      // What a rollback goes back to has no canaries, whatever was live before.
+      return { release: happening.release, baseRelease: happening.baseRelease, canary: null }
     case 'assigned':
       return { assignment: happening.assignment }
     case 'packed':
@@ -153,11 +154,17 @@ export function checkOpen(job: JobFacts): void {
  * @throws {EngineError} ENGINE_ERR_JOB_STATE once the switch is decided or the job has ended.
  */
 export function checkAbort(job: JobFacts): void {
-  if (!abortableStates.has(job.state) && job.state !== 'ending') throw notIn(job, 'aborted')
+  if (abortableStates.has(job.state) || job.state === 'ending') return
+  throw job.state === 'committing' ? notIn(job, 'aborted', wayBack(job)) : notIn(job, 'aborted')
 }
 
-function notIn(job: JobFacts, action: string): EngineError {
-  return new EngineError('ENGINE_ERR_JOB_STATE', { jobId: job.id, state: job.state, action })
+/** What is decided is not taken back by stopping halfway. Pure. */
+const wayBack = ({ site }: JobFacts): string =>
+  `its switch is decided and goes on; go back by engine rollback --site ${site} --reason TEXT when it has ended`
+
+function notIn(job: JobFacts, action: string, hint?: string): EngineError {
+  const said = hint === undefined ? {} : { hint }
+  return new EngineError('ENGINE_ERR_JOB_STATE', { jobId: job.id, state: job.state, action }, said)
 }
 
 function withLength(assignment: AssignmentRef | null, streamBytes: number): AssignmentRef | null {

@@ -3,7 +3,7 @@ import { JOB_PAGE_MAX } from '../../base/limits.js'
 import { formatBytes, formatDuration } from '../../base/quantities.js'
 import type { JobsApi } from '../../control/door/api.js'
 import type { Job } from '../../control/door/jobs.js'
-import { type JobState, type JobView, jobStates } from '../../model/job.js'
+import { hasSwitched, type JobState, type JobView, jobStates } from '../../model/job.js'
 import type { Context } from '../context.js'
 import { followJob } from '../follow.js'
 import { printable, table } from '../output.js'
@@ -28,10 +28,14 @@ export async function commit(context: Context, jobId: string): Promise<number> {
 export async function abort(context: Context, jobId: string): Promise<number> {
   const api = await context.connect()
   const job = await api.abort(jobId)
-  if (context.output.json) context.output.data({ type: 'result', status: job.state, job })
-  else {
-    const why = job.state === 'partial' ? `: ${job.error?.message}` : ''
-    context.output.print(printable(`job ${job.id} is ${job.state}${why}`))
+  const { output } = context
+  if (output.json) {
+    output.data({ type: 'result', status: job.state, job })
+    return 0
+  }
+  output.print(printable(`job ${job.id} is ${job.state}${job.state === 'partial' ? `: ${job.error?.message}` : ''}`))
+  if (job.commands.some(hasSwitched)) {
+    output.print(`  what it had switched stays; go back: engine rollback --site ${job.site} --reason TEXT`)
   }
   return 0
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { Coordinator } from '../../../src/coordinator.js'
 import type { JobView } from '../../../src/model/job.js'
+import { Store } from '../../../src/store/store.js'
 import { FakeNode } from '../../support/fake-node.js'
 import { until } from '../../support/until.js'
 
@@ -135,4 +136,29 @@ t.test('a coordinator that was closed meanwhile goes on with the end of the job'
   const lines = await account(second, { id })
   t.ok(lines.includes('resumed'))
   t.equal(lines.at(-1), 'closed')
+})
+
+t.test('a coordinator that was closed in the end of a job answers an abort as it would have before', async (t) => {
+  for (const isAskedBefore of [false, true]) {
+    const { dataDir, staging, nodes, last } = await place()
+    const first = await Coordinator.open({ dataDir })
+    for (const node of nodes) await node.connect(first.url)
+    last.onCommit = () => 'ignore'
+    const { id } = await first.publish(staging, to)
+    last.onQuery = () => [{ jobId: id, number: 2, state: 'in-progress', bytesHave: 0 }]
+    await until('it waits', async () => (await account(first, { id })).includes('extended two'))
+    await first.close()
+    if (isAskedBefore) {
+      // Killed between the wish, which was on record, and what comes of it.
+      const store = await Store.open(join(dataDir, 'engine.db'))
+      await store.jobs.askAbort(id)
+      await store.close()
+    }
+    await using second = await Coordinator.open({ dataDir })
+    if (!isAskedBefore) t.same(standing(await second.abort(id)), ['partial', 'live', 'behind'])
+    const done = await (await second.attach(id)).completed()
+    t.same(standing(done), ['partial', 'live', 'behind'])
+    t.match(done.nodes[1], { reason: 'the job was told to wait no longer' })
+    await t.rejects(second.abort(id), { code: 'ENGINE_ERR_JOB_STATE' })
+  }
 })

@@ -87,6 +87,46 @@ t.test('one that turns sick switches back, nothing else has switched, and nothin
   t.match(await (await closing.publish(staging, to)).completed(), { state: 'succeeded', release: 3 })
 })
 
+t.test('one that turns sick in the last moment of its time keeps all others from switching', async (t) => {
+  const { coordinator, staging, nodes } = await place()
+  await using closing = coordinator
+  const four = nodes[3]
+  let untilMs = Number.POSITIVE_INFINITY
+  if (four !== undefined) four.onExecute = () => (Date.now() >= untilMs ? sick : 'do')
+  const job = await closing.publish(staging, { ...to, canary })
+  untilMs = await until('it bakes', async () => (await closing.job(job.id)).canary?.untilMs ?? undefined)
+  await t.rejects(job.completed(), { code: 'ENGINE_ERR_CANARY_FAILED' })
+  t.same(served(nodes), [1, 1, 1, 1])
+  t.notOk(nodes.slice(0, 3).some((node) => node.messages('commit').some(({ release }) => release === 2)))
+})
+
+t.test('in one session each release has canaries of its own, and a rollback has none', async (t) => {
+  const { coordinator, staging, nodes } = await place()
+  await using closing = coordinator
+  const job = await closing.openJob({ ...to, reason: 'two in one', canary: { count: 1, bakeMs: 1000 } })
+  const publish = { type: 'publish', directory: staging, upload: null } as const
+  await job.add(publish, { type: 'commit' })
+  await until('all serve the first', () => served(nodes).every((release) => release === 2))
+  await writeFile(join(staging, 'index.html'), 'three\n')
+  const before = (await closing.job(job.id)).canary?.untilMs ?? Number.POSITIVE_INFINITY
+  await job.add(publish, { type: 'commit' })
+  await until('one serves the second', () => served(nodes).includes(3))
+  t.same(served(nodes), [2, 2, 2, 3])
+  const after = await until('it bakes', async () => (await closing.job(job.id)).canary?.untilMs ?? undefined)
+  t.ok(after >= before + 1000, 'for as long as the first')
+  await until('all serve it', () => served(nodes).every((release) => release === 3))
+  const told = await kinds(closing, job.id)
+  t.same([told.filter((kind) => kind === 'canary').length, told.includes('resumed')], [4, false])
+  await job.add({ type: 'rollback', release: 1 }, { type: 'end-job' })
+  t.match(await job.completed(), { state: 'succeeded', canary: null })
+  t.same(served(nodes), [1, 1, 1, 1])
+  const back = nodes.map((node) => node.messages('commit').at(-1))
+  t.match(
+    back,
+    [5, 5, 5, 5].map((number) => ({ number, command: 'rollback', release: 1 })),
+  )
+})
+
 t.test('one that cannot switch has failed, too', async (t) => {
   const { coordinator, staging, nodes } = await place()
   await using closing = coordinator

@@ -76,6 +76,16 @@ t.test('a rollback needs no packing', async (t) => {
   t.equal(run(['numbered', 'decided', 'finished']).state, 'succeeded')
 })
 
+t.test('canaries are of one release: a publish and a rollback that follow have none of theirs', async (t) => {
+  const canary = { nodeIds: ['a'], names: ['a'], number: 2, decidedAtMs: 1, untilMs: 2, revoked: null }
+  const staged = run(['packing', 'scanned', 'numbered', 'assigned', 'packed', 'staged'])
+  const baked = stepJob(staged, { type: 'baking', canary }, 9)
+  t.equal(stepJob(baked, { type: 'decided' }, 9).canary, canary, 'who went first is told to the end')
+  const open = stepJob(stepJob(baked, { type: 'decided' }, 9), { type: 'settled' }, 9)
+  t.equal(stepJob(open, { type: 'packing' }, 9).canary, null)
+  t.equal(stepJob(open, { type: 'numbered', release: 1, baseRelease: null }, 9).canary, null)
+})
+
 t.test('nodes left behind make a job partial', async (t) => {
   const committing = run(['packing', 'numbered', 'assigned', 'packed', 'decided'])
   t.match(stepJob(committing, { type: 'finished', error }, 9), { state: 'partial', error })
@@ -93,7 +103,9 @@ t.test('once the switch is decided a job neither fails nor is aborted', async (t
   const committing = run(['packing', 'numbered', 'assigned', 'packed', 'decided'])
   t.throws(() => stepJob(committing, { type: 'failed', error }, 9), { code: 'ENGINE_ERR_INTERNAL' })
   t.throws(() => stepJob(committing, { type: 'aborted', error }, 9), { code: 'ENGINE_ERR_INTERNAL' })
-  t.throws(() => checkAbort(committing), { code: 'ENGINE_ERR_JOB_STATE', details: { state: 'committing' } })
+  const decided = { code: 'ENGINE_ERR_JOB_STATE', details: { state: 'committing' }, hint: /rollback --site www/ }
+  t.throws(() => checkAbort(committing), decided)
+  t.doesNotThrow(() => checkAbort({ ...committing, state: 'ending' }), 'nobody is waited for any longer then')
 })
 
 t.test('a job that is stopped before it has decided can only end, as what it was stopped for', async (t) => {
