@@ -1,4 +1,4 @@
-import { HOUR_MS, SECOND_MS } from './units.js'
+import { HOUR_MS, MINUTE_MS, SECOND_MS } from './units.js'
 
 // Limits of asking nodes where they stand, and of the end of a job. See limits.ts for the form.
 
@@ -19,6 +19,15 @@ export const END_PERIOD_MS_MAX = HOUR_MS
 
 /** Repairs of one node at the end of a job at most: each kind of them once. */
 export const REPAIR_ATTEMPTS_MAX = 4
+
+/** A repair that says nothing for so long is over: a hook may take as long, and a terabyte is read in less. */
+export const REPAIR_MS_MAX = HOUR_MS
+
+/** A node whose restart hook ended well and that is still there after this was not restarted: supervisors are faster. */
+export const RESTART_BEGIN_MS = 5 * SECOND_MS
+
+/** A node that restarts is back within this time, its journal read, or counts as away. */
+export const RESTART_BACK_MS = MINUTE_MS
 
 /** Lines of the account of one job's end that are kept, newest last: a thousand nodes, ten lines each. */
 export const ACCOUNT_EVENTS_KEPT = 10_000

@@ -5,6 +5,10 @@ import { collect, keyHelp, type Running } from './running.js'
 export function withPolicy(command: Command): Command {
   return command
     .option('--period <time>', 'before its end, ask nodes that have not reported this often (10s)')
+    .option(
+      '--repair <how>',
+      'before its end, mend who errs by these, each once: resend, self-check, resync, restart (all of them), or none',
+    )
     .option('--max-delete <share>', 'refuse to delete more than this share of the live files', '25%')
     .option('--allow-empty', 'let an empty directory through')
     .option('--quorum <share>', 'share of the group (or all) that must hold it before any node switches')
@@ -54,7 +58,7 @@ export function addPublishing(program: Command, run: Running): void {
     .action(run.command(async (context, [job]) => (await import('./commands/jobs.js')).commit(context, job ?? '')))
   program
     .command('abort')
-    .description('stop a job that has not been committed yet')
+    .description('stop a job that has not been committed yet; one that waits for nodes ends without them')
     .argument('<job>', 'id of the job')
     .action(run.command(async (context, [job]) => (await import('./commands/jobs.js')).abort(context, job ?? '')))
   withCallback(program.command('rollback'))

@@ -9,6 +9,7 @@ import {
   type NodeFacts,
   openAccount,
   stepAccount,
+  type Tried,
 } from '../track/accounting.js'
 import { partOf } from '../track/commands.js'
 import { markBehind, type NodePart } from '../track/fold.js'
@@ -48,6 +49,11 @@ class Ending {
   /** Bytes that each node had by its last answer: who gets no more is not at work. */
   readonly #bytes = new Map<string, number>()
   #events: AccountEvent[] = []
+  /** Repairs that are at work, by node. */
+  readonly #mending = new Map<string, Rung>()
+  /** Repairs that begin once they are on record. */
+  #repairs: (() => void)[] = []
+  readonly #over = new AbortController()
 
   constructor(world: World, job: LiveJob) {
     this.#world = world
@@ -55,10 +61,18 @@ class Ending {
   }
 
   async run(number: number): Promise<readonly AccountEvent[]> {
+    try {
+      return await this.#run(number)
+    } finally {
+      this.#over.abort()
+    }
+  }
+
+  async #run(number: number): Promise<readonly AccountEvent[]> {
     const [world, job] = [this.#world, this.#job]
     const policy = accountPolicyOf(job)
     const nodeIds = job.remaining.map(({ nodeId }) => nodeId)
-    let account = openAccount(nodeIds, job.waitingSinceMs + policy.periodMs)
+    let account = openAccount(nodeIds, job.waitingSinceMs + policy.periodMs, await this.#tried())
     let isFirst = true
     for (;;) {
       const facts = await this.#facts()
@@ -69,8 +83,19 @@ class Ending {
       for (const action of step.actions) this.#act(action)
       if (step.isClosed) return this.#closed([...account.values()].filter(({ phase }) => phase === 'left').length)
       await this.#flush()
+      for (const begin of this.#repairs.splice(0)) begin()
       await job.bell.wait(world.closing)
     }
+  }
+
+  /** What the last life of the coordinator has done for each node. */
+  async #tried(): Promise<Tried> {
+    const tried = new Map<string, Rung[]>()
+    for (const { node, rung } of await this.#world.store.accounts.list(this.#job.id)) {
+      const part = rung === null ? undefined : this.#job.parts.find(({ name }) => name === node)
+      if (part !== undefined && rung !== null) tried.set(part.nodeId, [...(tried.get(part.nodeId) ?? []), rung])
+    }
+    return tried
   }
 
   async #begin(number: number, facts: readonly NodeFacts[]): Promise<void> {
@@ -123,9 +148,27 @@ class Ending {
         return
       case 'repair':
         this.#note('repaired', nodeId, action.reason, action.rung)
-        if (known !== undefined) repair(this.#world, this.#job, known, action.rung, this.#answers.get(nodeId) ?? null)
+        if (known !== undefined) this.#repairs.push(() => this.#repair(known, action.rung))
         return
     }
+  }
+
+  #repair(known: KnownNode, rung: Rung): void {
+    const [world, job, nodeId] = [this.#world, this.#job, known.identity.id]
+    const answer = this.#answers.get(nodeId) ?? null
+    const signal = AbortSignal.any([world.closing, this.#over.signal])
+    this.#mending.set(nodeId, rung)
+    inBackground(world, `a repair (${rung})`, async () => {
+      try {
+        const said = await repair(world, job, known, { rung, answer }, signal)
+        if (said !== null && !signal.aborted) this.#note('answered', nodeId, said)
+      } catch (error) {
+        if (!signal.aborted) throw error
+      } finally {
+        this.#mending.delete(nodeId)
+        job.bell.ring()
+      }
+    })
   }
 
   #leave(nodeId: string, reason: string): void {
@@ -150,8 +193,11 @@ class Ending {
   }
 
   #judge(nodeId: string, { commands }: NodeAnswer): Pick<Answer, 'says' | 'reason'> {
+    const numbers = new Set(this.#job.commands.map(({ number }) => number))
+    // Not what no client asked for: the hook that a node was restarted by is never over there.
     const own = commands.filter(
-      ({ jobId, state }) => jobId === this.#job.id && (state === 'new' || state === 'in-progress'),
+      ({ jobId, number, state }) =>
+        jobId === this.#job.id && numbers.has(number) && (state === 'new' || state === 'in-progress'),
     )
     const [first] = own
     if (first === undefined) return { says: 'idle', reason: 'it has nothing under way of what it was told' }
@@ -177,14 +223,17 @@ class Ending {
 
   #factsOf(part: NodePart, owes: boolean): NodeFacts {
     const [world, job, { nodeId }] = [this.#world, this.#job, part]
-    const isDone = !owes && (job.record.release === null || part.state === 'live')
+    const isRestarting = this.#mending.get(nodeId) === 'restart'
+    const isDone = !owes && !isRestarting && (job.record.release === null || part.state === 'live')
     const known = world.roster.get(nodeId)
     const presence = known?.presence ?? { online: false, lastHeardMs: null }
     const away = this.#goneWhy(nodeId)
     const failure = part.state === 'failed' && known !== undefined ? known.task(job.record.site).failure : null
     const trouble = failure === null ? null : { reason: failure.message, atMs: failure.atMs }
     const able = known === undefined ? [] : rungsFor(world, job, known, failure)
-    return { nodeId, isDone, isOnline: presence.online, away, trouble, answer: this.#answerOf(nodeId), rungs: able }
+    const isMending = this.#mending.has(nodeId)
+    const answer = this.#answerOf(nodeId)
+    return { nodeId, isDone, isOnline: presence.online, away, trouble, answer, isMending, rungs: able }
   }
 
   /** Why nobody waits for a node any longer; null: it is waited for. */
@@ -194,7 +243,8 @@ class Ending {
     const deadlineMs = deadlineOf(job)
     const isLate = deadlineMs !== null && world.clock.nowMs() >= deadlineMs
     if (isLate) return 'the time of the job was over before it had done all of it'
-    return absenceOf(world, nodeId)
+    // Who restarts because it was told to has its own time to come back.
+    return this.#mending.get(nodeId) === 'restart' ? null : absenceOf(world, nodeId)
   }
 
   /** A whole copy that is being packed for it here is as good as one under way there. */
@@ -213,13 +263,18 @@ type Failure = KnownNode['task'] extends (site: string) => { failure: infer F } 
 
 const refusedByHook: ReadonlySet<string> = new Set(['ENGINE_ERR_HOOK_FAILED', 'ENGINE_ERR_HOOK_TIMEOUT'])
 
-/** What may help a node: what failed for good is not sent again, and no copy mends a hook that refuses. Pure. */
+/**
+ * What may help a node: what failed for good is not sent again. A hook that refuses may have found bytes that went bad,
+ * which the node finds too when it reads them; no copy mends anything else of it. Pure.
+ */
 function rungsFor(world: World, job: LiveJob, known: KnownNode, failure: Failure): readonly Rung[] {
   const { site } = job.record
   const { release } = job
   const isHook = failure !== null && refusedByHook.has(failure.error.code)
   const able: Rung[] = failure === null || failure.retryable ? ['resend'] : []
-  if (release !== null && !isHook) able.push(holds(known.holdings(site), release) ? 'self-check' : 'resync')
+  const isHeld = release !== null && holds(known.holdings(site), release)
+  if (isHeld) able.push('self-check')
+  else if (release !== null && !isHook) able.push('resync')
   if (canRestart(known, site)) able.push('restart')
   return able.filter(() => world.roster.get(known.identity.id)?.link !== null)
 }

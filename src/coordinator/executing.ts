@@ -134,6 +134,11 @@ export function takeExecuted(world: World, known: KnownNode, report: Report): vo
   const { jobId, number, kind, error } = report
   known.owed = known.owed.filter((each) => each.jobId !== jobId || each.number !== number)
   const job = world.jobs.get(jobId)
+  const restart = job?.restarts.get(known.identity.id)
+  if (job !== undefined && restart?.number === number) {
+    job.restarts.set(known.identity.id, { number, state: stateOf(kind), reason: error?.message ?? null })
+    job.bell.ring()
+  }
   const part = job?.effects?.number === number ? job.effects.parts.get(known.identity.id) : undefined
   if (job === undefined || job.effects === null || part === undefined) return
   if (part.state === 'completed' || (part.state === 'in-progress' && kind === 'receipt')) return

@@ -3,6 +3,7 @@ import { nextCommand } from '../jobs/commands.js'
 import {
   bringsNew,
   type CommandRequest,
+  type CommandState,
   hasSwitched,
   type JobCommand,
   type JobView,
@@ -27,6 +28,14 @@ export interface Draft {
   readonly failed: { readonly number: number; readonly error: EngineError } | null
 }
 
+/** A node's run of the hook that restarts it. */
+export interface Restart {
+  readonly number: number
+  readonly state: CommandState
+  /** Why it failed. */
+  readonly reason: string | null
+}
+
 /** A job that has not ended, with its nodes' parts. */
 export class LiveJob {
   record: JobRecord
@@ -35,6 +44,8 @@ export class LiveJob {
   readonly deferred: CommandPatch[] = []
   /** The command that is carried out on each node by itself; null: none is. */
   effects: Effects | null = null
+  /** By node: the hook that restarts it is at work. */
+  readonly restarts = new Map<string, Restart>()
   /** The assignment on its way; null before and for a rollback. */
   assignment: AssignmentRecord | null = null
   /** Hash of the release that the assignment builds on; null: it builds on none. */

@@ -29,6 +29,8 @@ export interface NodeFacts {
   /** What it failed with last, and when. */
   readonly trouble: { readonly reason: string; readonly atMs: number } | null
   readonly answer: Answer | null
+  /** A repair of it is at work and has not said what came of it: nothing else is tried meanwhile. */
+  readonly isMending: boolean
   /** Repairs that could help it now. */
   readonly rungs: readonly Rung[]
 }
@@ -63,9 +65,16 @@ export interface Step {
 
 const fresh = { phase: 'waiting', queries: 0, tried: [], mendedAtMs: Number.NEGATIVE_INFINITY } as const
 
-/** The account before anything was heard. @param dueMs when who is not done is asked. Pure. */
-export function openAccount(nodeIds: readonly string[], dueMs: number): Account {
-  return new Map(nodeIds.map((nodeId) => [nodeId, { ...fresh, dueMs }]))
+/** Repairs that were tried of each node. */
+export type Tried = ReadonlyMap<string, readonly Rung[]>
+
+/**
+ * The account before anything was heard.
+ * @param dueMs  when who is not done is asked.
+ * @param tried  what an earlier life of the coordinator has tried: it is not tried again. Pure.
+ */
+export function openAccount(nodeIds: readonly string[], dueMs: number, tried: Tried = new Map()): Account {
+  return new Map(nodeIds.map((nodeId) => [nodeId, { ...fresh, tried: tried.get(nodeId) ?? [], dueMs }]))
 }
 
 /** The account after a look at its nodes: who is new among them is waited for, who is gone from them is not. Pure. */
@@ -96,6 +105,8 @@ function stepNode(before: NodeAccount, facts: NodeFacts, policy: AccountPolicy, 
   if (facts.isDone) return { after: { ...before, phase: 'done' }, action: { do: 'done', nodeId } }
   if (before.phase === 'left') return stays
   if (facts.away !== null) return left(before, nodeId, facts.away)
+  // Its time to show what came of it begins when the repair is over.
+  if (facts.isMending) return { after: { ...before, dueMs: nowMs + policy.periodMs }, action: null }
   const { trouble } = facts
   if (trouble !== null && trouble.atMs > before.mendedAtMs) return mend(before, facts, policy, nowMs, trouble.reason)
   // It is on its way back, or will count as away.

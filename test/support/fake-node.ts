@@ -6,11 +6,13 @@ import type { HookInfo } from '../../src/model/hook.js'
 import type { JobError } from '../../src/model/job.js'
 import type { NodeCommand } from '../../src/model/node-state.js'
 import type { NodeSite, ReleaseRef } from '../../src/model/node.js'
+import type { Verification } from '../../src/model/verification.js'
 import { until } from './until.js'
 
 export type Stage = Extract<FromCoordinator, { type: 'stage' }>
 export type Commit = Extract<FromCoordinator, { type: 'commit' }>
 export type Execute = Extract<FromCoordinator, { type: 'execute' }>
+export type Check = Extract<FromCoordinator, { type: 'check' }>
 
 /** What a fake node does with a command: does it, fails, or does not answer at all. */
 export type Answer = 'do' | 'ignore' | JobError
@@ -26,6 +28,7 @@ export interface FakeNodeOptions {
   readonly onCommit?: (commit: Commit) => Answer
   readonly onExecute?: (execute: Execute) => Answer
   readonly onQuery?: () => NodeCommand[] | 'ignore'
+  readonly onCheck?: (check: Check) => Partial<Verification> | JobError | 'ignore'
 }
 
 export class FakeNode {
@@ -37,6 +40,8 @@ export class FakeNode {
   onExecute: (execute: Execute) => Answer
   /** What it says that its commands are at; `ignore`: nothing at all. */
   onQuery: () => NodeCommand[] | 'ignore'
+  /** What it finds when it is told to read a release: what differs from a sound one, or why it could not. */
+  onCheck: (check: Check) => Partial<Verification> | JobError | 'ignore'
   /** What its next hello says. */
   name: string
   groups: readonly string[]
@@ -54,6 +59,7 @@ export class FakeNode {
     this.onCommit = options.onCommit ?? (() => 'do')
     this.onExecute = options.onExecute ?? (() => 'do')
     this.onQuery = options.onQuery ?? (() => [])
+    this.onCheck = options.onCheck ?? (() => ({}))
   }
 
   /** Connects, says hello, and waits for the first answer. */
@@ -126,6 +132,24 @@ export class FakeNode {
     if (message.type === 'commit') this.#answer(message, this.onCommit(message))
     if (message.type === 'query') this.#answerQuery(message.queryId)
     if (message.type === 'execute') this.#answerExecute(message, this.onExecute(message))
+    if (message.type === 'check') this.#answerCheck(message)
+  }
+
+  #answerCheck(check: Check): void {
+    const said = this.onCheck(check)
+    if (said === 'ignore') return
+    const { checkId, site, release } = check
+    const sound = { files: 1, bytes: 6, mismatches: 0, findings: [], linkIsRight: null, alsoDamaged: [] }
+    const found: Verification = {
+      site,
+      release: release ?? 1,
+      treeHash: '0'.repeat(64),
+      ...sound,
+      mended: 'none',
+      ...said,
+    }
+    if ('code' in said) this.send({ type: 'checked', checkId, found: null, error: said })
+    else this.send({ type: 'checked', checkId, found, error: null })
   }
 
   #answerQuery(queryId: string): void {

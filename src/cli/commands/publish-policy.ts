@@ -1,6 +1,7 @@
 import { parseDurationMs, parseRatio } from '../../base/quantities.js'
 import { CANARY_BAKE_MS_DEFAULT } from '../../base/policy-limits.js'
 import { DAY_MS } from '../../base/units.js'
+import { type RepairPolicy, rungs } from '../../model/account.js'
 import type { CanaryPolicy } from '../../model/canary.js'
 import { commitKinds, conflictKinds, type JobPolicy, type TimeWindow } from '../../model/job.js'
 import { flag, invalid } from './flag.js'
@@ -17,6 +18,7 @@ export interface PolicyFlags {
   readonly canary?: string
   readonly bake?: string
   readonly health?: string
+  readonly repair?: string
 }
 
 const refuse = (text: string, why: string): never => {
@@ -75,6 +77,13 @@ export function parseCanary(text: string): Pick<CanaryPolicy, 'share' | 'count' 
   return { nodes: text.split(',').map((name) => name.trim()) }
 }
 
+/** Reads `resend,restart`, or `none`. */
+export function parseRepair(text: string): RepairPolicy {
+  if (text === 'none') return { rungs: [], attemptsMax: 0 }
+  const chosen = text.split(',').map((name) => oneOf(rungs)(name.trim()))
+  return { rungs: [...new Set(chosen)], attemptsMax: new Set(chosen).size }
+}
+
 function canaryOf({ canary, bake, health }: PolicyFlags): Partial<JobPolicy> {
   if (canary === undefined) {
     if (bake === undefined && health === undefined) return {}
@@ -87,7 +96,7 @@ function canaryOf({ canary, bake, health }: PolicyFlags): Partial<JobPolicy> {
 
 /** What the flags say; what is not said is left to the defaults. */
 export function policyFlags(flags: PolicyFlags, nowMs: number): Partial<JobPolicy> {
-  const { quorum, commit, timeout, onConflict, at, window } = flags
+  const { quorum, commit, timeout, onConflict, at, window, repair } = flags
   return {
     ...canaryOf(flags),
     ...(quorum === undefined ? {} : { quorum: quorum === 'all' ? 1 : flag('--quorum', quorum, parseRatio) }),
@@ -95,6 +104,7 @@ export function policyFlags(flags: PolicyFlags, nowMs: number): Partial<JobPolic
     ...(timeout === undefined ? {} : { deadlineMs: flag('--timeout', timeout, parseDurationMs) }),
     ...(onConflict === undefined ? {} : { onConflict: flag('--on-conflict', onConflict, oneOf(conflictKinds)) }),
     ...(at === undefined ? {} : { startAtMs: startOf(flags, nowMs) }),
+    ...(repair === undefined ? {} : { repair: flag('--repair', repair, parseRepair) }),
     ...(window === undefined ? {} : { window: flag('--window', window, parseWindow) }),
   }
 }

@@ -1,6 +1,6 @@
 // Goal: times, windows and kinds are read as they are written, everything else is refused. Method: a table each.
 import t from 'tap'
-import { parseTime, parseWindow, policyFlags } from '../../../src/cli/commands/publish-policy.js'
+import { parseRepair, parseTime, parseWindow, policyFlags } from '../../../src/cli/commands/publish-policy.js'
 
 const nowMs = new Date(2026, 10, 29, 12, 0).getTime()
 const refused = { code: 'ENGINE_ERR_INVALID_ARGUMENT' }
@@ -39,4 +39,11 @@ t.test('flags become a policy; what is not said is left out', async (t) => {
   for (const wrong of [{ commit: 'maybe' }, { onConflict: 'shout' }, { timeout: 'long' }, { quorum: 'most' }]) {
     t.throws(() => policyFlags(wrong, nowMs), refused)
   }
+})
+
+t.test('repairs are named, each once in the order in which they are tried; none is none', async (t) => {
+  t.same(parseRepair('restart, resend,restart'), { rungs: ['restart', 'resend'], attemptsMax: 2 })
+  t.same(parseRepair('none'), { rungs: [], attemptsMax: 0 })
+  t.same(policyFlags({ repair: 'self-check' }, nowMs), { repair: { rungs: ['self-check'], attemptsMax: 1 } })
+  for (const text of ['', 'none,resend', 'pray', 'resend,']) t.throws(() => parseRepair(text), refused, text)
 })

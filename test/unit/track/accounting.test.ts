@@ -14,7 +14,7 @@ import {
 } from '../../../src/track/accounting.js'
 
 const policy: AccountPolicy = { periodMs: 10, answerMs: 6, rungs, attemptsMax: 4 }
-const nothing = { isDone: false, isOnline: true, away: null, trouble: null, answer: null, rungs }
+const nothing = { isDone: false, isOnline: true, away: null, trouble: null, answer: null, isMending: false, rungs }
 
 /** One node, step by step. */
 function node(of: Partial<AccountPolicy> = {}) {
@@ -60,6 +60,29 @@ t.test('an error is seen to at once, each once; only what can help is tried', as
   t.match(look(3, trouble(3)), [{ do: 'leave', reason: 'disk full, after resync' }, closed])
 })
 
+t.test('while a repair is at work nothing else is tried, and its time to show begins when that is over', async (t) => {
+  const look = node()
+  const trouble = (atMs: number) => ({ trouble: { reason: 'disk full', atMs } })
+  t.match(look(1, trouble(0)), [{ do: 'repair', rung: 'resend' }])
+  for (let nowMs = 2; nowMs < 60; nowMs++) t.same(look(nowMs, { ...trouble(nowMs), isMending: true }), [])
+  t.same(look(68, trouble(0)), [], 'nine of the ten of its period')
+  t.match(look(69, trouble(0)), [{ do: 'query' }])
+  t.match(look(70, trouble(70)), [{ do: 'repair', rung: 'self-check' }])
+  t.match(look(71, { isMending: true, away: 'gone' }), [{ do: 'leave', reason: 'gone' }, closed])
+  const well = node()
+  well(1, trouble(0))
+  t.match(well(2, { isMending: true, isDone: true }), [{ do: 'done' }, closed])
+})
+
+t.test('what an earlier life has tried is not tried again, and counts', async (t) => {
+  const tried = new Map([['n', ['resend', 'restart'] as const]])
+  const facts = { nodeId: 'n', ...nothing, trouble: { reason: 'disk full', atMs: 0 } }
+  const step = stepAccount(openAccount(['n'], 10, tried), [facts], policy, 1)
+  t.match(step.actions, [{ do: 'repair', rung: 'self-check' }])
+  const few = stepAccount(openAccount(['n'], 10, tried), [facts], { ...policy, attemptsMax: 2 }, 1)
+  t.match(few.actions, [{ do: 'leave', reason: 'disk full, after resend, restart' }])
+})
+
 t.test('who is away is left at once, who may be on its way back is not asked', async (t) => {
   const look = node()
   t.same(look(100, { isOnline: false }), [])
@@ -85,6 +108,7 @@ const fact = fc.record({
   isOnline: fc.boolean(),
   away: fc.option(fc.constant('away'), { nil: null }),
   fails: fc.boolean(),
+  isMending: fc.boolean(),
   says: fc.constantFrom('under-way' as const, 'idle' as const, 'silent' as const),
   rungs: fc.subarray<Rung>([...rungs]),
 })
