@@ -23,7 +23,7 @@ export const REPAIR_ATTEMPTS_MAX = 4
 /** A repair that says nothing for so long is over: a hook may take as long, and a terabyte is read in less. */
 export const REPAIR_MS_MAX = HOUR_MS
 
-/** A node whose restart hook ended well and that is still there after this was not restarted: supervisors are faster. */
+/** A node that is still there so long after its restart hook ended well was not restarted: supervisors are faster. */
 export const RESTART_BEGIN_MS = 5 * SECOND_MS
 
 /** A node that restarts is back within this time, its journal read, or counts as away. */

@@ -134,17 +134,24 @@ export function takeExecuted(world: World, known: KnownNode, report: Report): vo
   const { jobId, number, kind, error } = report
   known.owed = known.owed.filter((each) => each.jobId !== jobId || each.number !== number)
   const job = world.jobs.get(jobId)
-  const restart = job?.restarts.get(known.identity.id)
-  if (job !== undefined && restart?.number === number) {
-    job.restarts.set(known.identity.id, { number, state: stateOf(kind), reason: error?.message ?? null })
-    job.bell.ring()
-  }
+  takeRestarted(job, known, report)
   const part = job?.effects?.number === number ? job.effects.parts.get(known.identity.id) : undefined
   if (job === undefined || job.effects === null || part === undefined) return
   if (part.state === 'completed' || (part.state === 'in-progress' && kind === 'receipt')) return
   const state = stateOf(kind)
   const sinceMs = world.clock.monotonicMs()
   job.effects.parts.set(known.identity.id, { ...part, state, isAway: false, reason: error?.message ?? null, sinceMs })
+  job.bell.ring()
+}
+
+/** It is of the hook that restarts the node, which no client has asked for. */
+function takeRestarted(
+  job: LiveJob | undefined,
+  { identity: { id } }: KnownNode,
+  { number, kind, error }: Report,
+): void {
+  if (job?.restarts.get(id)?.number !== number) return
+  job.restarts.set(id, { number, state: stateOf(kind), reason: error?.message ?? null })
   job.bell.ring()
 }
 

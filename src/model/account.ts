@@ -11,10 +11,10 @@ export interface RepairPolicy {
 
 /**
  * `ended`: the job waits for nodes; `resumed`: it does so again, after a restart of the coordinator; `queried`: a
- * node was asked; `answered`: what it said, or what came of a repair; `extended`: it is waited for another period; `repaired`: something was
- * done for it; `done`: it has done all that was asked; `left`: it is left behind; `closed`: the job is over;
- * `canary`: some nodes switch first; `checked`: they are well; `promoted`: all may follow; `revoked`: they switch back;
- * `joined`: a node takes part from now on; `departed`: one is among the job's nodes no longer.
+ * node was asked; `answered`: what it said, or what came of a repair; `extended`: it is waited for another period;
+ * `repaired`: something was done for it; `done`: it has done all that was asked; `left`: it is left behind; `closed`:
+ * the job is over; `canary`: some nodes switch first; `checked`: they are well; `promoted`: all may follow; `revoked`:
+ * they switch back; `joined`: a node takes part from now on; `departed`: one is among the job's nodes no longer.
  */
 export const accountKinds = [
   'ended',

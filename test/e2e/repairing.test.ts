@@ -1,5 +1,5 @@
 // Goal: who errs when a job ends is mended before it is left behind: told anew, made to read what it holds, sent all of
-// it, restarted by its own supervisor; `engine job explain` tells each step and why, and exit code 8 that nothing helped.
+// it, restarted by its own supervisor; `engine job explain` tells each step and why; exit code 8: nothing helped.
 // Method: real processes; bytes changed on the disk; a node that fails until its process is another one, started again
 // by a supervisor when it ends; a hook before the switch that compares what is staged with the sums that came with it.
 import { createHash, randomBytes } from 'node:crypto'
