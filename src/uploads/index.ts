@@ -17,7 +17,7 @@ import { UploadPaths } from './paths.js'
 import { isOtherBoot, recoverSite, verifyAgain } from './recovering.js'
 import { Sending } from './sending.js'
 import { SiteBlobs } from './site-blobs.js'
-import { requireSpace } from './space.js'
+import { requireRoom, requireSpace } from './space.js'
 import { Upload } from './upload.js'
 import { lacking } from './lacking.js'
 import { dropLoose, looseOf, type LooseOptions } from './loose.js'
@@ -43,9 +43,10 @@ export class Uploads {
     const { clock, metrics } = options
     const signal = this.#closing.signal
     const requireSpace = (what: string, needBytes: number): Promise<void> => this.#requireSpace(what, needBytes)
+    const room = (): Promise<number> => this.#roomBytes()
     const arrived = (site: string, digest: string): void => this.#arrived(site, digest)
     const received = (bytes: number): void => metrics.add('engine_upload_bytes_received_total', {}, bytes)
-    this.#sending = new Sending({ paths: this.paths, clock, signal, requireSpace, arrived, received })
+    this.#sending = new Sending({ paths: this.paths, clock, signal, requireSpace, room, arrived, received })
   }
 
   /** Opens what an earlier life left. @throws {EngineError} ENGINE_ERR_DATA_DIR_UNWRITABLE. */
@@ -144,9 +145,8 @@ export class Uploads {
    */
   async putContent(site: string, body: Readable, check: () => void = () => {}): Promise<BlobView> {
     const blobs = await this.#site(site)
-    const room = Math.max(0, this.#options.limits.maxBytes - (await this.#committedBytes()))
     const name = this.paths.incoming(site, randomBytes(8).toString('hex'))
-    return this.#sending.putContent({ site, blobs, name, limitBytes: room, body, check })
+    return this.#sending.putContent({ site, blobs, name, body, check })
   }
 
   /**
@@ -287,11 +287,8 @@ export class Uploads {
     try {
       await syncDirectory(this.paths.open(upload.site))
       await upload.refresh(await this.#heldTrees(upload.site))
-      const left = this.#options.limits.maxBytes - (await this.#committedBytes())
-      if (upload.missingBytes > left) {
-        const facts = { what: 'this upload', needBytes: upload.missingBytes, haveBytes: Math.max(0, left) }
-        throw new EngineError('ENGINE_ERR_UPLOAD_LIMIT', facts)
-      }
+      const left = (await this.#roomBytes()) - this.#sending.namelessBytes
+      requireRoom('this upload', upload.missingBytes, left)
       await this.#requireSpace('this upload', upload.missingBytes)
     } catch (error) {
       await upload.remove()
@@ -373,12 +370,12 @@ export class Uploads {
     return (await this.#options.held(site)).map(({ treePath }) => treePath)
   }
 
-  /** Bytes that are here, and those that open uploads may still bring. */
-  async #committedBytes(): Promise<number> {
+  /** What uploads may hold beyond the bytes that are here, and those that open ones may still bring. */
+  async #roomBytes(): Promise<number> {
     let bytes = 0
     for (const blobs of this.#sites.values()) bytes += (await blobs).bytes
     for (const upload of this.#open.values()) bytes += upload.missingBytes
-    return bytes
+    return this.#options.limits.maxBytes - bytes
   }
 
   #requireSpace(what: string, needBytes: number): Promise<void> {

@@ -15,6 +15,7 @@ import { digestFile, readManifest } from '../native/uploads.js'
 import type { UploadPaths } from './paths.js'
 import { receive } from './receiving.js'
 import type { SiteBlobs } from './site-blobs.js'
+import { requireRoom } from './space.js'
 import type { Upload } from './upload.js'
 
 export interface SendingOptions {
@@ -24,6 +25,8 @@ export interface SendingOptions {
   readonly signal: AbortSignal
   /** @throws {EngineError} ENGINE_ERR_NO_SPACE. */
   readonly requireSpace: (what: string, needBytes: number) => Promise<void>
+  /** Bytes that uploads may hold beyond what they have and have announced. */
+  readonly room: () => Promise<number>
   readonly arrived: (site: string, digest: string) => void
   /** Hears how many bytes came, as they come. */
   readonly received: (bytes: number) => void
@@ -45,7 +48,6 @@ export interface NamelessPut {
   readonly blobs: SiteBlobs
   /** File to receive into. */
   readonly name: string
-  readonly limitBytes: number
   readonly body: Readable
   readonly check: () => void
 }
@@ -54,9 +56,15 @@ export interface NamelessPut {
 export class Sending {
   readonly #options: SendingOptions
   readonly #running = new Set<Promise<unknown>>()
+  #namelessBytes = 0
 
   constructor(options: SendingOptions) {
     this.#options = options
+  }
+
+  /** Bytes of contents that come without having been announced, so far. */
+  get namelessBytes(): number {
+    return this.#namelessBytes
   }
 
   /**
@@ -161,11 +169,20 @@ export class Sending {
     return { digest, sizeBytes, haveBytes: sizeBytes }
   }
 
-  async #takeNameless({ site, blobs, name, limitBytes, body, check }: NamelessPut): Promise<BlobView> {
-    const { paths, clock, signal, received } = this.#options
+  async #takeNameless({ site, blobs, name, body, check }: NamelessPut): Promise<BlobView> {
+    const { paths, clock, signal, received: count, room } = this.#options
+    let ownBytes = 0
+    const received = (bytes: number): void => {
+      count(bytes)
+      ownBytes += bytes
+      this.#namelessBytes += bytes
+    }
     try {
       const onLength = await this.#watchSpace('this content', UPLOAD_SPACE_CHECK_BYTES)
+      const limitBytes = Math.max(0, (await room()) - this.#namelessBytes)
       await receive({ path: name, offset: 0, limitBytes, body, clock, signal, onLength, received })
+      // Others may have come in the meantime, each within what there was room for when it began.
+      requireRoom('what comes now', this.#namelessBytes, await room())
       check()
       const { digest, sizeBytes } = await digestFile(name, { sync: true })
       const isNew = blobs.sizeOf(digest) === null
@@ -175,6 +192,7 @@ export class Sending {
       if (isNew) this.#options.arrived(site, digest)
       return { digest, sizeBytes, haveBytes: sizeBytes }
     } finally {
+      this.#namelessBytes -= ownBytes
       await rm(name, { force: true })
     }
   }

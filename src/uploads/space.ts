@@ -13,3 +13,9 @@ export async function requireSpace(
   const message = `no space for ${what}: ${needBytes} bytes needed, ${haveBytes} may be used on the disk of uploads`
   throw new EngineError('ENGINE_ERR_NO_SPACE', facts, { message })
 }
+
+/** @throws {EngineError} ENGINE_ERR_UPLOAD_LIMIT where uploads may not hold so much more. */
+export function requireRoom(what: string, needBytes: number, haveBytes: number): void {
+  if (needBytes <= haveBytes) return
+  throw new EngineError('ENGINE_ERR_UPLOAD_LIMIT', { what, needBytes, haveBytes: Math.max(0, haveBytes) })
+}

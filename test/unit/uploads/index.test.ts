@@ -165,6 +165,25 @@ t.test('the bytes of all uploads are bounded before the first comes, and the dis
   })
 })
 
+t.test('contents of unknown length that come at once have the room of one', async (t) => {
+  const directory = t.testdir({})
+  const room = await openRoom(directory, { limits: { maxBytes: 20, keepMs: 60_000, freeBytes: 0 } })
+  await room.putContent('www', body(''))
+  const [one, other] = [new PassThrough(), new PassThrough()]
+  const [first, second] = [room.putContent('www', one), room.putContent('www', other)]
+  const incoming = join(directory, 'www/incoming')
+  const sizes = () => readdirSync(incoming).map((name) => statSync(join(incoming, name)).size)
+  await until('both have begun', () => sizes().length === 2)
+  for (const each of [one, other]) each.write('x'.repeat(12))
+  await until('both have come', () => sizes().every((size) => size === 12))
+  one.end()
+  await t.rejects(first, { code: 'ENGINE_ERR_UPLOAD_LIMIT', details: { needBytes: 24, haveBytes: 20 } })
+  other.end('y')
+  t.match(await second, { sizeBytes: 13 })
+  await t.rejects(room.putContent('www', body('eight888')), { code: 'ENGINE_ERR_BODY_TOO_LARGE' })
+  t.match(await room.putContent('www', body('seven77')), { sizeBytes: 7 }, 'what was refused takes no room')
+})
+
 t.test('a content of unknown length gets its name at its end, and serves the manifest that names it', async (t) => {
   const directory = t.testdir({})
   const room = await openRoom(directory)
