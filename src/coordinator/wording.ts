@@ -1,7 +1,13 @@
 import type { Logger } from '../base/log.js'
 import type { Metrics } from '../base/metrics.js'
 import type { Signer } from '../base/signing.js'
-import { WORD_BYTES_MAX, WORD_CARRIERS_MAX, WORD_COMMANDS_MAX, WORD_SERVERS_MAX } from '../base/word-limits.js'
+import {
+  WORD_BYTES_MAX,
+  WORD_CARRIERS_MAX,
+  WORD_COMMANDS_MAX,
+  WORD_LISTS_KEPT,
+  WORD_SERVERS_MAX,
+} from '../base/word-limits.js'
 import type { NodeLink } from '../control/door/channel.js'
 import type { TellWord } from '../control/schema/channel.js'
 import type { JobHappening } from '../jobs/job.js'
@@ -121,7 +127,7 @@ export class Wording {
   readonly #members = new Map<string, Members>()
   /** By site: the newest word as it was signed, a block each: a thousand nodes that come are given one signature. */
   readonly #signed = new Map<string, SignedBlocks>()
-  /** By connection: digests of the lists that it has brought. */
+  /** By connection: digests of the lists that it has brought and its node still knows, those used last at the end. */
   readonly #listsTold = new WeakMap<NodeLink, Set<string>>()
   #url: string | null = null
 
@@ -239,8 +245,10 @@ export class Wording {
   #give(link: NodeLink, { servers, body }: ToldWord, indexes: number[]): void {
     const told = this.#listsTold.get(link) ?? new Set()
     this.#listsTold.set(link, told)
-    const isKnown = told.has(body.serversDigest)
+    const isKnown = told.delete(body.serversDigest)
     told.add(body.serversDigest)
+    const [oldest] = told
+    if (told.size > WORD_LISTS_KEPT && oldest !== undefined) told.delete(oldest)
     link.send({ type: 'word', word: body, servers: isKnown ? null : servers, indexes })
   }
 

@@ -5,7 +5,7 @@ import { request as httpsRequest } from 'node:https'
 import { pipeline } from 'node:stream/promises'
 import { promisify } from 'node:util'
 import { EngineError } from '../base/errors.js'
-import { FILE_PIECE_BYTES } from '../base/file-limits.js'
+import { FILE_IDLE_MS, FILE_PIECE_BYTES } from '../base/file-limits.js'
 
 const readAt = promisify(read)
 const statOf = (fd: number): Promise<{ size: bigint; mtimeNs: bigint }> =>
@@ -38,7 +38,7 @@ export async function* piecesOf({ fd, path, sizeBytes, mtimeNs, offset, lengthBy
   if (now.size !== BigInt(sizeBytes) || now.mtimeNs !== BigInt(mtimeNs)) throw changed()
 }
 
-/** What brings a body to the coordinator at `join`; settles when it has passed all of it on. */
+/** What brings a body to the coordinator at `join`; settles when it has passed all of it on, and no piece is read. */
 export function bringer(join: string) {
   return async (transferId: string, pieces: AsyncIterable<Buffer>, signal: AbortSignal): Promise<void> => {
     const url = new URL(`/v1/transfers/${transferId}`, join)
@@ -51,6 +51,8 @@ export function bringer(join: string) {
       signal,
       agent: false,
     })
+    // A machine that is gone does not hang up: it is asked whether it is there while it owes the answer.
+    request.setSocketKeepAlive(true, FILE_IDLE_MS)
     const answered = new Promise<void>((resolve, reject) => {
       request.on('error', reject)
       request.on('response', (answer) => {
@@ -59,6 +61,14 @@ export function bringer(join: string) {
         else reject(new EngineError('ENGINE_ERR_TRANSFER_UNKNOWN', { transferId }))
       })
     })
-    await Promise.all([pipeline(pieces, request), answered])
+    const sent = pipeline(pieces, request)
+    try {
+      await Promise.all([sent, answered])
+    } catch (error) {
+      // Whoever gives the pieces closes their file then: while one is read, its descriptor is not to be another's.
+      request.destroy()
+      await Promise.allSettled([sent, answered])
+      throw error
+    }
   }
 }

@@ -226,8 +226,8 @@ export class NodeCore {
     this.#channel?.close()
     for (const { reject } of [...this.#joining]) reject(new EngineError('ENGINE_ERR_CLOSING'))
     this.#executions.close()
-    await this.#words.close()
-    await this.#options.hooks.close()
+    // At once: what words have begun may wait for a hook.
+    await Promise.all([this.#words.close(), this.#options.hooks.close()])
     this.#options.releases.close()
     await this.#verifySchedule.close()
     await this.#checks.close()

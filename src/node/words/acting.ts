@@ -1,6 +1,6 @@
 import type { Clock } from '../../base/clock.js'
 import type { Logger } from '../../base/log.js'
-import { WORD_RETRY_MS } from '../../base/word-limits.js'
+import { WORD_RETRY_MS, WORD_RETRY_MS_MAX } from '../../base/word-limits.js'
 import type { Commit, Execute } from '../../control/schema/channel.js'
 import type { Ledger } from '../ledger.js'
 import { isHeld, isLive, wordsOf } from '../state.js'
@@ -19,12 +19,19 @@ export interface ActingOptions {
   readonly isUnderWay: (order: Commit | Execute) => boolean
 }
 
+interface FailedStep {
+  readonly revision: number
+  readonly waitMs: number
+  /** On the monotonic clock. */
+  readonly retryAtMs: number
+}
+
 /** Carries out what words ask of this node, site by site, in the order in which it was decided. */
 export class Acting {
   readonly #options: ActingOptions
   readonly #atWork = new Set<string>()
-  /** By site: the revision that came to nothing, and when it is tried again. */
-  readonly #failed = new Map<string, { readonly revision: number; readonly retryAtMs: number }>()
+  /** By site: the step that came to nothing last. */
+  readonly #failed = new Map<string, FailedStep>()
   #closed = false
 
   constructor(options: ActingOptions) {
@@ -42,14 +49,17 @@ export class Acting {
         const facts = { site, jobId, number, command: order.type === 'commit' ? order.command : order.command.type }
         this.#options.log.info({ ...facts, via: via(step) }, 'a command came without the coordinator')
         await this.#options.carryOut(order)
-        const after = this.#first(site)
-        if (after?.revision !== revision) continue
-        const retryAtMs = this.#options.clock.monotonicMs() + WORD_RETRY_MS
-        this.#failed.set(site, { revision, retryAtMs })
+        if (this.#first(site)?.revision === revision) this.#noteFailed(site, revision)
       }
     } finally {
       this.#atWork.delete(site)
     }
+  }
+
+  #noteFailed(site: string, revision: number): void {
+    const before = this.#failed.get(site)
+    const waitMs = before?.revision === revision ? Math.min(2 * before.waitMs, WORD_RETRY_MS_MAX) : WORD_RETRY_MS
+    this.#failed.set(site, { revision, waitMs, retryAtMs: this.#options.clock.monotonicMs() + waitMs })
   }
 
   /** Notes that what should be live is: words that say so have nothing to switch, whatever is live later. */

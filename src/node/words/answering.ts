@@ -5,8 +5,9 @@ import type { Clock } from '../../base/clock.js'
 import { EngineError, toEngineError } from '../../base/errors.js'
 import { MESSAGE_CHARS_MAX } from '../../base/limits.js'
 import type { Logger } from '../../base/log.js'
-import { TALK_MS } from '../../base/word-limits.js'
+import { TALK_ANSWER_BYTES_MAX, TALK_ANSWERS_MAX, TALK_MS } from '../../base/word-limits.js'
 import { type TalkAnswer, type TalkRequest, talkRequest } from '../../control/schema/word.js'
+import type { SignedWord } from '../../model/word.js'
 import type { Relay } from '../../native/relay.js'
 import { Lines } from './lines.js'
 
@@ -43,6 +44,17 @@ function parsed(text: string): unknown {
   } catch {
     return null
   }
+}
+
+/** As many of the words, from the first, as one talk has room for, and the end: the rest is asked for again. Pure. */
+export function answersOf(words: readonly SignedWord[]): TalkAnswer[] {
+  let leftBytes = TALK_ANSWER_BYTES_MAX
+  const beyond = words.findIndex((word, at) => {
+    leftBytes -= Buffer.byteLength(JSON.stringify(word))
+    return at >= TALK_ANSWERS_MAX || leftBytes < 0
+  })
+  const told = beyond < 0 ? words : words.slice(0, beyond)
+  return [...told.map((word) => ({ say: 'word', word }) as const), { say: 'end' }]
 }
 
 /** The callee's end of all talks of a node. */

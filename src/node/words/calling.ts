@@ -3,7 +3,7 @@
 import { connect, type Socket } from 'node:net'
 import type { Clock } from '../../base/clock.js'
 import { EngineError, toEngineError } from '../../base/errors.js'
-import { TALK_MS } from '../../base/word-limits.js'
+import { TALK_ANSWER_BYTES_MAX, TALK_ANSWERS_MAX, TALK_LINE_BYTES_MAX, TALK_MS } from '../../base/word-limits.js'
 import { type TalkAnswer, type TalkRequest, talkAnswer } from '../../control/schema/word.js'
 import type { WordServer } from '../../model/word.js'
 import { readGreeting, talkOpening } from '../../native/talking.js'
@@ -11,9 +11,6 @@ import { Lines } from './lines.js'
 
 /** Asks a peer one thing. @throws {EngineError} ENGINE_ERR_TALK_FAILED, by rejection. */
 export type Call = (peer: WordServer, request: TalkRequest) => Promise<readonly TalkAnswer[]>
-
-/** Answers of one talk at most: a word of each site that a node may know. */
-const ANSWERS_MAX = 1025
 
 const failed = (peer: WordServer, why: string): EngineError =>
   new EngineError('ENGINE_ERR_TALK_FAILED', { peer: peer.name, why })
@@ -24,6 +21,8 @@ class Hearing {
   readonly #lines = new Lines()
   readonly answers: TalkAnswer[] = []
   #front: Buffer | null = Buffer.alloc(0)
+  /** Beside what the words are: their lines, the greeting and the end. */
+  #leftBytes = TALK_ANSWER_BYTES_MAX + TALK_LINE_BYTES_MAX
 
   constructor(peer: WordServer) {
     this.#peer = peer
@@ -31,10 +30,13 @@ class Hearing {
 
   /** @returns whether the last answer was said. @throws {EngineError} what is wrong with it. */
   push(chunk: Buffer): boolean {
+    this.#leftBytes -= chunk.length
+    if (this.#leftBytes < 0) throw failed(this.#peer, 'it answers more than anybody asks for')
     const rest = this.#front === null ? chunk : this.#greeted(Buffer.concat([this.#front, chunk]))
     for (const line of rest === null ? [] : this.#lines.push(rest)) {
       const read = talkAnswer.safeParse(parsed(line))
-      if (!read.success || this.answers.length >= ANSWERS_MAX) throw failed(this.#peer, 'it answers what is no answer')
+      if (!read.success || this.answers.length > TALK_ANSWERS_MAX)
+        throw failed(this.#peer, 'it answers what is no answer')
       this.answers.push(read.data)
       if (read.data.say !== 'word') return true
     }

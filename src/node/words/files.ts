@@ -1,5 +1,5 @@
 import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { syncDirectory } from '../../base/directories.js'
 import { toEngineError } from '../../base/errors.js'
 import { NAME_PATTERN } from '../../model/name.js'
@@ -30,7 +30,8 @@ export function filesIn(directory: string): WordFiles {
     async write(site, text) {
       const path = join(directory, `${site}.json`)
       try {
-        await mkdir(directory, { recursive: true, mode: 0o700 })
+        const made = await mkdir(directory, { recursive: true, mode: 0o700 })
+        if (made !== undefined) await syncDirectory(dirname(made))
         await writeWhole(`${path}.new`, text)
         await rename(`${path}.new`, path)
         await syncDirectory(directory)

@@ -20,14 +20,17 @@ const shelf = z.array(z.object({ word: wordSchema, closed: z.boolean() })).max(W
 /** The newest words of each site, each the newest of its job, in a file a site. */
 export class Shelf {
   readonly #files: WordFiles
+  readonly #isTrusted: (word: SignedWord) => boolean
   readonly #log: Logger
   /** By site, oldest first. */
   readonly #kept = new Map<string, readonly KeptWord[]>()
   readonly #unwritten = new Set<string>()
   #writing: Promise<unknown> = Promise.resolve()
 
-  constructor(files: WordFiles, log: Logger) {
+  /** @param isTrusted  whether the coordinator has said exactly this: disks change bytes, too. */
+  constructor(files: WordFiles, isTrusted: (word: SignedWord) => boolean, log: Logger) {
     this.#files = files
+    this.#isTrusted = isTrusted
     this.#log = log
   }
 
@@ -35,7 +38,8 @@ export class Shelf {
   async open(): Promise<void> {
     for (const [site, text] of await this.#files.readAll()) {
       const read = shelf.safeParse(parsed(text))
-      if (read.success) this.#kept.set(site, read.data)
+      const isWhole = read.success && read.data.every(({ word }) => word.site === site && this.#isTrusted(word))
+      if (isWhole) this.#kept.set(site, read.data)
       else this.#log.warn({ site }, 'words of a site cannot be read')
     }
   }

@@ -6,20 +6,19 @@ import { EngineError, toEngineError } from '../../base/errors.js'
 import { EXECUTED_KEPT_MAX } from '../../base/limits.js'
 import type { Logger } from '../../base/log.js'
 import type { Random } from '../../base/random.js'
-import { TALKS_BEGUN_MAX, WORD_LOOK_MS } from '../../base/word-limits.js'
+import { TALKS_BEGUN_MAX, WORD_LISTS_KEPT, WORD_LOOK_MS } from '../../base/word-limits.js'
 import type { Commit, Execute, TellWord } from '../../control/schema/channel.js'
 import type { TalkAnswer, TalkRequest } from '../../control/schema/word.js'
 import { indexIn, isWordSigned, serversDigest, type SignedWord, type WordServer } from '../../model/word.js'
 import type { Ledger } from '../ledger.js'
 import { executedKey } from '../state.js'
 import { Acting, type ActingOptions } from './acting.js'
-import { Answering, type Caller, type TalkSource } from './answering.js'
+import { Answering, answersOf, type Caller, type TalkSource } from './answering.js'
 import { type Call, caller } from './calling.js'
 import { type Approach, Carrying } from './carrying.js'
 import type { WordFiles } from './files.js'
 import { Seeking } from './seeking.js'
 import { Shelf } from './shelf.js'
-import type { Step } from './steps.js'
 
 export interface WordsOptions extends Pick<ActingOptions, 'carryOut' | 'isUnderWay'> {
   readonly nodeId: string
@@ -39,6 +38,7 @@ interface Errand extends Approach {
   readonly word: SignedWord
 }
 
+/** In logs and errors. */
 const COORDINATOR = 'coordinator'
 
 export class Words {
@@ -52,8 +52,8 @@ export class Words {
   /** Null: it calls nobody. */
   readonly #call: Call | null
   readonly #errands: Errand[] = []
-  /** By site: who gave the newest word. */
-  readonly #givers = new Map<string, string>()
+  /** By site: who gave the newest word of this life; null: the coordinator. */
+  readonly #givers = new Map<string, string | null>()
   /** By `executedKey`: by whom a command came that the coordinator did not order itself. */
   readonly #via = new Map<string, string>()
   /** By digest: lists of servers that the coordinator has told. */
@@ -66,7 +66,7 @@ export class Words {
   constructor(options: WordsOptions) {
     const { files, clock, random, log, nodeId, name, ledger, carryOut, isUnderWay, relay } = options
     this.#options = options
-    this.#shelf = new Shelf(files, log)
+    this.#shelf = new Shelf(files, (word) => this.#isTrusted(word), log)
     this.#acting = new Acting({ nodeId, ledger, shelf: this.#shelf, clock, log, carryOut, isUnderWay })
     this.#seeking = new Seeking(random, clock.monotonicMs())
     const answer = (request: TalkRequest, from: Caller): Promise<readonly TalkAnswer[]> => this.answer(request, from)
@@ -100,7 +100,7 @@ export class Words {
   tell({ word, servers, indexes }: TellWord): void {
     this.#run(async () => {
       const list = servers ?? this.#lists.get(word.serversDigest) ?? []
-      if (servers !== null) this.#keepList(word.serversDigest, servers)
+      this.#keepList(word.serversDigest, list)
       const { serversDigest: _, ...body } = word
       const whole = { ...body, servers: list }
       await this.#take(whole, null)
@@ -120,7 +120,7 @@ export class Words {
     return [{ say: 'heard' }]
   }
 
-  /** Words that another lacks, as far as they name it. */
+  /** Words that another lacks, as far as they name it: those that one talk has room for, of each site the oldest. */
   #newer(have: Readonly<Record<string, number>>, { nodeId }: Caller): TalkAnswer[] {
     const words = this.#shelf.sites.flatMap((site) =>
       this.#shelf
@@ -128,7 +128,7 @@ export class Words {
         .map(({ word }) => word)
         .filter((word) => word.revision > (have[site] ?? 0) && indexIn(word, nodeId) >= 0),
     )
-    return [...words.map((word) => ({ say: 'word', word }) as const), { say: 'end' }]
+    return answersOf(words)
   }
 
   /**
@@ -141,8 +141,12 @@ export class Words {
     const { ledger, log, nodeId } = this.#options
     const { site, revision, jobId } = word
     this.#check(word, via)
-    if (revision <= this.#shelf.revisionOf(site) || !this.#shelf.hasRoom(site)) return false
-    this.#givers.set(site, via ?? COORDINATOR)
+    if (revision <= this.#shelf.revisionOf(site) || !this.#shelf.hasRoom(site)) {
+      // The same word may still be on its way to the disk: who says that it has heard it has it.
+      if (via !== null) await this.#shelf.flush()
+      return false
+    }
+    this.#givers.set(site, via)
     const written = this.#shelf.put(word, via === null)
     const facts = { site, revision, jobId, via: via ?? COORDINATOR, commands: word.commands.length }
     log[via === null ? 'debug' : 'info'](facts, 'a word came')
@@ -153,22 +157,25 @@ export class Words {
   }
 
   #check(word: SignedWord, via: string | null): void {
-    const { ledger, nodeId } = this.#options
-    const { coordinatorId, publicKey } = ledger.state
     const { site, revision } = word
     const facts = { site, revision, via: via ?? COORDINATOR }
-    if (coordinatorId !== word.coordinatorId || publicKey === null || !isWordSigned(word, publicKey)) {
-      throw new EngineError('ENGINE_ERR_WORD_UNTRUSTED', facts)
-    }
-    if (via !== null && indexIn(word, nodeId) < 0) throw new EngineError('ENGINE_ERR_WORD_FOREIGN', facts)
+    if (!this.#isTrusted(word)) throw new EngineError('ENGINE_ERR_WORD_UNTRUSTED', facts)
+    if (via !== null && indexIn(word, this.#options.nodeId) < 0) throw new EngineError('ENGINE_ERR_WORD_FOREIGN', facts)
   }
 
+  /** Whether its own coordinator has said exactly this. */
+  #isTrusted(word: SignedWord): boolean {
+    const { coordinatorId, publicKey } = this.#options.ledger.state
+    return coordinatorId === word.coordinatorId && publicKey !== null && isWordSigned(word, publicKey)
+  }
+
+  /** Keeps the lists that were used last, as the coordinator remembers them of this connection. */
   #keepList(digest: string, servers: readonly WordServer[]): void {
     if (serversDigest(servers) !== digest) return
     this.#lists.delete(digest)
     this.#lists.set(digest, servers)
     const [oldest] = this.#lists.keys()
-    if (this.#lists.size > 64 && oldest !== undefined) this.#lists.delete(oldest)
+    if (this.#lists.size > WORD_LISTS_KEPT && oldest !== undefined) this.#lists.delete(oldest)
   }
 
   /** Approaches servers of a word's list, or those that this node has not seen to. */
@@ -221,7 +228,8 @@ export class Words {
     else this.#seeking.lost(nowMs)
     const isAlone = this.#seeking.isAlone(nowMs)
     if (this.#shelf.hasUnwritten) this.#run(() => this.#shelf.flush())
-    for (const site of this.#shelf.sites) if (isAlone || this.#givers.get(site) !== COORDINATOR) this.#act(site)
+    // What an earlier life kept may be overtaken: the coordinator, where it is there, says so at once.
+    for (const site of this.#shelf.sites) if (isAlone || (this.#givers.get(site) ?? null) !== null) this.#act(site)
     const peer = this.#call === null ? null : this.#seeking.next(this.#peers(), nowMs)
     if (peer !== null) this.#run(() => this.#seek(peer))
   }
@@ -250,15 +258,14 @@ export class Words {
   }
 
   #act(site: string): void {
-    const via = ({ order }: Step): string => this.#noteVia(order, this.#givers.get(site) ?? COORDINATOR)
-    this.#run(() => this.#acting.act(site, via))
+    this.#run(() => this.#acting.act(site, ({ order }) => this.#noteVia(order, this.#givers.get(site) ?? null)))
   }
 
-  #noteVia(order: Commit | Execute, via: string): string {
-    if (via !== COORDINATOR) this.#via.set(executedKey(order), via)
+  #noteVia(order: Commit | Execute, via: string | null): string {
+    if (via !== null) this.#via.set(executedKey(order), via)
     const [oldest] = this.#via.keys()
     if (this.#via.size > EXECUTED_KEPT_MAX && oldest !== undefined) this.#via.delete(oldest)
-    return via
+    return via ?? COORDINATOR
   }
 
   #run(work: () => Promise<void>): void {

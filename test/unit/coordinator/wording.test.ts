@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { silentLogger } from '../../../src/base/log.js'
-import { WORD_SERVERS_MAX } from '../../../src/base/word-limits.js'
+import { WORD_LISTS_KEPT, WORD_SERVERS_MAX } from '../../../src/base/word-limits.js'
 import type { FromCoordinator, TellWord } from '../../../src/control/schema/channel.js'
 import { createMetrics } from '../../../src/control/metrics.js'
 import { LiveJob } from '../../../src/coordinator/live-job.js'
@@ -182,6 +182,25 @@ t.test('who comes is given the newest word, also after a restart and with a list
   stranger.link = { send: (message) => void heard.push(message), close: () => {} }
   await again.welcome(stranger, ['www'])
   t.match(heard, [{ type: 'word', servers: [{ name: 'n0' }, { name: 'n1' }, { name: 'n2' }] }], 'it learns whom to ask')
+})
+
+t.test('a list that its node has forgotten is told again', async (t) => {
+  const { step, wording, roster, job, told } = await place(t, 2)
+  await step({ type: 'decided' }, begun(2))
+  const second = roster.all[1]
+  if (second === undefined) throw new Error('no node')
+  const tellWith = (port: number): void => {
+    roster.admit({ ...second.identity, dataAddress: { host: '127.0.0.1', port } }, [], 2)
+    wording.tell(job)
+  }
+  for (let index = 0; index < WORD_LISTS_KEPT; index++) tellWith(1000 + index)
+  tellWith(1000)
+  t.equal(told('n0').at(-1)?.servers, null, 'so many are known')
+  tellWith(2000)
+  tellWith(1000)
+  t.equal(told('n0').at(-1)?.servers, null, 'this one was used since')
+  tellWith(1001)
+  t.equal(told('n0').at(-1)?.servers?.[1]?.port, 1001, 'this one was used longest ago')
 })
 
 t.test('a large audience is told in blocks, each with a list of its own', async (t) => {

@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { FILE_PIECE_BYTES } from '../../../src/base/file-limits.js'
 import { bringer } from '../../../src/node/bringing.js'
@@ -51,6 +52,21 @@ t.test('nobody waits for it: that is told, and no more is read', async (t) => {
   const all = pieces(1000, () => void (read += 1))
   await t.rejects(bring(transferId, all, never))
   t.ok(read < 1000, `${read} pieces were read`)
+})
+
+t.test('it is over only when no piece is being read: then the file of the pieces is closed', async (t) => {
+  const bring = await bringing(t, (_request, answer) => void answer.writeHead(404).end())
+  let isReading = false
+  async function* slow(): AsyncGenerator<Buffer> {
+    yield Buffer.alloc(1)
+    isReading = true
+    // Longer than the answer takes.
+    await sleep(300)
+    isReading = false
+    yield Buffer.alloc(1)
+  }
+  await t.rejects(bring(transferId, slow(), never), { code: 'ENGINE_ERR_TRANSFER_UNKNOWN' })
+  t.notOk(isReading)
 })
 
 t.test('what fails while it is read ends without a proper end', async (t) => {

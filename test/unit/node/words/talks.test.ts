@@ -1,19 +1,29 @@
 // Goal: nodes tell one another what was decided, over the sockets of their relays, and nothing that is not the
 // coordinator's word, whatever is said there. Method: real relays and sockets on loopback; orders go to a list.
+import { mkdir, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { systemClock } from '../../../../src/base/clock.js'
+import { type Clock, systemClock } from '../../../../src/base/clock.js'
 import { silentLogger } from '../../../../src/base/log.js'
 import { systemRandom } from '../../../../src/base/random.js'
 import { Signer } from '../../../../src/base/signing.js'
-import { TALK_LINE_BYTES_MAX, TALK_MS } from '../../../../src/base/word-limits.js'
+import {
+  ALONE_MS,
+  TALK_ANSWER_BYTES_MAX,
+  TALK_ANSWERS_MAX,
+  TALK_LINE_BYTES_MAX,
+  TALK_MS,
+  WORD_LISTS_KEPT,
+  WORD_LOOK_MS,
+} from '../../../../src/base/word-limits.js'
 import type { Commit, Execute } from '../../../../src/control/schema/channel.js'
 import type { TalkRequest } from '../../../../src/control/schema/word.js'
 import { serversDigest, type SignedWord, type WordServer } from '../../../../src/model/word.js'
 import { Relay } from '../../../../src/native/relay.js'
 import { talkOpening } from '../../../../src/native/talking.js'
-import { Answering } from '../../../../src/node/words/answering.js'
+import { Answering, answersOf } from '../../../../src/node/words/answering.js'
 import { caller } from '../../../../src/node/words/calling.js'
 import { filesIn } from '../../../../src/node/words/files.js'
 import { Words } from '../../../../src/node/words/words.js'
@@ -29,18 +39,41 @@ interface Peer {
   readonly orders: (Commit | Execute)[]
 }
 
+interface PeerOptions {
+  readonly isConnected?: () => boolean
+  readonly clock?: Clock
+  /** What an earlier life has left, by site. */
+  readonly kept?: Readonly<Record<string, readonly SignedWord[]>>
+  /** Settles when the disk may write. */
+  readonly mayWrite?: Promise<void>
+}
+
 /** A node's end of words. Orders are noted, and done as the journal would say. */
-async function openPeer(t: Test, index: number, isConnected = false): Promise<Peer> {
+async function openPeer(
+  t: Test,
+  index: number,
+  { isConnected = () => false, clock = systemClock, kept = {}, mayWrite }: PeerOptions = {},
+): Promise<Peer> {
   const { nodeId, name } = serverOf(index)
   const relay = new Relay({ host: '127.0.0.1', port: 0, nodeId, name, role: 'node' })
   const parts = await openParts(t)
   const { ledger } = parts
   await ledger.record({ type: 'joined', coordinatorId: wordCoordinator, publicKey: wordSigner.publicKey })
   const orders: (Commit | Execute)[] = []
+  const directory = join(parts.paths.directory, 'words')
+  await mkdir(directory)
+  for (const [site, words] of Object.entries(kept)) {
+    await writeFile(join(directory, `${site}.json`), JSON.stringify(words.map((word) => ({ word, closed: false }))))
+  }
+  const files = filesIn(directory)
+  const write = async (site: string, text: string): Promise<void> => {
+    await mayWrite
+    return files.write(site, text)
+  }
   const words = new Words({
-    ...{ nodeId, name, ledger, relay, clock: systemClock, random: systemRandom, log: silentLogger },
-    files: filesIn(join(parts.paths.directory, 'words')),
-    isConnected: () => isConnected,
+    ...{ nodeId, name, ledger, relay, clock, random: systemRandom, log: silentLogger },
+    files: { ...files, write },
+    isConnected,
     isUnderWay: () => false,
     async carryOut(order) {
       orders.push(order)
@@ -97,6 +130,24 @@ t.test('a word that is pushed is acted on in its order, once, and given to who a
   )
 })
 
+t.test('a word is heard only when it is on the disk, also when it comes a second time', async (t) => {
+  let go = (): void => {}
+  const mayWrite = new Promise<void>((resolve) => {
+    go = resolve
+  })
+  const peer = await openPeer(t, 1, { mayWrite })
+  const answers: unknown[] = []
+  const first = call(t, peer.server, push(wordOf(1))).then((answer) => answers.push(answer))
+  await until('it came', async () => (await call(t, peer.server, { say: 'pull', have: {} })).length === 2)
+  const second = call(t, peer.server, push(wordOf(1))).then((answer) => answers.push(answer))
+  // Longer than an answer takes.
+  await sleep(200)
+  t.same(answers, [])
+  go()
+  await Promise.all([first, second])
+  t.same(answers, [[{ say: 'heard' }], [{ say: 'heard' }]])
+})
+
 t.test('an older word does nothing, also when the journal has forgotten what it is about', async (t) => {
   const peer = await openPeer(t, 1)
   const [one, two] = [await peer.parts.hold(1), await peer.parts.hold(2)]
@@ -139,19 +190,18 @@ t.test('a word goes on to those it is to be brought to, and past those who are g
   for (const peer of peers) t.same(done(peer), ['j:1'])
 })
 
+/** The coordinator gives a word, with the list of its servers or by the digest of that alone. */
+const tell = (peer: Peer, { servers: list, ...body }: SignedWord, isListTold = true): void =>
+  peer.words.tell({
+    type: 'word',
+    word: { ...body, serversDigest: serversDigest(list) },
+    servers: isListTold ? [...list] : null,
+    indexes: [],
+  } as never)
+
 t.test('a node that is alone asks those that it knows, and acts on what the coordinator told it before', async (t) => {
-  const [lost, other] = [await openPeer(t, 1), await openPeer(t, 2, true)]
+  const [lost, other] = [await openPeer(t, 1), await openPeer(t, 2, { isConnected: () => true })]
   const servers = [lost.server, other.server]
-  const tell = (peer: Peer, word: SignedWord): void => {
-    const { servers: list, ...body } = word
-    const digest = serversDigest(list)
-    peer.words.tell({
-      type: 'word',
-      word: { ...body, serversDigest: digest },
-      servers: [...list],
-      indexes: [],
-    } as never)
-  }
   tell(lost, wordOf(1, { servers, commands: [hookCommand(1, 1)] }))
   tell(other, wordOf(2, { servers, commands: [hookCommand(1, 1), hookCommand(2, 2)] }))
   await until('it has done both', () => lost.orders.length >= 2)
@@ -172,6 +222,73 @@ t.test('what the coordinator has not signed is refused, and so is what is not fo
   t.match(await call(t, peer.server, push(foreign)), [{ say: 'refused', code: 'ENGINE_ERR_WORD_FOREIGN' }])
   t.same(await call(t, peer.server, { say: 'pull', have: {} }, 2), [{ say: 'end' }], 'and nothing of it is kept')
   t.same(peer.orders, [])
+})
+
+t.test('what an earlier life kept waits for the coordinator, and begins only when that does not come', async (t) => {
+  const clock = new ManualClock()
+  let isConnected = true
+  const kept = { www: [wordOf(1, { commands: [hookCommand(1, 1)] })] }
+  const peer = await openPeer(t, 1, { clock, kept, isConnected: () => isConnected })
+  t.same((await call(t, peer.server, { say: 'pull', have: {} })).length, 2, 'it has read it')
+  for (let i = 0; i < 5; i++) clock.advance(WORD_LOOK_MS)
+  isConnected = false
+  clock.advance(WORD_LOOK_MS)
+  await call(t, peer.server, { say: 'pull', have: {} })
+  t.same(done(peer), [])
+  clock.advance(ALONE_MS)
+  await until('it begins', () => peer.orders.length > 0)
+  t.same(done(peer), ['j:1'])
+})
+
+t.test('what a disk has changed of a word, or put under another name, counts for nothing', async (t) => {
+  const word = wordOf(1, { commands: [hookCommand(1, 1)] })
+  const [command] = word.commands
+  if (command === undefined) throw new Error('no command')
+  const flipped = { ...word, commands: [{ ...command, command: { ...command.command, hook: 'relobd' } }] } as SignedWord
+  const elsewhere = wordOf(1, { site: 'docs', commands: [hookCommand(1, 1)] })
+  const clock = new ManualClock()
+  const peer = await openPeer(t, 1, { clock, kept: { www: [flipped], moved: [elsewhere] } })
+  t.same(await call(t, peer.server, { say: 'pull', have: {} }), [{ say: 'end' }])
+  clock.advance(2 * ALONE_MS)
+  await call(t, peer.server, push(word))
+  await until('a good one counts', () => peer.orders.length > 0)
+  t.match(peer.orders, [{ command: { hook: 'reload' } }])
+})
+
+t.test('more than one talk has room for is told in several, each with something new', async (t) => {
+  const sites = Array.from({ length: TALK_ANSWERS_MAX / 2 }, (_, index) => `site${index}`)
+  const wordsOf = (site: string): SignedWord[] =>
+    [1, 2, 3].map((revision) => wordOf(revision, { site, jobId: `j${revision}` }))
+  const peer = await openPeer(t, 1, { kept: Object.fromEntries(sites.map((site) => [site, wordsOf(site)])) })
+  const have: Record<string, number> = {}
+  const counts: number[] = []
+  for (;;) {
+    const answers = await call(t, peer.server, { say: 'pull', have })
+    const told = answers.flatMap((answer) => (answer.say === 'word' ? [answer.word] : []))
+    if (told.length === 0) break
+    counts.push(told.length)
+    for (const { site, revision } of told) have[site] = revision
+  }
+  t.same(counts, [TALK_ANSWERS_MAX, TALK_ANSWERS_MAX / 2])
+  const long = wordOf(1, { jobId: 'x'.repeat(TALK_ANSWER_BYTES_MAX / 8) })
+  t.equal(answersOf(Array.from({ length: 20 }, () => long)).length, 8, 'seven and the end')
+})
+
+t.test('lists of servers that were used last are known by their digest, as the coordinator counts on', async (t) => {
+  const peer = await openPeer(t, 1, { isConnected: () => true })
+  const listOf = (index: number): WordServer[] => [peer.server, { ...serverOf(2), port: 1000 + index }]
+  let revision = 0
+  const newest = async (index: number, isListTold: boolean): Promise<boolean> => {
+    revision += 1
+    tell(peer, wordOf(revision, { servers: listOf(index) }), isListTold)
+    const [answer] = await call(t, peer.server, { say: 'pull', have: {} })
+    return answer?.say === 'word' && answer.word.revision === revision
+  }
+  for (let index = 0; index < WORD_LISTS_KEPT; index++) await newest(index, true)
+  t.ok(await newest(0, false), 'the oldest is used')
+  t.ok(await newest(WORD_LISTS_KEPT, true), 'so that another one goes')
+  t.ok(await newest(0, false))
+  t.notOk(await newest(1, false), 'the one that was used longest ago')
 })
 
 /** Says bytes after the opening; gives all that comes back after the greeting until the end. */
