@@ -5,14 +5,16 @@
 
 use crate::Outcome;
 use crate::error::{ContentError, shown};
-use crate::limits::SIZE_BYTES_MAX;
+use crate::limits::{EDIT_PATHS_BYTES_MAX, SIZE_BYTES_MAX};
 use crate::manifest::{DIRECTORY_MODE, FILE_MODE, digest_of, mode_of, unescaped};
 use crate::tree_file::{TreeSummary, read_tree, summary, write_tree};
 use beneath::{check_path, split_path};
 use serde::Deserialize;
 use std::collections::{BTreeMap, HashMap};
+use std::ops::Bound::{Excluded, Included};
 use std::path::Path;
 use wire::Digest;
+use wire::limits::{COMPONENT_BYTES_MAX, PATH_BYTES_MAX};
 use wire::tree::{Entry, EntryKind, Tree};
 
 /// An edit as it is told; names, modes and times are written as in text manifests.
@@ -181,12 +183,27 @@ fn edit_of(told: Told) -> Outcome<Edit> {
     };
     let at_ns = time_told(&path, &at_ns)?;
     let bytes = unescaped(&path).map_err(|why| refused(path.as_bytes(), &format!("it {why}")))?;
+    check_length(&bytes)?;
     check_path(&bytes)?;
     Ok(Edit {
         path: bytes,
         at_ns,
         change,
     })
+}
+
+/// What is too long for any disk leads nowhere, which is not outside.
+fn check_length(path: &[u8]) -> Outcome<()> {
+    if path.len() > PATH_BYTES_MAX {
+        let why = format!("it is longer than {PATH_BYTES_MAX} bytes");
+        return Err(refused(path, &why));
+    }
+    let mut names = path.split(|&byte| byte == b'/');
+    if names.any(|name| name.len() > COMPONENT_BYTES_MAX) {
+        let why = format!("a name in it is longer than {COMPONENT_BYTES_MAX} bytes");
+        return Err(refused(path, &why));
+    }
+    Ok(())
 }
 
 fn content_of(path: &str, size_bytes: u64, digest: &str) -> Outcome<Digest> {
@@ -224,6 +241,7 @@ fn apply_edits(entries: Vec<Entry>, edits: Vec<Edit>) -> Outcome<Tree> {
             .into_iter()
             .map(|entry| (entry.path.clone(), entry))
             .collect(),
+        added_bytes: 0,
     };
     let mut sizes = HashMap::new();
     for (index, edit) in edits.into_iter().enumerate() {
@@ -263,6 +281,8 @@ fn check_sizes(draft: &Draft, put: &HashMap<Digest, (u64, usize, Vec<u8>)>) -> O
 /// A tree that is being changed; every entry lies in a directory of it at any time.
 struct Draft {
     entries: BTreeMap<Vec<u8>, Entry>,
+    /// Lengths of the paths that were added, together.
+    added_bytes: usize,
 }
 
 impl Draft {
@@ -310,17 +330,15 @@ impl Draft {
                 return Err(refused(&path, &format!("it is a {}", name_of(&entry.kind))));
             }
         };
-        let entry = Entry {
-            path: path.clone(),
-            mode: mode.or(before).unwrap_or(FILE_MODE),
-            mtime_ns: mtime_ns.unwrap_or(at_ns),
-            kind,
-        };
         if before.is_none() {
             self.note(&path, at_ns);
         }
-        self.entries.insert(path, entry);
-        Ok(())
+        self.add(Entry {
+            path,
+            mode: mode.or(before).unwrap_or(FILE_MODE),
+            mtime_ns: mtime_ns.unwrap_or(at_ns),
+            kind,
+        })
     }
 
     fn mkdir(
@@ -340,9 +358,7 @@ impl Draft {
             None => {}
         }
         self.note(&path, at_ns);
-        let entry = directory(path.clone(), mode.unwrap_or(DIRECTORY_MODE), at_ns);
-        self.entries.insert(path, entry);
-        Ok(())
+        self.add(directory(path, mode.unwrap_or(DIRECTORY_MODE), at_ns))
     }
 
     fn set(
@@ -388,10 +404,24 @@ impl Draft {
             }
             // All that begins with `path/`, and nothing else, sorts from it up to `path0`.
             let [first, beyond] = [b'/', b'/' + 1].map(|byte| [path, &[byte]].concat());
-            let mut rest = self.entries.split_off(&first);
-            self.entries.append(&mut rest.split_off(&beyond));
+            let below = (Included(first.as_slice()), Excluded(beyond.as_slice()));
+            while let Some((next, _)) = self.entries.range::<[u8], _>(below).next() {
+                let next = next.clone();
+                self.entries.remove(&next);
+            }
         }
         self.note(path, at_ns);
+        Ok(())
+    }
+
+    fn add(&mut self, entry: Entry) -> Outcome<()> {
+        self.added_bytes += entry.path.len();
+        if self.added_bytes > EDIT_PATHS_BYTES_MAX {
+            let why =
+                "with the directories above it, more is added at once than memory is held for";
+            return Err(refused(&entry.path, why));
+        }
+        self.entries.insert(entry.path.clone(), entry);
         Ok(())
     }
 
@@ -408,8 +438,7 @@ impl Draft {
                 }
                 None if makes => {
                     self.note(above, at_ns);
-                    let made = directory(above.to_vec(), DIRECTORY_MODE, at_ns);
-                    self.entries.insert(above.to_vec(), made);
+                    self.add(directory(above.to_vec(), DIRECTORY_MODE, at_ns))?;
                 }
                 None => return Err(ContentError::PathUnknown { path: shown(above) }),
             }

@@ -68,6 +68,11 @@ pub(crate) const PREALLOCATE_FROM_BYTES: u64 = 128 * 1024;
 /// Space left free beyond what an assignment says it needs: journals and databases live there too.
 pub(crate) const SPACE_RESERVE_BYTES: u64 = 1024 * 1024;
 
+/// Paths that the edits of one run add, together: a request of some kilobytes can name thousands of
+/// directories above one file, each with a path of its own; a thousand files twenty directories
+/// deep come to 2 MiB.
+pub(crate) const EDIT_PATHS_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Names and targets of one page of a directory: a message of the node channel takes 4 MiB, and a
 /// name costs a hundred bytes beside itself.
 pub(crate) const LOOK_PAGE_BYTES_MAX: usize = 512 * 1024;
