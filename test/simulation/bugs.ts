@@ -146,6 +146,35 @@ export const bugs: Readonly<Record<string, Bug>> = {
       }
     },
   },
+  'all-are-canaries': {
+    what: 'every node goes first, not only those that were chosen',
+    within: 40,
+    coordinator({ jobs }) {
+      const set = jobs.set.bind(jobs)
+      jobs.set = (id, job) => {
+        let { record } = job
+        Object.defineProperty(job, 'record', {
+          get(): typeof record {
+            const { canary = null } = record
+            const nodeIds = job.parts.map(({ nodeId }) => nodeId)
+            return canary === null ? record : { ...record, canary: { ...canary, nodeIds } }
+          },
+          set(next: typeof record) {
+            record = next
+          },
+        })
+        return set(id, job)
+      }
+    },
+  },
+  'sick-is-well': {
+    what: 'what a check of a canary finds is not looked at',
+    within: 40,
+    fromNode: (text, node) =>
+      isFromNode(text, 'failure') && text.includes('ENGINE_ERR_HOOK_FAILED')
+        ? resigned(text, node, { kind: 'completion', error: null })
+        : text,
+  },
   'forget-answers': {
     what: 'an idempotency key is not looked for',
     within: 20,

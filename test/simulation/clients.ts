@@ -1,10 +1,11 @@
 // Clients that ask for jobs, add to them and abort some, each request once or several times under one key, and again
 // until it is answered. What was answered is kept: nothing of it may be lost.
 import { EngineError, isErrorCode, errorTable } from '../../src/base/errors.js'
+import { CANARY_BAKE_MS_MIN } from '../../src/base/policy-limits.js'
 import type { Random } from '../../src/base/random.js'
 import type { CoordinatorDoor } from '../../src/control/door.js'
 import { isFinal } from '../../src/jobs/job.js'
-import type { CommandRequest, JobView } from '../../src/model/job.js'
+import type { CommandRequest, JobPolicy, JobView } from '../../src/model/job.js'
 import type { Life } from './clock.js'
 import type { SimCoordinator } from './coordinator.js'
 
@@ -31,6 +32,8 @@ export interface ClientsOptions {
   /** Never ends. */
   readonly clock: Life
   readonly random: Random
+  /** Draws the canaries of jobs; null: no job has any. */
+  readonly canaries: Random | null
   /** The groups that serve the sites, by site. */
   readonly sites: ReadonlyMap<string, string>
   readonly note: (text: string) => void
@@ -63,6 +66,13 @@ function script(random: Random): readonly (readonly CommandRequest[])[] {
     default:
       return [[], [publish(random), commit], [hook], [publish(random), commit], [end]]
   }
+}
+
+/** Some of the sessions that commit let some nodes go first. */
+function canaryOf(random: Random | null, requests: readonly CommandRequest[]): Pick<JobPolicy, 'canary'> {
+  if (random === null || !requests.some(({ type }) => type === 'commit') || random.next() < 0.3) return {}
+  const whom = random.next() < 0.5 ? { count: 1 + random.below(2) } : { share: 0.3 }
+  return { canary: { ...whom, bakeMs: CANARY_BAKE_MS_MIN + random.below(6000) } }
 }
 
 export class Clients {
@@ -116,13 +126,16 @@ export class Clients {
   }
 
   async #session(asked: AskedJob): Promise<void> {
-    const { random, clock, sites } = this.#options
+    const { random, clock, sites, canaries } = this.#options
     const { site, key, quorum } = asked
     const [first = [], ...rest] = script(random)
     // A rollback holds its site until somebody says that it may go on.
     if (random.next() < 0.3)
       await this.#once(`${key} resumes ${site}`, (door) => door.resumeSite(site, { reason: key }))
-    const policy = { maxDeleteRatio: 1, allowEmpty: true, quorum, strategy: 'strands' } as const
+    // Somebody was here before: there may be something to go back to.
+    const isFirst = !this.jobs.some((other) => other.site === site && other.jobId !== null)
+    const canary = canaryOf(isFirst ? null : canaries, [first, ...rest].flat())
+    const policy = { maxDeleteRatio: 1, allowEmpty: true, quorum, strategy: 'strands', ...canary } as const
     const group = sites.get(site) ?? null
     const opened = { requests: first, isAcked: false }
     asked.added.push(opened)

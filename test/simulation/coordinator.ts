@@ -31,7 +31,7 @@ import { Store } from '../../src/store/store.js'
 import { Transfers } from '../../src/transfer/index.js'
 import { Life, type Timeline } from './clock.js'
 import { CoordinatorDisk, SimContent, simRelay, simUploads } from './content.js'
-import { type Target, WatchedDatabase } from './database.js'
+import { type Canaries, type Target, WatchedDatabase } from './database.js'
 import type { Network } from './network.js'
 
 const keySeed = Buffer.alloc(32, 5)
@@ -45,6 +45,7 @@ export interface SimCoordinatorOptions {
   readonly network: () => Network
   readonly note: (text: string) => void
   readonly onDecision: (targets: readonly Target[]) => void
+  readonly onCanaries: (canaries: readonly Canaries[]) => void
   /** Changes what a life has put together, before it begins. */
   readonly mutate: (world: World) => void
 }
@@ -128,8 +129,8 @@ export class SimCoordinator {
   }
 
   async #begin(life: Life): Promise<void> {
-    const { path, onDecision, mutate } = this.#options
-    const watched = { life, isFull: () => this.isFull, onDecision }
+    const { path, onDecision, onCanaries, mutate } = this.#options
+    const watched = { life, isFull: () => this.isFull, onDecision, onCanaries }
     const store = await Store.open(path, { through: (database) => new WatchedDatabase(database, watched) })
     this.#store = store
     life.step('the database is open')

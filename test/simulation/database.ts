@@ -2,6 +2,7 @@
 // became durable is noted the moment it did.
 import { EngineError } from '../../src/base/errors.js'
 import type { SqliteDatabase, SqliteStatement } from 'kysely'
+import type { Canary } from '../../src/model/canary.js'
 import type { Life } from './clock.js'
 
 /** What the database says that nodes of a site should serve. */
@@ -13,6 +14,23 @@ export interface Target {
   readonly command: string
   /** Ids of the nodes that take part in that job. */
   readonly parts: readonly string[]
+}
+
+/** Nodes that may serve what a job brings before that is decided. */
+export interface Canaries {
+  readonly jobId: string
+  readonly site: string
+  readonly release: number
+  readonly treeHash: string
+  readonly names: readonly string[]
+}
+
+interface CanaryRow {
+  readonly id: string
+  readonly site: string
+  readonly release: number
+  readonly tree_hash: string
+  readonly canary: string
 }
 
 interface TargetRow {
@@ -29,6 +47,8 @@ export interface WatchedOptions {
   readonly isFull: () => boolean
   /** The targets of all sites, read right after a transaction that wrote one of them. */
   readonly onDecision: (targets: readonly Target[]) => void
+  /** The canaries of all jobs, read right after a transaction that wrote some. */
+  readonly onCanaries: (canaries: readonly Canaries[]) => void
 }
 
 const writes = /^(?:insert|update|delete|commit)/
@@ -39,6 +59,7 @@ export class WatchedDatabase implements SqliteDatabase {
   readonly #options: WatchedOptions
   readonly #prepared = new Map<string, SqliteStatement>()
   #decides = false
+  #choosesCanaries = false
 
   constructor(inner: SqliteDatabase, options: WatchedOptions) {
     this.#inner = inner
@@ -56,12 +77,14 @@ export class WatchedDatabase implements SqliteDatabase {
     life.step(`before ${text.slice(0, 30)}`)
     if (isFull() && text !== 'commit') throw new EngineError('ENGINE_ERR_NO_SPACE', { path: '/coordinator/engine.db' })
     if (text.startsWith('update "sites" set "target_release"')) this.#decides = true
+    if (text.startsWith('update "jobs" set') && text.includes('"canary"')) this.#choosesCanaries = true
     const statement = this.#prepare(text)
     if (text !== 'commit') return statement
     return {
       ...statement,
       run: (parameters) => {
         const result = statement.run(parameters)
+        if (this.#choosesCanaries) this.#noteCanaries()
         if (this.#decides) this.#noteTargets()
         life.step('after a commit')
         return result
@@ -77,6 +100,18 @@ export class WatchedDatabase implements SqliteDatabase {
     const statement = this.#prepared.get(text) ?? this.#inner.prepare(text)
     this.#prepared.set(text, statement)
     return statement
+  }
+
+  #noteCanaries(): void {
+    this.#choosesCanaries = false
+    const columns = 'id, site, release, tree_hash, canary'
+    const rows = this.#inner.prepare(`select ${columns} from jobs where canary is not null`).all([])
+    this.#options.onCanaries(
+      (rows as readonly CanaryRow[]).map(({ id: jobId, site, release, tree_hash: treeHash, canary }) => {
+        const { names } = JSON.parse(canary) as Canary
+        return { jobId, site, release, treeHash, names }
+      }),
+    )
   }
 
   #noteTargets(): void {

@@ -30,6 +30,8 @@ export class NodeDisk {
   onSwitch: (of: NodeDisk['switches'][number]) => void = () => {}
   /** Each hook that began, as `job:number`. */
   readonly hooksRun: string[] = []
+  /** Each check of its health that began, as `job:number`. */
+  readonly checksRun = new Set<string>()
 
   site(site: string): SiteFiles {
     const known = this.sites.get(site) ?? { releases: new Map(), manifests: new Map(), live: null }

@@ -3,6 +3,7 @@
 import { REPORTS_KEPT_MAX, STALE_ASSIGNMENTS_MAX } from '../../src/base/limits.js'
 import { auditHash, auditStart } from '../../src/model/audit.js'
 import { type CommandState, type JobCommand, type Receipt, remainingOf } from '../../src/model/job.js'
+import type { ReleaseRef } from '../../src/model/node.js'
 import type { JobRecord } from '../../src/store/jobs.js'
 import type { Store } from '../../src/store/store.js'
 import type { World } from '../../src/coordinator/world.js'
@@ -73,6 +74,7 @@ export async function checkAtRest(finished: Finished): Promise<void> {
   await checkClients(finished, jobs, store)
   await checkHooks(finished, jobs, receipts, store)
   await checkReleases(finished, store)
+  await checkCanaries(finished, store)
   checkBounds(finished)
   await checkAudit(oracle, store)
 }
@@ -96,7 +98,8 @@ function checkReceipts({ oracle, nodes }: Finished, receipts: ReadonlyMap<string
 }
 
 function hasDone({ disk }: SimNode, { command, site, release, treeHash, jobId, number }: Receipt): boolean {
-  if (command === 'run-hook') return disk.hooksRun.includes(`${jobId}:${number}`)
+  const key = `${jobId}:${number}`
+  if (command === 'run-hook') return disk.checksRun.has(key) || disk.hooksRun.includes(key)
   const done = command === 'publish' ? disk.staged : disk.switches
   return done.some((each) => each.site === site && each.release === release && each.treeHash === treeHash)
 }
@@ -234,6 +237,19 @@ async function checkReleases({ oracle, nodes }: Finished, store: Store): Promise
   }
 }
 
+/** I4: what came to nothing is served by nobody who went first; who left the group keeps what it serves. */
+async function checkCanaries({ oracle, nodes }: Finished, store: Store): Promise<void> {
+  for (const { jobId, site, release, treeHash, names } of oracle.canaries.values()) {
+    if (oracle.isDecided(site, { release, treeHash })) continue
+    const own = new Set(remainingOf(await store.jobNodes.list(jobId)).map(({ nodeId }) => nodeId))
+    for (const { id, name, disk } of nodes) {
+      const { live, releases } = disk.site(site)
+      if (live !== release || releases.get(release) !== treeHash) continue
+      if (!names.includes(name) || own.has(id)) oracle.break(`I4: ${name} still serves ${site}@${release} of ${jobId}`)
+    }
+  }
+}
+
 /** I8: what a node says that it holds is there. */
 function checkBooks(oracle: Oracle, { name, disk, ledger }: SimNode): void {
   for (const [site, { held }] of ledger?.state.sites ?? []) {
@@ -276,19 +292,27 @@ async function checkAudit(oracle: Oracle, store: Store): Promise<void> {
   }
 }
 
+/** Whether a node serves what it should, or what a job brings as one of its canaries. */
+function servesDue(world: World, nodeId: string, live: ReleaseRef | null, target: ReleaseRef): boolean {
+  if (live === null || live.release === target.release) return live !== null
+  return [...world.jobs.values()].some(
+    ({ release, record }) => release?.release === live.release && record.canary?.nodeIds.includes(nodeId) === true,
+  )
+}
+
 /** I10, asked while faults go on: a node that does not serve what it should has a reason. */
 export async function checkExplained({ coordinator, oracle }: Finished): Promise<void> {
   const { running } = coordinator
   if (running === null) return
   const { world, door, life } = running
-  for (const { name, sites, groups, reason } of await door.nodes()) {
+  for (const { id, name, sites, groups, reason } of await door.nodes()) {
     if (!life.isAlive) return
     for (const { record } of world.sites.values()) {
       const { target, site, group } = record
       if (target === null || !groups.includes(group) || reason !== null) continue
       const live = sites.find((each) => each.site === site)?.live ?? null
-      if (live?.release !== target.release)
-        oracle.break(`I10: ${name} does not serve ${site}@${target.release}: no reason`)
+      if (servesDue(world, id, live, target)) continue
+      oracle.break(`I10: ${name} does not serve ${site}@${target.release}: no reason`)
     }
   }
 }

@@ -4,11 +4,11 @@ import { EngineError, type ErrorCode } from '../../src/base/errors.js'
 import { silentLogger } from '../../src/base/log.js'
 import type { Random } from '../../src/base/random.js'
 import { Signer } from '../../src/base/signing.js'
-import type { Hook } from '../../src/model/hook.js'
+import { HEALTH_HOOK, type Hook } from '../../src/model/hook.js'
 import type { SessionStatus } from '../../src/native/relay.js'
 import type { ApplyResult } from '../../src/native/sites.js'
 import { NodeCore } from '../../src/node/core.js'
-import type { Executor } from '../../src/node/executing.js'
+import type { Execution as Ordered, Executed, Executor } from '../../src/node/executing.js'
 import { Hooks } from '../../src/node/hooks.js'
 import { Ledger } from '../../src/node/ledger.js'
 import type { WordFiles } from '../../src/node/words/files.js'
@@ -48,6 +48,10 @@ const blind = {
   ...{ readLive: nobodyLooks, listReleases: nobodyLooks },
 }
 
+/** Of the nodes, that a release does not do well on. */
+const SICK_SHARE = 0.25
+
+type CommandRef = Pick<Ordered, 'jobId' | 'number' | 'site'>
 type Applying = Parameters<DataPlane['apply']>[0]
 
 export class SimNode {
@@ -167,11 +171,31 @@ export class SimNode {
     core.start()
   }
 
+  /** Whether its applications are not well with a tree, which some are not: for as long as the tree is live here. */
+  isSick(treeHash: string): boolean {
+    const [first = 0] = createHash('sha256').update(`${this.name} ${treeHash}`).digest()
+    return first < 256 * SICK_SHARE
+  }
+
+  /** How it is with what it serves. */
+  async #check(life: Life, { jobId, number, site }: CommandRef, signal: AbortSignal): Promise<Executed> {
+    const { random, note } = this.#options
+    life.step('before a check')
+    this.disk.checksRun.add(`${jobId}:${number}`)
+    await life.sleep(random.below(300), signal)
+    const { live, releases } = this.disk.site(site)
+    const isWell = live === null || !this.isSick(releases.get(live) ?? '')
+    note(`${this.name} is ${isWell ? 'well' : 'sick'} with ${site}@${live}`)
+    const facts = { hook: HEALTH_HOOK, site, why: 'it is sick', output: '' }
+    return { output: null, error: isWell ? null : new EngineError('ENGINE_ERR_HOOK_FAILED', facts) }
+  }
+
   /** What it does is noted when it begins: from there on it may have happened. */
   #hookOf(life: Life): Executor<'run-hook'> {
     const { random, note } = this.#options
     return {
-      run: async ({ jobId, number }, signal) => {
+      run: async ({ jobId, number, site, command }, signal) => {
+        if (command.hook === HEALTH_HOOK) return this.#check(life, { jobId, number, site }, signal)
         life.step('before a hook')
         this.disk.hooksRun.push(`${jobId}:${number}`)
         note(`${this.name} runs the hook of ${jobId}:${number}`)
@@ -179,7 +203,7 @@ export class SimNode {
         await life.sleep(random.below(300), signal)
         return { output: null, error: null }
       },
-      mayRepeat: () => false,
+      mayRepeat: ({ command }) => command.hook === HEALTH_HOOK,
     }
   }
 

@@ -64,7 +64,7 @@ async function findAll(): Promise<boolean> {
 
 async function sweep(): Promise<boolean> {
   const startMs = performance.now()
-  const sum = { events: 0, jobs: 0, decisions: 0, crashes: 0, virtualMs: 0 }
+  const sum = { events: 0, jobs: 0, decisions: 0, canaries: 0, crashes: 0, virtualMs: 0 }
   const seeds = seedsOr(SEEDS)
   let failed = 0
   let slowestMs = 0
@@ -77,11 +77,10 @@ async function sweep(): Promise<boolean> {
     failed += 1
     tell(verdict, nodeCount === undefined ? '' : ` --nodes ${nodeCount}`)
   }
-  const { events, jobs, decisions, crashes, virtualMs } = sum
-  const facts = `${events} events, ${jobs} sessions, ${decisions} decisions, ${crashes} crashes of the coordinator`
-  console.log(
-    `${seeds.length} seeds from ${first}: ${failed} broken; ${facts}, ${Math.round(virtualMs / 60_000)} min of`,
-  )
+  const { events, jobs, decisions, canaries, crashes, virtualMs } = sum
+  const facts = `${events} events, ${jobs} sessions, ${decisions} decisions, ${canaries} times canaries went first`
+  console.log(`${seeds.length} seeds from ${first}: ${failed} broken; ${facts},`)
+  console.log(`${crashes} crashes of the coordinator, ${Math.round(virtualMs / 60_000)} min of`)
   console.log(`virtual time in ${secondsSince(startMs)} s, the slowest seed ${(slowestMs / 1000).toFixed(1)} s`)
   return failed === 0
 }

@@ -15,7 +15,7 @@ const simulate = async (...args: readonly string[]) => {
 
 t.test('nothing is lost or repeated in fleets of a few nodes, by 100 seeds', { timeout: 600_000 }, async (t) => {
   const { code, output } = await simulate('--seeds', '100')
-  t.match(output, /^100 seeds from 1: 0 broken; /m)
+  t.match(output, /^100 seeds from 1: 0 broken; .* [3-9]\d times canaries went first/m)
   t.equal(code, 0)
 })
 
@@ -29,9 +29,9 @@ t.test('one seed runs the same way twice', async (t) => {
   t.same(await runSeed({ seed: 7 }), await runSeed({ seed: 7 }))
 })
 
-// Each of them found something once.
+// Each of them found something once, before jobs had canaries.
 for (const seed of [132, 819, 830]) {
   t.test(`seed ${seed} is whole`, async (t) => {
-    t.same((await runSeed({ seed })).broken, [])
+    t.same((await runSeed({ seed, canaries: false })).broken, [])
   })
 }

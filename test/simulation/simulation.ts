@@ -20,6 +20,8 @@ export interface SeedOptions {
   /** How many; absent: drawn from the seed, 3 to 24. */
   readonly nodeCount?: number | undefined
   readonly bug?: Bug
+  /** Whether some jobs let some nodes go first; absent: they do. */
+  readonly canaries?: boolean
 }
 
 export interface Verdict {
@@ -32,6 +34,8 @@ export interface Verdict {
   readonly virtualMs: number
   readonly jobs: number
   readonly decisions: number
+  /** Releases that some nodes served before they were decided, or not. */
+  readonly canaries: number
   readonly crashes: number
 }
 
@@ -73,7 +77,7 @@ class Simulation {
   readonly #path: string
   readonly #story: string[] = []
 
-  constructor({ seed, nodeCount, bug = noBug }: SeedOptions, path: string) {
+  constructor({ seed, nodeCount, bug = noBug, canaries = true }: SeedOptions, path: string) {
     const random = seededRandom(Math.imul(seed, 2_654_435_761))
     this.random = random
     this.#bug = bug
@@ -95,13 +99,17 @@ class Simulation {
       ...{ time, random, path, note },
       network: () => network,
       onDecision: (targets) => this.#onDecision(targets),
+      onCanaries: (all) => this.oracle.noteCanaries(all),
       mutate: (world) => bug.coordinator?.(world, this.#bugContext()),
     })
     for (let i = 0; i < (nodeCount ?? 3 + random.below(22)); i++) this.nodes.push(this.#nodeOf(`n${i}`, groups))
     const onBroken = (what: string): void => this.oracle.break(what)
     const clock = new Life('the clients', time, () => {})
-    this.clients = new Clients({ coordinator: this.coordinator, clock, random, sites: this.sites, note, onBroken })
-    const { coordinator, nodes } = this
+    const { coordinator, nodes, sites } = this
+    this.clients = new Clients({
+      ...{ coordinator, clock, random, sites, note, onBroken },
+      canaries: canaries ? seededRandom(Math.imul(seed, 1_540_483_477)) : null,
+    })
     this.faults = new Faults({ time, random, network, coordinator, nodes, groups, note })
   }
 
@@ -161,7 +169,8 @@ class Simulation {
   verdict(seed: number): Verdict {
     const { oracle, time, nodes, clients, coordinator } = this
     const decisions = [...oracle.decided.values()].reduce((sum, all) => sum + all.length, 0)
-    const counts = { events: time.count, virtualMs: time.nowMs, jobs: clients.jobs.length, decisions }
+    const canaries = oracle.canaries.size
+    const counts = { events: time.count, virtualMs: time.nowMs, jobs: clients.jobs.length, decisions, canaries }
     const { crashes } = coordinator
     return { seed, broken: oracle.broken, story: this.#story, nodeCount: nodes.length, ...counts, crashes }
   }
@@ -215,10 +224,23 @@ class Simulation {
     return text
   }
 
+  /** Those who went first, and are still of the job, are well with what all are to follow to. */
+  #checkCanaries(
+    { site, release, treeHash, jobId }: Omit<Target, 'command' | 'parts'>,
+    parts: readonly string[],
+  ): void {
+    const names = this.oracle.canaries.get(`${jobId} ${release}`)?.names ?? []
+    for (const node of this.nodes.filter(({ id, name }) => names.includes(name) && parts.includes(id))) {
+      if (node.isSick(treeHash))
+        this.oracle.break(`${site}@${release} was decided, but its canary ${node.name} is sick`)
+    }
+  }
+
   /** Enough nodes hold what is decided on, as their disks have it. */
   #onDecision(targets: readonly Target[]): void {
     for (const { site, release, treeHash, jobId, command, parts } of this.oracle.note(targets)) {
       this.#note(`decided: ${site}@${release} by ${jobId}`)
+      this.#checkCanaries({ site, release, treeHash, jobId }, parts)
       const asked = this.clients.jobs.find((each) => each.jobId === jobId)
       if (command !== 'commit' || asked === undefined) continue
       const ready = this.nodes.filter(({ disk }) => disk.site(site).releases.get(release) === treeHash)
