@@ -15,6 +15,7 @@ import { parseArgs } from 'node:util'
 import { Client } from '../../src/client.js'
 import { isFinal } from '../../src/jobs/job.js'
 import type { Receipt } from '../../src/model/job.js'
+import { CutDisk } from '../support/cut-disk.js'
 import { compileMishap } from '../support/mishap.js'
 import { stablePort } from '../support/port.js'
 import { type Running, run, startEngine } from '../support/process.js'
@@ -33,19 +34,14 @@ const SITE = 'www'
 const FILES = 40
 /** As long as a publish of this size takes on a slow machine; a cut may come after its end, too. */
 const MOMENT_MS_MAX = 400
-/** EXT4_IOC_SHUTDOWN, flag 2: whatever is not on the disk is lost, the journal too. */
-const shutDown = `import fcntl, os, struct, sys
-fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack("I", 2))`
-
 const random = ((state: number) => () => {
   state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0
   return state / 2 ** 32
 })(Number(values.seed))
 
 const work = await mkdtemp('/dev/shm/distributary-cut-')
-const image = `${work}/disk.img`
-const disk = `${work}/disk`
-const data = `${disk}/node`
+const disk = await CutDisk.make(work, '96M')
+const data = `${disk.path}/node`
 const live = `${data}/sites/${SITE}/live`
 const under = values.without === undefined ? [] : [await compileMishap(work), 'skip', values.without]
 const port = await stablePort()
@@ -53,7 +49,6 @@ const client = new Client({ url: `http://127.0.0.1:${port}` })
 /** Fingerprints of what was staged, by number of the cut it was staged for. */
 const staged = new Map<string, number>()
 
-const mount = (): Promise<string> => run('mount', ['-o', 'loop', image, disk])
 const startNode = (): Running =>
   startEngine(
     ['serve', '--role', 'node', '--join', client.url, '--name', 'n1', '--group', 'edge', '--segment', 'here'].concat([
@@ -128,15 +123,9 @@ async function moment(kind: 'random' | 'live', jobId: string): Promise<void> {
   // The kernel writes back by itself at any time: in half of the cuts it has done so a while before.
   const writebackMs = random() < 0.5 ? random() * waitMs : waitMs
   await sleep(writebackMs)
-  if (writebackMs < waitMs) await run('sync', ['-f', disk]).catch(() => {})
+  if (writebackMs < waitMs) await run('sync', ['-f', disk.path]).catch(() => {})
   await sleep(waitMs - writebackMs)
 }
-
-const unmount = (): Promise<boolean> =>
-  run('umount', [disk]).then(
-    () => true,
-    () => false,
-  )
 
 /** An answer of the coordinator; undefined: it has none at this moment, as a machine with much to do may not. */
 const patient = <T>(question: Promise<T>): Promise<T | undefined> =>
@@ -152,10 +141,10 @@ async function tryCut(cut: number): Promise<readonly string[]> {
   const directory = await stage(cut)
   const job = await client.publish(directory, { site: SITE, group: 'edge', maxDeleteRatio: 1 })
   await moment(kind, job.id)
-  await run('python3', ['-c', shutDown, disk])
+  await disk.cut()
   await node.stop('SIGKILL')
-  await until('the dead disk is let go', unmount)
-  await mount()
+  await disk.unmount()
+  await disk.mount()
   const version = versionLive(faults)
   if (version !== cut && version !== cut - 1 && faults.length === 0) faults.push(`version ${version} is live`)
   faults.push(...falseRecords(await client.receipts(job.id), cut, version))
@@ -176,10 +165,6 @@ async function tryCut(cut: number): Promise<readonly string[]> {
   return left().map((path) => `${path} is left over`)
 }
 
-await mkdir(disk)
-await run('truncate', ['-s', '96M', image])
-await run('mkfs.ext4', ['-q', '-F', image])
-await mount()
 const coordinator = startCoordinator()
 let node = startNode()
 let cuts = 0
@@ -198,7 +183,7 @@ try {
   process.exitCode = 1
 } finally {
   await node.stop('SIGKILL')
-  await until('the disk is let go', unmount)
+  await disk.unmount()
   await coordinator.stop('SIGTERM')
   await rm(work, { recursive: true, force: true })
 }
