@@ -41,8 +41,9 @@ class TapCount {
     if (found === null) return
     const [, nested, not, title = ''] = found
     const skip = /# (?:SKIP|TO-?DO)\b ?(.*)$/i.exec(title)
+    const tookMs = Number(/# time=([\d.]+)ms/.exec(title)?.[1] ?? 0)
     if (nested !== undefined) this.#takeClaim(not === undefined, title, skip)
-    else this.#endFile(not === undefined, title.replace(/ # .*$/, ''), skip)
+    else this.#endFile(not === undefined, title.replace(/ # .*$/, ''), { skip, tookMs })
   }
 
   #takeClaim(isOk, title, skip) {
@@ -51,7 +52,7 @@ class TapCount {
     else this.#file.failed += 1
   }
 
-  #endFile(isOk, title, skip) {
+  #endFile(isOk, title, { skip, tookMs }) {
     const { lines } = this.#file
     let { passed, failed } = this.#file
     if (skip !== null) this.skipped.push(title)
@@ -62,9 +63,8 @@ class TapCount {
     this.seen.add(title)
     this.#file = { passed: 0, failed: 0, lines: [] }
     if (failed > 0) failures.push({ title, output: lines.join('\n') })
-    console.log(
-      `  ${failed > 0 ? 'NOT OK' : 'ok'}  ${title}  (${passed} passed${failed > 0 ? `, ${failed} failed` : ''})`,
-    )
+    const counts = `${passed} passed${failed > 0 ? `, ${failed} failed` : ''}, ${seconds(tookMs)}`
+    console.log(`  ${failed > 0 ? 'NOT OK' : 'ok'}  ${title}  (${counts})`)
   }
 }
 

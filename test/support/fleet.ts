@@ -85,13 +85,14 @@ export class Fleet {
     return this.engine('publish', directory, '--site', 'www', '--group', 'edge', '--json', ...more)
   }
 
+  /** Waits until so many nodes are connected. By HTTP: a process for each look costs more than what is waited for. */
   async online(count: number): Promise<void> {
     await until(
       `${count} nodes online`,
       async () => {
-        const { code, stdout } = await this.engine('nodes', '--json')
-        if (code !== 0) return false
-        const { items } = JSON.parse(stdout) as { items: readonly { online: boolean }[] }
+        const answer = await fetch(`${this.url}/v1/nodes`).catch(() => null)
+        if (answer?.ok !== true) return false
+        const { items } = (await answer.json()) as { items: readonly { online: boolean }[] }
         return items.filter((node) => node.online).length === count
       },
       () => this.story(),
