@@ -112,6 +112,10 @@ t.test('a first release is live everywhere, and all of it is on record', async (
 
 t.test('a node that speaks and hears nothing holds up nobody, is named, and follows when it hears', async (t) => {
   await deafen(3, true)
+  const all = await fleet.publish(await stage('never', BULK_BYTES / 4), '--quorum', 'all').exited
+  ends(t, all, 7)
+  t.match(jobOf(all), { state: 'failed', error: { code: 'ENGINE_ERR_QUORUM' } })
+  for (const host of NODES) t.equal(await served(host), 'first', `where all must hold it n${host} has not switched`)
   isBehind(t, await fleet.publish(await stage('deaf')).exited, 'n3')
   await serve('deaf', [1, 2])
   t.equal(await served(3), 'first', 'it goes on serving what it had')
