@@ -137,10 +137,10 @@ t.test(
     two.onCommit = () => broken
     let commitsBefore = 0
     two.onExecute = (order) => {
+      commitsBefore = two.messages('commit').length
       two.tellExecuted(order, 'receipt')
       void (async () => {
         await until('the receipt is acknowledged', () => two.messages('ack').length > 0)
-        commitsBefore = two.messages('commit').length
         await two.disconnect()
         two.onCommit = () => 'do'
         // Its journal says that the hook has begun, and nothing ever says that it is over.
