@@ -97,6 +97,8 @@ function wordAfter(before: WordRecord | null, job: LiveJob, step: WordedStep): W
   const decided = decidedBy(job, step)
   // A job that begins is told of too: its nodes are to know one another when they need to.
   if (!isLast && decided === null && happening.type !== 'packing') return null
+  // One that ends before it began says nothing, and takes no word of another job's place.
+  if (isLast && decided === null && before?.jobId !== job.id) return null
   const last = before ?? { revision: 0, jobId: null, commands: [], target: null }
   const revision = last.revision + 1
   const added: WordCommand[] = decided === null ? [] : [{ number: decided.number, revision, command: decided.as }]
@@ -125,6 +127,8 @@ export class Wording {
   readonly #newest = new Map<string, WordRecord>()
   /** By site: the nodes of the newest job. */
   readonly #members = new Map<string, Members>()
+  /** By job, while they are read: all that come at once wait for one reading. */
+  readonly #reading = new Map<string, Promise<Members>>()
   /** By site: the newest word as it was signed, a block each: a thousand nodes that come are given one signature. */
   readonly #signed = new Map<string, SignedBlocks>()
   /** By connection: digests of the lists that it has brought and its node still knows, those used last at the end. */
@@ -151,10 +155,14 @@ export class Wording {
    * @returns to be called once that is durable.
    */
   async write(tables: Tables, job: LiveJob, step: WordedStep): Promise<() => void> {
-    const record = wordAfter(this.#newest.get(job.record.site) ?? null, job, step)
+    // Read here, where nobody writes in between: two jobs of a site may take a step at once.
+    const record = wordAfter(await tables.words.get(job.record.site), job, step)
     if (record === null) return () => {}
     await tables.words.put(record)
-    return () => void this.#newest.set(record.site, record)
+    return () => {
+      const { revision = 0 } = this.#newest.get(record.site) ?? {}
+      if (record.revision > revision) this.#newest.set(record.site, record)
+    }
   }
 
   /** With which revision a command was decided, as orders say it. */
@@ -255,13 +263,24 @@ export class Wording {
   async #membersOf({ site, jobId }: WordRecord): Promise<Members> {
     const known = this.#members.get(site)
     if (known?.jobId === jobId) return known
+    const reading = this.#reading.get(jobId) ?? this.#readMembers(jobId)
+    this.#reading.set(jobId, reading)
+    try {
+      const members = await reading
+      const { jobId: newest } = this.#newest.get(site) ?? {}
+      if (newest === jobId && this.#members.get(site)?.jobId !== jobId) this.#members.set(site, members)
+      return members
+    } finally {
+      this.#reading.delete(jobId)
+    }
+  }
+
+  async #readMembers(jobId: string): Promise<Members> {
     const nodes = remainingOf(await this.#world().store.jobNodes.list(jobId))
-    const members = membersOf(
+    return membersOf(
       jobId,
       nodes.map(({ nodeId }) => nodeId),
     )
-    this.#members.set(site, members)
-    return members
   }
 }
 

@@ -131,6 +131,27 @@ t.test('of a job that came to nothing no node is asked for more', async (t) => {
   t.same((await store.words.get('www'))?.commands, [])
 })
 
+t.test('a job that ends before it began takes no word of the place of the one at work', async (t) => {
+  const { step, store, wording, job } = await place(t, 1)
+  await step({ type: 'packing' }, begun(1))
+  await step({ type: 'executing' }, begun(3))
+  const queued = new LiveJob({ ...job.record, id: 'k' }, { commands: job.commands, parts: job.parts }, 0)
+  const error = { code: 'x', message: 'x', hint: 'x' }
+  await step({ type: 'aborted', error }, { number: 1, state: 'failed' }, { state: 'aborted', job: queued })
+  t.match(await store.words.get('www'), { jobId: 'j', revision: 2, commands: [{ number: 3 }], ended: false })
+  t.same(wording.revisionOf('www', 'j', 3), { revision: 2 })
+})
+
+t.test('two steps that are written before either is taken note of have revisions of their own', async (t) => {
+  const { store, wording, job } = await place(t, 1)
+  const write = (happening: JobHappening, number: number): Promise<() => void> =>
+    store.transaction((tables) => wording.write(tables, job, wordedStep(happening, [begun(number)], 'open')))
+  const notes = [await write({ type: 'decided' }, 2), await write({ type: 'executing' }, 3)]
+  for (const note of notes.reverse()) note()
+  t.same(wording.revisionOf('www', 'j', 2), { revision: 1 })
+  t.same(wording.revisionOf('www', 'j', 3), { revision: 2 }, 'the newest stays')
+})
+
 t.test('those who are there are told, signed, and get the others shared out among a few of them', async (t) => {
   const away = [1, 4, 7, 8, 9]
   const { step, wording, job, told } = await place(t, 12, away)
@@ -201,6 +222,27 @@ t.test('a list that its node has forgotten is told again', async (t) => {
   t.equal(told('n0').at(-1)?.servers, null, 'this one was used since')
   tellWith(1001)
   t.equal(told('n0').at(-1)?.servers?.[1]?.port, 1001, 'this one was used longest ago')
+})
+
+t.test('however many come at once, who takes part is read once', async (t) => {
+  const { step, open, roster, store, told } = await place(t, 50)
+  await store.jobs.create(jobRecord({ id: 'j', site: 'www' }))
+  await store.jobNodes.put(
+    'j',
+    roster.all.map(({ identity }) => newPart(identity)),
+  )
+  await step({ type: 'decided' }, begun(2))
+  const again = await open()
+  let readings = 0
+  const { jobNodes } = store
+  const list = jobNodes.list.bind(jobNodes)
+  jobNodes.list = (jobId) => {
+    readings += 1
+    return list(jobId)
+  }
+  await Promise.all(roster.all.map((known) => again.welcome(known, ['www'])))
+  t.equal(readings, 1)
+  t.ok(roster.all.every(({ identity }) => told(identity.name).length === 1))
 })
 
 t.test('a large audience is told in blocks, each with a list of its own', async (t) => {
