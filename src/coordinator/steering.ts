@@ -79,7 +79,9 @@ function stagingGoal(job: LiveJob, release: ReleaseRef, state: SiteState): Goal 
   const parts = [job.record, assignment, baseTreeHash, commands, shadowStaged, state]
   const kept = stagings.get(job)
   if (kept?.parts.every((part, at) => part === parts[at])) return kept.goal
-  const own = assignment === null ? [] : [toSendable(job, assignment, release)]
+  // In a session it may still be that of the release before: what it makes decides.
+  const isOwn = assignment?.release === release.release && assignment.treeHash === release.treeHash
+  const own = isOwn ? [toSendable(job, assignment, release)] : []
   const others = state.assignments.filter(({ id }) => id !== assignment?.id)
   const facts = { release, jobId: job.id, switchNow: false, canReplicate: shadowStaged, ...numbersOf(job) }
   const goal = { ...facts, assignments: [...own, ...others] }

@@ -6,6 +6,7 @@ import type { SessionStatus } from '../native/relay.js'
 import { nodesOf } from './audience.js'
 import { endIdleJobs } from './idling.js'
 import type { LiveJob } from './live-job.js'
+import { isUndecided } from './regrouping.js'
 import { startJobs } from './running.js'
 import { closeIdleTransfers } from './sending.js'
 import { steer } from './steering.js'
@@ -79,7 +80,7 @@ export class Ticking {
     for (const session of this.#sentBefore.keys()) if (!open.has(session)) this.#sentBefore.delete(session)
   }
 
-  /** A source that stands still for ever is closed: the job ends, or the next node has it opened again. */
+  /** A source that stands still for ever is closed: a job before its decision ends, else the next node has it opened. */
   #failed(assignmentId: string, failure: { readonly code: string; readonly message: string }): void {
     const world = this.#world
     const code = isErrorCode(failure.code) ? failure.code : 'ENGINE_ERR_INTERNAL'
@@ -89,7 +90,7 @@ export class Ticking {
     const nowMs = world.clock.monotonicMs()
     for (const known of world.roster.all) known.failUnderWay(assignmentId, error, nowMs)
     for (const job of world.jobs.values()) {
-      if (job.assignment?.id === assignmentId && job.record.state !== 'committing') job.controller.abort(error)
+      if (job.record.assignment?.id === assignmentId && isUndecided(job)) job.controller.abort(error)
     }
   }
 

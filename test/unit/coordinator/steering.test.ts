@@ -9,6 +9,7 @@ import type { World } from '../../../src/coordinator/world.js'
 import type { ReleaseRef } from '../../../src/model/node.js'
 import { newPart, type NodePart } from '../../../src/track/fold.js'
 import { ManualClock } from '../../support/manual-clock.js'
+import { assignmentRecord } from '../../support/records.js'
 import { untold } from '../../support/untold.js'
 
 const release = (number: number): ReleaseRef => ({ release: number, treeHash: String(number).repeat(64) })
@@ -64,6 +65,19 @@ t.test('between a decision and its reading nobody is told what was served before
   world.jobs.set('j5', job as never)
   steer(world, known, 'www')
   t.same(heard, [], 'the site still shows 3, which the node holds; the job has decided for 5')
+})
+
+t.test('what brought an earlier release of a session is told to nobody as what brings the next', async (t) => {
+  const { world, known, heard } = place(4)
+  const record = { id: 'j', site: 'www', state: 'distributing', baseRelease: 3, policy: {} }
+  const assignment = assignmentRecord({ ...release(4), baseRelease: 3 })
+  const plan = { strandCount: 1, parents: [], peers: [] }
+  const transfer = { assignmentId: assignment.id, partOf: () => ({ plan, changed: [] }) }
+  Object.assign(world, { transfers: { get: () => transfer } })
+  const job = { id: 'j', record, release: release(5), assignment, baseTreeHash: release(3).treeHash, commands: [] }
+  world.jobs.set('j', { ...job, shadowStaged: false, part: () => undefined } as never)
+  steer(world, known, 'www')
+  t.same(heard, [], 'what brings 5 is not packed yet')
 })
 
 t.test(

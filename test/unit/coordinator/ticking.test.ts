@@ -14,6 +14,7 @@ import type { SessionStatus } from '../../../src/native/relay.js'
 import { Store } from '../../../src/store/store.js'
 import { newPart } from '../../../src/track/fold.js'
 import { ManualClock } from '../../support/manual-clock.js'
+import { assignmentRecord } from '../../support/records.js'
 import { untold } from '../../support/untold.js'
 
 interface Place {
@@ -97,6 +98,28 @@ t.test('a node whose source failed is not waited for: it is told anew, later eac
   t.same(known.assignmentsUnderWay, ['of-docs'])
   t.match(known.task('www').failure, { message: 'the disk is gone', retryable: true, attempts: 1 })
   t.ok((known.task('www').failure?.retryAtMs ?? 0) > world.clock.monotonicMs())
+})
+
+t.test('a source that fails ends the job that has not decided on it, and none that has, or has gone on', async (t) => {
+  const { world, job, statuses } = await place(t)
+  const failure = { code: 'ENGINE_ERR_IO', message: 'the disk is gone' }
+  const { id, serial, chunkBytes } = assignmentRecord()
+  const assignment = { id, serial, chunkBytes, streamBytes: 1 }
+  job.assignment = assignmentRecord()
+  statuses.push({ session: 1, assignmentId: id, bytesSent: 0, failure } as unknown as SessionStatus)
+  const ticking = new Ticking(world)
+  const after = [
+    ...(['committing', 'open', 'ending'] as const).map((state) => ({ state, assignment })),
+    { state: 'packing', assignment: null } as const,
+  ]
+  for (const facts of after) {
+    job.record = { ...job.record, ...facts }
+    ticking.tick()
+    t.notOk(job.signal.aborted, facts.state)
+  }
+  job.record = { ...job.record, state: 'distributing', assignment }
+  ticking.tick()
+  t.match(job.signal.reason, { code: 'ENGINE_ERR_IO', message: 'the disk is gone' })
 })
 
 t.test('bytes that a session sent are counted once, and a session that is gone is forgotten', async (t) => {
