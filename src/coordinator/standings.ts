@@ -3,6 +3,7 @@ import type { FleetEventType, News } from '../model/fleet-event.js'
 import type { StandingRecord } from '../store/standings.js'
 import { silenceOf } from '../track/silence.js'
 import { type Change, presenceChange, siteChange } from '../track/standing.js'
+import { isAmong } from './audience.js'
 import type { KnownNode } from './roster.js'
 import { dueOn } from './steering.js'
 import { activeJob, inBackground, type World } from './world.js'
@@ -45,7 +46,7 @@ export class NodeStandings {
     const presence = this.#told.get(keyOf(id, PRESENCE))?.standing ?? null
     this.#take(known, PRESENCE, presenceChange(presence, { online: known.presence.online, isSilent }))
     for (const { record } of world.sites.values()) {
-      if (!known.identity.groups.includes(record.group)) continue
+      if (!isAmong(record, known)) continue
       const { site } = record
       const target = dueOn(world, known, site)
       const isJobAtWork = activeJob(world, site) !== undefined
