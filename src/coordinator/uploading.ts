@@ -49,20 +49,24 @@ export async function uploadOf({ uploads }: World, directory: string): Promise<U
   return uploads.owns(directory) ? uploads.begin(directory) : null
 }
 
-/** A job is over: what it published is in the shadow, and its upload has done its work. One that failed is kept. */
-export async function releaseUpload({ uploads }: World, job: LiveJob): Promise<void> {
-  const { state } = job.record
+/**
+ * A job is over: what it published is in the shadow, and its upload has done its work. What failed, or was not come to,
+ * is kept.
+ */
+export async function releaseUpload({ uploads }: World, { record, commands }: LiveJob): Promise<void> {
+  const { state, site } = record
   if (state !== 'succeeded' && state !== 'partial') return
-  for (const directory of directoriesOf(job)) if (uploads.owns(directory)) await uploads.release(directory)
-  await uploads.letGo(job.record.site, contentsOf(job, job.record.site))
+  const done = { record, commands: commands.filter((command) => command.state === 'completed') }
+  for (const directory of directoriesOf(done)) if (uploads.owns(directory)) await uploads.release(directory)
+  await uploads.letGo(site, contentsOf(done, site))
 }
 
 /** The contents of a site that a job puts, by digest. */
-const contentsOf = ({ commands, record }: LiveJob, site: string): readonly string[] =>
+const contentsOf = ({ commands, record }: Pick<LiveJob, 'commands' | 'record'>, site: string): readonly string[] =>
   record.site === site ? commands.flatMap(({ request }) => (request.type === 'put' ? [request.digest] : [])) : []
 
 /** The directories that a job publishes, or stand for what it does. */
-const directoriesOf = ({ commands }: LiveJob): readonly string[] =>
+const directoriesOf = ({ commands }: Pick<LiveJob, 'commands'>): readonly string[] =>
   commands.flatMap(({ request }) =>
     request.type === 'publish' && request.directory !== null ? [request.directory] : [],
   )
