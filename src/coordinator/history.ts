@@ -1,6 +1,6 @@
 import { JOB_PAGE_MAX } from '../base/limits.js'
 import type { HistoryEntry } from '../model/history.js'
-import { type CommandType, hasSwitched, type JobCommand, type JobNode, remainingOf } from '../model/job.js'
+import { type CommandType, countByState, hasSwitched, type JobCommand, type JobNodeCounts } from '../model/job.js'
 import type { JobRecord } from '../store/jobs.js'
 import type { World } from './world.js'
 
@@ -24,11 +24,12 @@ export async function historyOf(world: World, site: string, limit: number): Prom
     .filter((record) => hasDecided(record) || record.state === 'failed')
   const page = kept.slice(0, limit)
   const ids = page.map(({ id }) => id)
-  const [nodes, actors] = await Promise.all([store.jobNodes.listMany(ids), store.audit.actorsOf(ids)])
+  const [counts, actors] = await Promise.all([store.jobNodes.counts(ids), store.audit.actorsOf(ids)])
   return page.map((record, place) => {
     const before = kept.slice(place + 1).find(hasDecided)
-    const parts = jobs.get(record.id)?.view.nodes ?? nodes.get(record.id) ?? []
-    return entryOf(record, before, parts, actors.get(record.id) ?? null)
+    const live = jobs.get(record.id)
+    const nodes = live === undefined ? (counts.get(record.id) ?? {}) : countByState(live.parts)
+    return entryOf(record, before, nodes, actors.get(record.id) ?? null)
   })
 }
 
@@ -40,19 +41,20 @@ const commandsOf = ({ commands }: Kept): readonly CommandType[] =>
 export function entryOf(
   record: Kept,
   before: Kept | undefined,
-  nodes: readonly JobNode[],
+  nodes: JobNodeCounts,
   actor: string | null,
 ): HistoryEntry {
   const { id: jobId, createdAtMs: atMs, finishedAtMs, state: result, reason, changes, error } = record
-  const inState = (state: JobNode['state']): number => nodes.filter((node) => node.state === state).length
+  const { live = 0, behind = 0, failed = 0, departed = 0 } = nodes
+  const all = Object.values(nodes).reduce((sum, count) => sum + count, 0)
   return {
     ...{ jobId, atMs, finishedAtMs, durationMs: finishedAtMs === null ? null : finishedAtMs - atMs },
     ...{ commands: commandsOf(record), result, actor, reason, changes, error },
     fromRelease: before?.release ?? record.baseRelease,
     toRelease: record.release,
     sentBytes: record.assignment?.streamBytes ?? null,
-    nodesLive: inState('live'),
-    nodesBehind: inState('behind') + inState('failed'),
-    nodeCount: remainingOf(nodes).length,
+    nodesLive: live,
+    nodesBehind: behind + failed,
+    nodeCount: all - departed,
   }
 }

@@ -1,7 +1,7 @@
 import { EVENT_NODES_MAX } from '../base/outside-limits.js'
 import type { JobHappening } from '../jobs/job.js'
 import type { FleetEventType, News } from '../model/fleet-event.js'
-import { hasSwitched, isPublish, type JobNodeState, type JobView, remainingOf } from '../model/job.js'
+import { countByState, hasSwitched, isPublish, type JobView, remainingOf } from '../model/job.js'
 
 /** What of a job's life is news; the rest is for who watches that job. */
 function typeOf(happening: JobHappening['type'] | 'queued', job: JobView): FleetEventType | null {
@@ -39,8 +39,7 @@ export function jobNews(happening: JobHappening['type'] | 'queued', job: JobView
  */
 function dataOf(job: JobView): Readonly<Record<string, unknown>> {
   const { id: jobId, site, group, state, release, baseRelease, reason, changes, error, nodes } = job
-  const nodeCounts: Partial<Record<JobNodeState, number>> = {}
-  for (const node of nodes) nodeCounts[node.state] = (nodeCounts[node.state] ?? 0) + 1
+  const nodeCounts = countByState(nodes)
   const out = nodes.filter((node) => node.state === 'behind' || node.state === 'failed')
   const nodesOut = out.slice(0, EVENT_NODES_MAX).map(({ name, state: nodeState, reason: why }) => ({
     ...{ name, state: nodeState, reason: why },

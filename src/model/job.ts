@@ -207,6 +207,15 @@ export type JobNodeState = (typeof jobNodeStates)[number]
 export const remainingOf = <T extends Pick<JobNode, 'state'>>(nodes: readonly T[]): readonly T[] =>
   nodes.filter(({ state }) => state !== 'departed')
 
+/** How many nodes are in each state; of a state that none is in it says nothing. Pure. */
+export function countByState(nodes: readonly Pick<JobNode, 'state'>[]): JobNodeCounts {
+  const counts: Partial<Record<JobNodeState, number>> = {}
+  for (const { state } of nodes) counts[state] = (counts[state] ?? 0) + 1
+  return counts
+}
+
+export type JobNodeCounts = Readonly<Partial<Record<JobNodeState, number>>>
+
 /** One node's part in one job. */
 export interface JobNode {
   readonly nodeId: string

@@ -15,6 +15,9 @@ import { fromJson, type Queries, type Row, toJson } from './schema.js'
 /** A call before it is answered. */
 export type AuditCall = Pick<AuditEntry, 'atMs' | 'actor' | 'action' | 'subject' | 'request'>
 
+/** Calls whose result is the job that they made. */
+const makingJobs = ['createJob', 'putFile']
+
 export class Audit {
   readonly #db: Queries
 
@@ -67,8 +70,9 @@ export class Audit {
   /** Who asked for each of some jobs; what is not on record has no entry. */
   async actorsOf(jobIds: readonly string[]): Promise<ReadonlyMap<string, string>> {
     if (jobIds.length === 0) return new Map()
-    const query = this.#db().selectFrom('audit').select(['result', 'actor']).where('action', '=', 'createJob')
-    const rows = await query.where('result', 'in', jobIds).execute()
+    const query = this.#db().selectFrom('audit').select(['result', 'actor']).where('action', 'in', makingJobs)
+    // Newest first, so that the oldest counts: who only repeated a request under its key has not made the job.
+    const rows = await query.where('result', 'in', jobIds).orderBy('seq', 'desc').execute()
     return new Map(rows.flatMap(({ result, actor }) => (result === null ? [] : [[result, actor]])))
   }
 

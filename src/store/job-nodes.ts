@@ -1,4 +1,4 @@
-import type { JobNode, JobNodeState } from '../model/job.js'
+import type { JobNode, JobNodeCounts, JobNodeState } from '../model/job.js'
 import { ManyRows } from './many-rows.js'
 import { type NewRow, type Queries, type Row } from './schema.js'
 
@@ -24,6 +24,16 @@ export class JobNodes {
   async list(jobId: string): Promise<JobNode[]> {
     const query = this.#db().selectFrom('job_nodes').selectAll().where('job_id', '=', jobId).orderBy('name')
     return (await query.execute()).map(fromRow)
+  }
+
+  /** How many nodes of several jobs are in each state, without reading them one by one. */
+  async counts(jobIds: readonly string[]): Promise<ReadonlyMap<string, JobNodeCounts>> {
+    const found = new Map<string, JobNodeCounts>()
+    if (jobIds.length === 0) return found
+    const query = this.#db().selectFrom('job_nodes').where('job_id', 'in', jobIds).groupBy(['job_id', 'state'])
+    const rows = await query.select((is) => ['job_id', 'state', is.fn.countAll<number>().as('count')]).execute()
+    for (const { job_id: id, state, count } of rows) found.set(id, { ...found.get(id), [state as JobNodeState]: count })
+    return found
   }
 
   /** The nodes of several jobs at once; every id asked for has an entry. */

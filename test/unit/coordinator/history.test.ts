@@ -26,12 +26,16 @@ t.test(
     const asked = { action: 'createJob', actor: '10.0.0.7', result: 'j4' }
     await store.transaction(({ audit }) => audit.append(auditEntry(asked)))
     await store.transaction(({ audit }) => audit.append(auditEntry({ actor: 'x', action: 'other', result: 'j1' })))
+    const repeated = { action: 'createJob', actor: '10.0.0.9', result: 'j4' }
+    await store.transaction(({ audit }) => audit.append(auditEntry(repeated)))
+    const put = { action: 'putFile', actor: '10.0.0.8', result: 'j2' }
+    await store.transaction(({ audit }) => audit.append(auditEntry(put)))
     const world = { store, jobs: new Map() } as unknown as World
     const all = await historyOf(world, 'www', 10)
     t.match(all, [
       { jobId: 'j6', fromRelease: 4, toRelease: 6, result: 'succeeded', actor: null },
       { jobId: 'j4', fromRelease: 1, toRelease: 4, actor: '10.0.0.7', nodesLive: 1, nodesBehind: 1, nodeCount: 2 },
-      { jobId: 'j2', fromRelease: 1, toRelease: 2, result: 'failed' },
+      { jobId: 'j2', fromRelease: 1, toRelease: 2, result: 'failed', actor: '10.0.0.8' },
       { jobId: 'j1', fromRelease: null, toRelease: 1, durationMs: 500, actor: null },
     ])
     t.same(await historyOf(world, 'www', 2), all.slice(0, 2), 'also what was live before the page')
@@ -40,10 +44,9 @@ t.test(
 )
 
 t.test('a job that goes on has no end yet; nodes that failed are behind', async (t) => {
-  const nodes = [jobNode({ state: 'failed' }), jobNode({ state: 'staged' })]
   const commands = jobCommands(publishRequests('/srv/www'), 1)
   const record = { ...jobRecord({ state: 'committing', baseRelease: 3, release: 4 }), commands }
-  const entry = entryOf(record, undefined, nodes, 'embedded')
-  t.match(entry, { finishedAtMs: null, durationMs: null, fromRelease: 3, nodesLive: 0, nodesBehind: 1 })
+  const entry = entryOf(record, undefined, { failed: 1, behind: 2, staged: 1, departed: 5 }, 'embedded')
+  t.match(entry, { finishedAtMs: null, durationMs: null, fromRelease: 3, nodesLive: 0, nodesBehind: 3, nodeCount: 4 })
   t.same(entry.commands, ['publish', 'commit'])
 })
