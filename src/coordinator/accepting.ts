@@ -62,7 +62,7 @@ export function audienceOf(world: World, { site, group, only, commands }: JobReq
   for (const node of only ?? []) requireNode(world, node)
   const isBound = record !== undefined && record.target !== null
   const named = only ?? (isBound ? record.only : null)
-  checkAudience(world, { site, only: named }, commands)
+  if (isBound) checkAudience(world, { site, only: named }, commands)
   return { group: group ?? record?.group ?? groupOfNew(site, only), only: named }
 }
 
@@ -88,9 +88,14 @@ export function checkAudience(
   commands: readonly CommandRequest[],
 ): void {
   const record = world.sites.get(site)?.record
-  if (!record?.target || commands.every(isOnNodes) || isSameList(only, record.only)) return
+  if (record === undefined || commands.every(isOnNodes) || isSameList(only, record.only)) return
+  throw otherAudience(record)
+}
+
+function otherAudience(record: SiteRecord): EngineError {
+  const { site } = record
   const why = `site ${site} is served by ${record.only === null ? `group ${record.group}` : record.only.join(', ')}`
-  throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the list of nodes', why })
+  return new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the list of nodes', why })
 }
 
 const isSameList = (a: readonly string[] | null, b: readonly string[] | null): boolean =>
@@ -152,6 +157,8 @@ export function keep(
       const why = `site ${site} belongs to group ${known.group}`
       throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the group', why })
     }
+    // Nothing is live there, and another job makes that of it: it is for whom that one named.
+    if (makesSite && known.target === null && !isSameList(known.only, only)) throw otherAudience(known)
     await tables.jobs.create(job.record)
     await tables.commands.add(job.id, job.commands)
     await tables.jobNodes.put(job.id, job.parts)

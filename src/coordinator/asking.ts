@@ -41,6 +41,7 @@ import { nodesOf } from './audience.js'
 import { checkCanary } from './canaries.js'
 import { checkHeld, holdSite, resumeSite } from './holding.js'
 import { giveWay } from './conflicting.js'
+import { abortError } from './ending.js'
 import { isBound } from './waiting.js'
 import { historyOf } from './history.js'
 import type { Uploads } from '../uploads/index.js'
@@ -68,6 +69,8 @@ export class Door implements CoordinatorDoor {
   readonly #verifyRuns: VerifyRuns
   /** Idempotency keys of requests that are being answered. */
   readonly #underWay = new Set<string>()
+  /** Jobs are accepted one after the other: what one is judged by, no other changes meanwhile. */
+  #turn: Promise<unknown> = Promise.resolve()
 
   constructor(options: DoorOptions) {
     this.#world = options.world
@@ -96,14 +99,21 @@ export class Door implements CoordinatorDoor {
   }
 
   async #accept(request: JobRequest, answered: Answered | null): Promise<JobView> {
+    checkCommands([], request.commands)
+    // A disk that does not answer holds up no other job: this is not in its turn.
+    const requests = await placed(this.#world, request.site, request.commands)
+    const done = this.#turn.then(() => this.#take(request, requests, answered))
+    this.#turn = done.catch(() => {})
+    return done
+  }
+
+  async #take(request: JobRequest, requests: readonly CommandRequest[], answered: Answered | null): Promise<JobView> {
     const world = this.#world
     const { site } = request
     const gone = await giveWay(world, request)
     checkQueue([...world.jobs.values()].filter((job) => !gone.includes(job)).map(toMember), site)
     checkJobsQuota(world.quotas, world.jobs.size - gone.length)
-    checkCommands([], request.commands)
     checkHeld(world, site, request.commands)
-    const requests = await placed(world, site, request.commands)
     const audience = audienceOf(world, request)
     checkHooks(world, { site, ...audience }, request.commands)
     checkCanary(world, request, audience)
@@ -139,10 +149,13 @@ export class Door implements CoordinatorDoor {
   async #supersede(gone: readonly LiveJob[], { id }: LiveJob): Promise<void> {
     const message = `job ${id} has taken its place`
     for (const job of gone) {
-      await this.#world.store.jobs.askAbort(job.id)
-      if (isBound(job)) continue
-      job.controller.abort(new EngineError('ENGINE_ERR_JOB_ABORTED', { jobId: job.id }, { message }))
-      launch(this.#world, job)
+      // In its turn, as an abort is.
+      await inTurn(job, async () => {
+        if (isBound(job)) return
+        await this.#world.store.jobs.askAbort(job.id)
+        job.controller.abort(new EngineError('ENGINE_ERR_JOB_ABORTED', { jobId: job.id }, { message }))
+      })
+      if (job.signal.aborted) launch(this.#world, job)
     }
   }
 
@@ -210,7 +223,7 @@ export class Door implements CoordinatorDoor {
       job.isHurried = true
       job.bell.ring()
       if (job.record.state === 'ending') return
-      job.controller.abort(new EngineError('ENGINE_ERR_JOB_ABORTED', { jobId: id }))
+      job.controller.abort(abortError(job))
     })
     if (!job.signal.aborted) return job.view
     launch(this.#world, job)

@@ -4,6 +4,7 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { Coordinator } from '../../../src/coordinator.js'
+import type { CommandRequest } from '../../../src/model/job.js'
 import { FakeNode } from '../../support/fake-node.js'
 
 const to = { site: 'www', group: 'edge' } as const
@@ -22,6 +23,44 @@ t.test('a release beyond the quota is refused before anything is sent', async (t
   await node.connect(coordinator.url)
   await t.rejects((await coordinator.publish(staging, to)).completed(), { code: 'ENGINE_ERR_QUOTA' })
   t.same(node.messages('stage'), [])
+})
+
+t.test('of many that come at once as many are accepted as the quota says', async (t) => {
+  const { dataDir, staging } = place(t)
+  await using coordinator = await Coordinator.open({ dataDir, quotas: { jobs: 2 } })
+  await new FakeNode({ name: 'a', onStage: () => 'ignore' }).connect(coordinator.url)
+  const sites = ['a', 'b', 'c', 'd', 'e']
+  const asked = await Promise.allSettled(sites.map((site) => coordinator.publish(staging, { ...to, site })))
+  const accepted = asked.filter(({ status }) => status === 'fulfilled')
+  t.equal(accepted.length, 2)
+  for (const each of asked) if (each.status === 'rejected') t.match(each.reason, { code: 'ENGINE_ERR_QUOTA' })
+})
+
+t.test('of two that are to be alone and come at once, one is', async (t) => {
+  const { dataDir, staging } = place(t)
+  await using coordinator = await Coordinator.open({ dataDir })
+  await new FakeNode({ name: 'a', onStage: () => 'ignore' }).connect(coordinator.url)
+  const alone = { ...to, onConflict: 'fail' } as const
+  const asked = await Promise.allSettled([1, 2].map(() => coordinator.publish(staging, alone)))
+  const refused = asked.flatMap((each) => (each.status === 'rejected' ? [each.reason as unknown] : []))
+  t.match(refused, [{ code: 'ENGINE_ERR_CONFLICT' }])
+  t.equal(refused.length, 1)
+})
+
+t.test('a site that one job is making is for the nodes which that one named', async (t) => {
+  const { dataDir, staging } = place(t)
+  await using coordinator = await Coordinator.open({ dataDir })
+  for (const name of ['a', 'b']) await new FakeNode({ name, onStage: () => 'ignore' }).connect(coordinator.url)
+  const published: CommandRequest = { type: 'publish', directory: staging, upload: null }
+  const first = await coordinator.openJob({ ...to, only: ['a'], commands: [published, { type: 'commit' }] })
+  const other = { code: 'ENGINE_ERR_INVALID_ARGUMENT', message: /the list of nodes.*is served by a$/ }
+  await t.rejects(coordinator.openJob({ ...to, only: ['b'], commands: [published] }), other)
+  await t.rejects(coordinator.openJob({ ...to, only: ['b'] }), other)
+  const check = await coordinator.openJob({ ...to, only: ['b'], commands: [{ type: 'end-job' }] })
+  await coordinator.abort(first.id)
+  await check.completed()
+  const free = await coordinator.openJob({ ...to, only: ['b'], commands: [published] })
+  t.match(await coordinator.job(free.id), { only: ['b'] }, 'where nothing is live and no job holds it, another names')
 })
 
 t.test('one job more than the quota is refused', async (t) => {
