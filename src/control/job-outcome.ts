@@ -7,12 +7,12 @@ import { abortableStates, type JobView } from '../model/job.js'
  * @throws {EngineError} the code it failed with; ENGINE_ERR_JOB_ABORTED; ENGINE_ERR_JOB_FAILED.
  */
 export function outcomeOf(job: JobView): JobView {
-  if (job.state === 'aborted') throw new EngineError('ENGINE_ERR_JOB_ABORTED', { jobId: job.id })
-  if (job.state !== 'failed') return job
+  if (job.state !== 'failed' && job.state !== 'aborted') return job
   const { error } = job
   if (error !== null && isErrorCode(error.code)) {
     throw new EngineError(error.code, { jobId: job.id }, { message: error.message, hint: error.hint })
   }
+  if (job.state === 'aborted') throw new EngineError('ENGINE_ERR_JOB_ABORTED', { jobId: job.id })
   throw new EngineError('ENGINE_ERR_JOB_FAILED', { jobId: job.id, why: error?.message ?? 'no reason was recorded' })
 }
 

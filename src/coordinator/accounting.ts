@@ -11,8 +11,8 @@ import {
   stepAccount,
   type Tried,
 } from '../track/accounting.js'
-import { partOf } from '../track/commands.js'
-import { markBehind, type NodePart } from '../track/fold.js'
+import { partsIn } from '../track/commands.js'
+import { markBehind, type NodePart, settled } from '../track/fold.js'
 import { holds } from '../track/reconcile.js'
 import { absenceOf } from './audience.js'
 import { isEffect } from './executing.js'
@@ -48,6 +48,8 @@ class Ending {
   readonly #answers = new Map<string, Answer>()
   /** Bytes that each node had by its last answer: who gets no more is not at work. */
   readonly #bytes = new Map<string, number>()
+  /** Why nodes were left. */
+  readonly #left = new Map<string, string>()
   #events: AccountEvent[] = []
   /** Repairs that are at work, by node. */
   readonly #mending = new Map<string, Rung>()
@@ -114,8 +116,18 @@ class Ending {
     const total = this.#job.remaining.length
     const reason =
       leftCount === 0 ? `all ${total} nodes have done all of it` : `${leftCount} of ${total} nodes are left`
+    this.#markLeft()
     this.#note('closed', null, reason)
     return this.#events
+  }
+
+  /** Who came back after it was left, and is not there yet, is shown with why it was. */
+  #markLeft(): void {
+    const nowMs = this.#world.clock.monotonicMs()
+    for (const [nodeId, reason] of this.#left) {
+      const part = this.#job.part(nodeId)
+      if (part !== undefined && !settled.has(part.state)) this.#job.setPart(markBehind(part, reason), nowMs)
+    }
   }
 
   async #flush(): Promise<void> {
@@ -172,6 +184,7 @@ class Ending {
   }
 
   #leave(nodeId: string, reason: string): void {
+    this.#left.set(nodeId, reason)
     const part = this.#job.part(nodeId)
     // What it failed with says more than that it is left; who serves the release owes only a command.
     const keeps = part === undefined || part.state === 'live' || part.state === 'failed' || part.state === 'behind'
@@ -210,14 +223,13 @@ class Ending {
   }
 
   async #facts(): Promise<readonly NodeFacts[]> {
-    const { store } = this.#world
-    const effects = this.#job.commands.filter(({ request, state }) => isEffect(request) && state === 'completed')
-    const receipts = effects.length === 0 ? [] : await store.receipts.list(this.#job.id)
-    const owes = (nodeId: string): boolean =>
-      effects.some(({ number }) => {
-        const said = receipts.filter((each) => each.number === number && each.nodeId === nodeId)
-        return partOf(said).state !== 'completed'
-      })
+    const { receipts } = this.#world.store
+    const { id, commands } = this.#job
+    const effects = commands.filter(({ request, state }) => isEffect(request) && state === 'completed')
+    const partsOn = await Promise.all(
+      effects.map(async ({ number }) => partsIn(await receipts.list(id, { number }), number)),
+    )
+    const owes = (nodeId: string): boolean => partsOn.some((partOn) => partOn(nodeId).state !== 'completed')
     return this.#job.remaining.map((part) => this.#factsOf(part, owes(part.nodeId)))
   }
 

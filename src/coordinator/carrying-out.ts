@@ -168,15 +168,17 @@ async function execute(world: World, job: LiveJob, command: JobCommand): Promise
   try {
     isOwed = await executeEverywhere(world, job, command)
   } catch (error) {
+    const isFailure = error instanceof EngineError && error.code === 'ENGINE_ERR_COMMAND_FAILED'
+    // What is staged and will not be decided is to go: then the job comes to nothing.
+    if (!isFailure || !job.hasSwitched || job.record.state !== 'open') throw error
     // What it made live stays live: the job ends with what failed after it.
-    if (!job.hasSwitched || !(error instanceof EngineError) || error.code !== 'ENGINE_ERR_COMMAND_FAILED') throw error
     await finish(world, job, command, error)
-    await takeUpOwed(world, job)
+    await takeUpOwed(world, job, command)
     return
   }
   completed(world, job, command)
   if (!isOwed) return
   // On record at once: a node that says hello from here on is told what it missed.
   await advance(world, job, { type: 'executing' })
-  await takeUpOwed(world, job)
+  await takeUpOwed(world, job, command)
 }

@@ -6,7 +6,7 @@ import { accountForAll } from './accounting.js'
 import { takeBack, wasCanary } from './canaries.js'
 import { leftBehind } from './committing.js'
 import { isEffect } from './executing.js'
-import { partOf } from '../track/commands.js'
+import { partsIn } from '../track/commands.js'
 import type { LiveJob } from './live-job.js'
 import { pruneSite } from './pruning.js'
 import { steerSite } from './steering.js'
@@ -47,12 +47,9 @@ export async function finish(world: World, job: LiveJob, last: JobCommand, error
 async function notExecuted(world: World, job: LiveJob): Promise<JobError | null> {
   const effects = job.commands.filter(({ request, state }) => isEffect(request) && state === 'completed')
   if (effects.length === 0) return null
-  const receipts = await world.store.receipts.list(job.id)
   for (const { number, request } of effects) {
-    const away = job.remaining.filter(({ nodeId }) => {
-      const said = receipts.filter((each) => each.number === number && each.nodeId === nodeId)
-      return partOf(said).state !== 'completed'
-    })
+    const partOn = partsIn(await world.store.receipts.list(job.id, { number }), number)
+    const away = job.remaining.filter(({ nodeId }) => partOn(nodeId).state !== 'completed')
     if (away.length === 0) continue
     const names = formatNames(away.map((part) => part.name))
     const counts = { away: away.length, total: job.remaining.length, names }
@@ -125,6 +122,12 @@ export function leave(world: World, job: LiveJob): void {
     if (activeJob(world, site) === undefined) await pruneSite(world, site)
     await world.store.prune(world.clock.nowMs())
   })
+}
+
+/** What a job that is to stop is stopped with. Between two commands it may have made something live. */
+export function abortError({ id, hasSwitched }: LiveJob): EngineError {
+  const message = `job ${id} was aborted; what it had made live before stays live`
+  return new EngineError('ENGINE_ERR_JOB_ABORTED', { jobId: id }, hasSwitched ? { message } : {})
 }
 
 /** What a job ended with, as an error of ours. */

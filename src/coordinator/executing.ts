@@ -6,7 +6,7 @@ import type { NodeLink } from '../control/door/channel.js'
 import type { Execute, Report } from '../control/schema/channel.js'
 import type { CommandRequest, CommandState, CommandType, JobCommand } from '../model/job.js'
 import type { OwedCommand } from '../store/commands.js'
-import { partOf } from '../track/commands.js'
+import { partsIn } from '../track/commands.js'
 import { absenceOf, isAmong } from './audience.js'
 import type { LiveJob } from './live-job.js'
 import type { KnownNode } from './roster.js'
@@ -72,12 +72,12 @@ export async function executeOn(
   job: LiveJob,
   { nodeIds, ...order }: EffectOrder,
 ): Promise<ReadonlyMap<string, EffectPart>> {
-  const receipts = (await world.store.receipts.list(job.id)).filter((each) => each.number === order.number)
+  const { number } = order
+  const partOn = partsIn(await world.store.receipts.list(job.id, { number }), number)
   const nowMs = world.clock.monotonicMs()
   const parts = new Map<string, EffectPart>()
   for (const nodeId of nodeIds) {
-    const said = receipts.filter((each) => each.nodeId === nodeId)
-    parts.set(nodeId, { ...partOf(said), sinceMs: nowMs, told: null, isAway: false })
+    parts.set(nodeId, { ...partOn(nodeId), sinceMs: nowMs, told: null, isAway: false })
   }
   job.effects = { ...order, parts }
   try {
@@ -91,13 +91,15 @@ export async function executeOn(
 }
 
 /**
- * Takes up what nodes of a job owe by what is on record now. Who has come back while a command was at work read it
- * before that was over, and may say no second hello.
+ * Takes up what nodes of a job owe by what is on record now, of those that have not answered for a command which is
+ * over. Who has come back while it was at work read it before that, and may say no second hello.
  */
-export async function takeUpOwed(world: World, job: LiveJob): Promise<void> {
+export async function takeUpOwed(world: World, job: LiveJob, { number }: JobCommand): Promise<void> {
+  const partOn = partsIn(await world.store.receipts.list(job.id, { number }), number)
   for (const { nodeId } of job.remaining) {
     const known = world.roster.get(nodeId)
-    if (known === undefined || known.link === null) continue
+    const { state } = partOn(nodeId)
+    if (known === undefined || known.link === null || state === 'completed' || state === 'failed') continue
     const owed = await world.store.commands.owedTo(nodeId, effectTypes)
     // Who was told of one is not told again.
     known.owed = owed.map((each) => known.owed.find((old) => isSameCommand(old, each)) ?? each)

@@ -4,6 +4,7 @@ import type { State } from '../control/schema/channel.js'
 import type { NodeAnswer, NodeCommandView, NodeStateView } from '../model/node-state.js'
 import { commandsOnNodes } from '../track/commands.js'
 import type { LiveJob } from './live-job.js'
+import type { NodePart } from '../track/fold.js'
 import type { KnownNode } from './roster.js'
 import type { World } from './world.js'
 
@@ -87,7 +88,8 @@ export async function queryNode(world: World, name: string): Promise<NodeStateVi
   const tookMs = Math.round(world.clock.monotonicMs() - sinceMs)
   const commands: NodeCommandView[] = []
   for (const job of world.jobs.values()) {
-    if (job.part(nodeId) !== undefined) commands.push(...(await commandsOn(world, job, nodeId, answer)))
+    const part = job.part(nodeId)
+    if (part !== undefined) commands.push(...(await commandsOn(world, job, part, answer)))
   }
   return { nodeId, name, atMs: world.clock.nowMs(), tookMs, commands, sites: answer.sites }
 }
@@ -96,14 +98,16 @@ export async function queryNode(world: World, name: string): Promise<NodeStateVi
 async function commandsOn(
   world: World,
   job: LiveJob,
-  nodeId: string,
+  part: NodePart,
   answer: NodeAnswer,
 ): Promise<readonly NodeCommandView[]> {
-  const receipts = await world.store.receipts.list(job.id)
+  const { nodeId } = part
+  const receipts = await world.store.receipts.list(job.id, { nodeId })
+  const alone = { commands: job.commands, nodes: [part] }
   return job.commands.map((command) => {
     const { number, request } = command
     const said = answer.commands.find((each) => each.jobId === job.id && each.number === number)
-    const recorded = commandsOnNodes(job.view, command, receipts).find((each) => each.nodeId === nodeId)
+    const [recorded] = commandsOnNodes(alone, command, receipts)
     const state = said?.state ?? recorded?.state ?? 'new'
     const bytesHave = said?.bytesHave ?? 0
     const via = said?.via === undefined ? {} : { via: said.via }

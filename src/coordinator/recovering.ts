@@ -1,8 +1,9 @@
 import { assert } from '../base/assert.js'
-import { EngineError } from '../base/errors.js'
 import type { JobRecord } from '../store/jobs.js'
 import { toPart } from '../track/fold.js'
+import { isSame } from '../track/reconcile.js'
 import { openForJob, stageShadow } from './distributing.js'
+import { abortError } from './ending.js'
 import { LiveJob } from './live-job.js'
 import { takeUpLeavers } from './regrouping.js'
 import { KnownNode } from './roster.js'
@@ -36,10 +37,15 @@ async function takeUp(world: World, record: JobRecord): Promise<void> {
   await takeUpLeavers(world, job)
   if (state === 'committing' || state === 'ending') return
   if (await world.store.jobs.isAbortAsked(record.id)) {
-    job.controller.abort(new EngineError('ENGINE_ERR_JOB_ABORTED', { jobId: record.id }))
+    job.controller.abort(abortError(job))
     return
   }
   if (state !== 'packing' && state !== 'distributing' && state !== 'staged') return
+  if (state === 'staged' && assignment === null && isLive(world, job)) {
+    // Nothing differed: there is nothing to be packed, and what was asked since then stands.
+    job.shadowStaged = true
+    return
+  }
   const kept = assignment === null ? null : await world.store.assignments.get(assignment.id)
   if (kept !== null && kept.packed !== null && world.content.hasAssignment(kept.serial)) {
     job.assignment = kept
@@ -48,6 +54,9 @@ async function takeUp(world: World, record: JobRecord): Promise<void> {
   }
   await startAnew(world, job)
 }
+
+const isLive = (world: World, { release, record: { site } }: LiveJob): boolean =>
+  release !== null && isSame(world.sites.get(site)?.record.target ?? null, release)
 
 /** Who has said that it is live is not asked again. */
 async function takeUpProofs(world: World, job: LiveJob): Promise<void> {

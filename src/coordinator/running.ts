@@ -45,8 +45,8 @@ async function run(world: World, job: LiveJob): Promise<void> {
       const error = reasonOf(job, caught)
       // What closes in the middle is taken up where it stands when the coordinator opens again.
       if (world.closing.aborted) return
-      // One that has decided cannot fail any more: it is settled again.
-      if (!isDecided(job)) await endBadly(world, job, error)
+      // One that has decided cannot fail any more: it is settled again; so is one of which only its end is left.
+      if (!isDecided(job) && !onlyEnds(job)) await endBadly(world, job, error)
       else if (!(await mayTryAgain(world, job, error, attempts + 1))) return
     }
   }
@@ -56,6 +56,8 @@ async function run(world: World, job: LiveJob): Promise<void> {
 }
 
 const isDecided = ({ record: { state } }: LiveJob): boolean => state === 'committing' || state === 'ending'
+
+const onlyEnds = ({ next, signal }: LiveJob): boolean => next?.request.type === 'end-job' && !signal.aborted
 
 /** Carries the job's commands out, one after the other, until it ends. */
 async function perform(world: World, job: LiveJob): Promise<void> {

@@ -62,9 +62,14 @@ export class Receipts {
     return row?.last ?? 0
   }
 
-  /** In the order they were recorded. */
-  async list(jobId: string): Promise<Receipt[]> {
-    const query = this.#db().selectFrom('receipts').selectAll().where('job_id', '=', jobId)
+  /** In the order they were recorded; of one command, of one node, or all. */
+  async list(
+    jobId: string,
+    { number, nodeId }: { readonly number?: number; readonly nodeId?: string } = {},
+  ): Promise<Receipt[]> {
+    let query = this.#db().selectFrom('receipts').selectAll().where('job_id', '=', jobId)
+    if (number !== undefined) query = query.where('number', '=', number)
+    if (nodeId !== undefined) query = query.where('node_id', '=', nodeId)
     const rows = await query.orderBy('recorded_at_ms').orderBy('number').orderBy('node_name').execute()
     return rows.map(fromRow)
   }

@@ -119,6 +119,26 @@ t.test('a node for which nothing can be done is left with the reason, and catche
   await until('it follows', () => last.live('www')?.release === 1)
 })
 
+t.test('a node that comes back after it was left, and is not there yet, keeps its reason', async (t) => {
+  const { dataDir, staging, nodes, last } = await place(['one', 'three', 'two'])
+  await using coordinator = await Coordinator.open({ dataDir })
+  for (const node of nodes) await node.connect(coordinator.url)
+  const [one] = nodes as [FakeNode]
+  for (const node of [one, last]) node.onCommit = () => 'ignore'
+  const job = await coordinator.publish(staging, { ...to, repair: { rungs: [], attemptsMax: 0 } })
+  one.onQuery = () => [{ jobId: job.id, number: 2, state: 'in-progress', bytesHave: 0 }]
+  await until('it is left', async () => (await account(coordinator, job)).includes('left two'))
+  await last.disconnect()
+  last.onStage = () => 'ignore'
+  last.sites.clear()
+  await last.connect(coordinator.url)
+  await until('it is told to begin anew', () => last.messages('stage').length > 1)
+  for (const told of one.messages('commit')) one.perform(told)
+  const done = await job.completed()
+  t.same(standing(done), ['partial', 'live', 'live', 'behind'])
+  t.match(done.nodes[2], { name: 'two', reason: 'it has nothing under way of what it was told' })
+})
+
 t.test('a coordinator that was closed meanwhile goes on with the end of the job', async (t) => {
   const { dataDir, staging, nodes, last } = await place()
   const first = await Coordinator.open({ dataDir })

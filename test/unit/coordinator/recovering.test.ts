@@ -36,7 +36,7 @@ t.test('closed while nodes receive: the same assignment goes on', async (t) => {
   const first = await Coordinator.open({ dataDir })
   await node.connect(first.url)
   const { id } = await first.publish(staging, to)
-  await until('it is packed', async () => (await first.job(id)).assignment?.streamBytes)
+  await until('it is packed', async () => (await first.job(id)).assignment?.streamBytes ?? undefined)
   await first.close()
   await first.close()
   node.onStage = () => 'do'
@@ -305,6 +305,19 @@ t.test('killed before it noted that nothing differs: what is live stays counted'
   await node.connect(second.url)
   await until('it is done', async () => (await stateOf(second, '02JOB')) === 'succeeded')
   t.match(await second.sites(), [{ targetRelease: 1, releases: [1] }])
+  t.equal(node.messages('stage').length, 1)
+})
+
+t.test('what was asked of a job that found nothing to bring stands after a restart', async (t) => {
+  const { dataDir, staging, node } = await place()
+  const first = await Coordinator.open({ dataDir })
+  await node.connect(first.url)
+  await (await first.publish(staging, to)).completed()
+  await first.close()
+  const id = await stagedAndAsked(dataDir, staging, node, 'commit')
+  await using second = await Coordinator.open({ dataDir })
+  await node.connect(second.url)
+  t.match(await (await second.attach(id)).completed(), { state: 'succeeded', release: 1 })
   t.equal(node.messages('stage').length, 1)
 })
 

@@ -8,6 +8,7 @@ import { systemClock } from '../../../src/base/clock.js'
 import { SESSION_IDLE_MS } from '../../../src/base/session-limits.js'
 import { Coordinator } from '../../../src/coordinator.js'
 import type { CommandRequest, JobView } from '../../../src/model/job.js'
+import { Store } from '../../../src/store/store.js'
 import { FakeNode } from '../../support/fake-node.js'
 import { until } from '../../support/until.js'
 
@@ -112,6 +113,53 @@ t.test('a hook that fails on one node fails the job, says where and why, and lea
   const alone = await coordinator.openJob({ ...to, commands: [hook, end] })
   await t.rejects(alone.completed(), { code: 'ENGINE_ERR_COMMAND_FAILED' }, 'where nothing was switched it failed')
 })
+
+t.test('what is staged when a hook fails is dropped, though the job made another release live before', async (t) => {
+  const { dataDir, staging, fill, nodes } = await place()
+  await using coordinator = await Coordinator.open({ dataDir })
+  for (const node of nodes) await node.connect(coordinator.url)
+  await (await coordinator.publish(staging, to)).completed()
+  const published: CommandRequest = { type: 'publish', directory: staging, upload: null }
+  await fill('hello 2\n')
+  const job = await coordinator.openJob({ ...to, commands: [published, commit] })
+  await until('it is live', async () => (await coordinator.job(job.id)).state === 'open')
+  await fill('hello 3\n')
+  for (const node of nodes) node.onExecute = () => ({ code: 'ENGINE_ERR_INTERNAL', message: 'exit 1', hint: 'x' })
+  await job.add(published, hook)
+  await t.rejects(job.completed(), { code: 'ENGINE_ERR_COMMAND_FAILED' })
+  await until('it is dropped', () =>
+    nodes.every((node) => node.messages('discard').some(({ release }) => release === 3)),
+  )
+  for (const node of nodes) t.equal(node.live('www')?.release, 2, 'what was decided stays')
+  await fill('hello 4\n')
+  await (await coordinator.publish(staging, to)).completed()
+  const back = await coordinator.rollback({ ...to, reason: 'typo' })
+  t.match(await back.completed(), { release: 2 }, 'what was never live is nothing to go back to')
+})
+
+t.test(
+  'a session that is aborted after it made something live says that this stays, also after a restart',
+  async (t) => {
+    const { dataDir, staging, nodes } = await place()
+    const coordinator = await Coordinator.open({ dataDir })
+    for (const node of nodes) await node.connect(coordinator.url)
+    const published: CommandRequest = { type: 'publish', directory: staging, upload: null }
+    const opened = async () => {
+      const job = await coordinator.openJob({ ...to, commands: [published, commit] })
+      await until('it is live', async () => (await coordinator.job(job.id)).state === 'open')
+      return job.id
+    }
+    const error = { code: 'ENGINE_ERR_JOB_ABORTED', message: /what it had made live before stays live/ }
+    t.match(await coordinator.abort(await opened()), { state: 'aborted', error })
+    const id = await opened()
+    await coordinator.close()
+    const store = await Store.open(join(dataDir, 'engine.db'))
+    await store.jobs.askAbort(id)
+    await store.close()
+    await using again = await Coordinator.open({ dataDir })
+    await t.rejects((await again.attach(id)).completed(), error)
+  },
+)
 
 t.test('only the named nodes carry a command out, and a name that nobody has is refused', async (t) => {
   const { dataDir, staging, nodes } = await place()

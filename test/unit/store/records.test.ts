@@ -109,6 +109,36 @@ t.test('a receipt that comes twice is kept once, as it was first told', async (t
   t.same(await store.receipts.list(receipt().jobId), [receipt({ kind: 'receipt', recordedAtMs: 1 }), receipt()])
 })
 
+t.test('receipts are listed of one command, of one node, and nodes of jobs are counted by their states', async (t) => {
+  const store = await opened(t)
+  const { jobId } = receipt()
+  for (const id of [jobId, 'k']) await store.jobs.create(jobRecord({ id }))
+  const [a, b] = ['a'.repeat(32), 'b'.repeat(32)]
+  const all = [1, 2].flatMap((number) => [a, b].map((nodeId) => receipt({ number, nodeId, nodeName: nodeId })))
+  for (const each of all) await store.receipts.record(each)
+  const of = async (filter: { number?: number; nodeId?: string }) =>
+    (await store.receipts.list(jobId, filter)).map(({ number, nodeId }) => [number, nodeId])
+  t.same(await of({ number: 2 }), [
+    [2, a],
+    [2, b],
+  ])
+  t.same(await of({ nodeId: b }), [
+    [1, b],
+    [2, b],
+  ])
+  t.same(await of({ number: 1, nodeId: a }), [[1, a]])
+  await store.jobNodes.put('k', [jobNode({ state: 'live' }), jobNode({ nodeId: b, state: 'live' })])
+  await store.jobNodes.put(jobId, [jobNode({ state: 'live' }), jobNode({ nodeId: b, state: 'behind' })])
+  t.same(
+    await store.jobNodes.counts([jobId, 'k', 'none']),
+    new Map([
+      [jobId, { live: 1, behind: 1 }],
+      ['k', { live: 2 }],
+    ]),
+  )
+  t.same(await store.jobNodes.counts([]), new Map())
+})
+
 t.test('the last number of a job is that of its highest receipt', async (t) => {
   const store = await opened(t)
   t.equal(await store.receipts.lastNumber('nobody'), 0)
