@@ -107,10 +107,10 @@ function stepNode(before: NodeAccount, facts: NodeFacts, policy: AccountPolicy, 
   if (facts.away !== null) return left(before, nodeId, facts.away)
   // Its time to show what came of it begins when the repair is over.
   if (facts.isMending) return { after: { ...before, dueMs: nowMs + policy.periodMs }, action: null }
+  // It is on its way back, or will count as away: nothing helps it meanwhile.
+  if (!facts.isOnline) return stays
   const { trouble } = facts
   if (trouble !== null && trouble.atMs > before.mendedAtMs) return mend(before, facts, policy, nowMs, trouble.reason)
-  // It is on its way back, or will count as away.
-  if (!facts.isOnline) return stays
   if (before.phase === 'asked') return heard(before, facts, policy, nowMs)
   if (nowMs < before.dueMs) return stays
   const queries = before.queries + 1

@@ -89,6 +89,16 @@ t.test('who is away is left at once, who may be on its way back is not asked', a
   t.match(look(101, { isOnline: false, away: 'gone for 11 s' }), [{ do: 'leave', reason: 'gone for 11 s' }, closed])
 })
 
+t.test(
+  'who failed and has lost its connection may be on its way back: nothing is tried, and it is not left',
+  async (t) => {
+    const look = node()
+    const failed = { trouble: { reason: 'disk full', atMs: 1 }, rungs: [] }
+    t.same(look(2, { ...failed, isOnline: false }), [])
+    t.match(look(3, { ...failed, rungs }), [{ do: 'repair', rung: 'resend', reason: 'disk full' }])
+  },
+)
+
 t.test('who joins meanwhile is asked after a period of its own, who departs is accounted for no longer', async (t) => {
   const of = (...ids: readonly string[]) => ids.map((nodeId) => ({ nodeId, ...nothing, isDone: nodeId === 'a' }))
   const first = stepAccount(openAccount(['a', 'b'], 10), of('a', 'b'), policy, 5)
