@@ -134,11 +134,14 @@ class Bake {
     steerSite(world, site)
     while (!this.#nodes.every((known) => isSame(known.holdings(site).live, this.#release))) await this.#look()
     const untilMs = this.#canary.untilMs ?? (await this.#begin())
+    const { bakeMs } = this.#policy
+    // What is left of it by the wall clock, once; then by the clock that does not jump.
+    const endMs = world.clock.monotonicMs() + Math.min(bakeMs, untilMs - world.clock.nowMs())
     for (;;) {
       await this.#check()
-      const leftMs = untilMs - world.clock.nowMs()
+      const leftMs = endMs - world.clock.monotonicMs()
       if (leftMs <= 0) break
-      await this.#watch(Math.min(checkEveryMs(this.#policy.bakeMs), leftMs))
+      await this.#watch(Math.min(checkEveryMs(bakeMs), leftMs))
     }
     await this.#tell('promoted', null, 'its canaries stayed healthy: all nodes switch')
   }

@@ -5,7 +5,9 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { type Clock, systemClock } from '../../../src/base/clock.js'
 import { JOB_COMMANDS_MAX } from '../../../src/base/limits.js'
+import { HOUR_MS } from '../../../src/base/units.js'
 import type { Coordinator as CoordinatorType } from '../../../src/coordinator.js'
 import { Coordinator } from '../../../src/coordinator.js'
 import { FakeNode } from '../../support/fake-node.js'
@@ -19,13 +21,13 @@ const sick = { code: 'ENGINE_ERR_HOOK_FAILED', message: 'hook health failed: exi
 
 let count = 0
 /** Nodes that serve www@1, and www@2 staging beside it. */
-async function place(names: readonly string[] = ['one', 'two', 'three', 'four']) {
+async function place(names: readonly string[] = ['one', 'two', 'three', 'four'], clock: Clock = systemClock) {
   const dataDir = join(root, String(count++))
   const staging = `${dataDir}-staging`
   await mkdir(staging)
   const fill = (text: string): Promise<void> => writeFile(join(staging, 'index.html'), text)
   await fill('one\n')
-  const coordinator = await Coordinator.open({ dataDir })
+  const coordinator = await Coordinator.open({ dataDir, clock })
   const nodes = names.map((name) => new FakeNode({ name, hooks: [] }))
   for (const node of nodes) await node.connect(coordinator.url)
   await (await coordinator.publish(staging, to)).completed()
@@ -62,6 +64,20 @@ t.test('a canary serves it first, is checked, and when it stayed well all others
   const receipts = await closing.receipts(job.id)
   const commits = receipts.filter(({ command, kind }) => command === 'commit' && kind === 'completion')
   t.same(new Set(commits.map(({ number }) => number)), new Set([2]), 'each is one of the same command')
+})
+
+t.test('a wall clock that jumps ahead does not end the time of canaries', async (t) => {
+  let aheadMs = 0
+  const { coordinator, staging, nodes } = await place(undefined, {
+    ...systemClock,
+    nowMs: () => systemClock.nowMs() + aheadMs,
+  })
+  await using closing = coordinator
+  const job = await closing.publish(staging, { ...to, canary })
+  await until('it is checked', () => checks(nodes[3]).length > 0)
+  aheadMs = HOUR_MS
+  t.match(await job.completed(), { state: 'succeeded' })
+  t.ok(checks(nodes[3]).length >= 3, 'at the start, in between, at the end')
 })
 
 t.test('one that turns sick switches back, nothing else has switched, and nothing of it is left', async (t) => {
