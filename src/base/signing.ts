@@ -1,4 +1,5 @@
 import { createHash, createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
+import { NODES_MAX } from './limits.js'
 
 // What DER puts before the 32 bytes of an ed25519 key (RFC 8410): a seed, and a public key.
 const SEED_PREFIX = Buffer.from('302e020100300506032b657004220420', 'hex')
@@ -22,16 +23,14 @@ const isWeak = (key: Buffer): boolean => {
   return WEAK_KEYS.has(masked.toString('hex'))
 }
 
-/** Keys as the library has them, by their text: to read one takes almost as long as to check a signature. */
+/** Keys as the library has them, by their text, one a node: to read one takes almost as long as to check a signature. */
 const readKeys = new Map<string, KeyObject>()
-/** One a node of the largest fleet. */
-const READ_KEYS_MAX = 16_384
 
 function readKey(publicKey: string, raw: Buffer): KeyObject {
   const known = readKeys.get(publicKey)
   if (known !== undefined) return known
   const key = createPublicKey({ key: Buffer.concat([PUBLIC_PREFIX, raw]), format: 'der', type: 'spki' })
-  if (readKeys.size >= READ_KEYS_MAX) readKeys.clear()
+  if (readKeys.size >= NODES_MAX) readKeys.clear()
   readKeys.set(publicKey, key)
   return key
 }

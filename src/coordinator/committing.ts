@@ -72,6 +72,7 @@ function giveUpLate(world: World, job: LiveJob, pending: readonly NodePart[]): v
   const why = 'the time of the job was over before it was live there'
   for (const part of pending) job.setPart(markBehind(part, why), world.clock.monotonicMs())
 }
+
 /** Nothing but its end is asked of the job after this: who is not there yet is asked and waited for then. */
 const endsNext = ({ commands }: LiveJob): boolean =>
   commands.find(({ state }) => state === 'new')?.request.type === 'end-job'

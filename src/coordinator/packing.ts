@@ -230,7 +230,7 @@ function toRecord(world: World, job: LiveJob, batch: PackBatch, serial: number):
 function toSnapshot(world: World, job: LiveJob, record: AssignmentRecord, packed: PackResult): Snapshot {
   const { serial, site, release, command, baseRelease, treeHash, chunkBytes, id: assignmentId } = record
   const { chunkCount, streamBytes, contentBytes, dataDigest } = packed
-  const nodes = job.parts.map((part) => part.name)
+  const nodes = job.remaining.map((part) => part.name)
   const sizes = { chunkBytes, chunkCount, streamBytes, contentBytes }
   const details = {
     assignmentId,

@@ -13,15 +13,10 @@ export interface QueuedJob {
 }
 
 /**
- * Who may start now: the oldest queued job of each site that has no active one. Sites do not wait
- * for each other. Pure.
+ * What each queued job waits for; null: it may start now, as the oldest of each site that has no active one may. Sites
+ * do not wait for each other, and who waits for a time holds nobody up. Pure.
  * @param jobs oldest first.
  */
-export function nextToStart(jobs: readonly QueuedJob[]): readonly string[] {
-  return [...waitsOf(jobs)].filter(([, waits]) => waits === null).map(([id]) => id)
-}
-
-/** What each queued job waits for; null: it may start now. Who waits for a time holds nobody up. Pure. */
 export function waitsOf(jobs: readonly QueuedJob[]): ReadonlyMap<string, string | null> {
   const active = jobs.filter((job) => job.state !== 'queued' && !isFinal(job.state))
   const busy = new Map(active.map((job) => [job.site, job.id]))
