@@ -23,7 +23,7 @@ const isWeak = (key: Buffer): boolean => {
   return WEAK_KEYS.has(masked.toString('hex'))
 }
 
-/** Keys as the library has them, by their text, one a node: to read one takes almost as long as to check a signature. */
+/** Keys as the library has them, by text, one a node: to read one takes almost as long as to check a signature. */
 const readKeys = new Map<string, KeyObject>()
 
 function readKey(publicKey: string, raw: Buffer): KeyObject {

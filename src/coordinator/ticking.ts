@@ -80,7 +80,7 @@ export class Ticking {
     for (const session of this.#sentBefore.keys()) if (!open.has(session)) this.#sentBefore.delete(session)
   }
 
-  /** A source that stands still for ever is closed: a job before its decision ends, else the next node has it opened. */
+  /** A source that stands still for ever is closed: a job that has not decided ends, else the next node opens it. */
   #failed(assignmentId: string, failure: { readonly code: string; readonly message: string }): void {
     const world = this.#world
     const code = isErrorCode(failure.code) ? failure.code : 'ENGINE_ERR_INTERNAL'
