@@ -5,7 +5,7 @@ import { isSame } from '../track/reconcile.js'
 import { openForJob, stageShadow } from './distributing.js'
 import { abortError } from './ending.js'
 import { LiveJob } from './live-job.js'
-import { takeUpLeavers } from './regrouping.js'
+import { isUndecided, takeUpLeavers } from './regrouping.js'
 import { KnownNode } from './roster.js'
 import { advance, ownRelease, refreshSite, type World } from './world.js'
 
@@ -31,7 +31,7 @@ async function takeUp(world: World, record: JobRecord): Promise<void> {
   const job = new LiveJob(record, { commands, parts }, world.clock.monotonicMs())
   await world.watching.begin(job.id, false)
   world.jobs.set(job.id, job)
-  const { assignment, state } = record
+  const { state } = record
   if (state === 'ending') job.isHurried = await world.store.jobs.isAbortAsked(record.id)
   await takeUpProofs(world, job)
   await takeUpLeavers(world, job)
@@ -40,7 +40,13 @@ async function takeUp(world: World, record: JobRecord): Promise<void> {
     job.controller.abort(abortError(job))
     return
   }
-  if (state !== 'packing' && state !== 'distributing' && state !== 'staged') return
+  if (isUndecided(job)) await takeUpRelease(world, job)
+}
+
+/** Goes on with what a job brings, where that is whole here. */
+async function takeUpRelease(world: World, job: LiveJob): Promise<void> {
+  const { record } = job
+  const { assignment, state } = record
   if (state === 'staged' && assignment === null && isLive(world, job)) {
     // Nothing differed: there is nothing to be packed, and what was asked since then stands.
     job.shadowStaged = true

@@ -91,14 +91,19 @@ function targetAfter(
   return { release, treeHash, command, jobId, number: decided.number, revision }
 }
 
+/** Whether a step is told of that decides nothing. Pure. @param isKnown the newest word is of this job. */
+function isTold({ happening, isLast }: WordedStep, isKnown: boolean): boolean {
+  // A job that begins is told of too: its nodes are to know one another when they need to.
+  if (happening.type === 'packing') return true
+  // One that ends before it began says nothing, and takes no word of another job's place.
+  return isLast && isKnown
+}
+
 /** The word that follows from a step; null: it says nothing that others are to know. Pure. */
 function wordAfter(before: WordRecord | null, job: LiveJob, step: WordedStep): WordRecord | null {
   const { happening, isLast } = step
   const decided = decidedBy(job, step)
-  // A job that begins is told of too: its nodes are to know one another when they need to.
-  if (!isLast && decided === null && happening.type !== 'packing') return null
-  // One that ends before it began says nothing, and takes no word of another job's place.
-  if (isLast && decided === null && before?.jobId !== job.id) return null
+  if (decided === null && !isTold(step, before?.jobId === job.id)) return null
   const last = before ?? { revision: 0, jobId: null, commands: [], target: null }
   const revision = last.revision + 1
   const added: WordCommand[] = decided === null ? [] : [{ number: decided.number, revision, command: decided.as }]
