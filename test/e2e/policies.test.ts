@@ -71,10 +71,15 @@ t.test('--on-conflict: fail names the other and exits with 6, supersede takes it
 
 t.test('--at and --window: it waits, says for what, and starts when its time has come', async (t) => {
   await fill('five')
-  const later = await detached('--at', '+5s')
+  const later = await detached('--at', '+1h')
   t.match(await jobOf(later), { state: 'queued' })
   t.match((await fleet.engine('jobs', '--state', 'queued')).stdout, /waits for time 2\d{3}-/)
-  t.equal((await fleet.engine('job', 'watch', later)).code, 0)
+  t.equal((await fleet.engine('abort', later)).code, 0)
+  const soon = await detached('--at', '+3s')
+  t.equal((await fleet.engine('job', 'watch', soon)).code, 0)
+  const shown = await fleet.engine('job', 'show', soon, '--json')
+  const { policy, finishedAt } = JSON.parse(shown.stdout) as { policy: { startAt: string }; finishedAt: string }
+  t.ok(finishedAt >= policy.startAt, `${finishedAt} is not before ${policy.startAt}`)
   t.equal(await served('n1'), 'five')
   const hour = (new Date().getHours() + 2) % 24
   const window = await detached('--window', `${hour}:00-${hour}:30`)
