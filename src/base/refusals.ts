@@ -202,6 +202,13 @@ export const refusals = {
     'the report of node {node} about command {number} of job {jobId} {what}; it is not recorded',
     'look who speaks in that node’s name; if it is the node itself, run the same release of distributary on both sides',
   ),
+  ENGINE_ERR_REPORT_FOREIGN: row(
+    400,
+    1,
+    false,
+    'node {node} reports about command {number} of job {jobId}, which it was not asked for; it is not recorded',
+    'look who speaks in that node’s name; if it is the node itself, its data directory is of another fleet, or older than its last reports',
+  ),
   ENGINE_ERR_WORD_UNTRUSTED: row(
     400,
     1,

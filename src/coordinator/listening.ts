@@ -191,8 +191,8 @@ function takeProgress(world: World, known: KnownNode, { jobId, assignmentId, byt
  * recorded costs the connection: the node comes again and tells it again.
  */
 async function takeReport(world: World, known: KnownNode, link: NodeLink, report: Report): Promise<void> {
-  if (!takesReport(world, known, link, report)) return
   try {
+    if (!(await takesReport(world, known, link, report))) return
     await keepReceipt(world, known, report)
   } catch (caught) {
     const error = toEngineError(caught)

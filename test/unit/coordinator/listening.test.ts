@@ -102,7 +102,8 @@ function place(record: (receipt: Receipt) => Promise<void> = async () => {}) {
     }),
     store: {
       commands: { owedTo: async () => [] },
-      ...{ releases: { undecided: async () => [] }, jobs: { get: async () => ({ state: 'succeeded' }) } },
+      ...{ releases: { undecided: async () => [] }, jobs: { get: async () => ({ state: 'succeeded', site: 'www' }) } },
+      jobNodes: { list: async () => [] },
     },
   } as unknown as World
   const connect = (sites: Hello['sites'] = [holding], publicKey?: string) => {
@@ -221,6 +222,34 @@ t.test('a node that has no key signs nothing: a signature in its name is none of
   t.equal(types(heard).filter((type) => type === 'refuse-report').length, 1)
 })
 
+t.test('what a node was never asked is not on record, whoever signs it', async (t) => {
+  const records: Receipt[] = []
+  const { connect, world, metrics } = place(async (receipt) => void records.push(receipt))
+  const { known, session, heard, closed } = connect()
+  const commands = [{ number: 1 }, { number: 2 }] as unknown as LiveJob['commands']
+  const job = { id: 'j', state: 'committing', site: 'www', group: 'edge', only: null, ...release }
+  world.jobs.set('j', new LiveJob(job as unknown as JobRecord, { commands, parts: [newPart(known.identity)] }, 0))
+  await known.inbox
+  const own = answer(heard, 'commit', done)
+  session.onMessage({ ...own, reportId: 2, number: 3 })
+  session.onMessage({ ...own, reportId: 3, site: 'other' })
+  const site = world.sites.get('www')
+  Object.assign(site?.record ?? {}, { group: 'elsewhere' })
+  session.onMessage({ ...own, reportId: 4, jobId: 'older' })
+  await known.inbox
+  t.match(
+    heard.filter(({ type }) => type === 'refuse-report'),
+    [2, 3, 4].map((reportId) => ({ reportId, code: 'ENGINE_ERR_REPORT_FOREIGN' })),
+  )
+  t.same([records, closed, types(heard).includes('ack')], [[], [], false])
+  t.match(await metrics.text(), /engine_report_refusals_total 3/)
+  session.onMessage(own)
+  world.store.jobNodes.list = async () => [newPart(known.identity)]
+  session.onMessage({ ...own, reportId: 5, jobId: 'older' })
+  await known.inbox
+  t.match(records, [{ jobId: 'j' }, { jobId: 'older' }], 'what it does for a job that it is, or was, of is recorded')
+})
+
 t.test('a node that lost what it staged is sent it again', async (t) => {
   const { connect, clock, world } = place()
   const { known, session, heard } = connect()
@@ -247,7 +276,7 @@ t.test('what came by an earlier connection does not undo what a newer hello says
   const { known } = first
   const job = new LiveJob(
     { id: 'j', state: 'committing', site: 'www', group: 'edge', only: null, ...release } as unknown as JobRecord,
-    { commands: [], parts: [newPart(known.identity)] },
+    { commands: [{ number: 1 }] as unknown as LiveJob['commands'], parts: [newPart(known.identity)] },
     0,
   )
   world.jobs.set('j', job)
