@@ -10,7 +10,8 @@ export interface FollowingOptions<T> {
   readonly outageMsMax: number
   readonly signal?: AbortSignal | undefined
   /**
-   * Calls for the events that were not seen yet; a stream that ends or breaks is called for again.
+   * Calls for the events that were not seen yet; a stream that ends or breaks is called for again, and one that is
+   * refused because others take all there are, for as long as it takes.
    * @param alive to be called when the coordinator gave a sign of life, beside its events.
    */
   open(alive: () => void): AsyncIterable<T>
@@ -19,6 +20,9 @@ export interface FollowingOptions<T> {
 }
 
 const isAway = (error: EngineError): boolean => error.retryable && error.status >= 500
+
+/** It is there, and has no stream left: that may last as long as others read theirs. */
+const isFull = (error: unknown): boolean => error instanceof EngineError && error.code === 'ENGINE_ERR_OVERLOADED'
 
 /** Says why a stream broke, or throws when calling again would not help. */
 function whyAway(error: unknown): string {
@@ -51,6 +55,7 @@ export async function* following<T>(options: FollowingOptions<T>): AsyncGenerato
     } catch (error) {
       if (signal?.aborted) return
       why = whyAway(error)
+      if (isFull(error)) awaySinceMs = null
     }
     awaySinceMs ??= clock.monotonicMs()
     if (clock.monotonicMs() - awaySinceMs > outageMsMax) {

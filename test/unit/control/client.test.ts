@@ -2,8 +2,10 @@
 // they were thrown, and a watcher lives through a coordinator that goes away and comes back.
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
+import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import { EngineError } from '../../../src/base/errors.js'
+import { RECONNECT_FIRST_MS, WATCHERS_MAX } from '../../../src/base/limits.js'
 import { Client } from '../../../src/control/client.js'
 import { absoluteDirectory } from '../../../src/control/requests.js'
 import type { JobEvent } from '../../../src/model/event.js'
@@ -159,6 +161,27 @@ t.test('a watcher lives through a coordinator that restarts', async (t) => {
     [1, 2, 3],
     'each once, in order',
   )
+})
+
+t.test('a job is followed to its end although others read all the streams there are', async (t) => {
+  const { door, server } = await serve(t)
+  const reading = new AbortController()
+  t.teardown(() => reading.abort())
+  const readers = await Promise.all(
+    Array.from({ length: WATCHERS_MAX }, () => fetch(`${server.url}/v1/events`, { signal: reading.signal })),
+  )
+  t.ok(readers.every(({ status }) => status === 200))
+  t.equal((await fetch(`${server.url}/v1/events`)).status, 503)
+  const client = new Client({ url: server.url, outageMsMax: 1 })
+  const job = await client.publish('/site', { site: 'www', group: 'edge' })
+  let isOver = false
+  const completed = job.completed().finally(() => {
+    isOver = true
+  })
+  await setTimeout(RECONNECT_FIRST_MS * 2)
+  t.notOk(isOver, 'a coordinator that answers is not away')
+  door.emit('result', someJob(job.id, 'succeeded'))
+  t.equal((await completed).state, 'succeeded')
 })
 
 t.test('a watcher gives up when the coordinator stays away', async (t) => {
