@@ -207,7 +207,7 @@ export const refusals = {
     1,
     false,
     'node {node} reports about command {number} of job {jobId}, which it was not asked for; it is not recorded',
-    'look who speaks in that node’s name; if it is the node itself, its data directory is of another fleet, or older than its last reports',
+    'look who speaks in that node’s name; if it is the node itself, its data directory may be one of another fleet',
   ),
   ENGINE_ERR_WORD_UNTRUSTED: row(
     400,

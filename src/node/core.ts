@@ -119,6 +119,8 @@ export class NodeCore {
   #stopLooking: Cancel | null = null
   #publicKey: Uint8Array = new Uint8Array()
   #told = ''
+  /** Settles once it is on record whose node this is. */
+  #joined: Promise<void> = Promise.resolve()
   /** Received and not answered. */
   readonly #orders = new Set<Command>()
   readonly #joining = new Set<Joining>()
@@ -252,7 +254,8 @@ export class NodeCore {
     checkCoordinator(ledger.state, { coordinatorId, publicKey }, url)
     this.#publicKey = Buffer.from(publicKey, 'hex')
     if (ledger.state.publicKey === null) {
-      this.#inBackground(ledger.record({ type: 'joined', coordinatorId, publicKey }))
+      this.#joined = ledger.record({ type: 'joined', coordinatorId, publicKey })
+      this.#inBackground(this.#joined)
     }
     log.info({ coordinatorId, url, reportsOwed: this.#reports.owed }, 'coordinator joined')
     for (const { resolve } of [...this.#joining]) resolve()
@@ -287,7 +290,8 @@ export class NodeCore {
     if (order.type === 'look') return this.#looks.look(order)
     if (order.type === 'send') return this.#looks.send(order)
     if (order.type === 'word') {
-      this.#words.tell(order)
+      // The first one follows on the first welcome, and is checked against what that puts on record.
+      void this.#joined.catch(() => {}).then(() => this.#words.tell(order))
       return
     }
     if (order.type === 'query') {
