@@ -23,6 +23,8 @@ export interface ShadowStage {
 /** The coordinator's exact copies: the release that is live, and the ones it may go back to. */
 export class Shadow {
   readonly #paths: ContentPaths
+  /** What is being removed, by directory: jobs that end one after the other tidy up at once. */
+  readonly #dropping = new Map<string, Promise<void>>()
 
   constructor(paths: ContentPaths) {
     this.#paths = paths
@@ -102,6 +104,13 @@ export class Shadow {
   /** Removes a release that is not live. Its manifest goes first: without it a tree counts for nothing. */
   async drop(site: string, release: number): Promise<void> {
     if (this.live(site) === release) return
+    const directory = this.#paths.release(site, release)
+    const dropping = this.#dropping.get(directory) ?? this.#remove(site, release)
+    this.#dropping.set(directory, dropping)
+    await dropping.finally(() => this.#dropping.delete(directory))
+  }
+
+  async #remove(site: string, release: number): Promise<void> {
     await rm(this.#paths.tree(site, release), { force: true })
     await removeTree(this.#paths.release(site, release))
   }

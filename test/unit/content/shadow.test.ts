@@ -94,6 +94,15 @@ t.test('what is live is never dropped; what is dropped counts for nothing', asyn
   t.notOk(existsSync(content.paths.release('www', 2)))
 })
 
+t.test('a release that several drop at once is gone for all of them', async (t) => {
+  const { content, staging } = await openContent()
+  await Promise.all(Array.from({ length: 500 }, (_, at) => writeFile(join(staging, `f${at}`), 'x')))
+  await release(content, staging, 1, null)
+  await Promise.all(Array.from({ length: 4 }, () => content.shadow.drop('www', 1)))
+  t.notOk(existsSync(content.paths.release('www', 1)))
+  await content.shadow.drop('www', 1)
+})
+
 t.test('a promise that is not kept leaves nothing that counts', async (t) => {
   const { content, staging } = await openContent()
   await writeFile(join(staging, 'a'), 'one')
