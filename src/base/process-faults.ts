@@ -49,7 +49,7 @@ export const processFaults = {
     1,
     true,
     '{action} was refused, because it cannot be recorded: {why}',
-    'make room on the disk of the coordinator; until then nothing is changed, and what is live stays',
+    'mend the disk of the coordinator, or make room on it; until then nothing is changed, and what is live stays',
   ),
   ENGINE_ERR_AUDIT_BROKEN: row(
     409,

@@ -190,7 +190,9 @@ export async function placed(
 ): Promise<readonly CommandRequest[]> {
   const edits = requests.filter(isEdit)
   if (edits.length > 0) checkEdits(edits)
-  for (const request of edits) if (request.type === 'put') await world.uploads.touchContent(site, request.digest)
+  for (const request of edits) {
+    if (request.type === 'put') await world.uploads.touchContent(site, request.digest, request.sizeBytes)
+  }
   return Promise.all(
     requests.map(async (request) => {
       if (request.type !== 'publish') return request

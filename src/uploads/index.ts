@@ -215,9 +215,11 @@ export class Uploads {
     return { treePath, blobs: this.paths.blobs(site), held }
   }
 
-  /** A content of a site is about to be used: it does not count as idle. */
-  async touchContent(site: string, digest: string): Promise<void> {
-    await (await this.#site(site)).touch(digest, this.#options.clock.nowMs())
+  /** A content of a site is about to be used: it does not count as idle. @throws {EngineError} for another size. */
+  async touchContent(site: string, digest: string, sizeBytes: number): Promise<void> {
+    const blobs = await this.#site(site)
+    blobs.requireSize(digest, sizeBytes)
+    await blobs.touch(digest, this.#options.clock.nowMs())
   }
 
   /** Contents have done their work; those that nobody else needs go. */

@@ -1,5 +1,6 @@
 import { mkdir, readdir, rename, rm, stat, utimes } from 'node:fs/promises'
 import { join } from 'node:path'
+import { EngineError } from '../base/errors.js'
 import { digestFile } from '../native/uploads.js'
 import { isDigest, type UploadPaths } from './paths.js'
 
@@ -36,6 +37,14 @@ export class SiteBlobs {
 
   sizeOf(digest: string): number | null {
     return this.#sizes.get(digest) ?? null
+  }
+
+  /** @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT for a content that is here and has another size. */
+  requireSize(digest: string, sizeBytes: number): void {
+    const haveBytes = this.sizeOf(digest) ?? sizeBytes
+    if (haveBytes === sizeBytes) return
+    const facts = { what: `the size of content ${digest}`, why: `it has ${haveBytes} bytes, not ${sizeBytes}` }
+    throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', facts)
   }
 
   /** Takes a file in as a content whose digest is known to be right; it has its name when this settles. */

@@ -68,7 +68,10 @@ export class Upload {
     return true
   }
 
-  /** Finds anew what is wanted: all but what these releases hold. One after the other: they write one file. */
+  /**
+   * Finds anew what is wanted: all but what these releases hold. One after the other: they write one file.
+   * @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT when a content that is here has another size.
+   */
   refresh(heldTreePaths: readonly string[]): Promise<void> {
     const own = this.#refreshing.then(() => this.#refresh(heldTreePaths))
     this.#refreshing = own.catch(() => {})
@@ -156,7 +159,11 @@ export class Upload {
   async #refresh(heldTreePaths: readonly string[]): Promise<void> {
     const path = this.#paths.wanted(this.site, this.id)
     await writeWanted(this.treePath, heldTreePaths, path)
-    this.#take(new WantedList(await readFile(path)))
+    const wanted = new WantedList(await readFile(path))
+    for (let place = 0; place < wanted.count; place++) {
+      this.#blobs.requireSize(wanted.digestAt(place), wanted.sizeAt(place))
+    }
+    this.#take(wanted)
   }
 
   #take(wanted: WantedList): void {
