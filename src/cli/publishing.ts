@@ -66,7 +66,7 @@ export function addPublishing(program: Command, run: Running): void {
     .requiredOption('-s, --site <name>', 'site to take back')
     .option('-g, --group <name>', 'group of nodes that serve it')
     .requiredOption('--reason <text>', 'why, shown while the site is held there')
-    .option('--release <number>', 'release to go back to (default: the one before the live one)')
+    .option('--release <number>', 'release to go back to (default: the one that was live before)')
     .option('--idempotency-key <key>', keyHelp)
     .action(
       run.command(async (context, _args, flags) =>

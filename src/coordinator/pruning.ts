@@ -1,4 +1,5 @@
 import { RELEASES_KEPT } from '../base/limits.js'
+import { lineOf } from './rolling-back.js'
 import { closeIdleTransfers } from './sending.js'
 import { activeJob, refreshSite, type World } from './world.js'
 
@@ -27,11 +28,15 @@ async function pruneReleases(world: World, site: string): Promise<ReadonlySet<nu
   const target = world.sites.get(site)?.record.target?.release ?? null
   const job = activeJob(world, site)
   const pinned = [target, job?.record.release ?? null, job?.record.baseRelease ?? null].filter((each) => each !== null)
-  const held = (await store.releases.list(site, { heldOnly: true })).map((each) => each.release)
-  const newest = held
+  const records = await store.releases.list(site)
+  const held = records.filter((each) => each.held).map((each) => each.release)
+  // What a rollback would go to stays before one that was gone back from.
+  const before = target === null ? [] : lineOf(records, target).map((each) => each.release)
+  const byUse = [...new Set([...before.filter((each) => held.includes(each)), ...held])]
+  const further = byUse
     .filter((release) => !pinned.includes(release))
     .slice(0, Math.max(0, RELEASES_KEPT - pinned.length))
-  const kept = new Set([...pinned, ...newest])
+  const kept = new Set([...pinned, ...further])
   for (const release of held.filter((each) => !kept.has(each))) {
     await store.releases.setHeld(site, release, false)
     await content.shadow.drop(site, release)

@@ -1,5 +1,6 @@
 import { EngineError } from '../base/errors.js'
 import type { ReleaseRef } from '../model/node.js'
+import type { ReleaseRecord } from '../store/releases.js'
 import { foldPart } from '../track/fold.js'
 import { holds } from '../track/reconcile.js'
 import { nodesOf, requireQuorum } from './audience.js'
@@ -9,7 +10,7 @@ import { advance, type World } from './world.js'
 /**
  * Finds the release to go back to and notes who holds it. Nothing is packed: who lacks it gets it
  * after the decision, as any node that was away.
- * @param asked  null: the newest kept release before the live one.
+ * @param asked  null: the newest kept one of those that were live before.
  * @throws {EngineError} ENGINE_ERR_SITE_UNKNOWN, ENGINE_ERR_RELEASE_UNKNOWN, ENGINE_ERR_GROUP_EMPTY,
  * ENGINE_ERR_QUORUM when no node answers.
  */
@@ -30,15 +31,38 @@ export async function prepareRollback(world: World, job: LiveJob, asked: number 
   }
 }
 
-/** The release asked for, or the newest kept one before the live one. */
+/** The release asked for, or the newest kept one of those that were live before. */
 async function releaseToGoBackTo(world: World, job: LiveJob, asked: number | null): Promise<ReleaseRef> {
   const { site } = job.record
   const target = (await world.store.sites.require(site)).target
-  const kept = await world.store.releases.list(site, { heldOnly: true })
-  const found = kept.find((each) => (asked === null ? each.release < (target?.release ?? 0) : each.release === asked))
+  const records = await world.store.releases.list(site)
+  const line = target === null ? [] : lineOf(records, target.release)
+  const found = (asked === null ? line : records).find(
+    ({ release, held }) => held && (asked === null || release === asked),
+  )
   if (found === undefined || !(await world.content.holds(site, found))) {
-    const said = asked === null ? { message: `there is no older release of ${site} to go back to` } : {}
+    const said =
+      asked === null
+        ? { message: `there is no release of ${site} to go back to: none that was live before is kept` }
+        : {}
     throw new EngineError('ENGINE_ERR_RELEASE_UNKNOWN', { site, release: asked }, said)
   }
   return { release: found.release, treeHash: found.treeHash }
+}
+
+/**
+ * What was live before a release, newest first: what it took the place of, and so on. A release that was gone back
+ * from is none of them, unless something was published on top of it. Pure.
+ */
+export function lineOf(records: readonly ReleaseRecord[], from: number): readonly ReleaseRecord[] {
+  const byNumber = new Map(records.map((record) => [record.release, record]))
+  const line: ReleaseRecord[] = []
+  let at = byNumber.get(from)
+  while (at !== undefined) {
+    // A base is older, always: what says otherwise ends it.
+    const base = at.baseRelease === null || at.baseRelease >= at.release ? undefined : byNumber.get(at.baseRelease)
+    if (base !== undefined) line.push(base)
+    at = base
+  }
+  return line
 }

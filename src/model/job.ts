@@ -35,7 +35,7 @@ export type CommandRequest =
   | { readonly type: 'publish'; readonly directory: string | null; readonly upload: string | null }
   /** Make live what the last `publish` has brought. */
   | { readonly type: 'commit' }
-  /** Make an older release live; null: the one before the live one. */
+  /** Make an older release live; null: the one that was live before. */
   | { readonly type: 'rollback'; readonly release: number | null }
   /** Run a hook that the nodes declare. */
   | { readonly type: 'run-hook'; readonly hook: string; readonly args: Readonly<Record<string, string>> }

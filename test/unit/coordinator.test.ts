@@ -298,7 +298,7 @@ t.test(
     const unknown = await coordinator.rollback({ ...to, reason: 'further', release: 9 })
     await t.rejects(unknown.completed(), { code: 'ENGINE_ERR_RELEASE_UNKNOWN' })
     const oldest = await coordinator.rollback({ ...to, reason: 'further' })
-    const message = 'there is no older release of www to go back to'
+    const message = /no release of www to go back to/
     await t.rejects(oldest.completed(), { code: 'ENGINE_ERR_RELEASE_UNKNOWN', message })
     await fill(staging, 4, 'three')
     const held = { code: 'ENGINE_ERR_SITE_HELD', message: /broken menu/, hint: /engine resume --site www/ }

@@ -44,7 +44,7 @@ export interface PublishOptions extends Omit<OpenOptions, 'commands'> {
   readonly stageOnly?: boolean
 }
 
-/** Back to `release`, or to the one before the live one. `reason` is shown while the site is held. */
+/** Back to `release`, or to the one that was live before. `reason` is shown while the site is held. */
 export interface RollbackOptions {
   readonly site: string
   readonly group?: string

@@ -85,7 +85,7 @@ const others = [
   z.strictObject({ type: z.literal('commit') }),
   z.strictObject({
     type: z.literal('rollback'),
-    release: release.nullable().default(null).describe('Release to go back to; null: the one before the live one.'),
+    release: release.nullable().default(null).describe('Release to go back to; null: the one that was live before.'),
   }),
   z.strictObject({ ...runHook.shape, args: runHook.shape.args.default({}) }),
   z.strictObject({
