@@ -9,7 +9,7 @@ export const contentFaults = {
     3,
     false,
     'there is no directory {path}',
-    'name a directory of the machine that runs the coordinator',
+    'name a directory of the machine that runs the coordinator; --upload sends a directory or a file from here',
   ),
   ENGINE_ERR_SOURCE_UNREADABLE: row(
     422,
@@ -37,7 +37,7 @@ export const contentFaults = {
     1,
     false,
     '{path} leads outside its root',
-    'nothing outside was touched; find out who made this path, then publish the content again',
+    'nothing outside was touched; name a path below the site, or publish again without what has such a name',
   ),
   ENGINE_ERR_MANIFEST_INVALID: row(
     422,

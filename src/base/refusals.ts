@@ -43,7 +43,7 @@ export const refusals = {
     404,
     3,
     false,
-    'node {node} declares no hook {hook} for {site}',
+    'no hook {hook} for {site} is declared on {node}',
     'see `engine hooks` for what may be named; hooks are declared in the configuration of each node',
   ),
   ENGINE_ERR_HOOK_ARGUMENTS: row(
@@ -66,7 +66,7 @@ export const refusals = {
     4,
     false,
     '{host} is not on the public internet',
-    'allow it for this webhook with --allow-private, or for all with coordinator.webhooks.allowPrivate',
+    'allow it for a webhook with --allow-private, also for callbacks with coordinator.webhooks.allowPrivate',
   ),
   ENGINE_ERR_VERIFICATION_UNKNOWN: row(
     404,

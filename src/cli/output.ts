@@ -45,6 +45,10 @@ export interface OutputOptions {
   readonly stderr: Writable & { readonly isTTY?: boolean; readonly columns?: number }
 }
 
+/** Columns of a terminal; some say none, or zero. */
+const widthOf = ({ columns }: OutputOptions['stderr'], otherwise: number): number =>
+  columns === undefined || columns === 0 ? otherwise : columns
+
 /** Cuts or pads to a width of characters. */
 export const fit = (text: string, width: number): string =>
   text.length > width ? `${text.slice(0, Math.max(0, width - 1))}…` : text.padEnd(width)
@@ -89,8 +93,8 @@ export function createOutput(options: OutputOptions): Output {
     json,
     quiet,
     animated,
-    columns: stderr.columns ?? 80,
-    dataColumns: stdout.columns ?? Number.POSITIVE_INFINITY,
+    columns: widthOf(stderr, 80),
+    dataColumns: widthOf(stdout, Number.POSITIVE_INFINITY),
     colors,
     data: (value) => void stdout.write(`${JSON.stringify(withTimes(value))}\n`),
     print: (line) => {

@@ -6,11 +6,17 @@ import { collect, keyHelp, type Running } from './running.js'
 type Commands = typeof sessionCommands
 const commands = (): Promise<Commands> => import('./commands/job.js')
 
+/** Columns that a description is set in at least; the names of these commands leave 39 of 80. */
+const HELP_WIDTH_MIN = 30
+
 const argHelp = 'an argument that the hook declares; repeat for several'
 
 /** Jobs as sessions: opened, given one command after the other, ended. */
 export function addSessions(program: Command, run: Running): void {
-  const job = program.command('job').description('a job that is given one command after the other, and ended')
+  const job = program
+    .command('job')
+    .description('a job that is given one command after the other, and ended')
+    .configureHelp({ minWidthToWrap: HELP_WIDTH_MIN })
   addAsking(job, run)
   addLooking(job, run)
   program

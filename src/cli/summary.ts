@@ -60,10 +60,12 @@ const nodeLines = (node: CommandOnNode): readonly string[] => [
 ]
 
 /** What became of a command that each node carries out: a line, and some for each where it did not go well. Pure. */
-export function commandLines({ number, request, nodes }: CommandView): readonly string[] {
+export function commandLines({ number, request, state, nodes }: CommandView): readonly string[] {
   const done = nodes.filter(({ state }) => state === 'completed').length
   const out = nodes.filter(({ state }) => state !== 'completed')
   const head = printable(`${number} ${wordsOf(request)} done on ${formatCount(done, 'node', nodes.length)}`)
+  // What failed before a node was told of it is said of the command, not of each node.
+  if (state === 'failed' && nodes.every((node) => node.state === 'new' && node.reason === null)) return [head]
   return [head, ...out.flatMap(nodeLines)]
 }
 

@@ -55,7 +55,7 @@ export function numbered(
 
 /**
  * Who a job is for: whom it names, else who serves its site.
- * @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT, ENGINE_ERR_NODE_UNKNOWN.
+ * @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT, ENGINE_ERR_NODE_UNKNOWN, ENGINE_ERR_SITE_UNKNOWN.
  */
 export function audienceOf(world: World, { site, group, only, commands }: JobRequest): Audience {
   const record = world.sites.get(site)?.record
@@ -63,13 +63,14 @@ export function audienceOf(world: World, { site, group, only, commands }: JobReq
   const isBound = record !== undefined && record.target !== null
   const named = only ?? (isBound ? record.only : null)
   if (isBound) checkAudience(world, { site, only: named }, commands)
-  return { group: group ?? record?.group ?? groupOfNew(site, only), only: named }
+  return { group: group ?? record?.group ?? groupOfNew(site, only, commands), only: named }
 }
 
-/** Where nodes are named, the group is no more than a label. */
-function groupOfNew(site: string, only: readonly string[] | null): string {
+/** Where nodes are named, the group is no more than a label; what brings nothing is for a site that is there. */
+function groupOfNew(site: string, only: readonly string[] | null, commands: readonly CommandRequest[]): string {
+  if (commands.length > 0 && !commands.some(bringsNew)) throw new EngineError('ENGINE_ERR_SITE_UNKNOWN', { site })
   if (only !== null) return 'default'
-  const why = `the first publish of site ${site} says which group of nodes serves it`
+  const why = `the first publish of site ${site} says which group of nodes serves it (--group)`
   throw new EngineError('ENGINE_ERR_INVALID_ARGUMENT', { what: 'the job', why })
 }
 

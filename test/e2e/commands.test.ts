@@ -121,6 +121,8 @@ t.test('each kind of mistake has its exit code and says what to do', async (t) =
       /ENGINE_ERR_GROUP_EMPTY.*nobody/,
     ],
     ['an unknown site', 3, ['rollback', '-s', 'nope', '-g', 'edge', '--reason', 'x'], /nope/],
+    ['the same without its group', 3, ['rollback', '-s', 'nope', '--reason', 'x'], /no site nope/],
+    ['a hook of an unknown site', 3, ['run-hook', 'x', '-s', 'nope'], /no site nope/],
     ['an unknown job', 3, ['receipts', '01ARZ3NDEKTSV4RRFFQ69G5FAV'], /01ARZ3NDEKTSV4RRFFQ69G5FAV/],
     ['a misspelt flag', 2, ['publish', staging, '--sit', 'www'], /--site/],
     ['a bad share', 2, ['publish', staging, '-s', 'www', '-g', 'edge', '--max-delete', 'many'], /--max-delete/],
@@ -133,6 +135,7 @@ t.test('each kind of mistake has its exit code and says what to do', async (t) =
     t.match(outcome.stderr, says, what)
   }
   const gone = await runEngine(['status', '--url', 'http://127.0.0.1:1'])
+  t.equal((await runEngine(['events', '--url', 'http://127.0.0.1:1'])).code, 5, 'who reads along is told, too')
   t.equal(gone.code, 5)
   t.match(gone.stderr, /ENGINE_ERR_COORDINATOR_UNREACHABLE/)
 })

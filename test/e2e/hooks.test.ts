@@ -82,7 +82,7 @@ t.test('what a node lacks, or does not take, is refused before a job is made of 
   const before = (await itemsOf('jobs')).length
   const lacking = await fleet.engine('run-hook', 'purge', '--site', 'www', '--arg', 'path=/a')
   t.equal(lacking.code, 3, lacking.stderr + fleet.story())
-  t.match(lacking.stderr, /ENGINE_ERR_HOOK_UNKNOWN.*node n2 declares no hook purge for www/)
+  t.match(lacking.stderr, /ENGINE_ERR_HOOK_UNKNOWN.*no hook purge for www is declared on n2/)
   const wrong = await fleet.engine('run-hook', 'purge', '--site', 'www', '--only', 'n1', '--arg', 'file=/a')
   t.equal(wrong.code, 2, wrong.stderr)
   t.match(wrong.stderr, /ENGINE_ERR_HOOK_ARGUMENTS.*on n1, "file" is not an argument/)

@@ -32,6 +32,8 @@ export async function events(context: Context, flags: EventsFlags): Promise<numb
   const since = flags.since === undefined ? {} : { sinceId: flag('--since', flags.since, eventId) }
   const types = flags.types === undefined ? {} : { types: listOf(flags.types) }
   const api = await context.connect()
+  // A coordinator that goes away later is waited for; one that is not there is a slip in the address.
+  await api.version()
   const stop = new AbortController()
   let exitCode = 0
   const end = (code: number): void => {

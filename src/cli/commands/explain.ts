@@ -7,8 +7,11 @@ export async function explain(context: Context, jobId: string): Promise<number> 
   const api = await context.connect()
   const items = await api.explain(jobId)
   if (context.output.json) context.output.data({ items })
-  else if (items.length === 0) context.output.note('it has not been told to end yet')
-  else {
+  else if (items.length === 0) {
+    const { state, finishedAtMs } = await api.job(jobId)
+    const why = finishedAtMs === null ? 'it has not been told to end yet' : `it is ${state}: nobody was waited for`
+    context.output.note(why)
+  } else {
     const { commands, finishedAtMs } = await api.job(jobId)
     const end = commands.find(({ request }) => request.type === 'end-job')
     const firstMs = items[0]?.atMs ?? finishedAtMs ?? 0

@@ -30,11 +30,13 @@ const oneOf =
   (text: string): T =>
     names.find((name) => name === text) ?? refuse(text, `it is one of ${names.join(', ')}`)
 
+const TIME_FORMS = 'write it like 2026-12-01T02:00, 02:00 or +30m'
+
 /** Reads `HH:MM`. @returns the minute of the day. */
-function minuteOf(text: string, asked: string): number {
+function minuteOf(text: string, asked: string, why = 'write it like 01:00-05:00'): number {
   const [, hours, minutes] = /^(\d{1,2}):(\d{2})$/.exec(text.trim()) ?? []
   const [hour, minute] = [Number(hours), Number(minutes)]
-  return hour < 24 && minute < 60 ? hour * 60 + minute : refuse(asked, 'write it like 01:00-05:00')
+  return hour < 24 && minute < 60 ? hour * 60 + minute : refuse(asked, why)
 }
 
 /** Reads `01:00-05:00`, over midnight too. */
@@ -52,12 +54,12 @@ export function parseWindow(text: string): TimeWindow {
 export function parseTime(text: string, nowMs: number): number {
   if (text.startsWith('+')) return nowMs + parseDurationMs(text.slice(1))
   if (/^\d{1,2}:\d{2}$/.test(text)) {
-    const minute = minuteOf(text, text)
+    const minute = minuteOf(text, text, TIME_FORMS)
     const time = new Date(nowMs).setHours(0, minute, 0, 0)
     return time > nowMs ? time : new Date(time + DAY_MS).setHours(0, minute, 0, 0)
   }
   const time = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}/.test(text) ? new Date(text).getTime() : Number.NaN
-  return Number.isFinite(time) ? time : refuse(text, 'write it like 2026-12-01T02:00, 02:00 or +30m')
+  return Number.isFinite(time) ? time : refuse(text, TIME_FORMS)
 }
 
 /** Under a key `--at` is a time of its own: one that is counted from now is another when the same is asked again. */

@@ -124,6 +124,12 @@ t.test('a hook is told in one line, and node by node where it failed', async (t)
   const lines = commandLines(view({ state: 'failed', nodes: [onNode, failed, away] }))
   t.same(lines.slice(0, 3), ['1 run-hook reload unit=nginx done on 1/3 nodes', '  n2: exit code 1', '    one'])
   t.same(lines.slice(-2), ['    … 1 more lines', '  n3: it has not answered'])
+  const untold = { ...away, name: 'n2' }
+  t.same(
+    commandLines(view({ state: 'failed', nodes: [away, untold] })),
+    ['1 run-hook reload unit=nginx done on 0/2 nodes'],
+    'nobody is blamed for what was refused before anybody was told',
+  )
   t.notMatch(lines.join('\n'), '\u001b', 'what a hook wrote reaches no terminal as it is')
 })
 

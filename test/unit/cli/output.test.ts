@@ -35,6 +35,14 @@ t.test('an error tells its code, what happened and the way out, and gives the ex
   t.end()
 })
 
+t.test('a terminal that says it has no columns is taken for one of 80', (t) => {
+  const [stdout, stderr] = [0, 1].map(() => Object.assign(new PassThrough(), { isTTY: true, columns: 0 }))
+  const { output } = capture({ stdout, stderr } as never)
+  t.equal(output.columns, 80)
+  t.equal(output.dataColumns, Number.POSITIVE_INFINITY)
+  t.end()
+})
+
 t.test('nothing is redrawn where it is not a terminal', (t) => {
   const { output, err } = capture()
   output.redraw(['a', 'b'])

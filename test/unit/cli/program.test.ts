@@ -22,6 +22,18 @@ t.test('wrong usage ends with 2, help and version with 0', async (t) => {
   )
 })
 
+t.test('no line of any help is wider than 80 columns', async (t) => {
+  const told = t.capture(process.stdout, 'write', () => true)
+  for (const args of [[], ['job'], ['audit'], ['webhook'], ['uploads'], ['publish']])
+    await runProgram([...args, '--help'], '1.2.3')
+  const lines = told().flatMap((call) => String(call.args[0]).split('\n'))
+  told.restore()
+  t.same(
+    lines.filter((line) => line.length > 80),
+    [],
+  )
+})
+
 t.test('an error about a flag says once what is not valid, and why', async (t) => {
   const place = ['--site', 'www', '--group', 'edge', '--url', 'http://127.0.0.1:1']
   const cases: readonly (readonly [readonly string[], string])[] = [

@@ -14,6 +14,7 @@ t.test('a time is the next one that it says', async (t) => {
   for (const text of ['', 'soon', '25:00', '12:60', '2026-12-01', '2026-13-01T02:00', '+', '+x']) {
     t.throws(() => parseTime(text, nowMs), refused, text)
   }
+  t.throws(() => parseTime('25:00', nowMs), { message: /02:00 or \+30m/ }, 'told as a time, not as a window')
 })
 
 t.test('under a key a time is the same whenever it is read', async (t) => {

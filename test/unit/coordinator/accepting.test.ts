@@ -63,6 +63,20 @@ t.test('a site that one job is making is for the nodes which that one named', as
   t.match(await coordinator.job(free.id), { only: ['b'] }, 'where nothing is live and no job holds it, another names')
 })
 
+t.test(
+  'what brings nothing to a site that is not there is refused as that; what would make it asks for its group',
+  async (t) => {
+    const { dataDir, staging } = place(t)
+    await using coordinator = await Coordinator.open({ dataDir })
+    const unknown = { code: 'ENGINE_ERR_SITE_UNKNOWN', exitCode: 3 }
+    await t.rejects(coordinator.rollback({ site: 'nope', reason: 'x' }), unknown)
+    const hook = { type: 'run-hook', hook: 'note', args: {} } as const
+    await t.rejects(coordinator.openJob({ site: 'nope', commands: [hook] }), unknown)
+    const groupless = { code: 'ENGINE_ERR_INVALID_ARGUMENT', message: /which group .* \(--group\)/ }
+    await t.rejects(coordinator.publish(staging, { site: 'nope' }), groupless)
+  },
+)
+
 t.test('one job more than the quota is refused', async (t) => {
   const { dataDir, staging } = place(t)
   await using coordinator = await Coordinator.open({ dataDir, quotas: { jobs: 1 } })

@@ -273,7 +273,7 @@ t.test('what cannot have canaries is refused, and says why', async (t) => {
   const unknown = closing.publish(staging, { ...to, canary: { nodes: ['nine'], bakeMs: 1000 } })
   await t.rejects(unknown, { code: 'ENGINE_ERR_NODE_UNKNOWN' })
   const hook = closing.publish(staging, { ...to, canary: { ...canary, health: 'smoke' } })
-  await t.rejects(hook, { code: 'ENGINE_ERR_HOOK_UNKNOWN', message: /one, two declares no hook smoke/ })
+  await t.rejects(hook, { code: 'ENGINE_ERR_HOOK_UNKNOWN', message: /no hook smoke for www is declared on one, two/ })
   const each = closing.publish(staging, { ...to, canary, commit: 'each' })
   await t.rejects(each, { code: 'ENGINE_ERR_INVALID_ARGUMENT', message: /nobody waits for canaries/ })
   for (const bad of [{ bakeMs: 1000 }, { share: 0.5, count: 1, bakeMs: 1000 }, { count: 1, bakeMs: 0 }]) {

@@ -189,7 +189,7 @@ t.test(
     const refused = {
       code: 'ENGINE_ERR_HOOK_UNKNOWN',
       exitCode: 3,
-      message: 'node two declares no hook reload for www',
+      message: 'no hook reload for www is declared on two',
     }
     await t.rejects(coordinator.openJob({ ...to, commands: [hook, end] }), refused)
     const job = await coordinator.openJob(to)
