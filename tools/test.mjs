@@ -172,7 +172,7 @@ const suites = {
   tap: () => tapFiles(inProcess.flatMap(testFiles), { jobs: 2, timeoutSeconds: 300, minutes: 60 }),
   simulation: () => tapFiles(testFiles('simulation'), { jobs: 2, timeoutSeconds: 600, minutes: 20 }),
   rust,
-  e2e: () => tapFiles(testFiles('e2e'), { jobs: 1, timeoutSeconds: 600, minutes: 60 }),
+  e2e: () => tapFiles(testFiles('e2e'), { jobs: 2, timeoutSeconds: 600, minutes: 60 }),
   powercut,
   lab,
 }
