@@ -1,5 +1,5 @@
 import type { FastifyError } from 'fastify'
-import { type ErrorCode, EngineError, errorTable, toEngineError } from '../base/errors.js'
+import { type ErrorCode, EngineError, toEngineError } from '../base/errors.js'
 import { HTTP_BODY_BYTES_MAX } from '../base/limits.js'
 import type { Problem } from './schema/problem.js'
 
@@ -16,11 +16,17 @@ function plainDetails(details: Readonly<Record<string, unknown>>): Record<string
   return plain
 }
 
+/** The same for every error of a code, as RFC 9457 section 3.1.3 has it: the code in words. */
+function titleOf(code: ErrorCode): string {
+  const words = code.slice('ENGINE_ERR_'.length).toLowerCase().replaceAll('_', ' ')
+  return words.charAt(0).toUpperCase() + words.slice(1)
+}
+
 /** The problem document of an error, as RFC 9457 has it, with the code callers switch on. */
 export function toProblem(error: EngineError, errors?: Pointers): Problem {
   return {
     type: `docs/reference/errors.md#${error.code.toLowerCase()}`,
-    title: errorTable[error.code].message.replaceAll(/[{}]/g, ''),
+    title: titleOf(error.code),
     status: error.status,
     detail: error.message,
     code: error.code,

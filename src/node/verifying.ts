@@ -210,9 +210,11 @@ export class Verifications {
   }
 
   async #remove(site: string, ref: ReleaseRef): Promise<Mending> {
-    const { releases, stagings, turns, onHoldings } = this.#options
+    const { ledger, releases, stagings, turns, onHoldings } = this.#options
     return turns.run(site, async () => {
       if (this.#isLive(site, ref)) return 'none'
+      // A good copy may have come while this waited for its turn.
+      if (illnessOf(ledger.state, site, ref) === null) return 'restaged'
       await releases.drop(site, ref.release, stagings.inUse(site))
       onHoldings()
       return 'removed'

@@ -164,6 +164,7 @@ t.test('an error of the coordinator becomes a problem document with its code', a
     type: 'docs/reference/errors.md#engine_err_job_unknown',
     code: 'ENGINE_ERR_JOB_UNKNOWN',
     status: 404,
+    title: 'Job unknown',
     detail: 'there is no job none',
     retryable: false,
     details: { jobId: 'none' },
