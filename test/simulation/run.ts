@@ -10,17 +10,16 @@ import { runSeed, type Verdict } from './simulation.js'
 const { values } = parseArgs({
   options: {
     seeds: { type: 'string' },
-    from: { type: 'string', default: '1' },
+    from: { type: 'string' },
     nodes: { type: 'string' },
     bug: { type: 'string' },
     bugs: { type: 'boolean', default: false },
   },
 })
 const SEEDS = 100
-const first = Number(values.from)
 const nodeCount = values.nodes === undefined ? undefined : Number(values.nodes)
-const seedsOr = (usual: number): readonly number[] =>
-  Array.from({ length: Number(values.seeds ?? usual) }, (_, index) => first + index)
+const seedsOr = (usual: number, from = 1): readonly number[] =>
+  Array.from({ length: Number(values.seeds ?? usual) }, (_, index) => Number(values.from ?? from) + index)
 const secondsSince = (startMs: number): string => ((performance.now() - startMs) / 1000).toFixed(1)
 
 function tell({ seed, broken, story }: Verdict, more: string): void {
@@ -33,7 +32,7 @@ function tell({ seed, broken, story }: Verdict, more: string): void {
 
 /** The first seed that finds a bug; null: none does. */
 async function find(bug: Bug): Promise<Verdict | null> {
-  for (const seed of seedsOr(bug.within)) {
+  for (const seed of seedsOr(bug.within, bug.from)) {
     const verdict = await runSeed({ seed, nodeCount, bug })
     if (verdict.broken.length > 0) return verdict
   }
@@ -54,7 +53,8 @@ async function findAll(): Promise<boolean> {
     const startMs = performance.now()
     const found = await find(bug)
     if (found === null) missed += 1
-    const seen = found === null ? `not by ${seedsOr(bug.within).length} seeds from ${first}` : `seed ${found.seed}`
+    const seeds = seedsOr(bug.within, bug.from)
+    const seen = found === null ? `not by ${seeds.length} seeds from ${seeds[0]}` : `seed ${found.seed}`
     console.log(
       `${name.padEnd(22)} ${seen.padEnd(10)} ${secondsSince(startMs).padStart(6)} s  ${found?.broken[0] ?? ''}`,
     )
@@ -79,7 +79,7 @@ async function sweep(): Promise<boolean> {
   }
   const { events, jobs, decisions, canaries, crashes, virtualMs } = sum
   const facts = `${events} events, ${jobs} sessions, ${decisions} decisions, ${canaries} times canaries went first`
-  console.log(`${seeds.length} seeds from ${first}: ${failed} broken; ${facts},`)
+  console.log(`${seeds.length} seeds from ${seeds[0]}: ${failed} broken; ${facts},`)
   console.log(`${crashes} crashes of the coordinator, ${Math.round(virtualMs / 60_000)} min of`)
   console.log(`virtual time in ${secondsSince(startMs)} s, the slowest seed ${(slowestMs / 1000).toFixed(1)} s`)
   return failed === 0
