@@ -17,8 +17,8 @@ export interface TaskRun<Update> {
 const isOfProgram = (flag: string): boolean => /^--input-type\b/.test(flag)
 
 /**
- * Tasks run compiled, also where this file is loaded as TypeScript, as in tests: a thread that compiles its program first
- * takes 1.2 s of CPU to start, and 0.05 s otherwise.
+ * Tasks run compiled, also where this file is loaded as TypeScript, as in tests: a thread that compiles its program
+ * first takes 1.2 s of CPU to start, and 0.05 s otherwise.
  */
 const isSource = import.meta.url.endsWith('.ts')
 const ownTasks = new URL(isSource ? '../../dist/workers/' : '../../workers/', import.meta.url)
