@@ -32,7 +32,7 @@ export interface ClientsOptions {
   /** Never ends. */
   readonly clock: Life
   readonly random: Random
-  /** Draws the canaries of jobs; null: no job has any. */
+  /** Where canaries are drawn from; null: every job goes to all nodes at once. */
   readonly canaries: Random | null
   /** The groups that serve the sites, by site. */
   readonly sites: ReadonlyMap<string, string>
