@@ -84,7 +84,8 @@ export async function openWorld(options: OpeningOptions, opened: OpenedWorld): P
   const { dataDir, data, repair, quotas, log, clock, metrics, closing } = options
   await makeDataDirectory(dataDir)
   opened.keep('lock', lockDirectory(dataDir), (lock) => lock.release())
-  const store = opened.keep('database', await Store.open(join(dataDir, DATABASE)), (it) => it.close())
+  const database = await Store.open(join(dataDir, DATABASE), { looksInside: false })
+  const store = opened.keep('database', database, (it) => it.close())
   const { coordinatorId, keySeed } = await identityOf(store)
   const publicKey = publicKeyOf(keySeed)
   const signer = new Signer(keySeed)

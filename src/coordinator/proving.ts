@@ -38,9 +38,9 @@ async function isOwn(world: World, known: KnownNode, { jobId, site, number }: Re
   if (record.site !== site) return false
   // Beyond them are the checks of canaries and repairs.
   if (live !== undefined && number <= JOB_COMMANDS_MAX && number > live.commands.length) return false
-  if (serves(world, known, site) || live?.part(known.identity.id) !== undefined) return true
-  const nodes = live === undefined ? await world.store.jobNodes.list(jobId) : []
-  return nodes.some(({ nodeId }) => nodeId === known.identity.id)
+  const { id } = known.identity
+  if (serves(world, known, site) || live?.part(id) !== undefined) return true
+  return live === undefined && (await world.store.jobNodes.has(jobId, id))
 }
 
 /**

@@ -26,6 +26,12 @@ export class JobNodes {
     return (await query.execute()).map(fromRow)
   }
 
+  /** Whether a node has a part in a job. */
+  async has(jobId: string, nodeId: string): Promise<boolean> {
+    const query = this.#db().selectFrom('job_nodes').select('node_id')
+    return (await query.where('job_id', '=', jobId).where('node_id', '=', nodeId).executeTakeFirst()) !== undefined
+  }
+
   /** How many nodes of several jobs are in each state, without reading them one by one. */
   async counts(jobIds: readonly string[]): Promise<ReadonlyMap<string, JobNodeCounts>> {
     const found = new Map<string, JobNodeCounts>()

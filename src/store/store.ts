@@ -95,11 +95,13 @@ export class Store implements Tables {
   readonly deliveries: Deliveries
   readonly words: WordRecords
   readonly #db: Kysely<Schema>
-  readonly #transaction = new AsyncLocalStorage<{ open: boolean }>()
+  /** Null: nobody looks whether what it is asked comes from within a transaction. */
+  readonly #transaction: AsyncLocalStorage<{ open: boolean }> | null
   #closed = false
 
-  private constructor(db: Kysely<Schema>) {
+  private constructor(db: Kysely<Schema>, looksInside: boolean) {
     this.#db = db
+    this.#transaction = looksInside ? new AsyncLocalStorage() : null
     const tables = tablesOver(() => this.#outside())
     this.meta = tables.meta
     this.sites = tables.sites
@@ -128,7 +130,7 @@ export class Store implements Tables {
    *   ENGINE_ERR_DATA_DIR_UNWRITABLE, ENGINE_ERR_NO_SPACE.
    */
   static async open(path: string, options: DatabaseOptions = {}): Promise<Store> {
-    return new Store(await openDatabase(path, options))
+    return new Store(await openDatabase(path, options), options.looksInside ?? true)
   }
 
   /**
@@ -136,10 +138,12 @@ export class Store implements Tables {
    * Inside, use the tables that `work` is given; the store's own would wait for the transaction to end.
    */
   async transaction<T>(work: (tables: Tables) => Promise<T>): Promise<T> {
+    const transaction = this.#outside().transaction()
+    const looking = this.#transaction
+    if (looking === null) return transaction.execute((inside) => work(tablesOver(() => inside)))
     const state = { open: true }
-    return this.#outside()
-      .transaction()
-      .execute((inside) => this.#transaction.run(state, () => work(tablesOver(() => inside))))
+    return transaction
+      .execute((inside) => looking.run(state, () => work(tablesOver(() => inside))))
       .finally(() => {
         state.open = false
       })
@@ -158,12 +162,12 @@ export class Store implements Tables {
     this.#closed = true
     await this.#db.destroy()
     // While it is in use it is told of every promise of the process.
-    this.#transaction.disable()
+    this.#transaction?.disable()
   }
 
   #outside(): Kysely<Schema> {
     if (this.#closed) throw new EngineError('ENGINE_ERR_NATIVE_CLOSED', { what: 'the database' })
-    if (this.#transaction.getStore()?.open === true) {
+    if (this.#transaction?.getStore()?.open === true) {
       throw new EngineError('ENGINE_ERR_INTERNAL', { why: 'inside a transaction, use the tables it is given' })
     }
     return this.#db

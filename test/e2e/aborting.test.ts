@@ -6,18 +6,15 @@ import { tmpdir } from 'node:os'
 import t from 'tap'
 import type { JobView } from '../../src/model/job.js'
 import { Fleet, lastLine } from '../support/fleet.js'
+import { SlowHook } from '../support/slow-hook.js'
 import { until } from '../support/until.js'
 
 const directory = await mkdtemp(`${tmpdir()}/distributary-aborting-`)
 const staging = `${directory}/staging`
-await writeFile(
-  `${directory}/n1.yaml`,
-  `node:\n  hooks:\n    check: {command: [sh, check.sh], on: before-commit, cwd: ${directory}}\n`,
-)
-await writeFile(`${directory}/check.sh`, 'while test -e slow; do sleep 0.1; done\n')
+const hook = await SlowHook.of('n1', directory)
 const fleet = await Fleet.start(directory, 2)
 t.teardown(async () => {
-  await rm(`${directory}/slow`, { force: true })
+  await hook.hurry()
   await fleet.stopAll()
   await rm(directory, { recursive: true, force: true })
 })
@@ -27,8 +24,6 @@ const fill = async (text: string): Promise<void> => {
   await mkdir(staging, { recursive: true })
   await writeFile(`${staging}/index.html`, text)
 }
-const slow = (): Promise<void> => writeFile(`${directory}/slow`, '')
-const hurry = (): Promise<void> => rm(`${directory}/slow`)
 const detached = async (...flags: readonly string[]): Promise<string> =>
   (lastLine(await fleet.publish(staging, '--detach', ...flags)) as { jobId: string }).jobId
 const jobOf = async (id: string): Promise<JobView> =>
@@ -75,7 +70,7 @@ t.test(
 )
 
 t.test('the switch is decided: refused, with the way back; it waits for a node: it waits no longer', async (t) => {
-  await slow()
+  await hook.slow()
   await fill('three')
   const opened = await fleet.engine('job', 'open', '--site', 'www', '--period', '1s')
   const id = opened.stdout.trim()
@@ -97,12 +92,12 @@ t.test('the switch is decided: refused, with the way back; it waits for a node: 
   t.same(await served(), ['one', 'three'])
   t.match((await fleet.engine('job', 'explain', id)).stdout, /n1 +left +the job was told to wait no longer/)
   t.equal((await fleet.engine('job', 'watch', id)).code, 8)
-  await hurry()
+  await hook.hurry()
   await until('n1 follows', async () => (await fleet.served('n1')) === 'three')
 })
 
 t.test('killed when the job waits for a node, the coordinator answers an abort as it would have', async (t) => {
-  await slow()
+  await hook.slow()
   await fill('four')
   const id = await detached('--period', '1s')
   await is(id, 'ending')
@@ -117,6 +112,6 @@ t.test('killed when the job waits for a node, the coordinator answers an abort a
   t.equal(late.code, 6, late.stdout)
   t.match(late.stderr, /is partial and cannot be aborted/)
   t.same(await served(), ['three', 'four'])
-  await hurry()
+  await hook.hurry()
   await until('n1 follows', async () => (await fleet.served('n1')) === 'four')
 })

@@ -6,24 +6,16 @@ import { tmpdir } from 'node:os'
 import t from 'tap'
 import type { NodeStateView } from '../../src/model/node-state.js'
 import { Fleet } from '../support/fleet.js'
+import { SlowHook } from '../support/slow-hook.js'
 import { until } from '../support/until.js'
 
 const directory = await mkdtemp(`${tmpdir()}/distributary-ending-`)
 const staging = `${directory}/staging`
-const config = `
-node:
-  hooks:
-    check:
-      command: [sh, check.sh]
-      on: before-commit
-      cwd: ${directory}
-`
-await writeFile(`${directory}/n1.yaml`, config)
 await writeFile(`${directory}/coordinator.yaml`, 'coordinator:\n  webhooks: {allowPrivate: true}\n')
-await writeFile(`${directory}/check.sh`, 'while test -e slow; do sleep 0.1; done\n')
+const hook = await SlowHook.of('n1', directory)
 const fleet = await Fleet.start(directory, 2)
 t.teardown(async () => {
-  await rm(`${directory}/slow`, { force: true })
+  await hook.hurry()
   await fleet.stopAll()
   await rm(directory, { recursive: true, force: true })
 })
@@ -38,9 +30,6 @@ const publish = async (text: string, ...more: readonly string[]): Promise<string
   return stdout.trim()
 }
 
-const slow = (): Promise<void> => writeFile(`${directory}/slow`, '')
-const hurry = (): Promise<void> => rm(`${directory}/slow`)
-
 /** What a node says of the commands of a job, in the order of their numbers. */
 const saidBy = async (node: string, jobId: string): Promise<readonly string[]> => {
   const { stdout } = await fleet.engine('status', '--query', node, '--json')
@@ -49,7 +38,7 @@ const saidBy = async (node: string, jobId: string): Promise<readonly string[]> =
 }
 
 t.test('a node says itself, when it is asked, what it is at; one that is away is told of as such', async (t) => {
-  await slow()
+  await hook.slow()
   const id = await publish('one\n')
   await until('its hook runs', async () => (await saidBy('n1', id))[1] === 'in-progress')
   t.same(await saidBy('n1', id), ['completed', 'in-progress', 'new'])
@@ -60,7 +49,7 @@ t.test('a node says itself, when it is asked, what it is at; one that is away is
     stdout,
     /JOB +SITE +COMMAND +STATE +HAS +VIA\n.* www +1 publish +completed +coordinator\n.* www +2 commit +in-progress/,
   )
-  await hurry()
+  await hook.hurry()
   await until('it is over', async () => (await saidBy('n1', id)).length === 0)
   await fleet.stop('n2', 'SIGKILL')
   const away = await until('it is missed', async () => {
@@ -84,12 +73,12 @@ t.test('the client goes; a slow node is asked and waited for, and the end is tol
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   t.teardown(() => server.close())
   const { port } = server.address() as { port: number }
-  await slow()
+  await hook.slow()
   const url = `http://127.0.0.1:${port}/hidden-path`
   const id = await publish('two\n', '--period', '1s', '--callback', url)
   const explain = async (): Promise<string> => (await fleet.engine('job', 'explain', id)).stdout
   await until('it is waited for again', async () => ((await explain()).match(/n1 +extended/g) ?? []).length >= 2)
-  await hurry()
+  await hook.hurry()
   const body = await until('the end is told', () => told[0])
   t.match(JSON.parse(body), { type: 'engine.job.committed', subject: `jobs/${id}` })
   t.match(
