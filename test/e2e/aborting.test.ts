@@ -4,7 +4,6 @@
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import t from 'tap'
-import type { JobView } from '../../src/model/job.js'
 import { Fleet, lastLine } from '../support/fleet.js'
 import { SlowHook } from '../support/slow-hook.js'
 import { until } from '../support/until.js'
@@ -26,11 +25,9 @@ const fill = async (text: string): Promise<void> => {
 }
 const detached = async (...flags: readonly string[]): Promise<string> =>
   (lastLine(await fleet.publish(staging, '--detach', ...flags)) as { jobId: string }).jobId
-const jobOf = async (id: string): Promise<JobView> =>
-  JSON.parse((await fleet.engine('job', 'show', id, '--json')).stdout) as JobView
 const served = (): Promise<string[]> => Promise.all(names.map((name) => fleet.served(name)))
 const is = (id: string, state: string): Promise<unknown> =>
-  until(`the job is ${state}`, async () => (await jobOf(id)).state === state, fleet.story.bind(fleet))
+  until(`the job is ${state}`, async () => (await fleet.job(id)).state === state, fleet.story.bind(fleet))
 
 /** All that a node has of releases and of what brings them. */
 const onDisk = async (name: string): Promise<readonly string[]> => {
@@ -59,11 +56,14 @@ t.test(
     process.kill(fleet.process('n2').pid, 'SIGSTOP')
     const underWay = await detached()
     await until('n1 has staged it', async () => {
-      const { nodes } = await jobOf(underWay)
+      const { nodes } = await fleet.job(underWay)
       return nodes.some(({ name, state }) => name === 'n1' && state === 'staged')
     })
     t.equal((await fleet.engine('job', 'abort', underWay)).code, 0)
     process.kill(fleet.process('n2').pid, 'SIGCONT')
+    // Its answer comes after all that it was told before.
+    const hasRead = async (): Promise<boolean> => (await fleet.engine('status', '--query', 'n2')).code === 0
+    await until('n2 has read what it was told', hasRead, fleet.story.bind(fleet))
     await until('both hold what they held before', isClean, fleet.story.bind(fleet))
     t.same(await served(), ['one', 'one'])
   },
@@ -104,7 +104,7 @@ t.test('killed when the job waits for a node, the coordinator answers an abort a
   await fleet.stop('coordinator', 'SIGKILL')
   fleet.startCoordinator()
   await fleet.online(names.length)
-  t.match(await jobOf(id), { state: 'ending' })
+  t.match(await fleet.job(id), { state: 'ending' })
   const answered = await fleet.engine('abort', id)
   t.equal(answered.code, 0, answered.stderr)
   t.match(answered.stdout, /^job \w+ is partial: 1 of 2 nodes .*n1.*\n {2}what it had switched stays/)

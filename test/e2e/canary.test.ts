@@ -34,8 +34,6 @@ const checksOf = async (name: string, release: number): Promise<number> => {
   const lines = await readFile(`${directory}/${name}-checks`, 'utf8').catch(() => '')
   return lines.split('\n').filter((line) => line === `${release}`).length
 }
-const jobOf = async (id: string): Promise<JobView> =>
-  JSON.parse((await fleet.engine('job', 'show', id, '--json')).stdout) as JobView
 const heldOn = async (name: string): Promise<readonly number[]> => {
   const { stdout } = await fleet.engine('nodes', '--json')
   const { items } = JSON.parse(stdout) as { items: readonly NodeView[] }
@@ -97,7 +95,7 @@ t.test('the coordinator is killed in the bake: it goes on with it, and the sick 
   await fleet.online(names.length)
   const outcome = await fleet.engine('job', 'watch', jobId)
   t.equal(outcome.code, 7, outcome.stderr + fleet.story())
-  t.match(await jobOf(jobId), {
+  t.match(await fleet.job(jobId), {
     state: 'failed',
     canary: { names: ['n1'], revoked: { code: 'ENGINE_ERR_CANARY_FAILED' } },
   })

@@ -4,7 +4,6 @@
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import t, { type Test } from 'tap'
-import type { JobView } from '../../src/model/job.js'
 import { Fleet } from '../support/fleet.js'
 import { until } from '../support/until.js'
 
@@ -29,8 +28,6 @@ const opened = async (t: Test, ...flags: readonly string[]): Promise<string> => 
   t.equal(outcome.code, 0, outcome.stderr + fleet.story())
   return outcome.stdout.trim()
 }
-const jobOf = async (id: string): Promise<JobView> =>
-  JSON.parse((await fleet.engine('job', 'show', id, '--json')).stdout) as JobView
 const add = (id: string, ...words: readonly string[]) => fleet.engine('job', 'add', id, ...words)
 const ends = async (t: Test, id: string, code: number): Promise<string> => {
   const outcome = await fleet.engine('job', 'end', id, '--wait')
@@ -49,7 +46,7 @@ t.test(
     t.equal((await add(id, 'publish', staging, '--wait')).code, 0, fleet.story())
     for (const name of names) t.ok(await holds(name, 1), `${name} has staged it`)
     t.same(await served(), ['nothing', 'nothing', 'nothing'])
-    t.match(await jobOf(id), { state: 'staged' })
+    t.match(await fleet.job(id), { state: 'staged' })
     t.equal((await add(id, 'commit', '--wait')).code, 0)
     t.same(await served(), ['one', 'one', 'one'])
     await ends(t, id, 0)
@@ -65,7 +62,7 @@ t.test('--canary and --bake: one switches, the others when it stayed healthy', a
   t.same(await served(), ['one', 'two', 'one'])
   await ends(t, id, 0)
   t.same(await served(), ['two', 'two', 'two'])
-  t.match(await jobOf(id), { canary: { names: ['n2'] } })
+  t.match(await fleet.job(id), { canary: { names: ['n2'] } })
 })
 
 t.test('--commit each: those that hold it are live while one does not even answer', async (t) => {
@@ -84,10 +81,10 @@ t.test('--commit each: those that hold it are live while one does not even answe
 t.test('--timeout: not decided by then it fails with 124, and no node has switched', async (t) => {
   await fill('never')
   signal('n3', 'SIGSTOP')
-  const id = await opened(t, '--timeout', '2s')
+  const id = await opened(t, '--timeout', '6s')
   const outcome = await add(id, 'publish', staging, '--wait')
   t.equal(outcome.code, 124, outcome.stderr + outcome.stdout)
-  t.match(await jobOf(id), { state: 'failed', error: { code: 'ENGINE_ERR_DEADLINE' } })
+  t.match(await fleet.job(id), { state: 'failed', error: { code: 'ENGINE_ERR_DEADLINE' } })
   signal('n3', 'SIGCONT')
   t.same(await served(), ['three', 'three', 'three'])
   await until('nothing of it is left', async () => !(await holds('n1', 4)) && !(await holds('n2', 4)))
@@ -99,10 +96,10 @@ t.test('--on-conflict: fail names the job that is open and exits with 6; superse
   t.equal(refused.code, 6, refused.stderr)
   t.match(refused.stderr, new RegExp(`ENGINE_ERR_CONFLICT.*${first}`))
   const queued = await opened(t)
-  t.match(await jobOf(queued), { state: 'queued', waitsFor: `job ${first}` })
+  t.match(await fleet.job(queued), { state: 'queued', waitsFor: `job ${first}` })
   const second = await opened(t, '--on-conflict', 'supersede')
   for (const id of [first, queued]) {
-    await until(`${id} gives way`, async () => (await jobOf(id)).state === 'aborted')
+    await until(`${id} gives way`, async () => (await fleet.job(id)).state === 'aborted')
   }
   await ends(t, second, 0)
 })
@@ -128,13 +125,17 @@ t.test('--max-delete and --allow-empty: a mass deletion is refused unless it is 
   t.same(await served(), ['nothing', 'nothing', 'nothing'])
 })
 
-t.test('--at and --strategy: it has its site when its time has come, and spreads as it was told', async (t) => {
+t.test('--at and --strategy: it waits for its time, and keeps the strategy that it was told', async (t) => {
   await fill('four')
+  const later = await opened(t, '--at', '+1h', '--strategy', 'chain')
+  t.match(await fleet.job(later), { state: 'queued', policy: { strategy: 'chain' } })
+  t.equal((await fleet.engine('abort', later)).code, 0)
   const id = await opened(t, '--at', '+3s', '--strategy', 'chain')
-  t.match(await jobOf(id), { state: 'queued', policy: { strategy: 'chain' } })
   t.equal((await add(id, 'publish', staging, '--wait')).code, 0, fleet.story())
   await add(id, 'commit')
   await ends(t, id, 0)
+  const { policy, finishedAt } = (await fleet.job(id)) as unknown as { policy: { startAt: string }; finishedAt: string }
+  t.ok(finishedAt >= policy.startAt, `${finishedAt} is not before ${policy.startAt}`)
   t.same(await served(), ['four', 'four', 'four'])
 })
 
@@ -146,7 +147,7 @@ t.test(
     const all = await opened(t, '--quorum', 'all')
     const outcome = await add(all, 'publish', staging, '--wait')
     t.equal(outcome.code, 7, outcome.stderr + outcome.stdout)
-    t.match(await jobOf(all), { state: 'failed', error: { code: 'ENGINE_ERR_QUORUM' } })
+    t.match(await fleet.job(all), { state: 'failed', error: { code: 'ENGINE_ERR_QUORUM' } })
     t.same(await served(), ['four', 'four', 'four'])
     const refused = await fleet.engine('job', 'open', '--site', 'www', '--quorum', 'all')
     t.equal(refused.code, 7, 'by now it is known to be away, and nothing is begun')
@@ -155,7 +156,7 @@ t.test(
     await add(most, 'commit')
     await ends(t, most, 8)
     t.same(await served(), ['five', 'five', 'four'])
-    t.match((await jobOf(most)).nodes, [{ state: 'live' }, { state: 'live' }, { name: 'n3', state: 'behind' }])
+    t.match((await fleet.job(most)).nodes, [{ state: 'live' }, { state: 'live' }, { name: 'n3', state: 'behind' }])
     fleet.startNode('n3')
     await until('n3 follows', async () => (await fleet.served('n3')) === 'five', fleet.story.bind(fleet))
   },

@@ -23,9 +23,6 @@ const fill = async (text: string): Promise<void> => {
   await mkdir(staging, { recursive: true })
   await writeFile(`${staging}/index.html`, text)
 }
-const served = (name: string): Promise<string> => fleet.served(name)
-const jobOf = async (id: string): Promise<JobView> =>
-  JSON.parse((await fleet.engine('job', 'show', id, '--json')).stdout) as JobView
 const detached = async (...flags: readonly string[]): Promise<string> =>
   (lastLine(await fleet.publish(staging, '--detach', ...flags)) as { jobId: string }).jobId
 const pause = (name: string): boolean => process.kill(fleet.process(name).pid, 'SIGSTOP')
@@ -39,7 +36,7 @@ t.test('--timeout: not decided in time it exits with 124 and nothing is switched
   const outcome = await fleet.publish(staging, '--timeout', '2s')
   t.equal(outcome.code, 124, outcome.stderr)
   t.match(lastLine(outcome), { job: { state: 'failed', error: { code: 'ENGINE_ERR_DEADLINE' } } })
-  t.equal(await served('n1'), 'one')
+  t.equal(await fleet.served('n1'), 'one')
   goOn('n2')
 })
 
@@ -47,32 +44,32 @@ t.test('--commit each: one is live while the other does not even answer', async 
   await fill('three')
   pause('n2')
   const id = await detached('--commit', 'each')
-  await until('n1 is live', async () => (await served('n1')) === 'three', fleet.story.bind(fleet))
-  t.equal(await served('n2'), 'one')
+  await until('n1 is live', async () => (await fleet.served('n1')) === 'three', fleet.story.bind(fleet))
+  t.equal(await fleet.served('n2'), 'one')
   goOn('n2')
   await fleet.engine('job', 'watch', id)
-  await until('n2 follows', async () => (await served('n2')) === 'three')
+  await until('n2 follows', async () => (await fleet.served('n2')) === 'three')
 })
 
 t.test('--on-conflict: fail names the other and exits with 6, supersede takes its place', async (t) => {
   await fill('four')
   pause('n2')
   const first = await detached()
-  await until('it is at work', async () => (await jobOf(first)).state === 'distributing')
+  await until('it is at work', async () => (await fleet.job(first)).state === 'distributing')
   const refused = await fleet.publish(staging, '--on-conflict', 'fail')
   t.equal(refused.code, 6, refused.stderr)
   t.match(refused.stderr, new RegExp(`ENGINE_ERR_CONFLICT.*${first}`))
   const next = await detached('--on-conflict', 'supersede')
   goOn('n2')
   t.equal((await fleet.engine('job', 'watch', next)).code, 0, fleet.story())
-  t.match(await jobOf(first), { state: 'aborted', error: { message: `job ${next} has taken its place` } })
-  t.equal(await served('n2'), 'four')
+  t.match(await fleet.job(first), { state: 'aborted', error: { message: `job ${next} has taken its place` } })
+  t.equal(await fleet.served('n2'), 'four')
 })
 
 t.test('--at and --window: it waits, says for what, and starts when its time has come', async (t) => {
   await fill('five')
   const later = await detached('--at', '+1h')
-  t.match(await jobOf(later), { state: 'queued' })
+  t.match(await fleet.job(later), { state: 'queued' })
   t.match((await fleet.engine('jobs', '--state', 'queued')).stdout, /waits for time 2\d{3}-/)
   t.equal((await fleet.engine('abort', later)).code, 0)
   const soon = await detached('--at', '+3s')
@@ -80,7 +77,7 @@ t.test('--at and --window: it waits, says for what, and starts when its time has
   const shown = await fleet.engine('job', 'show', soon, '--json')
   const { policy, finishedAt } = JSON.parse(shown.stdout) as { policy: { startAt: string }; finishedAt: string }
   t.ok(finishedAt >= policy.startAt, `${finishedAt} is not before ${policy.startAt}`)
-  t.equal(await served('n1'), 'five')
+  t.equal(await fleet.served('n1'), 'five')
   const hour = (new Date().getHours() + 2) % 24
   const window = await detached('--window', `${hour}:00-${hour}:30`)
   t.match((await fleet.engine('jobs', '--state', 'queued')).stdout, /waits for window 2\d{3}-/)

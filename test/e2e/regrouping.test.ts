@@ -20,7 +20,6 @@ const fill = async (text: string): Promise<void> => {
   await mkdir(staging, { recursive: true })
   await writeFile(`${staging}/index.html`, text)
 }
-const served = (name: string): Promise<string> => fleet.served(name)
 const releasesOf = (name: string): Promise<readonly string[]> =>
   readdir(`${fleet.dataOf(name)}/sites/www/releases`).catch(() => [])
 const stage = async (): Promise<string> => {
@@ -44,7 +43,7 @@ t.test('a node that is started again with other groups leaves the job, and drops
   const outcome = await fleet.engine('commit', id)
   t.equal(outcome.code, 0, outcome.stderr + fleet.story())
   t.match(outcome.stdout, /www@2 live on 2\/2 nodes[^]*n3 is departed/)
-  t.same(await Promise.all(['n1', 'n2', 'n3'].map(served)), ['two', 'two', 'one'])
+  t.same(await Promise.all(['n1', 'n2', 'n3'].map((name) => fleet.served(name))), ['two', 'two', 'one'])
   t.match(await explain(id), /n3 +departed +it does not serve the site any more[^]*all 2 nodes/)
 })
 
@@ -56,7 +55,7 @@ t.test('a node that is started for the group while a job is staged gets it befor
   const outcome = await fleet.engine('commit', id)
   t.equal(outcome.code, 0, outcome.stderr + fleet.story())
   t.match(outcome.stdout, /www@3 live on 3\/3 nodes/)
-  t.same(await Promise.all(['n1', 'n2', 'n4'].map(served)), ['three', 'three', 'three'])
+  t.same(await Promise.all(['n1', 'n2', 'n4'].map((name) => fleet.served(name))), ['three', 'three', 'three'])
 })
 
 t.test('when all nodes have left, the job fails and says so', async (t) => {
@@ -70,5 +69,5 @@ t.test('when all nodes have left, the job fails and says so', async (t) => {
   const outcome = await fleet.engine('commit', id)
   t.equal(outcome.code, 7, outcome.stdout)
   t.match(outcome.stderr, /ENGINE_ERR_GROUP_EMPTY.*serves www any more/)
-  t.same(await Promise.all(['n1', 'n2', 'n4'].map(served)), ['three', 'three', 'three'])
+  t.same(await Promise.all(['n1', 'n2', 'n4'].map((name) => fleet.served(name))), ['three', 'three', 'three'])
 })

@@ -22,7 +22,7 @@ const { values } = parseArgs({
   options: { cuts: { type: 'string', default: '100' }, seed: { type: 'string', default: '1' } },
 })
 const SITES = ['www', 'docs', 'app']
-/** After the first word; a cut takes some tens of milliseconds itself. */
+/** From when words begin to come; a cut takes some tens of milliseconds itself. */
 const MOMENT_MS_MAX = 60
 /** Of a hook: words take one block of the disk or several. */
 const ARGUMENTS_MAX = 5

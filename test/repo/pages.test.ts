@@ -132,10 +132,10 @@ t.test('every limit limits something', async (t) => {
   )
 })
 
-t.test('every event of the fleet is on the page of webhooks', async (t) => {
-  const page = read('docs/guide/webhooks.md')
+t.test('every event of the fleet is on the page of webhooks, once', async (t) => {
+  const rows = read('docs/guide/webhooks.md').match(/^\| `engine\.[^|]*\|/gm) ?? []
   t.same(
-    fleetEventTypes.filter((type) => !page.includes(`\`${type}\``)),
+    fleetEventTypes.filter((type) => rows.filter((row) => row.includes(`\`${type}\``)).length !== 1),
     [],
   )
 })

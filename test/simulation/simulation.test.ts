@@ -15,7 +15,7 @@ const simulate = async (...args: readonly string[]) => {
 
 t.test('nothing is lost or repeated in fleets of a few nodes, by 100 seeds', { timeout: 600_000 }, async (t) => {
   const { code, output } = await simulate('--seeds', '100')
-  t.match(output, /^100 seeds from 1: 0 broken; .* [3-9]\d times canaries went first/m)
+  t.match(output, /^100 seeds from 1: 0 broken; .* (?:[3-9]\d|\d{3,}) times canaries went first/m)
   t.equal(code, 0)
 })
 

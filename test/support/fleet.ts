@@ -1,6 +1,7 @@
 // A coordinator and nodes as real processes on loopback, which can be killed and started again.
 import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
+import type { JobView } from '../../src/model/job.js'
 import { stablePort } from './port.js'
 import { type Outcome, type Running, runEngine, startEngine } from './process.js'
 import { until } from './until.js'
@@ -55,6 +56,10 @@ export class Fleet {
   /** The page that a node serves; `nothing` without one. */
   served(name: string): Promise<string> {
     return readFile(`${this.liveOf(name)}/index.html`, 'utf8').catch(() => 'nothing')
+  }
+
+  async job(id: string): Promise<JobView> {
+    return JSON.parse((await this.engine('job', 'show', id, '--json')).stdout) as JobView
   }
 
   liveOf(name: string, site = 'www'): string {

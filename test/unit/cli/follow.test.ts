@@ -279,8 +279,9 @@ t.test('following that its caller ends says nothing and asks for nothing', async
       )
     },
   }
-  const { ended, aborted, stderr } = start(endless, { json: true, onlyWatches: true, signal: stop.signal })
+  const { ended, aborted, stdout, stderr } = start(endless, { json: true, onlyWatches: true, signal: stop.signal })
   t.equal(await ended, 1)
   t.same(aborted, [])
   t.equal(stderr.read(), null)
+  t.notMatch(String(stdout.read() ?? ''), /"type":"result"/)
 })

@@ -1,4 +1,4 @@
-// Goal: what `engine get`, `ls` and `uploads rm` are told is what is asked, or is refused before anything is.
+// Goal: what `engine get`, `stat` and `uploads rm` are told is what is asked, or is refused before anything is.
 // Method: the commands against an API that remembers.
 import { PassThrough } from 'node:stream'
 import t from 'tap'

@@ -24,10 +24,23 @@ t.test('wrong usage ends with 2, help and version with 0', async (t) => {
 
 t.test('no line of any help is wider than 80 columns', async (t) => {
   const told = t.capture(process.stdout, 'write', () => true)
-  for (const args of [[], ['job'], ['audit'], ['webhook'], ['uploads'], ['publish']])
+  const helpOf = async (...args: readonly string[]): Promise<readonly string[]> => {
     await runProgram([...args, '--help'], '1.2.3')
-  const lines = told().flatMap((call) => String(call.args[0]).split('\n'))
+    return told().flatMap((call) => String(call.args[0]).split('\n'))
+  }
+  const below = (lines: readonly string[]): readonly string[] => {
+    const start = lines.findIndex((line) => line.endsWith('ommands:'))
+    if (start < 0) return []
+    return lines.slice(start).flatMap((line) => /^ {2}([a-z][a-z-]*)/.exec(line)?.[1] ?? [])
+  }
+  const lines = [...(await helpOf())]
+  for (const name of below(lines)) {
+    const page = await helpOf(name)
+    lines.push(...page)
+    for (const inner of below(page)) lines.push(...(await helpOf(name, inner)))
+  }
   told.restore()
+  t.ok(lines.length > 400, `${lines.length} lines were read`)
   t.same(
     lines.filter((line) => line.length > 80),
     [],

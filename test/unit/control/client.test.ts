@@ -2,10 +2,10 @@
 // they were thrown, and a watcher lives through a coordinator that goes away and comes back.
 import { readFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
-import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import { EngineError } from '../../../src/base/errors.js'
-import { RECONNECT_FIRST_MS, WATCHERS_MAX } from '../../../src/base/limits.js'
+import { type Clock, systemClock } from '../../../src/base/clock.js'
+import { WATCHERS_MAX } from '../../../src/base/limits.js'
 import { Client } from '../../../src/control/client.js'
 import { absoluteDirectory } from '../../../src/control/requests.js'
 import type { JobEvent } from '../../../src/model/event.js'
@@ -172,13 +172,18 @@ t.test('a job is followed to its end although others read all the streams there 
   )
   t.ok(readers.every(({ status }) => status === 200))
   t.equal((await fetch(`${server.url}/v1/events`)).status, 503)
-  const client = new Client({ url: server.url, outageMsMax: 1 })
+  let waits = 0
+  const sleep: Clock['sleep'] = (ms, signal) => {
+    waits += 1
+    return systemClock.sleep(ms, signal)
+  }
+  const client = new Client({ url: server.url, outageMsMax: 1, clock: { ...systemClock, sleep } })
   const job = await client.publish('/site', { site: 'www', group: 'edge' })
   let isOver = false
   const completed = job.completed().finally(() => {
     isOver = true
   })
-  await setTimeout(RECONNECT_FIRST_MS * 2)
+  await until('it was refused again and again', () => waits >= 3)
   t.notOk(isOver, 'a coordinator that answers is not away')
   door.emit('result', someJob(job.id, 'succeeded'))
   t.equal((await completed).state, 'succeeded')

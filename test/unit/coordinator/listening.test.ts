@@ -103,7 +103,7 @@ function place(record: (receipt: Receipt) => Promise<void> = async () => {}) {
     store: {
       commands: { owedTo: async () => [] },
       ...{ releases: { undecided: async () => [] }, jobs: { get: async () => ({ state: 'succeeded', site: 'www' }) } },
-      jobNodes: { list: async () => [] },
+      jobNodes: { has: async () => false },
     },
   } as unknown as World
   const connect = (sites: Hello['sites'] = [holding], publicKey?: string) => {
@@ -244,7 +244,7 @@ t.test('what a node was never asked is not on record, whoever signs it', async (
   t.same([records, closed, types(heard).includes('ack')], [[], [], false])
   t.match(await metrics.text(), /engine_report_refusals_total 3/)
   session.onMessage(own)
-  world.store.jobNodes.list = async () => [newPart(known.identity)]
+  world.store.jobNodes.has = async (_, nodeId) => nodeId === known.identity.id
   session.onMessage({ ...own, reportId: 5, jobId: 'older' })
   await known.inbox
   t.match(records, [{ jobId: 'j' }, { jobId: 'older' }], 'what it does for a job that it is, or was, of is recorded')

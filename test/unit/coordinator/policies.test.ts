@@ -4,10 +4,10 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
-import { systemClock } from '../../../src/base/clock.js'
 import { HOUR_MS } from '../../../src/base/units.js'
 import { Coordinator } from '../../../src/coordinator.js'
 import { FakeNode } from '../../support/fake-node.js'
+import { jumpingClock } from '../../support/jumping-clock.js'
 import { until } from '../../support/until.js'
 
 const root = await mkdtemp(join(tmpdir(), 'distributary-policies-'))
@@ -20,13 +20,10 @@ async function place(names: readonly string[]) {
   const staging = `${dataDir}-staging`
   await mkdir(staging)
   await writeFile(join(staging, 'index.html'), 'one\n')
-  let aheadMs = 0
-  const clock = { ...systemClock, nowMs: () => systemClock.nowMs() + aheadMs }
+  const { clock, later } = jumpingClock()
   const coordinator = await Coordinator.open({ dataDir, clock })
   const nodes = names.map((name) => new FakeNode({ name }))
   for (const node of nodes) await node.connect(coordinator.url)
-  /** It is later by the wall clock. */
-  const later = (ms: number): void => void (aheadMs += ms)
   return { dataDir, staging, coordinator, nodes, clock, later }
 }
 

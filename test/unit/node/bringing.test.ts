@@ -4,7 +4,6 @@ import { once } from 'node:events'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { buffer } from 'node:stream/consumers'
-import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { FILE_PIECE_BYTES } from '../../../src/base/file-limits.js'
 import { bringer } from '../../../src/node/bringing.js'
@@ -55,13 +54,16 @@ t.test('nobody waits for it: that is told, and no more is read', async (t) => {
 })
 
 t.test('it is over only when no piece is being read: then the file of the pieces is closed', async (t) => {
-  const bring = await bringing(t, (_request, answer) => void answer.writeHead(404).end())
+  let isCut = false
+  const bring = await bringing(t, (request, answer) => {
+    request.socket.once('close', () => (isCut = true))
+    answer.writeHead(404).end()
+  })
   let isReading = false
   async function* slow(): AsyncGenerator<Buffer> {
     yield Buffer.alloc(1)
     isReading = true
-    // Longer than the answer takes.
-    await sleep(300)
+    await until('the request is given up', () => isCut)
     isReading = false
     yield Buffer.alloc(1)
   }

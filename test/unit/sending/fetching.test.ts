@@ -138,7 +138,16 @@ t.test('a tree comes with its links; what is no directory is none', async (t) =>
 t.test('a file that changed is not put together of two', async (t) => {
   const place = t.testdir({})
   const changed = new EngineError('ENGINE_ERR_FILE_CHANGED', { path: 'a' })
-  const fetching = fetcher('content', { read: () => Promise.reject(changed) })
+  const offsets: number[] = []
+  const fetching = fetcher('content', {
+    read: async ({ offset }) => {
+      offsets.push(offset)
+      if (offset > 0) throw changed
+      return bodyOf('con', true)
+    },
+  })
   const done = fetching.file(viewOf(entryOf('a', 'content')), 'a', Buffer.from(join(place, 'a')))
   await t.rejects(done, { code: 'ENGINE_ERR_FILE_CHANGED' })
+  t.same(offsets, [0, 3], 'it is not asked for again')
+  t.notOk((await readdir(place)).includes('a'))
 })

@@ -137,6 +137,7 @@ t.test('receipts are listed of one command, of one node, and nodes of jobs are c
     ]),
   )
   t.same(await store.jobNodes.counts([]), new Map())
+  t.same(await Promise.all([b, 'c'.repeat(32)].map((nodeId) => store.jobNodes.has(jobId, nodeId))), [true, false])
 })
 
 t.test('the last number of a job is that of its highest receipt', async (t) => {

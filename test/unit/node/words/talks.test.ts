@@ -3,7 +3,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { type Clock, systemClock } from '../../../../src/base/clock.js'
 import { silentLogger } from '../../../../src/base/log.js'
@@ -140,8 +139,8 @@ t.test('a word is heard only when it is on the disk, also when it comes a second
   const first = call(t, peer.server, push(wordOf(1))).then((answer) => answers.push(answer))
   await until('it came', async () => (await call(t, peer.server, { say: 'pull', have: {} })).length === 2)
   const second = call(t, peer.server, push(wordOf(1))).then((answer) => answers.push(answer))
-  // Longer than an answer takes.
-  await sleep(200)
+  // A whole talk takes as long as an answer would have.
+  await call(t, peer.server, { say: 'pull', have: {} })
   t.same(answers, [])
   go()
   await Promise.all([first, second])
