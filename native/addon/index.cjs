@@ -837,6 +837,7 @@ module.exports.__napiBindingTarget = __napiStampBindingTarget(nativeBinding, __n
 module.exports = nativeBinding
 module.exports.Applying = nativeBinding.Applying
 module.exports.DirectoryLock = nativeBinding.DirectoryLock
+module.exports.Rehearsal = nativeBinding.Rehearsal
 module.exports.Relay = nativeBinding.Relay
 module.exports.Verifying = nativeBinding.Verifying
 module.exports.blake3 = nativeBinding.blake3

@@ -28,6 +28,32 @@ export declare class DirectoryLock {
   release(): void
 }
 
+/** A network of nodes that take part in one session. The first node is the source. */
+export declare class Rehearsal {
+  constructor(options: RehearsalOptions)
+  /** Adds a gate. Gives its number. */
+  addGate(way: RehearsalWay): number
+  /** Adds a node, which takes part from `opensUs` on, with an empty plan. Gives its id. */
+  add(rates: RehearsalRates, gate: number | undefined | null, opensUs: number): string
+  /** Gives a living node its part of the plan. Peers are known by their ids alone. */
+  setPlan(nodeId: string, plan: NodePlan): void
+  setRates(nodeId: string, rates: RehearsalRates): void
+  /**
+   * Kills a node: its connections are reset, or, `silent`, nothing more comes from it. False:
+   * it was dead.
+   */
+  kill(nodeId: string, silent: boolean): boolean
+  /** Starts a dead node again with what it had, and its part of the plan. */
+  restart(nodeId: string, plan: NodePlan): void
+  /** Lets time pass, to `untilUs` or until every living receiver is complete: true then. */
+  run(untilUs: number): boolean
+  get nowUs(): number
+  /** Bytes that left a gate and came in by it. */
+  gateBytes(gate: number): Array<number>
+  /** All living nodes, the source first. */
+  poll(): Array<RehearsalStatus>
+}
+
 /** A listening socket and its sessions; each session has one native thread. */
 export declare class Relay {
   /** Listens. One thread of Node owns all relays of a process; another is refused. */
@@ -251,6 +277,42 @@ export interface ReceiverSessionOptions {
   chunkBytes: number
   publicKey: Uint8Array
   plan: NodePlan
+}
+
+/** What is spread, and how the source has it: `madePer10Ms` chunks at a time; 0: all at once. */
+export interface RehearsalOptions {
+  chunkCount: number
+  chunkBytes: number
+  madePer10Ms: number
+  seed: number
+}
+
+/** What a port, or a gate, carries each way. */
+export interface RehearsalRates {
+  upBps: number
+  downBps: number
+}
+
+/** How one node stands. A dead one is not listed. */
+export interface RehearsalStatus {
+  nodeId: string
+  chunksHave: number
+  completedUs: number | null
+  bytesSent: number
+  bytesReceived: number
+  duplicateChunks: number
+  pulledChunks: number
+  children: number
+  laggingChildren: number
+  parents: Array<string>
+}
+
+/** What all nodes of a segment share towards those of others. */
+export interface RehearsalWay {
+  upBps: number
+  downBps: number
+  delayUs: number
+  windowBytes: number
 }
 
 export interface RelayOptions {

@@ -11,6 +11,7 @@ import type { DatagramProbe } from './datagrams.js'
 /** The Rust addon, as `index.d.ts` is generated from it; its errors are plain `Error`s with a `code`. */
 export type EngineAddon = typeof generated
 export type RawRelay = generated.Relay
+export type RawRehearsal = generated.Rehearsal
 export type RawApplying = generated.Applying
 export type RawVerifying = generated.Verifying
 

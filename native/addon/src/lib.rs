@@ -24,6 +24,7 @@ mod looking;
 mod number;
 mod outcome;
 mod promise;
+mod rehearsing;
 mod relay;
 mod sites;
 mod storage;

@@ -1,15 +1,27 @@
 //! Ports, connections and the queue of what happens next. Knows no process.
 
-use std::collections::BTreeMap;
-
+use crate::agenda::Agenda;
 use crate::network::{Death, Event};
 use crate::random::Random;
-use crate::wires::{Connection, LinkId, NodeIndex, Port, Rates, carry_us};
+use crate::wires::{
+    Connection, Connections, Gate, GateIndex, LinkId, NodeIndex, Pipe, Port, Rates, Way, carry_us,
+};
 
 /// Unsent bytes below which a connection asks its sender for more.
 const LOW_WATER_BYTES: u64 = 16 * 1024;
 /// Time until an attempt to reach a node that does not answer fails.
 const CONNECT_TIMEOUT_US: u64 = 3_000_000;
+
+/// Where a message has come to, between two ports.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stage {
+    /// The way out of the sender's gate.
+    Out,
+    /// The way into the receiver's gate.
+    Into,
+    /// The receiver's downlink.
+    Port,
+}
 
 /// What can be due at a node.
 #[derive(Debug)]
@@ -34,9 +46,11 @@ pub(crate) enum Happening<M> {
         lane: usize,
         bytes: u64,
     },
+    /// The first byte of a message comes to a stage of its way: a gate, or the receiver's port.
     Head {
         link: LinkId,
         lane: usize,
+        stage: Stage,
         tail_us: u64,
         bytes: u64,
         message: M,
@@ -72,12 +86,11 @@ struct Health {
 pub(crate) struct Fabric<M> {
     pub(crate) now_us: u64,
     pub(crate) random: Random,
-    order: u64,
-    due: BTreeMap<(u64, u64), Due<M>>,
+    agenda: Agenda<Due<M>>,
     ports: Vec<Port>,
+    gates: Vec<Gate>,
     health: Vec<Health>,
-    connections: BTreeMap<LinkId, Connection<M>>,
-    next_link: LinkId,
+    connections: Connections<M>,
     window_bytes: u64,
     delay_us: Box<dyn Fn(NodeIndex, NodeIndex) -> u64>,
 }
@@ -91,20 +104,30 @@ impl<M> Fabric<M> {
         Self {
             now_us: 0,
             random: Random::new(seed),
-            order: 0,
-            due: BTreeMap::new(),
+            agenda: Agenda::default(),
             ports: Vec::new(),
+            gates: Vec::new(),
             health: Vec::new(),
-            connections: BTreeMap::new(),
-            next_link: 1,
+            connections: Connections::default(),
             window_bytes,
             delay_us,
         }
     }
 
-    pub(crate) fn add_port(&mut self, rates: Rates) -> NodeIndex {
+    pub(crate) fn add_gate(&mut self, way: Way) -> GateIndex {
+        self.gates.push(Gate::new(way));
+        self.gates.len() - 1
+    }
+
+    pub(crate) fn gate_carried_bytes(&self, gate: GateIndex) -> (u64, u64) {
+        self.gates
+            .get(gate)
+            .map_or((0, 0), |gate| (gate.out.carried_bytes, gate.into.carried_bytes))
+    }
+
+    pub(crate) fn add_port(&mut self, rates: Rates, gate: Option<GateIndex>) -> NodeIndex {
         let node = self.ports.len();
-        self.ports.push(Port::new(rates));
+        self.ports.push(Port::new(rates, gate));
         self.health.push(Health {
             life: 0,
             death: None,
@@ -115,7 +138,8 @@ impl<M> Fabric<M> {
 
     pub(crate) fn set_rates(&mut self, node: NodeIndex, rates: Rates) {
         if let Some(port) = self.ports.get_mut(node) {
-            port.rates = rates;
+            port.up_bps = rates.up_bps;
+            port.down.bps = rates.down_bps;
         }
     }
 
@@ -127,9 +151,8 @@ impl<M> Fabric<M> {
 
     pub(crate) fn schedule(&mut self, at_us: u64, node: NodeIndex, happening: Happening<M>) {
         let life = self.health.get(node).map_or(0, |health| health.life);
-        self.order += 1;
-        self.due.insert(
-            (at_us, self.order),
+        self.agenda.add(
+            at_us,
             Due {
                 node,
                 life,
@@ -141,12 +164,7 @@ impl<M> Fabric<M> {
     /// The next thing that is due by `until_us`; time moves to it.
     pub(crate) fn take_due(&mut self, until_us: u64) -> Option<(NodeIndex, Happening<M>)> {
         loop {
-            let entry = self.due.first_entry()?;
-            let at_us = entry.key().0;
-            if at_us > until_us {
-                return None;
-            }
-            let due = entry.remove();
+            let (at_us, due) = self.agenda.take(until_us)?;
             self.now_us = self.now_us.max(at_us);
             if self
                 .health
@@ -164,7 +182,7 @@ impl<M> Fabric<M> {
             Happening::Start => Some(Event::Started),
             Happening::Timer { tag } => Some(Event::Timer(tag)),
             Happening::Answer { link, opener } => self.answer(node, link, opener),
-            Happening::Greet { link, peer } => Some(match self.connections.get(&link) {
+            Happening::Greet { link, peer } => Some(match self.connections.get(link) {
                 Some(_) => Event::LinkUp {
                     link,
                     peer,
@@ -177,20 +195,18 @@ impl<M> Fabric<M> {
             Happening::Head {
                 link,
                 lane,
+                stage,
                 tail_us,
                 bytes,
                 message,
             } => {
-                self.head(
-                    node,
-                    Cargo {
-                        link,
-                        lane,
-                        bytes,
-                        message,
-                    },
-                    tail_us,
-                );
+                let cargo = Cargo {
+                    link,
+                    lane,
+                    bytes,
+                    message,
+                };
+                self.head(node, cargo, stage, tail_us);
                 None
             }
             Happening::Arrived {
@@ -216,13 +232,12 @@ impl<M> Fabric<M> {
     }
 
     pub(crate) fn connect(&mut self, opener: NodeIndex, peer: NodeIndex) {
-        let link = self.next_link;
-        self.next_link += 1;
-        let delay_us = (self.delay_us)(opener, peer);
+        let (delay_us, window_bytes) = self.way_between(opener, peer);
         match self.health.get(peer).map(|health| health.death) {
             Some(None) if peer != opener => {
-                self.connections
-                    .insert(link, Connection::new(opener, peer, delay_us));
+                let link = self
+                    .connections
+                    .add(Connection::new(opener, peer, delay_us, window_bytes));
                 self.schedule(
                     self.now_us + delay_us,
                     peer,
@@ -246,7 +261,7 @@ impl<M> Fabric<M> {
     }
 
     pub(crate) fn send(&mut self, from: NodeIndex, link: LinkId, message: M, bytes: u64) {
-        let Some(connection) = self.connections.get_mut(&link) else {
+        let Some(connection) = self.connections.get_mut(link) else {
             return;
         };
         let lane = connection.lane_of(from);
@@ -258,7 +273,7 @@ impl<M> Fabric<M> {
     }
 
     pub(crate) fn has_room(&mut self, from: NodeIndex, link: LinkId) -> bool {
-        let Some(connection) = self.connections.get_mut(&link) else {
+        let Some(connection) = self.connections.get_mut(link) else {
             return false;
         };
         let lane = connection.lane_of(from);
@@ -269,7 +284,7 @@ impl<M> Fabric<M> {
     }
 
     pub(crate) fn close(&mut self, node: NodeIndex, link: LinkId) {
-        if let Some(connection) = self.connections.remove(&link) {
+        if let Some(connection) = self.connections.remove(link) {
             let other = connection.lanes[connection.lane_of(node)].to;
             self.schedule(
                 self.now_us + connection.delay_us,
@@ -284,8 +299,9 @@ impl<M> Fabric<M> {
         if death == Death::Reset {
             self.reset_links_of(node);
         } else {
-            for connection in self.connections.values_mut() {
-                for lane in connection.lanes.iter_mut().filter(|lane| lane.from == node) {
+            for link in self.connections.of(node) {
+                let lanes = self.connections.get_mut(link).map(|known| &mut known.lanes);
+                for lane in lanes.into_iter().flatten().filter(|lane| lane.from == node) {
                     lane.unsent.clear();
                 }
             }
@@ -310,22 +326,13 @@ impl<M> Fabric<M> {
     }
 
     fn reset_links_of(&mut self, node: NodeIndex) {
-        let touches = |connection: &Connection<M>| {
-            connection.lanes[0].from == node || connection.lanes[1].from == node
-        };
-        let links: Vec<LinkId> = self
-            .connections
-            .iter()
-            .filter(|(_, connection)| touches(connection))
-            .map(|(link, _)| *link)
-            .collect();
-        for link in links {
+        for link in self.connections.of(node) {
             self.close(node, link);
         }
     }
 
     fn answer(&mut self, node: NodeIndex, link: LinkId, opener: NodeIndex) -> Option<Event<M>> {
-        self.connections.get(&link)?;
+        self.connections.get(link)?;
         debug_assert_ne!(node, opener);
         Some(Event::LinkUp {
             link,
@@ -335,16 +342,17 @@ impl<M> Fabric<M> {
     }
 
     fn queue(&mut self, from: NodeIndex, link: LinkId) {
-        let Some(connection) = self.connections.get_mut(&link) else {
+        let Some(connection) = self.connections.get_mut(link) else {
             return;
         };
+        let window_bytes = connection.window_bytes;
         let lane = connection.lane_of(from);
         let lane = &mut connection.lanes[lane];
         let blocked = lane.under_way_bytes > 0
             && lane
                 .unsent
                 .front()
-                .is_some_and(|(_, bytes)| lane.under_way_bytes + bytes > self.window_bytes);
+                .is_some_and(|(_, bytes)| lane.under_way_bytes + bytes > window_bytes);
         if lane.queued || lane.unsent.is_empty() || blocked {
             return;
         }
@@ -359,9 +367,9 @@ impl<M> Fabric<M> {
         let Some(port) = self.ports.get_mut(node).filter(|port| !port.sending) else {
             return;
         };
-        let up_bps = port.rates.up_bps;
+        let (up_bps, gate) = (port.up_bps, port.gate);
         while let Some(link) = port.waiting.pop_front() {
-            let Some(connection) = self.connections.get_mut(&link) else {
+            let Some(connection) = self.connections.get_mut(link) else {
                 continue;
             };
             let index = connection.lane_of(node);
@@ -376,6 +384,12 @@ impl<M> Fabric<M> {
             port.sending = true;
             port.sent_bytes += bytes;
             let out_us = self.now_us + carry_us(bytes, up_bps);
+            let is_crossing = self.ports.get(to).is_some_and(|port| port.gate != gate);
+            let (stage, delay_us) = if is_crossing {
+                (Stage::Out, 0)
+            } else {
+                (Stage::Port, delay_us)
+            };
             let tail_us = out_us + delay_us;
             let head_us = self.now_us + delay_us;
             self.schedule(
@@ -390,6 +404,7 @@ impl<M> Fabric<M> {
             let head = Happening::Head {
                 link,
                 lane: index,
+                stage,
                 tail_us,
                 bytes,
                 message,
@@ -411,7 +426,7 @@ impl<M> Fabric<M> {
             port.sending = false;
         }
         let mut event = None;
-        if let Some(connection) = self.connections.get_mut(&link) {
+        if let Some(connection) = self.connections.get_mut(link) {
             let lane = &mut connection.lanes[lane];
             lane.unsent_bytes = lane.unsent_bytes.saturating_sub(bytes);
             if lane.wants_room && lane.unsent_bytes < LOW_WATER_BYTES {
@@ -423,33 +438,87 @@ impl<M> Fabric<M> {
         event
     }
 
-    fn head(&mut self, node: NodeIndex, cargo: Cargo<M>, tail_us: u64) {
-        let Some(port) = self.ports.get_mut(node) else {
+    /// Takes a message through one stage, whose bytes pass on as they come, and on to the next.
+    fn head(&mut self, node: NodeIndex, cargo: Cargo<M>, stage: Stage, tail_us: u64) {
+        let Some(connection) = self.connections.get(cargo.link) else {
             return;
         };
-        let begin_us = port.down_free_us.max(self.now_us);
-        let end_us = tail_us.max(begin_us + carry_us(cargo.bytes, port.rates.down_bps));
-        port.down_free_us = end_us;
+        let (from, delay_us) = (connection.lanes[cargo.lane].from, connection.delay_us);
+        let gates = self.gates_between(from, node);
+        let (now_us, bytes) = (self.now_us, cargo.bytes);
+        let pass = |pipe: Option<&mut Pipe>| {
+            pipe.map_or((now_us, tail_us), |pipe| pipe.pass(bytes, now_us, tail_us))
+        };
+        let (next, (head_us, tail_us)) = match stage {
+            Stage::Out => {
+                let gate = gates.and_then(|(out, _)| self.gates.get_mut(out?));
+                let (head_us, tail_us) = pass(gate.map(|gate| &mut gate.out));
+                (Stage::Into, (head_us + delay_us, tail_us + delay_us))
+            }
+            Stage::Into => {
+                let gate = gates.and_then(|(_, into)| self.gates.get_mut(into?));
+                (Stage::Port, pass(gate.map(|gate| &mut gate.into)))
+            }
+            Stage::Port => {
+                let (_, tail_us) = pass(self.ports.get_mut(node).map(|port| &mut port.down));
+                let Cargo {
+                    link,
+                    lane,
+                    bytes,
+                    message,
+                } = cargo;
+                let arrived = Happening::Arrived {
+                    link,
+                    lane,
+                    bytes,
+                    message,
+                };
+                self.schedule(tail_us, node, arrived);
+                return;
+            }
+        };
         let Cargo {
             link,
             lane,
             bytes,
             message,
         } = cargo;
-        self.schedule(
-            end_us,
-            node,
-            Happening::Arrived {
-                link,
-                lane,
-                bytes,
-                message,
-            },
-        );
+        let head = Happening::Head {
+            link,
+            lane,
+            stage: next,
+            tail_us,
+            bytes,
+            message,
+        };
+        self.schedule(head_us, node, head);
+    }
+
+    /// One-way delay and bytes under way at most, from one node to another.
+    fn way_between(&self, from: NodeIndex, to: NodeIndex) -> (u64, u64) {
+        let near_us = (self.delay_us)(from, to);
+        let Some((out, into)) = self.gates_between(from, to) else {
+            return (near_us, self.window_bytes);
+        };
+        let ways = [out, into].map(|gate| self.gates.get(gate?));
+        ways.into_iter().flatten().fold((near_us, self.window_bytes), |(delay_us, most), gate| {
+            (delay_us + gate.delay_us, most.max(gate.window_bytes))
+        })
+    }
+
+    /// The gates that a message passes, out of the one and into the other; none inside of one.
+    fn gates_between(
+        &self,
+        from: NodeIndex,
+        to: NodeIndex,
+    ) -> Option<(Option<GateIndex>, Option<GateIndex>)> {
+        let gate = |node: NodeIndex| self.ports.get(node).and_then(|port| port.gate);
+        let (out, into) = (gate(from), gate(to));
+        (out != into).then_some((out, into))
     }
 
     fn arrived(&mut self, node: NodeIndex, cargo: Cargo<M>) -> Option<Event<M>> {
-        let connection = self.connections.get(&cargo.link)?;
+        let connection = self.connections.get(cargo.link)?;
         let Cargo {
             link,
             lane,
@@ -466,7 +535,7 @@ impl<M> Fabric<M> {
     }
 
     fn taken(&mut self, node: NodeIndex, link: LinkId, lane: usize, bytes: u64) {
-        if let Some(connection) = self.connections.get_mut(&link) {
+        if let Some(connection) = self.connections.get_mut(link) {
             let lane = &mut connection.lanes[lane];
             lane.under_way_bytes = lane.under_way_bytes.saturating_sub(bytes);
         }

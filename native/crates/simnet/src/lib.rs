@@ -8,12 +8,14 @@
 //! The model: a message is sent whole. An uplink serves its connections in turn, one message at a
 //! time; a connection has at most `window_bytes` under way, so that a slow reader holds up its own
 //! connection alone. A downlink takes messages in the order in which their first byte arrives, and
-//! passes bytes on as they come. There is no loss and no congestion control: connections are
+//! passes bytes on as they come. Nodes may stand behind a gate, which they share towards all who do
+//! not: a segment's way over a WAN. There is no loss and no congestion control: connections are
 //! reliable and in order until one of their ends dies.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+mod agenda;
 mod fabric;
 mod network;
 mod random;
@@ -21,4 +23,4 @@ mod wires;
 
 pub use network::{Death, Event, Io, Network, Process};
 pub use random::Random;
-pub use wires::{LinkId, NodeIndex, Rates};
+pub use wires::{GateIndex, LinkId, NodeIndex, Rates, Way};

@@ -2,7 +2,7 @@
 
 use crate::fabric::{Fabric, Happening};
 use crate::random::Random;
-use crate::wires::{LinkId, NodeIndex, Rates};
+use crate::wires::{GateIndex, LinkId, NodeIndex, Rates, Way};
 
 /// What a node hears.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +85,18 @@ impl<P: Process> Network<P> {
     /// Adds a node, which hears [`Event::Started`] first.
     pub fn add(&mut self, rates: Rates, process: P) -> NodeIndex {
         self.processes.push(Some(process));
-        self.fabric.add_port(rates)
+        self.fabric.add_port(rates, None)
+    }
+
+    /// Adds a gate, with nobody behind it yet.
+    pub fn add_gate(&mut self, way: Way) -> GateIndex {
+        self.fabric.add_gate(way)
+    }
+
+    /// Adds a node behind a gate.
+    pub fn add_behind(&mut self, gate: GateIndex, rates: Rates, process: P) -> NodeIndex {
+        self.processes.push(Some(process));
+        self.fabric.add_port(rates, Some(gate))
     }
 
     /// Virtual time since the beginning, in microseconds.
@@ -141,6 +152,11 @@ impl<P: Process> Network<P> {
     /// Bytes that a node's port has sent and received.
     pub fn carried_bytes(&self, node: NodeIndex) -> (u64, u64) {
         self.fabric.carried_bytes(node)
+    }
+
+    /// Bytes that went out of a gate and into it.
+    pub fn gate_carried_bytes(&self, gate: GateIndex) -> (u64, u64) {
+        self.fabric.gate_carried_bytes(gate)
     }
 
     /// Runs until `until_us`, or until nothing more would happen.

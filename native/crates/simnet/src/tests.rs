@@ -95,6 +95,39 @@ fn two_parents_share_a_downlink() {
 }
 
 #[test]
+fn nodes_behind_a_gate_share_it_and_what_stays_inside_does_not_pass_it() {
+    let mut network = Network::new(1, WINDOW, |_, _| 0);
+    let way = Way {
+        rates: Rates::symmetric(MEGABIT / 2),
+        delay_us: 1_000,
+        window_bytes: 0,
+    };
+    let gate = network.add_gate(way);
+    network.add_behind(gate, megabit(), caller(&[1, 2], 10));
+    network.add_behind(gate, megabit(), caller(&[3], 10));
+    network.add(megabit(), caller(&[], 0));
+    network.add(megabit(), caller(&[], 0));
+    network.run_until(1_000_000);
+    let last = |node| *received_at(&network, node).last().unwrap();
+    let (out_bytes, into_bytes) = network.gate_carried_bytes(gate);
+    assert_eq!((out_bytes, into_bytes), (20_000, 0));
+    assert_eq!(last(2).max(last(3)), 3_000 + 40 * KILOBYTE_US);
+    assert!(last(1) <= 20 * KILOBYTE_US, "{}", last(1));
+}
+
+#[test]
+fn a_slow_sender_leaves_a_downlink_to_others() {
+    let mut network = Network::new(1, WINDOW, |_, _| 0);
+    network.add(Rates::symmetric(MEGABIT / 10), caller(&[2], 1));
+    network.add(megabit(), caller(&[2], 5));
+    network.add(megabit(), caller(&[], 0));
+    network.run_until(1_000_000);
+    let times = received_at(&network, 2);
+    assert_eq!(times[4], 6 * KILOBYTE_US, "{times:?}");
+    assert_eq!(times[5], 10 * KILOBYTE_US, "{times:?}");
+}
+
+#[test]
 fn a_slow_reader_holds_up_its_own_connection_alone() {
     let mut network = Network::new(1, 2000, |_, _| 0);
     network.add(megabit(), caller(&[1, 2], 100));

@@ -6,6 +6,8 @@ use std::collections::VecDeque;
 pub type NodeIndex = usize;
 /// Names a connection; both ends know it by the same number, and none is used twice.
 pub type LinkId = u32;
+/// Index of a gate, in the order in which gates were added.
+pub type GateIndex = usize;
 
 /// What a node's port can carry, in bits per second.
 #[derive(Debug, Clone, Copy)]
@@ -26,25 +28,88 @@ impl Rates {
     }
 }
 
+/// A shared way of a rate, which takes messages in the order in which their first bytes come.
+#[derive(Debug)]
+pub(crate) struct Pipe {
+    pub(crate) bps: u64,
+    /// What it is given later waits until then.
+    free_us: u64,
+    pub(crate) carried_bytes: u64,
+}
+
+impl Pipe {
+    fn new(bps: u64) -> Self {
+        Self {
+            bps,
+            free_us: 0,
+            carried_bytes: 0,
+        }
+    }
+
+    /// When the first and the last byte leave it, of a message whose first byte comes now and
+    /// whose last one at `tail_us`. It is taken up for no longer than it needs at its own rate: a
+    /// slow sender leaves room for others between its bytes.
+    pub(crate) fn pass(&mut self, bytes: u64, now_us: u64, tail_us: u64) -> (u64, u64) {
+        let begin_us = self.free_us.max(now_us);
+        self.free_us = begin_us + carry_us(bytes, self.bps);
+        self.carried_bytes += bytes;
+        (begin_us, tail_us.max(self.free_us))
+    }
+}
+
+/// What the way through a gate is like.
+#[derive(Debug, Clone, Copy)]
+pub struct Way {
+    /// Of all nodes behind it together.
+    pub rates: Rates,
+    /// What it adds to a delay, one way.
+    pub delay_us: u64,
+    /// What a connection through it has under way at most, if that is more than others have.
+    pub window_bytes: u64,
+}
+
+/// What all nodes behind it share towards those who are not: a segment's way to the others.
+#[derive(Debug)]
+pub(crate) struct Gate {
+    pub(crate) out: Pipe,
+    pub(crate) into: Pipe,
+    pub(crate) delay_us: u64,
+    pub(crate) window_bytes: u64,
+}
+
+impl Gate {
+    pub(crate) fn new(way: Way) -> Self {
+        Self {
+            out: Pipe::new(way.rates.up_bps),
+            into: Pipe::new(way.rates.down_bps),
+            delay_us: way.delay_us,
+            window_bytes: way.window_bytes,
+        }
+    }
+}
+
 /// A node's port: which of its connections wait for the uplink, when the downlink is free.
 #[derive(Debug)]
 pub(crate) struct Port {
-    pub(crate) rates: Rates,
+    pub(crate) up_bps: u64,
+    pub(crate) down: Pipe,
+    /// What it is behind.
+    pub(crate) gate: Option<GateIndex>,
     /// Connections with something to send, in turn.
     pub(crate) waiting: VecDeque<LinkId>,
     pub(crate) sending: bool,
-    pub(crate) down_free_us: u64,
     pub(crate) sent_bytes: u64,
     pub(crate) received_bytes: u64,
 }
 
 impl Port {
-    pub(crate) fn new(rates: Rates) -> Self {
+    pub(crate) fn new(rates: Rates, gate: Option<GateIndex>) -> Self {
         Self {
-            rates,
+            up_bps: rates.up_bps,
+            down: Pipe::new(rates.down_bps),
+            gate,
             waiting: VecDeque::new(),
             sending: false,
-            down_free_us: 0,
             sent_bytes: 0,
             received_bytes: 0,
         }
@@ -86,19 +151,79 @@ impl<M> Lane<M> {
 pub(crate) struct Connection<M> {
     pub(crate) lanes: [Lane<M>; 2],
     pub(crate) delay_us: u64,
+    /// A lane has at most this under way, or one message.
+    pub(crate) window_bytes: u64,
 }
 
 impl<M> Connection<M> {
-    pub(crate) fn new(opener: NodeIndex, other: NodeIndex, delay_us: u64) -> Self {
+    pub(crate) fn new(
+        opener: NodeIndex,
+        other: NodeIndex,
+        delay_us: u64,
+        window_bytes: u64,
+    ) -> Self {
         Self {
             lanes: [Lane::new(opener, other), Lane::new(other, opener)],
             delay_us,
+            window_bytes,
         }
     }
 
     /// The lane on which `node` sends.
     pub(crate) fn lane_of(&self, node: NodeIndex) -> usize {
         usize::from(self.lanes[0].from != node)
+    }
+}
+
+/// All connections that there ever were, by their ids from 1 on; those that are gone left a hole.
+#[derive(Debug)]
+pub(crate) struct Connections<M> {
+    slots: Vec<Option<Box<Connection<M>>>>,
+    /// By node, its connections.
+    by_node: Vec<Vec<LinkId>>,
+}
+
+impl<M> Default for Connections<M> {
+    fn default() -> Self {
+        Self {
+            slots: vec![None],
+            by_node: Vec::new(),
+        }
+    }
+}
+
+impl<M> Connections<M> {
+    pub(crate) fn add(&mut self, connection: Connection<M>) -> LinkId {
+        let link = LinkId::try_from(self.slots.len()).unwrap_or(LinkId::MAX);
+        for node in connection.lanes.iter().map(|lane| lane.from) {
+            if self.by_node.len() <= node {
+                self.by_node.resize_with(node + 1, Vec::new);
+            }
+            self.by_node[node].push(link);
+        }
+        self.slots.push(Some(Box::new(connection)));
+        link
+    }
+
+    pub(crate) fn get(&self, link: LinkId) -> Option<&Connection<M>> {
+        self.slots.get(link as usize)?.as_deref()
+    }
+
+    pub(crate) fn get_mut(&mut self, link: LinkId) -> Option<&mut Connection<M>> {
+        self.slots.get_mut(link as usize)?.as_deref_mut()
+    }
+
+    pub(crate) fn remove(&mut self, link: LinkId) -> Option<Connection<M>> {
+        let connection = self.slots.get_mut(link as usize)?.take()?;
+        for node in connection.lanes.iter().map(|lane| lane.from) {
+            self.by_node[node].retain(|known| *known != link);
+        }
+        Some(*connection)
+    }
+
+    /// The connections that a node has an end of.
+    pub(crate) fn of(&self, node: NodeIndex) -> Vec<LinkId> {
+        self.by_node.get(node).cloned().unwrap_or_default()
     }
 }
 

@@ -3,10 +3,10 @@
 use simnet::NodeIndex;
 use spread::{Peer, Plan};
 
-use crate::station::peer;
+use rehearsal::peer;
 
 /// The source's index. Receivers are 1..=n.
-pub const SOURCE: NodeIndex = 0;
+pub const SOURCE: NodeIndex = rehearsal::Rehearsal::SOURCE;
 
 /// By strand and receiver (1-based), the node that serves it.
 #[derive(Debug, Clone)]

@@ -4,7 +4,7 @@ use simnet::Death;
 
 use crate::plans::{SOURCE, Weave};
 use crate::run::{MEGABIT, Session, content};
-use crate::station::{Content, Station, peer};
+use rehearsal::{Content, Station, peer};
 use spread::{HaveMap, Plan, Role};
 
 const RATE: u64 = 100 * MEGABIT;
@@ -23,7 +23,7 @@ fn makespan_with_death(receivers: usize, adopters: bool) -> f64 {
     }
     let dying = weave.busiest();
     session.run_until_share(dying, 50);
-    session.kill(dying);
+    session.reset(dying);
     session.complete_within(60);
     assert_eq!(
         session.pulled() + session.duplicates(),
@@ -55,7 +55,7 @@ fn every_relay_of_a_braid_can_die() {
     for dying in 1..=8 {
         let mut session = Session::flat(&Weave::braid(8, 2, 2, &[]), content(4, 32), RATE, 2);
         session.run_until_share(dying, 50);
-        session.kill(dying);
+        session.reset(dying);
         session.complete_within(60);
         assert!(session.makespan() < 2.5, "{dying}: {}", session.makespan());
     }
@@ -84,7 +84,7 @@ fn all_complete_when_the_source_dies_after_one_copy_is_out() {
     rates[0] = 4 * RATE;
     let mut session = Session::mixed(&weave, content(8, 32), 4 * RATE, &rates, 1);
     session.run_until_share(1, 100);
-    session.kill(SOURCE);
+    session.reset(SOURCE);
     assert!(!session.network.process(6).unwrap().is_complete());
     session.complete_within(60);
     assert_eq!(session.pulled(), 0, "{}", session.describe());
@@ -94,9 +94,9 @@ fn all_complete_when_the_source_dies_after_one_copy_is_out() {
 fn all_complete_when_the_nodes_hold_everything_between_them() {
     let content = content(4, 32);
     let mut session = Session::flat(&Weave::braid(8, 2, 2, &[]), content, RATE, 1);
-    session.kill(SOURCE);
+    session.reset(SOURCE);
     for node in 1..=4 {
-        session.kill(node);
+        session.reset(node);
         let mut have = HaveMap::new();
         let first = u32::try_from(node).unwrap() - 1;
         (first..content.chunk_count).step_by(4).for_each(|index| {
@@ -118,11 +118,11 @@ fn a_restarted_node_gets_only_what_it_lacks() {
     let mut session = Session::flat(&weave, content(16, 32), RATE, 1);
     let dying = weave.busiest();
     session.run_until_share(dying, 90);
-    let disk = session.kill(dying);
+    let disk = session.reset(dying);
     let lacking = session.content.chunk_count - disk.core().have().count();
     let later_us = session.network.now_us() + 300_000;
     session.network.run_until(later_us);
-    session.restart(dying, weave.part_of(dying), &disk);
+    session.bring_back(dying, weave.part_of(dying), &disk);
     session.complete_within(60);
     let progress = session.network.process(dying).unwrap().core().progress();
     assert_eq!(progress.received_chunks, u64::from(lacking));
@@ -137,7 +137,7 @@ fn a_restarted_source_goes_on_where_the_nodes_stand() {
     let weave = Weave::braid(8, 2, 2, &[]);
     let mut session = Session::flat(&weave, content(16, 32), RATE, 1);
     session.run_until_share(1, 40);
-    session.kill(SOURCE);
+    session.reset(SOURCE);
     session.network.run_until(3_000_000);
     let now_us = session.network.now_us();
     let source = Station::new(
@@ -166,7 +166,7 @@ fn who_comes_late_gets_everything_from_the_start() {
     let mut session = Session::flat(&weave, content(16, 32), RATE, 1);
     session.run_until_share(8, 50);
     let now_us = session.network.now_us();
-    let late = session.add(weave.part_of_late(9), now_us);
+    let late = session.add_late(weave.part_of_late(9), now_us);
     session.complete_within(60);
     let others = (1..=8)
         .filter_map(|node| session.network.process(node)?.completed_us)
@@ -183,14 +183,14 @@ fn who_comes_when_all_is_done_gets_everything_from_a_node() {
     let weave = Weave::star(3);
     let mut session = Session::flat(&weave, content(4, 32), RATE, 1);
     session.complete_within(60);
-    session.kill(SOURCE);
+    session.reset(SOURCE);
     let plan = Plan {
         strand_count: 1,
         parents: vec![vec![peer(2)]],
         peers: vec![peer(3)],
     };
     let now_us = session.network.now_us();
-    session.add(plan, now_us);
+    session.add_late(plan, now_us);
     session.complete_within(60);
     assert_eq!(session.duplicates(), 0, "{}", session.describe());
 }

@@ -1,20 +1,31 @@
 //! A session of the simulation: a source, receivers, and what is done to them.
 
-use simnet::{Death, Network, NodeIndex, Rates};
-use spread::{Plan, Role};
+use std::ops::{Deref, DerefMut};
 
-use crate::plans::{SOURCE, Weave};
-use crate::station::{Content, Station};
+use rehearsal::{Content, Rehearsal, Station};
+use simnet::{Death, NodeIndex, Rates};
+use spread::Plan;
+
+use crate::plans::Weave;
 
 pub const MEGABIT: u64 = 1_000_000;
-/// In-kernel buffers of a connection: what the relay's first socket options come to.
-const WINDOW_BYTES: u64 = 96 * 1024;
-const LAN_DELAY_US: u64 = 100;
-
 pub struct Session {
-    pub network: Network<Station>,
-    pub content: Content,
+    rehearsal: Rehearsal,
     pub rate_bps: u64,
+}
+
+impl Deref for Session {
+    type Target = Rehearsal;
+
+    fn deref(&self) -> &Rehearsal {
+        &self.rehearsal
+    }
+}
+
+impl DerefMut for Session {
+    fn deref_mut(&mut self) -> &mut Rehearsal {
+        &mut self.rehearsal
+    }
 }
 
 impl Session {
@@ -32,64 +43,37 @@ impl Session {
         receivers_bps: &[u64],
         seed: u64,
     ) -> Self {
-        let window_bytes = WINDOW_BYTES.max(3 * content.chunk_bytes);
-        let mut network = Network::new(seed, window_bytes, |_, _| LAN_DELAY_US);
-        let source = Station::new(SOURCE, Role::Source, weave.source_part(), content, 0);
-        network.add(Rates::symmetric(rate_bps), source);
+        let mut rehearsal = Rehearsal::new(content, seed);
+        rehearsal.add(Rates::symmetric(rate_bps), None, weave.source_part(), 0);
         for (place, receiver_bps) in receivers_bps.iter().enumerate() {
-            let (node, role) = (place + 1, Role::Receiver);
-            let station = Station::new(node, role, weave.part_of(node), content, 0);
-            network.add(Rates::symmetric(*receiver_bps), station);
+            let part = weave.part_of(place + 1);
+            rehearsal.add(Rates::symmetric(*receiver_bps), None, part, 0);
         }
         Self {
-            network,
-            content,
+            rehearsal,
             rate_bps,
         }
     }
 
     /// Adds a receiver that takes part from `opens_us` on.
-    pub fn add(&mut self, plan: Plan, opens_us: u64) -> NodeIndex {
-        let node = self.receivers().count() + 1;
-        let station = Station::new(node, Role::Receiver, plan, self.content, opens_us);
-        self.network.add(Rates::symmetric(self.rate_bps), station)
+    pub fn add_late(&mut self, plan: Plan, opens_us: u64) -> NodeIndex {
+        let rates = Rates::symmetric(self.rate_bps);
+        self.rehearsal.add(rates, None, plan, opens_us)
     }
 
     /// Starts a dead receiver again with what it had on its disk.
-    pub fn restart(&mut self, node: NodeIndex, plan: Plan, disk: &Station) {
+    pub fn bring_back(&mut self, node: NodeIndex, plan: Plan, disk: &Station) {
         let now_us = self.network.now_us();
-        let station = Station::new(node, Role::Receiver, plan, self.content, now_us);
-        self.network.restart(node, station.with_disk(&disk.disk()));
+        self.restart(node, plan, Some(disk), now_us);
     }
 
-    /// Starts a dead receiver again with an empty disk, to take part from `opens_us` on.
-    pub fn restart_at(&mut self, node: NodeIndex, plan: Plan, opens_us: u64) {
-        let station = Station::new(node, Role::Receiver, plan, self.content, opens_us);
-        self.network.restart(node, station);
-    }
-
-    pub fn kill(&mut self, node: NodeIndex) -> Station {
-        self.network.kill(node, Death::Reset).unwrap()
-    }
-
-    /// All receivers, dead ones too.
-    pub fn receivers(&self) -> impl Iterator<Item = NodeIndex> {
-        1..self.network.node_count()
-    }
-
-    pub fn living(&self) -> impl Iterator<Item = (NodeIndex, &Station)> {
-        self.receivers()
-            .filter_map(|node| Some((node, self.network.process(node)?)))
+    pub fn reset(&mut self, node: NodeIndex) -> Station {
+        self.kill(node, Death::Reset).unwrap()
     }
 
     /// Runs until every living receiver is complete. Panics when `limit_s` is not enough.
     pub fn complete_within(&mut self, limit_s: u64) {
-        let done = self.network.run_while(limit_s * 1_000_000, |network| {
-            let receivers = (1..network.node_count()).filter_map(|node| network.process(node));
-            !receivers
-                .into_iter()
-                .all(|station| station.completed_us.is_some())
-        });
+        let done = self.complete_by(limit_s * 1_000_000);
         assert!(done, "after {limit_s} s: {}", self.describe());
     }
 

@@ -11,4 +11,3 @@ mod pace;
 mod plans;
 mod run;
 mod seeds;
-mod station;

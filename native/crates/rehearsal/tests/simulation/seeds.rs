@@ -5,7 +5,7 @@ use simnet::{Death, NodeIndex, Random};
 
 use crate::plans::{SOURCE, Weave};
 use crate::run::{MEGABIT, Session};
-use crate::station::{Content, Station};
+use rehearsal::{Content, Station};
 
 const SEEDS: u64 = 200;
 const LIMIT_S: u64 = 300;
@@ -89,12 +89,12 @@ fn run(seed: u64) {
             }
             2 => {
                 if let Some((node, disk)) = disks.pop() {
-                    session.restart(node, part(&weave, node), &disk);
+                    session.bring_back(node, part(&weave, node), &disk);
                 }
             }
             3 => {
                 let late = session.receivers().count() + 1;
-                session.add(weave.part_of_late(late), at_us + random.below(500_000));
+                session.add_late(weave.part_of_late(late), at_us + random.below(500_000));
             }
             _ => {
                 let other = weave_by(&mut random, receivers);
@@ -107,7 +107,7 @@ fn run(seed: u64) {
     }
     let held = |(node, station): (NodeIndex, &Station)| node <= receivers && station.is_complete();
     if random.chance(30) && session.living().any(held) {
-        session.kill(SOURCE);
+        session.reset(SOURCE);
     }
     session.complete_within(LIMIT_S);
     let faults: u32 = session.living().map(|(_, station)| station.faults).sum();

@@ -4,7 +4,7 @@ use simnet::Rates;
 
 use crate::plans::{SOURCE, Weave};
 use crate::run::{MEGABIT, Session, content};
-use crate::station::Content;
+use rehearsal::Content;
 
 const RATE: u64 = 100 * MEGABIT;
 

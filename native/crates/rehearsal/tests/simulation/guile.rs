@@ -2,7 +2,7 @@
 
 use crate::plans::{SOURCE, Weave};
 use crate::run::{MEGABIT, Session, content};
-use crate::station::{Guile, node_id, peer};
+use rehearsal::{Guile, node_id, peer};
 
 const RATE: u64 = 100 * MEGABIT;
 
@@ -62,9 +62,9 @@ fn a_parent_that_is_not_told_yet_is_waited_for() {
     let weave = Weave::braid(8, 2, 2, &[]);
     let mut session = Session::flat(&weave, content(32, 32), RATE, 1);
     for node in session.receivers().collect::<Vec<_>>() {
-        session.kill(node);
+        session.reset(node);
         let opens_us = (node as u64 * 370_000) % 1_300_000;
-        session.restart_at(node, weave.part_of(node), opens_us);
+        session.restart(node, weave.part_of(node), None, opens_us);
     }
     session.complete_within(60);
     for (node, station) in session.living() {
@@ -108,9 +108,9 @@ fn a_new_plan_brings_nodes_back_to_their_parents() {
     let weave = Weave::chain(4);
     let mut session = Session::flat(&weave, content(16, 32), RATE, 1);
     session.run_until_share(4, 30);
-    let disk = session.kill(2);
+    let disk = session.reset(2);
     session.network.run_until(1_000_000);
-    session.restart(2, weave.part_of(2), &disk);
+    session.bring_back(2, weave.part_of(2), &disk);
     session.network.run_until(1_200_000);
     let parent = |session: &Session| session.network.process(3).unwrap().core().parents().next();
     assert_eq!(parent(&session), Some(Some(node_id(1))));

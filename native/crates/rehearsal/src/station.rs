@@ -8,37 +8,57 @@ use spread::{Action, Core, HaveMap, Peer, Plan, Role, Setup};
 use wire::NodeId;
 use wire::peer::{Message, Refusal};
 
-pub const ASSIGNMENT: [u8; 16] = [7; 16];
+const ASSIGNMENT: [u8; 16] = [7; 16];
 const TICK_US: u64 = 50_000;
 const TICK: u64 = 0;
 const PRODUCE: u64 = 1;
 const OPEN: u64 = 2;
 const CONTROL_BYTES: u64 = 64;
+/// Every node listens here, at an address of its own that is its index.
+const PORT: u16 = 1;
 
 /// What goes over a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Word {
+    /// A message of the core.
     Control(Message),
-    Vouch { known: u32, end: Option<u32> },
-    Chunk { index: u32, strand: u8 },
+    /// What the relay passes on of the source's word: how many chunks there are.
+    Vouch {
+        /// Chunks whose digests are known.
+        known: u32,
+        /// All of them, once that is known.
+        end: Option<u32>,
+    },
+    /// A chunk.
+    Chunk {
+        /// Which.
+        index: u32,
+        /// The strand it goes in.
+        strand: u8,
+    },
 }
 
 /// How a node misbehaves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Guile {
+    /// It counts chunks as sent and sends none.
     pub withholds_chunks: bool,
+    /// It passes on no vouch.
     pub withholds_vouches: bool,
 }
 
 /// What is made, how large its chunks are and how fast the source makes them.
 #[derive(Debug, Clone, Copy)]
 pub struct Content {
+    /// How many chunks there will be.
     pub chunk_count: u32,
+    /// The size of each.
     pub chunk_bytes: u64,
     /// Chunks that the source makes each 10 ms; 0: all are there at once.
     pub made_per_10_ms: u32,
 }
 
+/// A node: the core, and what a relay does around it.
 pub struct Station {
     core: Core,
     content: Content,
@@ -48,36 +68,46 @@ pub struct Station {
     /// By link: up to where its peer was given vouches; `None` before its ATTACH.
     links: BTreeMap<LinkId, Option<u32>>,
     greeted: BTreeMap<LinkId, NodeId>,
+    /// It knows of chunks that it has not told its children of.
+    has_news: bool,
     guile: Guile,
     /// The order to take part comes at this time.
     opens_us: u64,
     /// The source makes nothing until then.
     paused_until_us: u64,
+    /// When it had everything.
     pub completed_us: Option<u64>,
+    /// Messages of peers that the core refused.
     pub faults: u32,
     /// Wake-ups of links that then had nothing.
     pub idle_wakes: u64,
 }
 
+/// The identity of the node with an index.
 pub fn node_id(node: NodeIndex) -> NodeId {
     let mut id = [0; 16];
     id[..8].copy_from_slice(&(node as u64).to_le_bytes());
     id
 }
 
+/// The node with an index as plans name it.
 pub fn peer(node: NodeIndex) -> Peer {
-    let port = u16::try_from(node).unwrap() + 1;
+    let index = u32::try_from(node).unwrap_or(u32::MAX);
     Peer {
         node: node_id(node),
-        address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
+        address: SocketAddr::from((Ipv4Addr::from_bits(index), PORT)),
     }
 }
 
 fn index_of(peer: Peer) -> NodeIndex {
-    usize::from(peer.address.port()) - 1
+    match peer.address {
+        SocketAddr::V4(address) => address.ip().to_bits() as NodeIndex,
+        SocketAddr::V6(_) => NodeIndex::MAX,
+    }
 }
 
 impl Station {
+    /// A node with its part of the plan, which takes part from `opens_us` on.
     pub fn new(node: NodeIndex, role: Role, plan: Plan, content: Content, opens_us: u64) -> Self {
         let seed = node as u64 * 77 + 1;
         let setup = Setup {
@@ -95,6 +125,7 @@ impl Station {
             end: None,
             links: BTreeMap::new(),
             greeted: BTreeMap::new(),
+            has_news: false,
             guile: Guile::default(),
             opens_us,
             paused_until_us: 0,
@@ -117,22 +148,27 @@ impl Station {
         self
     }
 
+    /// Has it misbehave from now on.
     pub fn set_guile(&mut self, guile: Guile) {
         self.guile = guile;
     }
 
+    /// Has the source make nothing until then.
     pub fn pause(&mut self, until_us: u64) {
         self.paused_until_us = until_us;
     }
 
+    /// The core, to be asked.
     pub fn core(&self) -> &Core {
         &self.core
     }
 
+    /// Whether it has everything.
     pub fn is_complete(&self) -> bool {
         self.core.progress().complete
     }
 
+    /// Gives it another part of the plan.
     pub fn set_plan(&mut self, plan: Plan, io: &mut Io<'_, Word>) {
         self.core.set_plan(plan, now_ms(io));
         self.settle(io);
@@ -166,6 +202,7 @@ impl Station {
     }
 
     fn learn(&mut self, known: u32, end: Option<u32>, now_ms: u64) {
+        self.has_news |= known > self.known || (self.end.is_none() && end.is_some());
         self.known = self.known.max(known);
         self.end = self.end.or(end);
         self.core.vouched(self.known, self.end, now_ms);
@@ -216,6 +253,7 @@ impl Station {
             }
             let from = self.links.get(&link).copied().flatten().unwrap_or(u32::MAX);
             self.links.insert(link, Some((*vouched_count).min(from)));
+            self.has_news = true;
         }
         if self.core.on_message(link, message, now).is_err() {
             self.faults += 1;
@@ -241,14 +279,12 @@ impl Station {
                 Action::Complete => self.completed_us = Some(io.now_us()),
             }
         }
-        let behind: Vec<LinkId> = self
-            .links
-            .iter()
-            .filter(|(_, given)| given.is_some_and(|given| given < self.known))
-            .map(|(link, _)| *link)
-            .collect();
-        for link in behind {
-            self.serve(link, io);
+        if std::mem::take(&mut self.has_news) {
+            let attached = self.links.iter().filter(|(_, given)| given.is_some());
+            let attached: Vec<LinkId> = attached.map(|(link, _)| *link).collect();
+            for link in attached {
+                self.serve(link, io);
+            }
         }
         while let Some(link) = self.core.next_ready() {
             let sent = self.serve(link, io);
