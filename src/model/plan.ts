@@ -5,10 +5,10 @@ export const strategyNames = ['star', 'chain', 'tree', 'strands'] as const
 export type StrategyName = (typeof strategyNames)[number]
 
 /**
- * One node's part of a plan. `parents[s]` are its ancestors in strand `s`, nearest first and the
- * source last: the first serves it, the rest are who to turn to, in order, when one is gone. An
- * ancestor of the plan can never be a descendant, so turning to one never closes a circle.
- * `peers` are further nodes that may be asked for exact ranges when every ancestor is gone.
+ * One node's part of a plan. `parents[s]` is whom it turns to in strand `s`, in order: who serves it,
+ * who takes its place when it is gone, the further ancestors, the source. Nobody of them is below the
+ * node in that strand of the plan, so that turning to the next because one is gone closes no circle.
+ * `peers` are further nodes that may be asked for exact ranges when all of those are gone.
  */
 export interface NodePlan {
   readonly strandCount: number

@@ -1,12 +1,12 @@
 // In: the source, the nodes with their segments and uplinks, and the policy's strategy.
-// Out: a plan: for every node its ancestors in each strand, and further peers it may ask.
+// Out: a plan: for every node whom it turns to in each strand, and further peers it may ask.
 // Never: a socket, a clock, or chance that the seed does not decide.
-import { ANCESTORS_MAX, PEERS_MAX } from '../base/limits.js'
+import { PEERS_MAX } from '../base/limits.js'
 import { seededRandom, shuffled } from '../base/random.js'
 import type { PeerRef } from '../model/node.js'
 import type { NodePlan, Plan, StrategyName } from '../model/plan.js'
 import { growStrand, SOURCE } from './grow.js'
-import type { Strand } from './grow.js'
+import { cutToLength, linesOf } from './lines.js'
 import { orderNodes, seedOf } from './order.js'
 import type { PlanNode } from './order.js'
 import { chain } from './strategies/chain.js'
@@ -38,8 +38,10 @@ export function makePlan(request: PlanRequest): Plan {
   if (nodes.length === 0) return { strategy, strandCount: 1, nodes: new Map() }
   const shapes = strategies[strategy].shape(nodes)
   const woven = shapes.map((shape, strand) => growStrand(nodes, shape, seed + strand))
+  const lines = linesOf(woven)
+  const peerOf = (at: number): PeerRef => toPeer(at === SOURCE ? source : (nodes[at] as PlanNode))
   const parts = nodes.map((node, at): [string, NodePlan] => {
-    const parents = woven.map((strand) => ancestorsOf(at, strand, nodes, source))
+    const parents = lines.map((strand) => (strand[at] ?? []).map(peerOf))
     return [node.nodeId, { strandCount: woven.length, parents, peers: peersOf(at, nodes, seed) }]
   })
   return { strategy, strandCount: woven.length, nodes: new Map(parts) }
@@ -70,21 +72,6 @@ export function joinPlan(
     return cutToLength([toPeer(parent), ...above])
   })
   return { strandCount: plan.strandCount, parents, peers: sorted.slice(0, PEERS_MAX).map(toPeer) }
-}
-
-function ancestorsOf(at: number, strand: Strand, nodes: readonly PlanNode[], source: PeerRef): readonly PeerRef[] {
-  const ancestors: PeerRef[] = []
-  for (let parent = strand[at] ?? SOURCE; parent !== SOURCE; parent = strand[parent] ?? SOURCE) {
-    ancestors.push(toPeer(nodes[parent] as PlanNode))
-    if (ancestors.length === ANCESTORS_MAX) break
-  }
-  return cutToLength([...ancestors, toPeer(source)])
-}
-
-/** The nearest ancestors and the source, which is the last. */
-function cutToLength(ancestors: readonly PeerRef[]): readonly PeerRef[] {
-  if (ancestors.length <= ANCESTORS_MAX) return ancestors
-  return [...ancestors.slice(0, ANCESTORS_MAX - 1), ...ancestors.slice(-1)]
 }
 
 /** Half of the peers from the node's own segment, as far as it has them, the rest from anywhere. */

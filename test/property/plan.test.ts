@@ -61,7 +61,7 @@ t.test('every node is reached from the source in every strand', async (t) => {
 })
 
 t.test(
-  'ancestors are those of the parent after the parent itself, never oneself, and the source is last',
+  'whom a node turns to: its parent first, its further ancestors, nobody below itself, nobody twice, the source last',
   async (t) => {
     fc.assert(
       fc.property(requests, (request) => {
@@ -70,9 +70,12 @@ t.test(
           const part = partOf(plan, nodeId)
           for (const [strand, ancestors] of part.parents.entries()) {
             const ids = ancestors.map((peer) => peer.nodeId)
-            const way = wayUp(plan, nodeId, strand).slice(1)
+            const way = [...wayUp(plan, nodeId, strand).slice(1), source.nodeId]
             if (ids.at(-1) !== source.nodeId || ids.length > ANCESTORS_MAX) return false
-            if (way.slice(0, ids.length - 1).join() !== ids.slice(0, -1).join()) return false
+            if (ids[0] !== way[0] || new Set(ids).size !== ids.length) return false
+            const isWhole = way.length + plan.strandCount <= ANCESTORS_MAX
+            if (isWhole && way.some((id) => !ids.includes(id))) return false
+            if (ids.some((id) => id !== source.nodeId && wayUp(plan, id, strand).includes(nodeId))) return false
           }
           const peers = new Set(part.peers.map((peer) => peer.nodeId))
           if (peers.has(nodeId) || peers.has(source.nodeId)) return false

@@ -69,6 +69,20 @@ t.test(
   },
 )
 
+t.test('when a relay is gone, its children turn to those who served it in the other strands', async (t) => {
+  const braid = plan('strands', nodesNamed('abcdefgh'))
+  for (const strand of [0, 1]) {
+    const other = 1 - strand
+    for (const [id, part] of braid.nodes) {
+      const [parent, next] = part.parents[strand] ?? []
+      if (parent === undefined || parent.nodeId === 's') continue
+      const server = braid.nodes.get(parent.nodeId)?.parents[other]?.[0]?.nodeId
+      const further = braid.nodes.get(parent.nodeId)?.parents[strand]?.[0]?.nodeId
+      t.ok(next?.nodeId === server || next?.nodeId === further, `${id} turns from ${parent.nodeId} to ${next?.nodeId}`)
+    }
+  }
+})
+
 t.test('a slow uplink forwards nothing while the others suffice, a fast one more', async (t) => {
   const nodes = nodesNamed('abcdefgh').map((node) => ({
     ...node,
