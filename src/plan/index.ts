@@ -5,7 +5,7 @@ import { PEERS_MAX } from '../base/limits.js'
 import { seededRandom, shuffled } from '../base/random.js'
 import type { PeerRef } from '../model/node.js'
 import type { NodePlan, Plan, StrategyName } from '../model/plan.js'
-import { growStrand, SOURCE } from './grow.js'
+import { SOURCE } from './grow.js'
 import { cutToLength, linesOf } from './lines.js'
 import { orderNodes, seedOf } from './order.js'
 import type { PlanNode } from './order.js'
@@ -21,6 +21,8 @@ const strategies: Readonly<Record<StrategyName, Strategy>> = { star, chain, tree
 
 export interface PlanRequest {
   readonly source: PeerRef
+  /** The segment that the source is in; without one it is in none that nodes are in. */
+  readonly home?: string | null
   /** Each once; may be empty. */
   readonly nodes: readonly PlanNode[]
   readonly strategy: StrategyName
@@ -36,8 +38,7 @@ export function makePlan(request: PlanRequest): Plan {
   const { source, strategy, seed } = request
   const nodes = orderNodes(request.nodes)
   if (nodes.length === 0) return { strategy, strandCount: 1, nodes: new Map() }
-  const shapes = strategies[strategy].shape(nodes)
-  const woven = shapes.map((shape, strand) => growStrand(nodes, shape, seed + strand))
+  const woven = strategies[strategy].weave({ nodes, home: request.home ?? null, seed })
   const lines = linesOf(woven)
   const peerOf = (at: number): PeerRef => toPeer(at === SOURCE ? source : (nodes[at] as PlanNode))
   const parts = nodes.map((node, at): [string, NodePlan] => {

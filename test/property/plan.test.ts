@@ -114,6 +114,29 @@ t.test('on equal links nobody serves more than S children in a strand or twice S
   t.pass()
 })
 
+t.test('over segments of equal nodes, each strand enters each once, and an uplink serves no more than S', async (t) => {
+  fc.assert(
+    fc.property(nodesOf, fc.constantFrom('a', 'b', 'elsewhere'), fc.nat(), (drawn, home, seed) => {
+      const nodes = drawn.map((node) => ({ ...node, weight: 1 }))
+      const plan = makePlan({ source, home, nodes, strategy: 'strands', seed })
+      const segmentOf = new Map(nodes.map(({ nodeId, segment }): [string, string] => [nodeId, segment]))
+      segmentOf.set(source.nodeId, home)
+      const entered = new Map<string, number>()
+      const served = new Map<string, number>()
+      for (const [id, part] of plan.nodes) {
+        for (const [parent] of part.parents) {
+          const [from, to] = [segmentOf.get(parent?.nodeId ?? ''), segmentOf.get(id) ?? '']
+          if (from !== to) entered.set(to, (entered.get(to) ?? 0) + 1)
+          served.set(parent?.nodeId ?? '', (served.get(parent?.nodeId ?? '') ?? 0) + 1)
+        }
+      }
+      const isOnce = [...entered].every(([segment, count]) => segment !== home && count === plan.strandCount)
+      return isOnce && [...served.values()].every((count) => count <= plan.strandCount)
+    }),
+  )
+  t.pass()
+})
+
 t.test('the same request gives the same plan, in whatever order the nodes are named', async (t) => {
   fc.assert(
     fc.property(requests, (request) => {

@@ -1,90 +1,110 @@
+import { growStrand, SOURCE, type Strand } from '../grow.js'
+import type { PlanNode } from '../order.js'
+import { dealSlots } from './slots.js'
 import { star } from './star.js'
-import type { StrandShape, Strategy, Uplink } from './strategy.js'
+import type { Ground, Strategy } from './strategy.js'
 
 /** Two strands of fanout two: within one percent of the best on equal links, four connections a node. */
 const STRANDS = 2
-/** Uplinks below this share of the median one forward nothing, as long as the others suffice. */
-const SLOW_RATIO = 0.4
 
 /** The default braid: every node is inner in one strand and a leaf in the other. */
 export const strands: Strategy = weaveStrands(STRANDS)
 
 /**
- * Makes a braid of `strandCount` strands. S strands over n nodes need S(n−1) child slots; each node
- * gives slots in proportion to its uplink, in pieces no larger than its fair degree, and the largest
- * piece goes first to the strand that lacks most. So on equal links a node is inner in one strand.
+ * Makes a braid of `strandCount` strands. Segments are woven as if each was one node, then the nodes of each: a strand
+ * enters a segment once, by any node of it, and leaves it as often as its place in the braid of segments asks for. So
+ * each way between segments carries what one uplink does among equal nodes, one copy in and at most one out.
  */
 export function weaveStrands(strandCount: number): Strategy {
   return {
-    shape(nodes) {
-      const count = Math.min(strandCount, nodes.length)
-      if (count <= 1) return star.shape(nodes)
-      return dealPieces(nodes, count)
+    weave(ground) {
+      const count = Math.min(strandCount, ground.nodes.length)
+      if (count <= 1) return star.weave(ground)
+      const segments = segmentsOf(ground)
+      const ways = waysBetween(segments.length - 1, count, ground.seed)
+      const parts = segments.map((segment, place) => {
+        const served = ways.map((way) => way.flatMap((server, other) => (server === place && other > 0 ? [other] : [])))
+        return weaveSegment(segment, served, ground.seed)
+      })
+      return ways.map((_, strand) =>
+        join(
+          segments,
+          parts.map((part) => part[strand] as Part),
+          ground.nodes.length,
+        ),
+      )
     },
   }
 }
 
-interface Piece {
-  readonly node: number
-  readonly slots: number
+interface Segment {
+  readonly nodes: readonly PlanNode[]
+  /** Where its first node is among all. */
+  readonly first: number
 }
 
-function dealPieces(nodes: readonly Uplink[], strandCount: number): readonly StrandShape[] {
-  const needed = nodes.length - 1
-  const budgets = slotBudgets(nodes, strandCount * needed)
-  const strandSlots = Array.from({ length: strandCount }, () => nodes.map(() => 0))
-  const lacking = strandSlots.map(() => needed)
-  const pieces = cutPieces(nodes, budgets, strandCount)
-  for (const piece of pieces) {
-    let left = piece.slots
-    while (left > 0) {
-      const strand = indexOfLargest(lacking)
-      const given = Math.min(left, lacking[strand] ?? 0)
-      if (given === 0) break
-      const slots = strandSlots[strand] as number[]
-      slots[piece.node] = (slots[piece.node] ?? 0) + given
-      lacking[strand] = (lacking[strand] ?? 0) - given
-      left -= given
+/** The source's own first, though it may have no node. */
+function segmentsOf({ nodes, home }: Ground): readonly Segment[] {
+  const names = [...new Set(nodes.map(({ segment }) => segment))].filter((name) => name !== home)
+  const segmentOf = (name: string | null): Segment => {
+    const first = nodes.findIndex(({ segment }) => segment === name)
+    return { nodes: nodes.filter(({ segment }) => segment === name), first }
+  }
+  return [segmentOf(home), ...names.map(segmentOf)]
+}
+
+/**
+ * By strand: the braid of the segments. The source's own, which is segment 0, is its root.
+ * @returns by strand, by segment, the segment that serves it; 0 of itself.
+ */
+function waysBetween(others: number, strandCount: number, seed: number): readonly Strand[] {
+  const weights = Array.from({ length: others }, () => 1)
+  const needs = Array.from({ length: strandCount }, () => Math.max(0, others - 1))
+  return dealSlots(weights, needs).map((slots, strand) => {
+    const grown = growStrand({ sourceSlots: 1, slots, weights }, seed + strand)
+    return [0, ...grown.map((parent) => (parent === SOURCE ? 0 : parent + 1))]
+  })
+}
+
+/** One strand within a segment: by node of it, and then by segment that it serves, the place of who serves them. */
+interface Part {
+  readonly served: readonly number[]
+  readonly parents: Strand
+}
+
+/** Weaves the nodes of one segment, with a place for each segment that it serves. */
+function weaveSegment(segment: Segment, served: readonly (readonly number[])[], seed: number): readonly Part[] {
+  const weights = segment.nodes.map(({ weight }) => weight)
+  const needs = served.map((segments) => Math.max(0, weights.length - 1 + segments.length))
+  return dealSlots(weights, needs).map((own, strand) => {
+    const stems = served[strand] ?? []
+    const shape = {
+      sourceSlots: 1,
+      slots: [...own, ...stems.map(() => 0)],
+      weights: [...weights, ...stems.map(() => 1)],
+      isStem: [...own.map(() => false), ...stems.map(() => true)],
+    }
+    return { served: stems, parents: growStrand(shape, seed + strand) }
+  })
+}
+
+/** Puts the parts of one strand together. */
+function join(segments: readonly Segment[], parts: readonly Part[], nodeCount: number): Strand {
+  const entries = segments.map(() => SOURCE)
+  for (const [place, { served, parents }] of parts.entries()) {
+    const { first, nodes } = segments[place] as Segment
+    for (const [step, other] of served.entries()) {
+      const server = parents[nodes.length + step] ?? SOURCE
+      entries[other] = server === SOURCE ? SOURCE : first + server
     }
   }
-  return strandSlots.map((slots) => ({ sourceSlots: 1, slots }))
-}
-
-/** Slots by node, summing to `total`, in proportion to the uplinks by largest remainder. */
-function slotBudgets(nodes: readonly Uplink[], total: number): readonly number[] {
-  const median = medianOf(nodes.map((node) => node.weight))
-  const able = nodes.map((node) => (node.weight < median * SLOW_RATIO ? 0 : node.weight))
-  const sum = able.reduce((all, weight) => all + weight, 0)
-  const exact = able.map((weight) => (total * weight) / sum)
-  const budgets = exact.map(Math.floor)
-  const byRemainder = exact
-    .map((share, node) => ({ node, rest: share - Math.floor(share) }))
-    .sort((a, b) => b.rest - a.rest || a.node - b.node)
-  let short = total - budgets.reduce((all, slots) => all + slots, 0)
-  for (let turn = 0; short > 0; turn++, short--) {
-    const node = byRemainder[turn % byRemainder.length]?.node ?? 0
-    budgets[node] = (budgets[node] ?? 0) + 1
+  const woven = Array.from({ length: nodeCount }, () => SOURCE)
+  for (const [place, { parents }] of parts.entries()) {
+    const { first, nodes } = segments[place] as Segment
+    for (const at of nodes.keys()) {
+      const parent = parents[at] ?? SOURCE
+      woven[first + at] = parent === SOURCE ? (entries[place] ?? SOURCE) : first + parent
+    }
   }
-  return budgets
-}
-
-function cutPieces(nodes: readonly Uplink[], budgets: readonly number[], degree: number): readonly Piece[] {
-  const mean = nodes.reduce((all, node) => all + node.weight, 0) / nodes.length
-  const pieces: Piece[] = []
-  for (const [node, budget] of budgets.entries()) {
-    const largest = Math.max(1, Math.round((degree * (nodes[node]?.weight ?? 1)) / mean))
-    for (let left = budget; left > 0; left -= largest) pieces.push({ node, slots: Math.min(left, largest) })
-  }
-  return pieces.sort((a, b) => b.slots - a.slots || a.node - b.node)
-}
-
-function indexOfLargest(values: readonly number[]): number {
-  let best = 0
-  for (const [index, value] of values.entries()) if (value > (values[best] ?? 0)) best = index
-  return best
-}
-
-function medianOf(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b)
-  return sorted[Math.floor(sorted.length / 2)] ?? 1
+  return woven
 }

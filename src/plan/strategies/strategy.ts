@@ -1,21 +1,18 @@
-/** A node as a strategy sees it: where it stands and how much its uplink gives beside the others'. */
-export interface Uplink {
-  /** Relative to the other nodes of the same plan; 1 is usual. Positive. */
-  readonly weight: number
+import type { Strand } from '../grow.js'
+import type { PlanNode } from '../order.js'
+
+/** What a plan is made of. */
+export interface Ground {
+  /** At least one; in planning order, those of a segment together. */
+  readonly nodes: readonly PlanNode[]
+  /** The segment that the source is in; null: none that nodes are in. */
+  readonly home: string | null
+  /** The same seed gives the same strands. */
+  readonly seed: number
 }
 
-/**
- * How one strand is to grow: how many children the source and each node may have in it. The slots,
- * `sourceSlots` and `slots` together, are at least as many as there are nodes.
- */
-export interface StrandShape {
-  readonly sourceSlots: number
-  /** Child slots by node, in the order of the nodes given. */
-  readonly slots: readonly number[]
-}
-
-/** The rule that says how many strands a plan has and who may have children in each. Pure. */
+/** The rule that says who serves whom. Pure. */
 export interface Strategy {
-  /** @param nodes at least one. @returns one shape a strand, at least one. */
-  shape(nodes: readonly Uplink[]): readonly StrandShape[]
+  /** @returns at least one strand; each reaches every node. */
+  weave(ground: Ground): readonly Strand[]
 }

@@ -104,18 +104,32 @@ t.test('a chain enters each segment once', async (t) => {
   t.equal(crossings.length, 1)
 })
 
-t.test('strands enter a segment at most once each', async (t) => {
-  const nodes = nodesNamed('abcdefghijkl', (name) => ('abcd'.includes(name) ? 'x' : 'efgh'.includes(name) ? 'y' : 'z'))
-  const woven = plan('strands', nodes)
-  const segmentOf = new Map(nodes.map((node) => [node.nodeId, node.segment]))
-  for (const strand of [0, 1]) {
-    for (const segment of ['x', 'y', 'z']) {
-      const entries = [...woven.nodes].filter(
-        ([id, part]) =>
-          segmentOf.get(id) === segment && segmentOf.get(part.parents[strand]?.[0]?.nodeId ?? '') !== segment,
-      )
-      t.ok(entries.length <= 2, `segment ${segment} is entered ${entries.length} times in strand ${strand}`)
+/** By segment: how often a strand enters it and leaves it, over all strands; `home` is where the source is. */
+function crossingsOf(of: Plan, nodes: readonly PlanNode[], home: string): Map<string, { into: number; out: number }> {
+  const segmentOf = new Map([['s', home], ...nodes.map(({ nodeId, segment }): [string, string] => [nodeId, segment])])
+  const counts = new Map([...segmentOf.values()].map((segment) => [segment, { into: 0, out: 0 }]))
+  for (const [id, part] of of.nodes) {
+    for (const [parent] of part.parents) {
+      const [from, to] = [segmentOf.get(parent?.nodeId ?? '') ?? '', segmentOf.get(id) ?? '']
+      if (from === to) continue
+      counts.set(from, { into: counts.get(from)?.into ?? 0, out: (counts.get(from)?.out ?? 0) + 1 })
+      counts.set(to, { into: (counts.get(to)?.into ?? 0) + 1, out: counts.get(to)?.out ?? 0 })
     }
+  }
+  return counts
+}
+
+t.test('each strand enters a segment once, and no segment sends out more than one copy', async (t) => {
+  const nodes = nodesNamed('abcdefghijkl', (name) => ('abc'.includes(name) ? 'x' : 'defgh'.includes(name) ? 'y' : 'z'))
+  for (const home of ['x', 'elsewhere']) {
+    const woven = makePlan({ source, home, nodes, strategy: 'strands', seed: 7 })
+    const counts = crossingsOf(woven, nodes, home)
+    for (const [segment, { into, out }] of counts) {
+      t.equal(into, segment === home ? 0 : woven.strandCount, `${segment}, from ${home}`)
+      t.ok(out <= woven.strandCount, `${segment} sends out ${out}, from ${home}`)
+    }
+    const most = Math.max(...[...childrenOf(woven).values()])
+    t.ok(most <= woven.strandCount, `somebody serves ${most}, from ${home}`)
   }
 })
 
