@@ -190,7 +190,7 @@ function addProcesses(program: Command, run: Run): void {
     .option('--join <url>', 'coordinator that the node joins')
     .option('--name <name>', 'the node’s name (default: the host’s)')
     .option('--group <name>', 'group the node belongs to; repeat for several', collect)
-    .option('--segment <name>', 'segment the node is in')
+    .option('--segment <name>', 'segment this process is in')
     .option('--insecure', 'listen beyond loopback although nobody’s identity is checked')
     .option('--log-level <level>', 'debug, info, warn, error or silent')
     .option('--log-format <format>', 'json or text')

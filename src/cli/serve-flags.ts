@@ -53,7 +53,7 @@ export function serveFlags(flags: ServeFlags): LoadOptions {
     dataDir: flags.data,
     insecure: flags.insecure,
     log: { level: flags.logLevel, format: flags.logFormat },
-    coordinator: { listen: address('--listen', flags.listen), data: relay },
+    coordinator: { listen: address('--listen', flags.listen), data: relay, segment: flags.segment },
     node: { join: flags.join, name: flags.name, groups: flags.group, segment: flags.segment, data: nodeRelay },
   })
   return { file: flags.config, flags: values }

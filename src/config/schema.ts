@@ -127,6 +127,10 @@ const coordinator = z.strictObject({
       }),
     })
     .prefault({}),
+  segment: field(name().default('default'), {
+    effect: 'Network neighbourhood of the coordinator: nodes of the same one are near it.',
+    worstCase: 'A wrong one: content leaves its segment, or enters another, more than once.',
+  }),
   repair: field(z.boolean().default(true), {
     effect: 'Has a live release that a node found damaged staged there anew at once.',
     worstCase: 'false: readers of that node see the damage until engine verify --repair.',
@@ -220,6 +224,7 @@ export interface Config {
     readonly listen: PeerAddress
     readonly data: DataListen
     readonly webhooks: { readonly allowPrivate: boolean }
+    readonly segment: string
     readonly repair: boolean
     readonly uploads: { readonly maxBytes: number; readonly keepMs: number; readonly freeBytes: number }
     readonly quotas: { readonly jobs: number; readonly releaseBytes: number | null }

@@ -40,6 +40,7 @@ const DATABASE = 'engine.db'
 export interface OpeningOptions {
   readonly dataDir: string
   readonly data: DataListen
+  readonly segment: string
   /** Damage that a node reports is mended without being asked. */
   readonly repair: boolean
   readonly uploads: UploadLimits
@@ -81,7 +82,7 @@ export class OpenedWorld {
  * ENGINE_ERR_DATABASE_DAMAGED and what else its parts refuse.
  */
 export async function openWorld(options: OpeningOptions, opened: OpenedWorld): Promise<World> {
-  const { dataDir, data, repair, quotas, log, clock, metrics, closing } = options
+  const { dataDir, data, segment, repair, quotas, log, clock, metrics, closing } = options
   await makeDataDirectory(dataDir)
   opened.keep('lock', lockDirectory(dataDir), (lock) => lock.release())
   const database = await Store.open(join(dataDir, DATABASE), { looksInside: false })
@@ -103,7 +104,7 @@ export async function openWorld(options: OpeningOptions, opened: OpenedWorld): P
   const announcing = openAnnouncing({ ...options, store, coordinatorId }, opened)
   const uploads = opened.keep('uploads', await openUploads(() => world, options), (it) => it.close())
   const world: World = {
-    ...{ store, content, transfers, uploads, clock, log, metrics, coordinatorId, source, closing, repair, quotas },
+    ...{ store, content, transfers, uploads, clock, log, metrics, coordinatorId, source, closing, segment, repair, quotas },
     openedAtMs: clock.monotonicMs(),
     publicKey: publicKey.toString('hex'),
     roster: new Roster(),

@@ -18,10 +18,10 @@ export function toTransferNode({ identity }: KnownNode): TransferNode {
 }
 
 /** Plans of a policy's strategy; the same assignment is always woven the same way. */
-export function plannerOf(strategy: JobPolicy['strategy'], assignmentId: string): Planner {
+export function plannerOf(strategy: JobPolicy['strategy'], assignmentId: string, home: string): Planner {
   const seed = seedOf(assignmentId)
   return {
-    make: (source: PeerRef, nodes: readonly TransferNode[]): Plan => makePlan({ source, nodes, strategy, seed }),
+    make: (source: PeerRef, nodes: readonly TransferNode[]): Plan => makePlan({ source, home, nodes, strategy, seed }),
     join: (plan: Plan, source: PeerRef, members: readonly TransferNode[], node: TransferNode): NodePlan =>
       joinPlan(plan, source, members, node),
   }
@@ -44,7 +44,7 @@ export function openTransfer(
     vouchPath: to.whole ? world.content.paths.vouches(record.serial) : null,
     chunkBytes: record.chunkBytes,
     nodes: to.nodes,
-    planner: plannerOf(to.strategy, record.id),
+    planner: plannerOf(to.strategy, record.id, world.segment),
   })
 }
 

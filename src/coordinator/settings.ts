@@ -18,6 +18,8 @@ export interface CoordinatorOptions {
   readonly listen?: Partial<PeerAddress>
   /** The relay; loopback and any free port by default. */
   readonly data?: Partial<DataListen>
+  /** The network neighbourhood it is in. Default `default`. */
+  readonly segment?: string
   /** Has a live release that a node found damaged staged there anew at once. Default true. */
   readonly repair?: boolean
   /** How much uploads may hold, and for how long. */
@@ -45,6 +47,7 @@ export interface CoordinatorSettings {
   readonly listen: PeerAddress
   readonly data: DataListen
   readonly allowPrivate: boolean
+  readonly segment: string
   readonly repair: boolean
   readonly uploads: UploadLimits
   readonly quotas: Quotas
@@ -60,10 +63,10 @@ export function settingsOf(options: CoordinatorOptions): CoordinatorSettings {
   requireLoopback('coordinator.listen', listen.host, insecure)
   requireLoopback('coordinator.data', data.host, insecure)
   const { allowPrivate = false } = { ...configured?.webhooks, ...options.webhooks }
-  const { repair } = { repair: configured?.repair ?? true, ...options }
+  const { repair, segment } = { repair: true, segment: 'default', ...configured, ...options }
   const uploads = { ...usualUploads, ...configured?.uploads, ...options.uploads }
   const quotas = { ...usualQuotas, ...configured?.quotas, ...options.quotas }
-  return { dataDir: dataDirOf(options), listen, data, allowPrivate, repair, uploads, quotas }
+  return { dataDir: dataDirOf(options), listen, data, allowPrivate, segment, repair, uploads, quotas }
 }
 
 function dataDirOf({ dataDir, config }: CoordinatorOptions): string {

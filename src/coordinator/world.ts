@@ -68,6 +68,8 @@ export interface World {
   readonly publicKey: string
   /** The relay as nodes reach it. */
   readonly source: PeerRef
+  /** The network neighbourhood that it is in. */
+  readonly segment: string
   readonly roster: Roster
   readonly watching: Watching
   readonly announcing: Announcing

@@ -175,6 +175,7 @@ export class SimCoordinator {
         metrics,
         coordinatorId,
         source,
+        segment: 'default',
         repair: true,
         quotas: { jobs: 1000, releaseBytes: null },
         uploads: simUploads,
