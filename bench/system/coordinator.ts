@@ -89,6 +89,7 @@ async function open(): Promise<Place> {
   const own = {
     dataDir: `${directory}/data`,
     data: { host: '127.0.0.1', port: 0, announceHost: null },
+    segment: 'default',
     repair: true,
     quotas: { jobs: 1000, releaseBytes: null },
     allowPrivate: false,
