@@ -119,6 +119,13 @@ export declare function blake3(bytes: Uint8Array): string
 /** Checks edits as far as they can be without a tree. */
 export declare function checkEdits(edits: string): void
 
+/** What went to one child since it connected. */
+export interface Child {
+  nodeId: string
+  sentBytes: number
+  busyMs: number
+}
+
 /** Compares a tree with the shadow's, as a scan does. */
 export declare function compareTrees(treePath: string, shadowTreePath?: string | undefined | null): Promise<ScanResult>
 
@@ -302,8 +309,7 @@ export interface RehearsalStatus {
   bytesReceived: number
   duplicateChunks: number
   pulledChunks: number
-  children: number
-  laggingChildren: number
+  children: Array<Child>
   parents: Array<string>
 }
 
@@ -396,7 +402,7 @@ export interface SessionStatus {
   faultyLinks: number
   lastFault: string | null
   parents: Array<string>
-  children: number
+  children: Array<Child>
   failure: SessionFailure | null
 }
 

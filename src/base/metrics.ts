@@ -55,6 +55,12 @@ export const metricTable = {
     help: 'Bytes of chunks moved by this process, by direction (sent, received) and transport (unicast).',
     labels: ['direction', 'transport'],
   },
+  engine_weight_changes_total: {
+    type: 'counter',
+    unit: 'changes',
+    help: 'Nodes taken out of forwarding because of their uplink or downlink, or trusted with it again (rested).',
+    labels: ['why'],
+  },
   engine_http_requests_total: {
     type: 'counter',
     unit: 'requests',

@@ -27,7 +27,11 @@ export function openForJob(
   job.waitingSinceMs = world.clock.monotonicMs()
   const nodes = nodesOf(world, job.record).filter((known) => takesPart(job, known))
   const { strategy } = job.record.policy
-  const transfer = openTransfer(world, record, { strategy, nodes: nodes.map(toTransferNode), whole })
+  const transfer = openTransfer(world, record, {
+    strategy,
+    nodes: nodes.map((each) => toTransferNode(world, each)),
+    whole,
+  })
   steerSite(world, job.record.site)
   return transfer
 }

@@ -111,16 +111,22 @@ function refuseFlood(world: World, known: KnownNode, link: NodeLink): void {
   link.close(error.code, error.message)
 }
 
+/** What is taken in at once and never waits. */
+const isFigure = ({ type }: FromNode): boolean => type === 'progress' || type === 'flows'
+
 function take(world: World, known: KnownNode, link: NodeLink, message: FromNode): void {
   if (known.link !== link) return
   known.heard(world.clock)
-  if (message.type !== 'progress' && known.inboxCount >= NODE_INBOX_MAX) {
+  if (!isFigure(message) && known.inboxCount >= NODE_INBOX_MAX) {
     refuseFlood(world, known, link)
     return
   }
   switch (message.type) {
     case 'progress':
       takeProgress(world, known, message)
+      break
+    case 'flows':
+      known.flows = message.flows
       break
     case 'report':
       enqueue(world, known, 'a report', () => takeReport(world, known, link, message))

@@ -24,6 +24,7 @@ import { Wording } from './wording.js'
 import { Checks } from './checking.js'
 import { NodeBook } from './node-book.js'
 import { Queries } from './querying.js'
+import { Weighing } from '../plan/weighing.js'
 import type { Quotas } from '../jobs/quota.js'
 import { Looking } from './looking.js'
 import { DurableOutbox } from './outbox.js'
@@ -104,10 +105,25 @@ export async function openWorld(options: OpeningOptions, opened: OpenedWorld): P
   const announcing = openAnnouncing({ ...options, store, coordinatorId }, opened)
   const uploads = opened.keep('uploads', await openUploads(() => world, options), (it) => it.close())
   const world: World = {
-    ...{ store, content, transfers, uploads, clock, log, metrics, coordinatorId, source, closing, segment, repair, quotas },
+    ...{
+      store,
+      content,
+      transfers,
+      uploads,
+      clock,
+      log,
+      metrics,
+      coordinatorId,
+      source,
+      closing,
+      segment,
+      repair,
+      quotas,
+    },
     openedAtMs: clock.monotonicMs(),
     publicKey: publicKey.toString('hex'),
     roster: new Roster(),
+    weighing: new Weighing(),
     watching: new Watching(store.events),
     announcing,
     standings: new NodeStandings(() => world),

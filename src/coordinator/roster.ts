@@ -2,6 +2,7 @@ import type { Clock } from '../base/clock.js'
 import { EngineError } from '../base/errors.js'
 import { NODES_MAX, RETRY_FIRST_MS, RETRY_MS_MAX } from '../base/limits.js'
 import type { NodeLink } from '../control/door/channel.js'
+import type { Flow } from '../model/flow.js'
 import type { HookInfo } from '../model/hook.js'
 import type { OwedCommand } from '../store/commands.js'
 import type { JobError } from '../model/job.js'
@@ -72,6 +73,8 @@ export class KnownNode {
   /** By the clock that never goes back; null: not in this life. */
   lastHeardMs: number | null = null
   lastSeenMs: number
+  /** What it said last of whom it sends to. */
+  flows: readonly Flow[] = []
   /** Signs its reports; null while it never told one. */
   publicKey: string | null
   /** Effects of its messages, one after the other. */
@@ -141,6 +144,7 @@ export class KnownNode {
   /** It is gone: what it was told may not have arrived. */
   lost(): void {
     this.link = null
+    this.flows = []
     this.owedTold = null
     for (const task of this.#tasks.values()) task.underWay = null
   }

@@ -8,13 +8,10 @@ import type { PlanPart, Planner, Transfer, TransferNode } from '../transfer/inde
 import type { KnownNode } from './roster.js'
 import type { SendableAssignment, World } from './world.js'
 
-/** All uplinks count alike until senders measure them. */
-const EQUAL_WEIGHT = 1
-
 /** A node as plans name it. */
-export function toTransferNode({ identity }: KnownNode): TransferNode {
+export function toTransferNode({ weighing }: Pick<World, 'weighing'>, { identity }: KnownNode): TransferNode {
   const { id: nodeId, dataAddress, segment } = identity
-  return { nodeId, ...dataAddress, segment, weight: EQUAL_WEIGHT }
+  return { nodeId, ...dataAddress, segment, weight: weighing.weightOf(nodeId) }
 }
 
 /** Plans of a policy's strategy; the same assignment is always woven the same way. */

@@ -257,7 +257,7 @@ function reopen(world: World, { id, record }: SendableAssignment): Transfer {
     return action?.do === 'stage' && action.assignmentId === id
   })
   const strategy = activeJob(world, record.site)?.record.policy.strategy ?? 'strands'
-  return openTransfer(world, record, { strategy, nodes: needy.map(toTransferNode), whole: true })
+  return openTransfer(world, record, { strategy, nodes: needy.map((each) => toTransferNode(world, each)), whole: true })
 }
 
 function toSendable(job: LiveJob, record: SendableAssignment['record'], release: ReleaseRef): SendableAssignment {
@@ -291,7 +291,7 @@ function sendStage(world: World, known: KnownNode, goal: Goal, assignmentId: str
   const task = known.task(record.site)
   try {
     const transfer = world.transfers.get(record.id) ?? reopen(world, assignment)
-    const { plan, changed } = transfer.partOf(toTransferNode(known))
+    const { plan, changed } = transfer.partOf(toTransferNode(world, known))
     tellPlans(world, transfer.assignmentId, changed)
     task.attempts += 1
     const commandId = `${record.id}.${task.attempts}`

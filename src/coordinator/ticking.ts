@@ -6,6 +6,7 @@ import type { SessionStatus } from '../native/relay.js'
 import { nodesOf } from './audience.js'
 import { endIdleJobs } from './idling.js'
 import type { LiveJob } from './live-job.js'
+import { Pacing } from './pacing.js'
 import { isUndecided } from './regrouping.js'
 import { startJobs } from './running.js'
 import { closeIdleTransfers } from './sending.js'
@@ -19,12 +20,14 @@ const ROUNDS_PER_STEER = Math.ceil(SECOND_MS / PROGRESS_INTERVAL_MS)
 /** What has to happen although nobody sends a message: progress, silence, retries, figures. */
 export class Ticking {
   readonly #world: World
+  readonly #pacing: Pacing
   readonly #sentBefore = new Map<number, number>()
   #round = 0
   #prunedAtMs: number
 
   constructor(world: World) {
     this.#world = world
+    this.#pacing = new Pacing(world)
     this.#prunedAtMs = world.clock.monotonicMs()
   }
 
@@ -35,6 +38,7 @@ export class Ticking {
     try {
       const statuses = world.transfers.poll()
       for (const status of statuses) this.#look(status)
+      this.#pacing.look(statuses)
       this.#forgetClosed(statuses)
       for (const job of world.jobs.values()) this.#tell(job)
       if (this.#round % ROUNDS_PER_STEER !== 0) return

@@ -10,6 +10,7 @@ import type { JobEvent } from '../model/event.js'
 import type { PeerRef } from '../model/node.js'
 import { checkStop, isFinal, type JobHappening, stepJob } from '../jobs/job.js'
 import type { Quotas } from '../jobs/quota.js'
+import type { Weighing } from '../plan/weighing.js'
 import type { AssignmentRecord } from '../store/assignments.js'
 import type { CommandPatch } from '../store/commands.js'
 import type { JobPatch } from '../store/jobs.js'
@@ -70,6 +71,8 @@ export interface World {
   readonly source: PeerRef
   /** The network neighbourhood that it is in. */
   readonly segment: string
+  /** What uplinks count beside one another. */
+  readonly weighing: Weighing
   readonly roster: Roster
   readonly watching: Watching
   readonly announcing: Announcing

@@ -1,9 +1,10 @@
-// In: a network and what is spread over it, every node's part of a plan, what befalls nodes. Out: who was complete when,
-// in virtual time, and what each one sent; the same for the same seed.
+// In: a network and what is spread over it, every node's part of a plan, what befalls nodes. Out: who was complete
+// when, in virtual time, and what each one sent; the same for the same seed.
 // Never: a socket, a clock, a decision about who sends to whom.
 import { guarded } from './fault.js'
 import type { RawRehearsal } from './load.js'
 import { engine } from './load.js'
+import type { ChildLink } from './relay.js'
 import type { NodePlan } from '../model/plan.js'
 
 export interface RehearsalOptions {
@@ -37,8 +38,7 @@ export interface RehearsalStatus {
   readonly bytesReceived: number
   readonly duplicateChunks: number
   readonly pulledChunks: number
-  readonly children: number
-  readonly laggingChildren: number
+  readonly children: readonly ChildLink[]
   /** Who serves it, by strand; fewer than there are strands while one is sought. */
   readonly parents: readonly string[]
 }

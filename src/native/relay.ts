@@ -53,6 +53,14 @@ export interface SessionFailure {
   readonly message: string
 }
 
+/** What went to one child; counters grow from when it connected. */
+export interface ChildLink {
+  readonly nodeId: string
+  readonly sentBytes: number
+  /** How long there was more for it than its socket took. */
+  readonly busyMs: number
+}
+
 /** One session as it stood 50 ms ago at most; counters only grow. */
 export interface SessionStatus {
   readonly session: number
@@ -73,7 +81,8 @@ export interface SessionStatus {
   readonly lastFault: string | null
   /** Ids of the nodes that this one is connected to as a child. */
   readonly parents: readonly string[]
-  readonly children: number
+  /** Whom it serves in a strand. */
+  readonly children: readonly ChildLink[]
   readonly failure: SessionFailure | null
 }
 

@@ -1,4 +1,4 @@
-import { EngineError, isErrorCode } from '../base/errors.js'
+import { EngineError, type ErrorCode, isErrorCode } from '../base/errors.js'
 import { STRAND_COUNT_MAX } from '../base/limits.js'
 import { BITS_PER_BYTE, SECOND_MS } from '../base/units.js'
 import type { Commit, Progress, Stage } from '../control/schema/channel.js'
@@ -25,6 +25,20 @@ export interface DataPlane {
 
 /** The newest rate counts this much beside what it was before. */
 const RATE_SHARE = 0.5
+
+const wasted: ReadonlySet<ErrorCode> = new Set([
+  'ENGINE_ERR_NO_SPACE',
+  'ENGINE_ERR_ASSIGNMENT_CORRUPT',
+  'ENGINE_ERR_DIGEST_MISMATCH',
+  'ENGINE_ERR_TREE_MISMATCH',
+  'ENGINE_ERR_PATH_ESCAPES',
+  'ENGINE_ERR_BASE_MISSING',
+  'ENGINE_ERR_RELEASE_CONFLICT',
+  'ENGINE_ERR_CANCELLED',
+])
+
+/** Whether what was fetched is of no use after an error, or takes the space that is missing. */
+export const isWasted = (code: ErrorCode): boolean => wasted.has(code)
 
 /** One assignment from the command to the staged release. Several commands may ask for it; each is answered. */
 export class Staging {

@@ -1,17 +1,18 @@
 import type { Cancel, Clock } from '../base/clock.js'
-import { EngineError, type ErrorCode, toEngineError } from '../base/errors.js'
+import { EngineError, toEngineError } from '../base/errors.js'
 import { PROGRESS_INTERVAL_MS, STAGINGS_AT_ONCE_MAX } from '../base/limits.js'
 import type { Logger } from '../base/log.js'
 import type { Commit, Discard, FromNode, Report, Stage } from '../control/schema/channel.js'
 import type { ReleaseRef } from '../model/node.js'
 import type { NodePlan } from '../model/plan.js'
 import type { SessionStatus } from '../native/relay.js'
+import { FlowTeller } from './flows.js'
 import type { Ledger } from './ledger.js'
 import { Lingering } from './lingering.js'
 import type { NodePaths } from './paths.js'
 import type { Releases } from './releases.js'
 import { type Answered, failureOf, type Outcome, type Reports } from './reports.js'
-import { type DataPlane, Staging } from './staging.js'
+import { type DataPlane, isWasted, Staging } from './staging.js'
 import { illnessOf, isHeld, type JournalRecord } from './state.js'
 import { Places, type Turns } from './turns.js'
 
@@ -32,18 +33,6 @@ export interface StagingsOptions {
   readonly onEnded: (commits: readonly Commit[]) => void
 }
 
-/** After these the fetched part is of no use, or takes the space that is missing. */
-const wasted: ReadonlySet<ErrorCode> = new Set([
-  'ENGINE_ERR_NO_SPACE',
-  'ENGINE_ERR_ASSIGNMENT_CORRUPT',
-  'ENGINE_ERR_DIGEST_MISMATCH',
-  'ENGINE_ERR_TREE_MISMATCH',
-  'ENGINE_ERR_PATH_ESCAPES',
-  'ENGINE_ERR_BASE_MISSING',
-  'ENGINE_ERR_RELEASE_CONFLICT',
-  'ENGINE_ERR_CANCELLED',
-])
-
 function answered(command: Stage): Answered {
   const { commandId, jobId, number, site, release, treeHash } = command
   return { commandId, jobId, number, command: 'publish', site, release, treeHash }
@@ -59,6 +48,7 @@ export class Stagings {
   /** By site: the release that its newest order is about. */
   readonly #wanted = new Map<string, ReleaseRef>()
   readonly #stopPolling: Cancel
+  readonly #flows = new FlowTeller()
   #closing = false
 
   constructor(options: StagingsOptions) {
@@ -332,7 +322,7 @@ export class Stagings {
     if (staging.session !== null) plane.closeSession(staging.session)
     if (this.#closing) return
     log.warn({ err: error, assignmentId, site, release: ref.release }, 'staging failed')
-    if (wasted.has(error.code)) {
+    if (isWasted(error.code)) {
       await this.#forget(assignmentId).catch((failure: unknown) => {
         log.warn({ err: toEngineError(failure), assignmentId }, 'what was fetched cannot be removed')
       })
@@ -365,6 +355,8 @@ export class Stagings {
       const status = staging.session === null ? undefined : bySession.get(staging.session)
       if (status !== undefined) this.#observe(staging, status, nowMs)
     }
+    const flows = this.#flows.look(nowMs, [...bySession.values()])
+    if (flows !== null) this.#options.send(flows)
     for (const session of this.#lingering.idle(bySession, nowMs)) this.#inBackground(this.#lingering.end(session))
   }
 

@@ -56,6 +56,11 @@ export class Transfer {
     this.relay.vouch(this.session, vouch)
   }
 
+  /** Uplinks count differently now. @returns the parts that have to be told. */
+  reweigh(weightOf: (nodeId: string) => number): readonly PlanPart[] {
+    return this.#plans.reweigh(weightOf)
+  }
+
   /** The part of a node, and those of others that have to be told because it moved. */
   partOf(node: TransferNode): { readonly plan: NodePlan; readonly changed: readonly PlanPart[] } {
     return this.#plans.partOf(node)
@@ -98,6 +103,10 @@ export class Transfers {
     this.#open.delete(assignmentId)
     this.#options.relay.closeSession(transfer.session)
     this.#options.log.info({ assignmentId }, 'transfer closed')
+  }
+
+  get all(): readonly Transfer[] {
+    return [...this.#open.values()]
   }
 
   /** How every open session stands. */

@@ -54,6 +54,17 @@ export class Plans {
     return { plan: this.#partOf(node), changed }
   }
 
+  /**
+   * Uplinks count differently now: who forwards and who does not changes. Who has joined since is a leaf anyway.
+   * @returns the parts that have to be told.
+   */
+  reweigh(weightOf: (nodeId: string) => number): readonly PlanPart[] {
+    const members = [...this.#members.values()]
+    const changed = members.filter(({ nodeId, weight }) => weight !== weightOf(nodeId))
+    if (changed.length === 0) return []
+    return this.#reweave(changed.map((member) => ({ ...member, weight: weightOf(member.nodeId) })))
+  }
+
   #partOf(node: TransferNode): NodePlan {
     const place = this.#woven.nodes.get(node.nodeId)
     return place ?? this.#planner.join(this.#woven, this.#source, [...this.#members.values()], node)
@@ -63,13 +74,17 @@ export class Plans {
   #move(node: TransferNode): readonly PlanPart[] {
     const known = this.#members.get(node.nodeId)
     if (known === undefined || (known.host === node.host && known.port === node.port)) return []
+    return this.#reweave([node]).filter(({ nodeId }) => nodeId !== node.nodeId)
+  }
+
+  /** Weaves anew with members as they are now. @returns the parts that are not what they were. */
+  #reweave(moved: readonly TransferNode[]): readonly PlanPart[] {
     const all = [...this.#members.values(), ...this.#joined.values()]
-    const others = all.filter(({ nodeId }) => nodeId !== node.nodeId)
-    const before = new Map(others.map((other) => [other.nodeId, JSON.stringify(this.#partOf(other))]))
-    this.#members.set(node.nodeId, node)
+    const before = new Map(all.map((each) => [each.nodeId, JSON.stringify(this.#partOf(each))]))
+    for (const node of moved) this.#members.set(node.nodeId, node)
     this.#woven = this.#planner.make(this.#source, [...this.#members.values()])
-    return others
-      .map((other) => ({ nodeId: other.nodeId, plan: this.#partOf(other) }))
+    return all
+      .map((each) => ({ nodeId: each.nodeId, plan: this.#partOf(each) }))
       .filter(({ nodeId, plan }) => JSON.stringify(plan) !== before.get(nodeId))
   }
 

@@ -5,6 +5,7 @@ import { ANCESTORS_MAX, PEERS_MAX } from '../../src/base/limits.js'
 import type { NodePlan, Plan } from '../../src/model/plan.js'
 import { strategyNames } from '../../src/model/plan.js'
 import { joinPlan, makePlan, type PlanNode } from '../../src/plan/index.js'
+import { countOf, edgesOf } from '../support/plans.js'
 
 const source = { nodeId: 'f'.repeat(32), host: '10.0.0.1', port: 7500 }
 
@@ -60,29 +61,41 @@ t.test('every node is reached from the source in every strand', async (t) => {
   )
 })
 
+interface Turning {
+  readonly nodeId: string
+  readonly strand: number
+  /** Ids, in their order. */
+  readonly line: readonly string[]
+}
+
+/** Whether a node may turn to these in this order. */
+function isLine(plan: Plan, { nodeId, strand, line }: Turning): boolean {
+  const way = [...wayUp(plan, nodeId, strand).slice(1), source.nodeId]
+  const isWhole = way.length + plan.strandCount <= ANCESTORS_MAX
+  const isBelow = (id: string): boolean => id !== source.nodeId && wayUp(plan, id, strand).includes(nodeId)
+  const ends = line[0] === way[0] && line.at(-1) === source.nodeId
+  const isShort = line.length <= ANCESTORS_MAX && new Set(line).size === line.length
+  return ends && isShort && !line.some(isBelow) && (!isWhole || way.every((id) => line.includes(id)))
+}
+
+function arePeers(peers: NodePlan['peers'], nodeId: string, nodeCount: number): boolean {
+  const ids = new Set(peers.map((peer) => peer.nodeId))
+  const isDistinct = ids.size === peers.length && ids.size === Math.min(PEERS_MAX, nodeCount - 1)
+  return isDistinct && !ids.has(nodeId) && !ids.has(source.nodeId)
+}
+
 t.test(
   'whom a node turns to: its parent first, its further ancestors, nobody below itself, nobody twice, the source last',
   async (t) => {
     fc.assert(
       fc.property(requests, (request) => {
         const plan = makePlan({ source, ...request })
-        for (const { nodeId } of request.nodes) {
-          const part = partOf(plan, nodeId)
-          for (const [strand, ancestors] of part.parents.entries()) {
-            const ids = ancestors.map((peer) => peer.nodeId)
-            const way = [...wayUp(plan, nodeId, strand).slice(1), source.nodeId]
-            if (ids.at(-1) !== source.nodeId || ids.length > ANCESTORS_MAX) return false
-            if (ids[0] !== way[0] || new Set(ids).size !== ids.length) return false
-            const isWhole = way.length + plan.strandCount <= ANCESTORS_MAX
-            if (isWhole && way.some((id) => !ids.includes(id))) return false
-            if (ids.some((id) => id !== source.nodeId && wayUp(plan, id, strand).includes(nodeId))) return false
-          }
-          const peers = new Set(part.peers.map((peer) => peer.nodeId))
-          if (peers.has(nodeId) || peers.has(source.nodeId)) return false
-          if (peers.size !== part.peers.length || peers.size !== Math.min(PEERS_MAX, request.nodes.length - 1))
-            return false
-        }
-        return true
+        return request.nodes.every(({ nodeId }) => {
+          const { parents, peers } = partOf(plan, nodeId)
+          const lines = parents.map((line) => line.map((peer) => peer.nodeId))
+          const isRight = lines.every((line, strand) => isLine(plan, { nodeId, strand, line }))
+          return isRight && arePeers(peers, nodeId, request.nodes.length)
+        })
       }),
     )
     t.pass()
@@ -121,16 +134,14 @@ t.test('over segments of equal nodes, each strand enters each once, and an uplin
       const plan = makePlan({ source, home, nodes, strategy: 'strands', seed })
       const segmentOf = new Map(nodes.map(({ nodeId, segment }): [string, string] => [nodeId, segment]))
       segmentOf.set(source.nodeId, home)
-      const entered = new Map<string, number>()
-      const served = new Map<string, number>()
-      for (const [id, part] of plan.nodes) {
-        for (const [parent] of part.parents) {
-          const [from, to] = [segmentOf.get(parent?.nodeId ?? ''), segmentOf.get(id) ?? '']
-          if (from !== to) entered.set(to, (entered.get(to) ?? 0) + 1)
-          served.set(parent?.nodeId ?? '', (served.get(parent?.nodeId ?? '') ?? 0) + 1)
-        }
-      }
+      const edges = edgesOf(plan)
+      const entered = countOf(
+        edges
+          .filter(({ parent, child }) => segmentOf.get(parent) !== segmentOf.get(child))
+          .map(({ child }) => segmentOf.get(child)),
+      )
       const isOnce = [...entered].every(([segment, count]) => segment !== home && count === plan.strandCount)
+      const served = countOf(edges.map(({ parent }) => parent))
       return isOnce && [...served.values()].every((count) => count <= plan.strandCount)
     }),
   )

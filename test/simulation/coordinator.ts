@@ -27,6 +27,7 @@ import { Wording } from '../../src/coordinator/wording.js'
 import { WebhookDesk } from '../../src/coordinator/webhook-desk.js'
 import type { World } from '../../src/coordinator/world.js'
 import { Deliverer } from '../../src/outside/webhooks/deliverer.js'
+import { Weighing } from '../../src/plan/weighing.js'
 import { Store } from '../../src/store/store.js'
 import { Transfers } from '../../src/transfer/index.js'
 import { Life, type Timeline } from './clock.js'
@@ -176,6 +177,7 @@ export class SimCoordinator {
         coordinatorId,
         source,
         segment: 'default',
+        weighing: new Weighing(),
         repair: true,
         quotas: { jobs: 1000, releaseBytes: null },
         uploads: simUploads,

@@ -263,6 +263,6 @@ export class SimNode {
 
 function statusOf(session: number, assignmentId: string): SessionStatus {
   const counters = { bytesHave: 0, chunksHave: 0, bytesReceived: 0, bytesSent: 0, duplicateChunks: 0, corruptChunks: 0 }
-  const links = { faultyLinks: 0, lastFault: null, parents: [], children: 0, failure: null }
+  const links = { faultyLinks: 0, lastFault: null, parents: [], children: [], failure: null }
   return { session, assignmentId, restoring: false, chunkCount: null, complete: false, ...counters, ...links }
 }

@@ -91,7 +91,7 @@ export class FakePlane implements DataPlane {
       faultyLinks: 0,
       lastFault: null,
       parents: [],
-      children: 0,
+      children: [],
       failure: null,
     })
     return session

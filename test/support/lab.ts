@@ -5,22 +5,53 @@ import { until } from './until.js'
 
 const script = fileURLToPath(new URL('../lab/lab.py', import.meta.url))
 
-export const labUp = (hosts: number, lan: string): Promise<string> =>
-  run('python3', [script, 'up', '--hosts', String(hosts), '--lan', lan])
+/** Hosts of a segment, where there are several; numbers of hosts go on from one segment to the next. */
+let segmentHosts = Number.POSITIVE_INFINITY
+
+/** @param wan how many segments the hosts are spread over, and what is between them, like `40mbit,20ms`. */
+export const labUp = (
+  hosts: number,
+  lan: string,
+  wan?: { readonly segments: number; readonly link: string },
+): Promise<string> => {
+  segmentHosts = wan === undefined ? Number.POSITIVE_INFINITY : Math.ceil(hosts / wan.segments)
+  const each = wan === undefined ? hosts : segmentHosts
+  const between = wan === undefined ? [] : ['--segments', String(wan.segments), '--wan', wan.link]
+  return run('python3', [script, 'up', '--hosts', String(each), '--lan', lan, ...between])
+}
 export const labDown = (): Promise<string> => run('python3', [script, 'down'])
 
 /** Has all packets to a host lost, or none: what it says still leaves it. */
 export const deafen = (host: number, isDeaf: boolean): Promise<string> =>
-  run('python3', [script, 'set', `s0h${host}`, '--loss', isDeaf ? '100%' : '0%'])
+  run('python3', [script, 'set', labName(host), '--loss', isDeaf ? '100%' : '0%'])
 
-/** Bytes that a host has received since the lab was made. */
-export const receivedBytes = async (host: number): Promise<number> => {
-  const hosts = JSON.parse(await run('python3', [script, 'list', '--json'])) as Record<string, { received: number }>
-  return hosts[`s0h${host}`]?.received ?? 0
+const segmentOf = (host: number): number => Math.floor(host / segmentHosts)
+const placeOf = (host: number): number => (segmentOf(host) === 0 ? host : host % segmentHosts)
+const labName = (host: number): string => `s${segmentOf(host)}h${placeOf(host)}`
+
+/** What a host's link carries from now on, like `5mbit`; one way alone, where only one is given. */
+export const shape = (host: number, rates: { readonly up?: string; readonly down?: string }): Promise<string> => {
+  const ways = Object.entries(rates).flatMap(([way, rate]) => [`--${way}`, rate])
+  return run('python3', [script, 'set', labName(host), ...ways])
 }
 
-export const namespaceOf = (host: number): string => `lab-s0h${host}`
-export const addressOf = (host: number): string => `10.77.0.${host + 1}`
+/** Takes a host off its network, or puts it back. */
+export const cut = (host: number, isCut: boolean): Promise<string> =>
+  run('python3', [script, isCut ? 'cut' : 'heal', labName(host)])
+
+/** Bytes that a host has received and sent since the lab was made. */
+export const carriedBytes = async (host: number): Promise<{ readonly received: number; readonly sent: number }> => {
+  const hosts = JSON.parse(await run('python3', [script, 'list', '--json'])) as Record<
+    string,
+    { received: number; sent: number }
+  >
+  return hosts[labName(host)] ?? { received: 0, sent: 0 }
+}
+
+export const receivedBytes = async (host: number): Promise<number> => (await carriedBytes(host)).received
+
+export const namespaceOf = (host: number): string => `lab-${labName(host)}`
+export const addressOf = (host: number): string => `10.77.${segmentOf(host)}.${placeOf(host) + 1}`
 
 /** A coordinator on host 0 and nodes on the others, each a real process that can be killed and started again. */
 export class LabFleet {
@@ -50,8 +81,16 @@ export class LabFleet {
     const args =
       host === 0
         ? ['serve', '--role', 'coordinator', '--listen', `${addressOf(0)}:7400`]
-        : ['serve', '--role', 'node', '--join', this.url, '--name', `n${host}`, '--group', 'edge', '--segment', 's0']
-    const relay = ['--relay', `${addressOf(host)}:7500`, '--insecure', '--data', this.dataOf(host)]
+        : ['serve', '--role', 'node', '--join', this.url, '--name', `n${host}`, '--group', 'edge']
+    const relay = [
+      '--segment',
+      `s${segmentOf(host)}`,
+      '--relay',
+      `${addressOf(host)}:7500`,
+      '--insecure',
+      '--data',
+      this.dataOf(host),
+    ]
     this.#processes.set(host, startEngine([...args, ...relay], { netns: namespaceOf(host), env: this.#env }))
   }
 

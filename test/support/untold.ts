@@ -1,9 +1,11 @@
-// The parts of a world that tell others what happens, for tests in which nobody listens.
+// The parts of a world that tell others what happens, for tests in which nobody listens and no link is slow.
 import type { World } from '../../src/coordinator/world.js'
+import { Weighing } from '../../src/plan/weighing.js'
 
-type Untold = Pick<World, 'announcing' | 'standings' | 'wording'>
+type Untold = Pick<World, 'announcing' | 'standings' | 'weighing' | 'wording'>
 
 export const untold: Untold = {
+  weighing: new Weighing(),
   announcing: { announce: async () => {}, announceJob: async () => {}, ring: () => {} },
   standings: { look: () => {}, recover: async () => {} },
   wording: {

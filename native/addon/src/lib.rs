@@ -27,6 +27,7 @@ mod promise;
 mod rehearsing;
 mod relay;
 mod sites;
+mod status;
 mod storage;
 mod talking;
 mod teardown;

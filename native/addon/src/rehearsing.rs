@@ -4,6 +4,7 @@ use crate::error::{Fault, settle};
 use crate::keys::read_hex;
 use crate::number::{from_js, to_js};
 use crate::relay::{NodePlan, PeerRef};
+use crate::status::Child;
 use napi::Env;
 use napi_derive::napi;
 use rehearsal::{Content, Station, peer};
@@ -46,8 +47,7 @@ pub struct RehearsalStatus {
     pub bytes_received: i64,
     pub duplicate_chunks: i64,
     pub pulled_chunks: i64,
-    pub children: u32,
-    pub lagging_children: u32,
+    pub children: Vec<Child>,
     pub parents: Vec<String>,
 }
 
@@ -187,9 +187,26 @@ impl Rehearsal {
             bytes_received: to_js(received),
             duplicate_chunks: to_js(progress.duplicate_chunks),
             pulled_chunks: to_js(progress.pulled_chunks),
-            children: progress.children,
-            lagging_children: progress.lagging_children,
-            parents: station.core().parents().flatten().map(hex::encode).collect(),
+            children: station
+                .core()
+                .children()
+                .map(|(link, child)| self.child_of(node, link, child))
+                .collect(),
+            parents: station
+                .core()
+                .parents()
+                .flatten()
+                .map(hex::encode)
+                .collect(),
+        }
+    }
+
+    fn child_of(&self, from: usize, link: spread::LinkId, child: wire::NodeId) -> Child {
+        let flow = self.inner.network.flow(from, link);
+        Child {
+            node_id: hex::encode(child),
+            sent_bytes: to_js(flow.taken_bytes),
+            busy_ms: to_js(flow.busy_us / 1000),
         }
     }
 

@@ -2,8 +2,8 @@
 
 use crate::error::{Fault, settle};
 use crate::keys::{read_hex, read_key};
-use crate::number::to_js;
 use crate::promise::on_thread;
+use crate::status::{SessionStatus, status_of};
 use crate::teardown::{Teardown, key_of};
 use content::{SourceEnd, StreamSource};
 use napi::Env;
@@ -71,33 +71,6 @@ pub struct ReceiverSessionOptions {
     pub chunk_bytes: u32,
     pub public_key: Uint8Array,
     pub plan: NodePlan,
-}
-
-#[napi(object, use_nullable = true)]
-pub struct SessionFailure {
-    pub code: String,
-    pub message: String,
-}
-
-/// One session as it stood a moment ago. Counters only grow.
-#[napi(object, use_nullable = true)]
-pub struct SessionStatus {
-    pub session: u32,
-    pub assignment_id: String,
-    pub restoring: bool,
-    pub bytes_have: i64,
-    pub chunks_have: u32,
-    pub chunk_count: Option<u32>,
-    pub complete: bool,
-    pub bytes_received: i64,
-    pub bytes_sent: i64,
-    pub duplicate_chunks: i64,
-    pub corrupt_chunks: i64,
-    pub faulty_links: i64,
-    pub last_fault: Option<String>,
-    pub parents: Vec<String>,
-    pub children: u32,
-    pub failure: Option<SessionFailure>,
 }
 
 /// A connection whose caller wants to talk. Its descriptor is the taker's to close.
@@ -457,29 +430,4 @@ fn read_peer(peer: &PeerRef) -> Result<Peer, Fault> {
 fn read_host(host: &str) -> Result<IpAddr, Fault> {
     host.parse()
         .map_err(|_| Fault::invalid("the host", "it is no numeric address"))
-}
-
-fn status_of(number: u32, session: &Session) -> SessionStatus {
-    let status = session.status();
-    SessionStatus {
-        session: number,
-        assignment_id: hex::encode(status.assignment),
-        restoring: status.restoring,
-        bytes_have: to_js(status.bytes_have),
-        chunks_have: status.chunks_have,
-        chunk_count: status.chunk_count,
-        complete: status.complete,
-        bytes_received: to_js(status.bytes_received),
-        bytes_sent: to_js(status.bytes_sent),
-        duplicate_chunks: to_js(status.duplicate_chunks),
-        corrupt_chunks: to_js(status.corrupt_chunks),
-        faulty_links: to_js(status.faulty_links),
-        last_fault: status.last_fault.map(str::to_owned),
-        parents: status.parents.iter().map(hex::encode).collect(),
-        children: status.children,
-        failure: status.failure.map(|failure| SessionFailure {
-            code: failure.code.to_owned(),
-            message: failure.message,
-        }),
-    }
 }

@@ -18,6 +18,7 @@ import {
   STRAND_COUNT_MAX,
   TICKET_CHARS_MAX,
 } from '../../base/limits.js'
+import { FLOWS_MAX } from '../../base/transfer-limits.js'
 import { commandStates, commandTypes } from '../../model/job.js'
 import { fileFetch, filePaging, filePlace, foundFile } from './file.js'
 import { hookInfo } from './hook.js'
@@ -101,6 +102,11 @@ export const progress = z.object({
   rateBps: count,
   parents: z.array(z.string().max(ID_CHARS_MAX)).max(STRAND_COUNT_MAX),
 })
+/** What a node sends to whom, while there is more to send than links take; empty once there is no more. */
+export const flows = z.object({
+  type: z.literal('flows'),
+  flows: z.array(z.object({ to: identity, rateBps: count, busyRatio: z.number().min(0).max(1) })).max(FLOWS_MAX),
+})
 /** All that a node holds of its sites, sent when it changed. */
 export const holdings = z.object({ type: z.literal('holdings'), sites: z.array(nodeSite).max(NODE_SITES_MAX) })
 
@@ -147,6 +153,7 @@ export const fromNode = z.discriminatedUnion('type', [
   hello,
   report,
   progress,
+  flows,
   holdings,
   drift,
   checked,
@@ -283,6 +290,7 @@ export type FromCoordinator = z.infer<typeof fromCoordinator>
 export type Hello = z.infer<typeof hello>
 export type Report = z.infer<typeof report>
 export type Progress = z.infer<typeof progress>
+export type Flows = z.infer<typeof flows>
 export type Stage = z.infer<typeof stage>
 export type Commit = z.infer<typeof commit>
 export type Execute = z.infer<typeof execute>

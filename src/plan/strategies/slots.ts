@@ -2,9 +2,9 @@
 const SLOW_RATIO = 0.4
 
 /**
- * Deals child slots: as many as each strand needs, to each node in proportion to its uplink, in pieces no larger than its
- * fair degree, and the largest piece goes first to the strand that lacks most. So on equal links a node is inner in one
- * strand.
+ * Deals child slots: as many as each strand needs, to each node in proportion to its uplink, in pieces no larger than
+ * its fair degree, and the largest piece goes first to the strand that lacks most. So on equal links a node is inner in
+ * one strand.
  * @param weights by node: its uplink beside the others'; positive. @param needs by strand: slots.
  * @returns by strand, by node, its slots; none at all where there is no node. Pure.
  */

@@ -93,7 +93,7 @@ t.test('a node whose source failed is not waited for: it is told anew, later eac
     known.task(site).underWay = { ...about, commandId: site, assignmentId: `of-${site}` }
   }
   const failure = { code: 'ENGINE_ERR_IO', message: 'the disk is gone' }
-  statuses.push({ session: 1, assignmentId: 'of-www', bytesSent: 0, failure } as unknown as SessionStatus)
+  statuses.push({ session: 1, assignmentId: 'of-www', bytesSent: 0, failure, children: [] } as unknown as SessionStatus)
   new Ticking(world).tick()
   t.same(known.assignmentsUnderWay, ['of-docs'])
   t.match(known.task('www').failure, { message: 'the disk is gone', retryable: true, attempts: 1 })
@@ -106,7 +106,7 @@ t.test('a source that fails ends the job that has not decided on it, and none th
   const { id, serial, chunkBytes } = assignmentRecord()
   const assignment = { id, serial, chunkBytes, streamBytes: 1 }
   job.assignment = assignmentRecord()
-  statuses.push({ session: 1, assignmentId: id, bytesSent: 0, failure } as unknown as SessionStatus)
+  statuses.push({ session: 1, assignmentId: id, bytesSent: 0, failure, children: [] } as unknown as SessionStatus)
   const ticking = new Ticking(world)
   const after = [
     ...(['committing', 'open', 'ending'] as const).map((state) => ({ state, assignment })),
@@ -130,7 +130,7 @@ t.test('bytes that a session sent are counted once, and a session that is gone i
   }
   const ticking = new Ticking(world)
   const status = (bytesSent: number): SessionStatus =>
-    ({ session: 1, assignmentId: 'x', bytesSent, failure: null }) as unknown as SessionStatus
+    ({ session: 1, assignmentId: 'x', bytesSent, failure: null, children: [] }) as unknown as SessionStatus
   for (const polled of [[status(10)], [status(15)], [], [status(7)]]) {
     statuses.splice(0, statuses.length, ...polled)
     ticking.tick()

@@ -294,7 +294,7 @@ t.test('a finished session serves on while somebody fetches from it, then its fi
   await execution.finish(command.treeHash)
   await parts.reported('completion')
   for (let count = 1; count <= 6; count++) {
-    parts.plane.stand(1, { children: 2, bytesSent: 100 * count })
+    parts.plane.stand(1, { bytesSent: 100 * count })
     parts.clock.advance(SESSION_LINGER_MS / 2)
   }
   t.strictSame(parts.plane.closed, [])

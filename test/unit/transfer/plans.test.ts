@@ -48,3 +48,34 @@ t.test('a member that listens elsewhere keeps its place, and those that name it 
     ['b', 'c', 'z'],
   )
 })
+
+t.test('when uplinks count differently, those are told whose part changes, and nobody when none does', async (t) => {
+  /** The lightest goes last. */
+  const byWeight: Planner = {
+    ...chained,
+    make: (from, nodes) =>
+      chained.make(
+        from,
+        [...nodes].sort((a, b) => b.weight - a.weight),
+      ),
+  }
+  const plans = new Plans(byWeight, source, [node('a'), node('b'), node('c')])
+  t.same(
+    plans.reweigh(() => 1),
+    [],
+  )
+  const changed = plans.reweigh((nodeId) => (nodeId === 'b' ? 0.05 : 1))
+  t.same(
+    changed.map((part) => [part.nodeId, part.plan.parents[0]?.map(({ nodeId }) => nodeId)]),
+    [
+      ['b', ['c', 'a', 's']],
+      ['c', ['a', 's']],
+    ],
+  )
+  t.same(
+    plans.reweigh((nodeId) => (nodeId === 'b' ? 0.05 : 1)),
+    [],
+    'once',
+  )
+  t.same(plans.partOf(node('b')).plan.parents[0]?.[0]?.nodeId, 'c', 'it lasts')
+})

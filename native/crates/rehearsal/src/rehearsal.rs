@@ -61,13 +61,7 @@ impl Rehearsal {
 
     /// Starts a dead node again, with what an earlier life left on its disk or with nothing, to
     /// take part from `opens_us` on.
-    pub fn restart(
-        &mut self,
-        node: NodeIndex,
-        plan: Plan,
-        disk: Option<&Station>,
-        opens_us: u64,
-    ) {
+    pub fn restart(&mut self, node: NodeIndex, plan: Plan, disk: Option<&Station>, opens_us: u64) {
         let station = Station::new(node, role_of(node), plan, self.content, opens_us);
         let station = match disk {
             Some(disk) => station.with_disk(&disk.disk()),

@@ -141,6 +141,7 @@ impl Station {
     }
 
     /// Takes over what an earlier life left on the disk.
+    #[must_use]
     pub fn with_disk(mut self, (known, end, have): &(u32, Option<u32>, HaveMap)) -> Self {
         (self.known, self.end) = (*known, *end);
         self.core.vouched(*known, *end, self.opens_us / 1000);

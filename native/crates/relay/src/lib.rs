@@ -34,5 +34,5 @@ pub use crate::error::{Failure, RelayError};
 pub use crate::listener::{ListenLimits, ListenerCounters};
 pub use crate::prefix::{Prefix, Waited};
 pub use crate::relay::{Options, Relay};
-pub use crate::session::{ReceiverSpec, Session, SessionStatus, SourceSpec};
+pub use crate::session::{Child, ReceiverSpec, Session, SessionStatus, SourceSpec};
 pub use crate::talks::{Poke, Talk};

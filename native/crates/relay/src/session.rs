@@ -52,6 +52,17 @@ pub struct ReceiverSpec {
     pub plan: Plan,
 }
 
+/// What went to one child, since it connected.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Child {
+    /// The child.
+    pub node: NodeId,
+    /// Bytes that it has acknowledged.
+    pub sent_bytes: u64,
+    /// How long its system had something that it had not acknowledged.
+    pub busy_ms: u64,
+}
+
 /// One session as it stood a moment ago (50 ms at most). Counters only grow.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SessionStatus {
@@ -83,8 +94,8 @@ pub struct SessionStatus {
     pub last_close: Option<&'static str>,
     /// Nodes this one is connected to as a child.
     pub parents: Vec<NodeId>,
-    /// Nodes that are connected to this one as children.
-    pub children: u32,
+    /// Nodes that this one serves in a strand, and what went to them.
+    pub children: Vec<Child>,
     /// Why the session stands still for ever.
     pub failure: Option<Failure>,
 }
@@ -185,7 +196,7 @@ impl Shared {
             status.failure.clone_from(&failure);
             status.restoring = false;
             status.parents.clear();
-            status.children = 0;
+            status.children.clear();
         });
         self.prefix.close(failure);
         *lock(&self.mailbox) = Mailbox {
@@ -231,7 +242,7 @@ impl Session {
         self.shared.post(Command::Plan(plan));
     }
 
-    /// The session as it stands. Cheap: a copy of a few dozen bytes.
+    /// The session as it stands. Cheap: a copy of some hundred bytes.
     pub fn status(&self) -> SessionStatus {
         lock(&self.shared.status).clone()
     }

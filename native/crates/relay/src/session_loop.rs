@@ -14,11 +14,12 @@ use wire::peer::Message;
 
 use crate::error::{Failure, RelayError};
 use crate::limits::{
-    LINKS_MAX, PREFIX_WAKE_MS, READ_TURN_BYTES, ROUND_BYTES_SMALL, ROUND_REST, TICK_IDLE_MS,
-    TICK_MS,
+    FLOWS_MS, LINKS_MAX, PREFIX_WAKE_MS, READ_TURN_BYTES, ROUND_BYTES_SMALL, ROUND_REST,
+    TICK_IDLE_MS, TICK_MS,
 };
 use crate::links::Links;
-use crate::session::{Command, Shared};
+use crate::session::{Child, Command, Shared};
+use crate::socket;
 use crate::store::Store;
 use crate::vouches::VouchBook;
 
@@ -73,6 +74,7 @@ pub(crate) struct SessionLoop {
     spare_ids: Vec<LinkId>,
     tick_due_ms: u64,
     settle_due_ms: u64,
+    flows_due_ms: u64,
     moved_before: u64,
     rests: bool,
     prefix_chunks: u32,
@@ -146,6 +148,7 @@ impl SessionLoop {
             spare_ids: Vec::with_capacity(LINKS_MAX),
             tick_due_ms: 0,
             settle_due_ms: 0,
+            flows_due_ms: 0,
             moved_before: 0,
             rests: true,
             prefix_chunks: 0,
@@ -334,9 +337,29 @@ impl SessionLoop {
             self.settle_due_ms = self.now_ms + 1000;
         }
         self.publish();
+        if self.now_ms >= self.flows_due_ms {
+            self.publish_flows();
+            self.flows_due_ms = self.now_ms + FLOWS_MS;
+        }
         let is_idle =
             self.links.is_empty() && (self.role == Role::Source || self.core.progress().complete);
         self.tick_due_ms = self.now_ms + if is_idle { TICK_IDLE_MS } else { TICK_MS };
+    }
+
+    /// Publishes what went to each child; a question to the system for each of them.
+    fn publish_flows(&self) {
+        let children = self.core.children().filter_map(|(id, node)| {
+            let flow = socket::flow(&self.links.get(id)?.stream);
+            Some(Child {
+                node,
+                sent_bytes: flow.acked_bytes,
+                busy_ms: flow.busy_us / 1000,
+            })
+        });
+        self.shared.publish(|status| {
+            status.children.clear();
+            status.children.extend(children);
+        });
     }
 
     /// Publishes the figures; between two ticks nobody sees them change.
@@ -356,15 +379,9 @@ impl SessionLoop {
             status.faulty_links = figures.faulty_links;
             status.last_fault = figures.last_fault;
             status.last_close = figures.last_close;
-            status.children = 0;
             status.parents.clear();
-            for link in links.iter().filter(|link| link.is_up()) {
-                if link.incoming {
-                    status.children += 1;
-                } else {
-                    status.parents.push(link.node);
-                }
-            }
+            let parents = links.iter().filter(|link| link.is_up() && !link.incoming);
+            status.parents.extend(parents.map(|link| link.node));
         });
     }
 

@@ -16,9 +16,11 @@ use crate::limits::{
 
 /// `SOL_SOCKET` option that says which buffer sizes are fixed (Linux 5.14).
 const SO_BUF_LOCK: i32 = 72;
-/// `tcp_info` up to and with `tcpi_rtt`.
-const TCP_INFO_BYTES: usize = 72;
+/// `tcp_info` (Linux 4.10 and on) up to and with `tcpi_busy_time`, and where in it things are.
+const TCP_INFO_BYTES: usize = 176;
 const TCP_INFO_RTT_AT: usize = 68;
+const TCP_INFO_ACKED_AT: usize = 120;
+const TCP_INFO_BUSY_AT: usize = 168;
 
 /// What a non-blocking call came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -163,8 +165,37 @@ fn set_int(fd: BorrowedFd<'_>, level: i32, option: i32, value: i32) -> io::Resul
     }
 }
 
+/// What the system has counted of what was sent.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Flow {
+    /// Bytes that the other end has acknowledged.
+    pub(crate) acked_bytes: u64,
+    /// How long there was something that it had not acknowledged.
+    pub(crate) busy_us: u64,
+}
+
+/// What went out by a socket; nothing where the system does not count.
+pub(crate) fn flow(fd: impl AsFd) -> Flow {
+    let count = |info: &[u8], at: usize| Some(u64::from_ne_bytes(*info.get(at..)?.first_chunk()?));
+    tcp_info(fd.as_fd())
+        .and_then(|info| {
+            Some(Flow {
+                acked_bytes: count(&info, TCP_INFO_ACKED_AT)?,
+                busy_us: count(&info, TCP_INFO_BUSY_AT)?,
+            })
+        })
+        .unwrap_or_default()
+}
+
 /// The smoothed round trip, which is the handshake's on a fresh connection.
 fn round_trip_us(fd: BorrowedFd<'_>) -> Option<u32> {
+    let info = tcp_info(fd)?;
+    let field = info.get(TCP_INFO_RTT_AT..)?.first_chunk()?;
+    Some(u32::from_ne_bytes(*field))
+}
+
+/// What an old system does not count is 0.
+fn tcp_info(fd: BorrowedFd<'_>) -> Option<[u8; TCP_INFO_BYTES]> {
     let mut info = [0_u8; TCP_INFO_BYTES];
     let mut bytes = libc::socklen_t::try_from(TCP_INFO_BYTES).ok()?;
     // SAFETY: the kernel writes at most `bytes` bytes into the buffer of that size.
@@ -177,8 +208,7 @@ fn round_trip_us(fd: BorrowedFd<'_>) -> Option<u32> {
             &raw mut bytes,
         )
     };
-    let field = info.get(TCP_INFO_RTT_AT..)?.first_chunk::<4>()?;
-    (result == 0 && bytes as usize >= TCP_INFO_BYTES).then(|| u32::from_ne_bytes(*field))
+    (result == 0 && bytes as usize > TCP_INFO_RTT_AT + size_of::<u32>()).then_some(info)
 }
 
 #[cfg(test)]

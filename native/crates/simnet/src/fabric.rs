@@ -1,82 +1,18 @@
 //! Ports, connections and the queue of what happens next. Knows no process.
 
 use crate::agenda::Agenda;
+use crate::happening::{Cargo, Due, Happening, Stage};
 use crate::network::{Death, Event};
 use crate::random::Random;
 use crate::wires::{
-    Connection, Connections, Gate, GateIndex, LinkId, NodeIndex, Pipe, Port, Rates, Way, carry_us,
+    Connection, Connections, Flow, Gate, GateIndex, LinkId, NodeIndex, Pipe, Port, Rates, Way,
+    carry_us,
 };
 
 /// Unsent bytes below which a connection asks its sender for more.
 const LOW_WATER_BYTES: u64 = 16 * 1024;
 /// Time until an attempt to reach a node that does not answer fails.
 const CONNECT_TIMEOUT_US: u64 = 3_000_000;
-
-/// Where a message has come to, between two ports.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Stage {
-    /// The way out of the sender's gate.
-    Out,
-    /// The way into the receiver's gate.
-    Into,
-    /// The receiver's downlink.
-    Port,
-}
-
-/// What can be due at a node.
-#[derive(Debug)]
-pub(crate) enum Happening<M> {
-    Start,
-    Timer {
-        tag: u64,
-    },
-    Answer {
-        link: LinkId,
-        opener: NodeIndex,
-    },
-    Greet {
-        link: LinkId,
-        peer: NodeIndex,
-    },
-    Refused {
-        peer: NodeIndex,
-    },
-    SentOut {
-        link: LinkId,
-        lane: usize,
-        bytes: u64,
-    },
-    /// The first byte of a message comes to a stage of its way: a gate, or the receiver's port.
-    Head {
-        link: LinkId,
-        lane: usize,
-        stage: Stage,
-        tail_us: u64,
-        bytes: u64,
-        message: M,
-    },
-    Arrived {
-        link: LinkId,
-        lane: usize,
-        bytes: u64,
-        message: M,
-    },
-    Taken {
-        link: LinkId,
-        lane: usize,
-        bytes: u64,
-    },
-    Down {
-        link: LinkId,
-    },
-}
-
-struct Due<M> {
-    node: NodeIndex,
-    /// Whose life it belongs to: what was meant for an earlier life of the node is dropped.
-    life: u32,
-    happening: Happening<M>,
-}
 
 struct Health {
     life: u32,
@@ -120,9 +56,9 @@ impl<M> Fabric<M> {
     }
 
     pub(crate) fn gate_carried_bytes(&self, gate: GateIndex) -> (u64, u64) {
-        self.gates
-            .get(gate)
-            .map_or((0, 0), |gate| (gate.out.carried_bytes, gate.into.carried_bytes))
+        self.gates.get(gate).map_or((0, 0), |gate| {
+            (gate.out.carried_bytes, gate.into.carried_bytes)
+        })
     }
 
     pub(crate) fn add_port(&mut self, rates: Rates, gate: Option<GateIndex>) -> NodeIndex {
@@ -149,6 +85,14 @@ impl<M> Fabric<M> {
             .map_or((0, 0), |port| (port.sent_bytes, port.received_bytes))
     }
 
+    pub(crate) fn flow(&self, from: NodeIndex, link: LinkId) -> Flow {
+        self.connections
+            .get(link)
+            .map_or_else(Flow::default, |known| {
+                known.lanes[known.lane_of(from)].flow(self.now_us)
+            })
+    }
+
     pub(crate) fn schedule(&mut self, at_us: u64, node: NodeIndex, happening: Happening<M>) {
         let life = self.health.get(node).map_or(0, |health| health.life);
         self.agenda.add(
@@ -169,7 +113,7 @@ impl<M> Fabric<M> {
             if self
                 .health
                 .get(due.node)
-                .is_some_and(|health| health.life == due.life)
+                .is_some_and(|health| health.life == due.life && health.death.is_none())
             {
                 return Some((due.node, due.happening));
             }
@@ -235,9 +179,9 @@ impl<M> Fabric<M> {
         let (delay_us, window_bytes) = self.way_between(opener, peer);
         match self.health.get(peer).map(|health| health.death) {
             Some(None) if peer != opener => {
-                let link = self
-                    .connections
-                    .add(Connection::new(opener, peer, delay_us, window_bytes));
+                let link =
+                    self.connections
+                        .add(Connection::new(opener, peer, delay_us, window_bytes));
                 self.schedule(
                     self.now_us + delay_us,
                     peer,
@@ -266,8 +210,7 @@ impl<M> Fabric<M> {
         };
         let lane = connection.lane_of(from);
         let lane = &mut connection.lanes[lane];
-        lane.unsent.push_back((message, bytes));
-        lane.unsent_bytes += bytes;
+        lane.add(message, bytes, self.now_us);
         self.queue(from, link);
         self.pump(from);
     }
@@ -501,9 +444,11 @@ impl<M> Fabric<M> {
             return (near_us, self.window_bytes);
         };
         let ways = [out, into].map(|gate| self.gates.get(gate?));
-        ways.into_iter().flatten().fold((near_us, self.window_bytes), |(delay_us, most), gate| {
-            (delay_us + gate.delay_us, most.max(gate.window_bytes))
-        })
+        ways.into_iter()
+            .flatten()
+            .fold((near_us, self.window_bytes), |(delay_us, most), gate| {
+                (delay_us + gate.delay_us, most.max(gate.window_bytes))
+            })
     }
 
     /// The gates that a message passes, out of the one and into the other; none inside of one.
@@ -536,17 +481,9 @@ impl<M> Fabric<M> {
 
     fn taken(&mut self, node: NodeIndex, link: LinkId, lane: usize, bytes: u64) {
         if let Some(connection) = self.connections.get_mut(link) {
-            let lane = &mut connection.lanes[lane];
-            lane.under_way_bytes = lane.under_way_bytes.saturating_sub(bytes);
+            connection.lanes[lane].take(bytes, self.now_us);
         }
         self.queue(node, link);
         self.pump(node);
     }
-}
-
-struct Cargo<M> {
-    link: LinkId,
-    lane: usize,
-    bytes: u64,
-    message: M,
 }

@@ -17,10 +17,11 @@
 
 mod agenda;
 mod fabric;
+mod happening;
 mod network;
 mod random;
 mod wires;
 
 pub use network::{Death, Event, Io, Network, Process};
 pub use random::Random;
-pub use wires::{GateIndex, LinkId, NodeIndex, Rates, Way};
+pub use wires::{Flow, GateIndex, LinkId, NodeIndex, Rates, Way};

@@ -1,8 +1,9 @@
 //! The network itself: the queue of what happens next, and what it does to processes.
 
-use crate::fabric::{Fabric, Happening};
+use crate::fabric::Fabric;
+use crate::happening::Happening;
 use crate::random::Random;
-use crate::wires::{GateIndex, LinkId, NodeIndex, Rates, Way};
+use crate::wires::{Flow, GateIndex, LinkId, NodeIndex, Rates, Way};
 
 /// What a node hears.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -152,6 +153,11 @@ impl<P: Process> Network<P> {
     /// Bytes that a node's port has sent and received.
     pub fn carried_bytes(&self, node: NodeIndex) -> (u64, u64) {
         self.fabric.carried_bytes(node)
+    }
+
+    /// What a node has sent by one of its connections; nothing when that is gone.
+    pub fn flow(&self, from: NodeIndex, link: LinkId) -> Flow {
+        self.fabric.flow(from, link)
     }
 
     /// Bytes that went out of a gate and into it.

@@ -130,6 +130,18 @@ pub(crate) struct Lane<M> {
     pub(crate) queued: bool,
     /// The sender was told that there is no room, and waits to hear that there is.
     pub(crate) wants_room: bool,
+    taken_bytes: u64,
+    busy_us: u64,
+    busy_since_us: Option<u64>,
+}
+
+/// What went over one direction of a connection, as its sender's system counts it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Flow {
+    /// Bytes that the other end has taken.
+    pub taken_bytes: u64,
+    /// How long there was something that it had not taken.
+    pub busy_us: u64,
 }
 
 impl<M> Lane<M> {
@@ -142,6 +154,36 @@ impl<M> Lane<M> {
             under_way_bytes: 0,
             queued: false,
             wants_room: false,
+            taken_bytes: 0,
+            busy_us: 0,
+            busy_since_us: None,
+        }
+    }
+
+    /// Hands a message over.
+    pub(crate) fn add(&mut self, message: M, bytes: u64, now_us: u64) {
+        self.unsent.push_back((message, bytes));
+        self.unsent_bytes += bytes;
+        self.busy_since_us.get_or_insert(now_us);
+    }
+
+    /// The other end has taken so much.
+    pub(crate) fn take(&mut self, bytes: u64, now_us: u64) {
+        self.under_way_bytes = self.under_way_bytes.saturating_sub(bytes);
+        self.taken_bytes += bytes;
+        if self.under_way_bytes == 0
+            && self.unsent_bytes == 0
+            && let Some(since_us) = self.busy_since_us.take()
+        {
+            self.busy_us += now_us - since_us;
+        }
+    }
+
+    pub(crate) fn flow(&self, now_us: u64) -> Flow {
+        let since_us = self.busy_since_us.unwrap_or(now_us);
+        Flow {
+            taken_bytes: self.taken_bytes,
+            busy_us: self.busy_us + (now_us - since_us),
         }
     }
 }

@@ -29,8 +29,6 @@ impl Core {
             if !pulled {
                 link.fed_ms = now_ms;
             }
-            link.counters.received_chunks += u64::from(new);
-            link.counters.duplicate_chunks += u64::from(!new);
             link.peer_has.insert(index);
         }
         self.note_asked(index);

@@ -10,7 +10,7 @@ use wire::{AssignmentId, NodeId};
 use crate::fault::Fault;
 use crate::have_map::HaveMap;
 use crate::limits::{CHUNK_ARRIVAL_MS, DISTRUST_MS, NEWS_MAX, TICK_MS};
-use crate::links::{LinkCounters, LinkId, LinkTable};
+use crate::links::{LinkId, LinkTable};
 use crate::plan::{Peer, Plan, Role, Setup};
 use crate::repair::{Asked, Flow};
 use crate::status::Progress;
@@ -343,7 +343,6 @@ impl Core {
         debug_assert!(index < CHUNK_COUNT_MAX);
         self.totals.sent_chunks += 1;
         if let Some(link) = self.links.get_mut(link) {
-            link.counters.sent_chunks += 1;
             link.used_ms = now_ms;
         }
     }
@@ -420,11 +419,10 @@ impl Core {
             })
     }
 
-    /// All links with the node at the other end, how many strands it is served in, and counters.
-    pub fn links(&self) -> impl Iterator<Item = (LinkId, NodeId, usize, LinkCounters)> {
-        self.links
-            .iter()
-            .map(|(id, link)| (id, link.node, link.feeds.len(), link.counters))
+    /// Every node that is served in a strand, and by which link.
+    pub fn children(&self) -> impl Iterator<Item = (LinkId, NodeId)> {
+        let served = self.links.iter().filter(|(_, link)| !link.feeds.is_empty());
+        served.map(|(id, link)| (id, link.node))
     }
 
     pub(crate) fn send(&mut self, link: LinkId, message: Message) {

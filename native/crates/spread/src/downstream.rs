@@ -324,9 +324,9 @@ fn judge(feed: &mut Feed, queue: u32, shortest: u32, now_ms: u64) {
     if queue <= CAUGHT_UP_QUEUE {
         feed.lagging = false;
         feed.late = false;
+        feed.long_since_ms = None;
     }
     if queue <= LAG_QUEUE {
-        feed.long_since_ms = None;
         return;
     }
     let since_ms = *feed.long_since_ms.get_or_insert(now_ms);

@@ -46,7 +46,7 @@ mod upstream;
 pub use crate::core::{Action, Core};
 pub use crate::fault::Fault;
 pub use crate::have_map::{HaveMap, Ranges};
-pub use crate::links::{LinkCounters, LinkId};
+pub use crate::links::LinkId;
 pub use crate::plan::{Peer, Plan, Role, Setup};
 pub use crate::status::Progress;
 

@@ -44,17 +44,6 @@ pub(crate) struct Told {
     pub(crate) complete: bool,
 }
 
-/// What went over one link.
-#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
-pub struct LinkCounters {
-    /// Chunks handed to its socket entirely.
-    pub sent_chunks: u64,
-    /// Chunks that came by it and were new.
-    pub received_chunks: u64,
-    /// Chunks that came by it and were there already.
-    pub duplicate_chunks: u64,
-}
-
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) node: NodeId,
@@ -86,7 +75,6 @@ pub(crate) struct Link {
     /// How long it said its logs are.
     pub(crate) said_logs: [u32; STRAND_COUNT_MAX as usize],
     pub(crate) told: Told,
-    pub(crate) counters: LinkCounters,
 }
 
 impl Link {
@@ -110,7 +98,6 @@ impl Link {
             said: Said::default(),
             said_logs: [0; STRAND_COUNT_MAX as usize],
             told: Told::default(),
-            counters: LinkCounters::default(),
         }
     }
 

@@ -314,7 +314,13 @@ impl Core {
         let strand = &mut self.strands[place];
         let since_ms = *strand.unknown_since_ms.get_or_insert(now_ms);
         let patient = now_ms.saturating_sub(since_ms) < UNKNOWN_PATIENCE_MS;
-        if reason == Refusal::UnknownAssignment && patient {
+        // A new plan turns who served whom, and reaches one of the two first.
+        let passes = match reason {
+            Refusal::UnknownAssignment => true,
+            Refusal::Circle => strand.at == 0,
+            _ => false,
+        };
+        if passes && patient {
             strand.standing = Standing::Alone {
                 until_ms: now_ms + UNKNOWN_RETRY_MS,
             };

@@ -1,0 +1,4 @@
+// Limits of what nodes tell of a transfer. See limits.ts for the form.
+
+/** Children that a node tells of at most: what a relay's core serves. */
+export const FLOWS_MAX = 1024

@@ -1,0 +1,39 @@
+// Goal: a node whose link is found to be slow serves nobody any more; those who were served by it are told at once.
+// Method: a real coordinator; nodes that say what a test has them say of their links.
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import t from 'tap'
+import { Coordinator } from '../../../src/coordinator.js'
+import { FakeNode, type Stage } from '../../support/fake-node.js'
+import { until } from '../../support/until.js'
+
+const MBIT = 1_000_000
+const root = await mkdtemp(join(tmpdir(), 'distributary-pacing-'))
+t.teardown(() => rm(root, { recursive: true, force: true }))
+
+type Plan = Stage['plan']
+const firstParents = ({ parents }: Plan): readonly (string | undefined)[] => parents.map(([first]) => first?.nodeId)
+
+t.test('it becomes a leaf in every strand', async (t) => {
+  const staging = join(root, 'staging')
+  await mkdir(staging)
+  await writeFile(join(staging, 'index.html'), 'one\n')
+  await using coordinator = await Coordinator.open({ dataDir: join(root, 'data') })
+  const nodes = Array.from({ length: 6 }, (_, at) => new FakeNode({ name: `n${at}`, onStage: () => 'ignore' }))
+  for (const node of nodes) await node.connect(coordinator.url)
+  const job = await coordinator.publish(staging, { site: 'www', group: 'edge', periodMs: 1000 })
+  await until('all are told to stage', () => nodes.every((node) => node.messages('stage').length > 0))
+  const plans = new Map(nodes.map((node) => [node.id, node.messages('stage')[0]?.plan as Plan]))
+  const served = new Map(nodes.map((node) => [node.id, [] as string[]]))
+  for (const [child, plan] of plans) for (const parent of firstParents(plan)) served.get(parent ?? '')?.push(child)
+  const slow = nodes.find((node) => (served.get(node.id)?.length ?? 0) > 1) as FakeNode
+  for (const node of nodes) {
+    const said = node === slow ? { rateBps: MBIT, busyRatio: 1 } : { rateBps: 50 * MBIT, busyRatio: 0.4 }
+    node.send({ type: 'flows', flows: (served.get(node.id) ?? []).map((to) => ({ to, ...said })) })
+  }
+  const newest = (node: FakeNode): Plan => node.messages('plan').at(-1)?.plan ?? (plans.get(node.id) as Plan)
+  await until('nobody is served by it', () => nodes.every((node) => !firstParents(newest(node)).includes(slow.id)))
+  for (const node of nodes) t.equal(newest(node).strandCount, plans.get(node.id)?.strandCount)
+  await coordinator.abort(job.id)
+})

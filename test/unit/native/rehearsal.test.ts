@@ -1,0 +1,104 @@
+// Goal: where a link is slow, breaks down or dies in mid-transfer, all others are done nearly as soon as without that.
+// Method: the real planner and the real spreading core on a virtual network, whose time is virtual and may be asserted.
+import t from 'tap'
+import { Rehearsal } from '../../../src/native/rehearsal.js'
+import { MBIT, play, type Played } from '../../support/rehearse.js'
+
+const equal = (nodes: number, mbit = 100): readonly number[] => Array.from({ length: nodes + 1 }, () => mbit)
+const worst = ({ ratios }: Played, ...without: readonly number[]): number =>
+  Math.max(...ratios.map((ratio, at) => (without.includes(at + 1) ? 0 : (ratio ?? Number.POSITIVE_INFINITY))))
+
+t.test('on equal links all have it within two percent of the bound, and the source sends one copy', async (t) => {
+  for (const nodes of [8, 16, 64]) {
+    const played = play({ ratesMbit: equal(nodes) })
+    t.ok(worst(played) < 1.03, `${nodes}: ${worst(played)}`)
+    t.ok(played.sourceCopies < 1.06, `${nodes}: ${played.sourceCopies}`)
+    t.same(played.changes, [], 'nobody is slow')
+  }
+})
+
+t.test('an uplink that breaks down to a twentieth is found within a second, and costs little', async (t) => {
+  for (const [nodes, slow] of [
+    [8, 1],
+    [8, 2],
+    [8, 4],
+    [16, 1],
+    [64, 4],
+  ] as const) {
+    const act = (rehearsal: Rehearsal, ids: readonly string[]): void =>
+      rehearsal.setRates(ids[slow] ?? '', { upBps: 5 * MBIT, downBps: 100 * MBIT })
+    const played = play({ ratesMbit: equal(nodes), chunks: 4096, event: { atRatio: 0.5, act } })
+    t.match(played.changes, [{ node: slow, why: 'uplink' }], `${nodes}`)
+    t.ok((played.changes[0]?.atRatio ?? 1) < 0.6, `found at ${played.changes[0]?.atRatio}`)
+    t.ok(worst(played) < 1.1, `${slow} of ${nodes}: ${worst(played)}`)
+  }
+})
+
+t.test('without a look at links it costs a third and more: that is what the look is for', async (t) => {
+  const act = (rehearsal: Rehearsal, ids: readonly string[]): void =>
+    rehearsal.setRates(ids[1] ?? '', { upBps: 5 * MBIT, downBps: 100 * MBIT })
+  const played = play({ ratesMbit: equal(8), chunks: 4096, event: { atRatio: 0.5, act }, isWeighed: false })
+  t.ok(worst(played) > 1.3, `${worst(played)}`)
+})
+
+t.test('a slow node among fast ones holds up nobody, and has all as soon as its own link allows', async (t) => {
+  const played = play({ ratesMbit: [100, 20, 500, ...equal(5)], chunks: 4096 })
+  t.match(played.changes[0], { node: 1, why: 'downlink' })
+  t.ok(worst(played, 1) < 1.12, `others: ${worst(played, 1)}`)
+  t.ok((played.ratios[0] ?? 9) < 1.06 * 5, `itself: ${played.ratios[0]}`)
+})
+
+t.test('a machine that is gone without a word is left within a second', async (t) => {
+  for (const [nodes, gone] of [
+    [8, 1],
+    [8, 2],
+    [16, 1],
+  ] as const) {
+    const act = (rehearsal: Rehearsal, ids: readonly string[]): void => void rehearsal.kill(ids[gone] ?? '', 'silent')
+    const played = play({ ratesMbit: equal(nodes), chunks: 4096, event: { atRatio: 0.5, act } })
+    t.ok(worst(played, gone) < 1.2, `${gone} of ${nodes}: ${worst(played, gone)}`)
+    t.equal(played.ratios[gone - 1], null)
+  }
+})
+
+t.test('a node that dies in the middle and comes back goes on from what it had', async (t) => {
+  const rehearsal = new Rehearsal({ chunkCount: 256, chunkBytes: 32_768, madePer10Ms: 0, seed: 1 })
+  const rates = { upBps: 100 * MBIT, downBps: 100 * MBIT }
+  const [source, node] = [rehearsal.add(rates), rehearsal.add(rates)]
+  const part = { strandCount: 1, parents: [[{ nodeId: source, host: '127.0.0.1', port: 1 }]], peers: [] }
+  rehearsal.setPlan(source, { strandCount: 1, parents: [], peers: [] })
+  rehearsal.setPlan(node, part)
+  t.notOk(rehearsal.run(400_000))
+  const had = rehearsal.poll()[1]?.chunksHave ?? 0
+  t.ok(had > 100)
+  t.ok(rehearsal.kill(node, 'reset'))
+  t.notOk(rehearsal.kill(node, 'reset'), 'it is dead')
+  t.equal(rehearsal.poll().length, 1)
+  rehearsal.restart(node, part)
+  t.ok(rehearsal.run(10_000_000))
+  const [served, serving] = rehearsal.poll()
+  t.equal(serving?.chunksHave, 256)
+  t.ok((served?.bytesSent ?? 0) < 1.05 * 256 * 32_768 + 200_000, 'hardly anything was sent twice')
+})
+
+t.test('what passes between segments is counted at their gates', async (t) => {
+  const rehearsal = new Rehearsal({ chunkCount: 64, chunkBytes: 32_768, madePer10Ms: 0, seed: 1 })
+  const rates = { upBps: 100 * MBIT, downBps: 100 * MBIT }
+  const way = { upBps: 10 * MBIT, downBps: 10 * MBIT, delayUs: 10_000, windowBytes: 524_288 }
+  const [near, far] = [rehearsal.addGate(way), rehearsal.addGate(way)]
+  const [source, node] = [rehearsal.add(rates, near), rehearsal.add(rates, far)]
+  rehearsal.setPlan(source, { strandCount: 1, parents: [], peers: [] })
+  const parents = [[{ nodeId: source, host: '127.0.0.1', port: 1 }]]
+  rehearsal.setPlan(node, { strandCount: 1, parents, peers: [] })
+  t.ok(rehearsal.run(10_000_000))
+  t.ok(rehearsal.nowUs > (64 * 32_768 * 8) / 10, 'it takes what the gate allows')
+  t.ok(rehearsal.gateBytes(near).out > 64 * 32_768)
+  t.ok(rehearsal.gateBytes(far).into > 64 * 32_768)
+})
+
+t.test('a node that was never added is refused', async (t) => {
+  const rehearsal = new Rehearsal({ chunkCount: 1, chunkBytes: 1024, madePer10Ms: 0, seed: 1 })
+  t.throws(() => rehearsal.setPlan('ab'.repeat(16), { strandCount: 1, parents: [], peers: [] }), {
+    code: 'ENGINE_ERR_INVALID_ARGUMENT',
+  })
+})

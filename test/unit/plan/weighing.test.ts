@@ -1,0 +1,104 @@
+// Goal: the node whose link is slow is found, and nobody else, whatever others say of it.
+// Method: flows as senders would tell them, a look after the other.
+import t from 'tap'
+import type { Flow } from '../../../src/model/flow.js'
+import { type FlowsOf, Weighing, type WeightChange } from '../../../src/plan/weighing.js'
+
+const MBIT = 1_000_000
+const LOOK_MS = 250
+const flow = (to: string, rateMbit: number, busyRatio = 1): Flow => ({ to, rateBps: rateMbit * MBIT, busyRatio })
+const says = (from: string, ...flows: readonly Flow[]): FlowsOf => ({ from, flows })
+
+/** Each node of a ring serves the next two: half of its uplink each. */
+const ring = (count: number, change: (from: number, flow: Flow) => Flow = (_, same) => same): FlowsOf[] =>
+  Array.from({ length: count }, (_, at) => {
+    const flows = [1, 2].map((step) => flow(`n${(at + step) % count}`, 50))
+    return says(`n${at}`, ...flows.map((each) => change(at, each)))
+  })
+
+function looks(weighing: Weighing, count: number, reports: readonly FlowsOf[], startMs = 0): readonly WeightChange[] {
+  const all = Array.from({ length: count }, (_, look) => weighing.look(startMs + look * LOOK_MS, reports, 'source'))
+  return all.flat()
+}
+
+t.test('nobody is slow where all are alike, held up or not', async (t) => {
+  const weighing = new Weighing()
+  t.same(looks(weighing, 10, ring(8)), [])
+  t.same(
+    looks(
+      weighing,
+      10,
+      ring(8, (_, each) => ({ ...each, busyRatio: 0.2, rateBps: 10 * MBIT })),
+    ),
+    [],
+  )
+  t.same(
+    looks(
+      weighing,
+      10,
+      ring(8, (_, each) => ({ ...each, busyRatio: 1, rateBps: MBIT })),
+    ),
+    [],
+    'it is not they',
+  )
+  t.equal(weighing.weightOf('n1'), 1)
+})
+
+t.test('an uplink that breaks down is found at the second look, with its rate', async (t) => {
+  const weighing = new Weighing()
+  looks(weighing, 4, ring(8))
+  const decayed = ring(8, (from, each) => (from === 3 ? { ...each, rateBps: 2.5 * MBIT, busyRatio: 1 } : each))
+  t.same(looks(weighing, 1, decayed), [])
+  t.same(looks(weighing, 1, decayed), [
+    { nodeId: 'n3', why: 'uplink', rateBps: 5 * MBIT, usualBps: 100 * MBIT, weight: 0.05 },
+  ])
+  t.equal(weighing.weightOf('n3'), 0.05)
+  t.same(looks(weighing, 10, decayed), [], 'it is told once')
+})
+
+t.test('one slow look says nothing', async (t) => {
+  const weighing = new Weighing()
+  looks(weighing, 4, ring(8))
+  const decayed = ring(8, (from, each) => (from === 3 ? { ...each, rateBps: 2 * MBIT, busyRatio: 1 } : each))
+  for (let turn = 0; turn < 5; turn++) t.same([...looks(weighing, 1, decayed), ...looks(weighing, 1, ring(8))], [])
+})
+
+t.test('a downlink that breaks down is found, and not those who serve it', async (t) => {
+  const weighing = new Weighing()
+  looks(weighing, 4, ring(8))
+  const slow = ring(8, (_, each) => (each.to === 'n5' ? { ...each, rateBps: 10 * MBIT, busyRatio: 1 } : each))
+  t.match(looks(weighing, 2, slow), [{ nodeId: 'n5', why: 'downlink', rateBps: 20 * MBIT, weight: 0.2 }])
+})
+
+t.test('who serves only somebody that takes all it can is not slow', async (t) => {
+  const weighing = new Weighing()
+  looks(weighing, 4, ring(8))
+  const last = [says('n1', flow('n4', 25)), says('n2', flow('n4', 25)), says('n3', flow('n4', 30))]
+  t.same(looks(weighing, 10, last), [])
+})
+
+t.test('with no other to compare with, one receiver is not enough', async (t) => {
+  const weighing = new Weighing()
+  looks(weighing, 4, ring(8))
+  t.same(looks(weighing, 10, [says('n1', flow('a', 1))]), [])
+  t.match(looks(weighing, 2, [says('n1', flow('a', 1), flow('b', 1))]), [{ nodeId: 'n1', why: 'uplink' }])
+})
+
+t.test('the source is never weighed', async (t) => {
+  const weighing = new Weighing()
+  looks(weighing, 4, ring(8))
+  t.same(looks(weighing, 10, [says('source', flow('n1', 1), flow('n2', 1)), ...ring(8)]), [])
+})
+
+t.test('who is not seen to be slow for a minute is trusted again, the next time after two', async (t) => {
+  const weighing = new Weighing()
+  looks(weighing, 4, ring(8))
+  const decayed = ring(8, (from, each) => (from === 3 ? { ...each, rateBps: 2 * MBIT, busyRatio: 1 } : each))
+  looks(weighing, 2, decayed, 1000)
+  t.same(weighing.look(60_000, ring(8), 'source'), [])
+  t.match(weighing.look(61_250, ring(8), 'source'), [{ nodeId: 'n3', why: 'rested', weight: 1 }])
+  t.equal(weighing.weightOf('n3'), 1)
+  looks(weighing, 2, decayed, 62_000)
+  t.same(weighing.look(62_250 + 119_000, ring(8), 'source'), [])
+  t.match(weighing.look(62_250 + 120_000, ring(8), 'source'), [{ nodeId: 'n3', why: 'rested' }])
+})
