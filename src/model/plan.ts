@@ -6,7 +6,7 @@ export type StrategyName = (typeof strategyNames)[number]
 
 /**
  * One node's part of a plan. `parents[s]` is whom it turns to in strand `s`, in order: who serves it,
- * who takes its place when it is gone, the further ancestors, the source. Nobody of them is below the
+ * who takes its place when it is gone, the further ancestors; the source is among them. Nobody of them is below the
  * node in that strand of the plan, so that turning to the next because one is gone closes no circle.
  * `peers` are further nodes that may be asked for exact ranges when all of those are gone.
  */

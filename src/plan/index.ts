@@ -31,8 +31,8 @@ export interface PlanRequest {
 }
 
 /**
- * Plans who sends to whom. Every node is reached in every strand; an ancestor list is acyclic and ends
- * with the source. Pure; O(S·n log n).
+ * Plans who sends to whom. Every node is reached in every strand; a list of whom it turns to is acyclic
+ * and has the source in it. Pure; O(S·n log n).
  */
 export function makePlan(request: PlanRequest): Plan {
   const { source, strategy, seed } = request
@@ -70,7 +70,7 @@ export function joinPlan(
     const parent = nearest[strand % Math.max(1, nearest.length)]
     if (parent === undefined) return [source]
     const above = plan.nodes.get(parent.nodeId)?.parents[strand] ?? [source]
-    return cutToLength([toPeer(parent), ...above])
+    return cutToLength([toPeer(parent), ...above.filter(({ nodeId }) => nodeId !== source.nodeId), source])
   })
   return { strandCount: plan.strandCount, parents, peers: sorted.slice(0, PEERS_MAX).map(toPeer) }
 }
