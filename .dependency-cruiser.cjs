@@ -14,6 +14,7 @@ const uses = {
   sending: 'base|model|native|pool|control',
   native: 'base|model',
   pool: 'base|model|native',
+  bench: 'base|model|native|plan',
 }
 const asTheMapSays = Object.entries(uses).map(([room, others]) => ({
   name: `${room}-as-the-map-says`,

@@ -5,6 +5,7 @@ import { systemClock } from '../base/clock.js'
 import { EngineError } from '../base/errors.js'
 import { terminalSettings } from '../config/environment.js'
 import type { Context } from './context.js'
+import { addBenches } from './benching.js'
 import { addFiles } from './files.js'
 import { addWriting } from './writing.js'
 import { addOutside } from './outside.js'
@@ -239,6 +240,7 @@ function build(run: Run, version: string): Command {
   addUploads(program, run)
   addOutside(program, run)
   addProcesses(program, run)
+  addBenches(program, run)
   for (const command of program.commands) for (const each of [command, ...command.commands]) run.watch(each)
   return program
 }

@@ -10,7 +10,7 @@ import { filesBelow, foldersIn, read, root } from '../support/repository.js'
 /** Rooms of src, in the order of the path; those of later work are simply absent. */
 const rooms = ['base', 'model', 'config']
   .concat(['content', 'uploads', 'plan', 'jobs', 'transfer', 'segment', 'node', 'track', 'store'])
-  .concat(['control', 'live', 'outside', 'coordinator', 'sending', 'cli', 'native', 'pool'])
+  .concat(['control', 'live', 'outside', 'bench', 'coordinator', 'sending', 'cli', 'native', 'pool'])
 const crates = ['wire', 'content', 'rate', 'spread', 'mctp', 'relay', 'beneath', 'simnet', 'rehearsal']
 const nativeFolders = ['crates', 'addon', 'multicast', 'fuzz']
 const tests = ['unit', 'property', 'simulation', 'lab', 'e2e', 'badinput', 'powercut', 'vectors', 'repo', 'support']

@@ -1,0 +1,163 @@
+import type { PeerRef } from '../model/node.js'
+import type { StrategyName } from '../model/plan.js'
+import { FlowMeter } from '../native/flow-meter.js'
+import { Rehearsal, type RehearsalStatus } from '../native/rehearsal.js'
+import { makePlan } from '../plan/index.js'
+import { Weighing } from '../plan/weighing.js'
+import { DECAY_RATIO, type Faults, SLOW_RATIO } from './faults.js'
+import { chunkCountOf, type Network, segmentOf, wayOf } from './network.js'
+
+/** As often as a coordinator looks at what senders say of their links. */
+const LOOK_US = 250_000
+/** From such a look until nodes have their new parts of the plan. */
+const TELL_US = 20_000
+
+export interface SpreadingOptions {
+  readonly network: Network
+  readonly faults: Faults
+  readonly strategy: StrategyName
+  readonly seed: number
+  /** What times of faults are shares of. */
+  readonly boundSeconds: number
+}
+
+/** What is still to happen. */
+interface Coming {
+  readonly atUs: number
+  act(): void
+}
+
+/** How far it is. */
+export interface Standing {
+  readonly seconds: number
+  /** All who live have everything. */
+  readonly isOver: boolean
+  /** Without the source. */
+  readonly nodes: readonly RehearsalStatus[]
+  readonly source: RehearsalStatus
+}
+
+/** One session, as a coordinator runs it: it plans, looks at how links do, and plans anew around one that is slow. */
+export class Spreading {
+  readonly #options: SpreadingOptions
+  readonly #rehearsal: Rehearsal
+  readonly #source: string
+  /** By place. */
+  readonly #nodes: readonly string[]
+  readonly #gates: readonly number[]
+  readonly #segments = new Map<string, number>()
+  readonly #weighing = new Weighing()
+  readonly #meters = new Map<string, FlowMeter>()
+  /** By time. */
+  readonly #coming: Coming[]
+  #reweighed = 0
+
+  constructor(options: SpreadingOptions) {
+    const { network, faults, seed } = options
+    const { chunkBytes, rateBps, segmentCount } = network
+    this.#options = options
+    this.#rehearsal = new Rehearsal({ chunkCount: chunkCountOf(network), chunkBytes, madePer10Ms: 0, seed })
+    const way = wayOf(network)
+    this.#gates = segmentCount < 2 ? [] : Array.from({ length: segmentCount }, () => this.#rehearsal.addGate(way))
+    this.#source = this.#add(rateBps, 0)
+    this.#nodes = Array.from({ length: network.nodeCount }, (_, place) => {
+      const isSlow = faults.slow.has(place)
+      return this.#add(isSlow ? Math.round(rateBps * SLOW_RATIO) : rateBps, segmentOf(network, place))
+    })
+    this.#coming = this.#comingOf(faults)
+    this.#rehearsal.setPlan(this.#source, { strandCount: this.#tell(), parents: [], peers: [] })
+  }
+
+  /** How often a node was found to be slow, or trusted again. */
+  get reweighed(): number {
+    return this.#reweighed
+  }
+
+  /** Bytes that came into each segment from others; empty where there is one segment. */
+  get bytesInto(): readonly number[] {
+    return this.#gates.map((gate) => this.#rehearsal.gateBytes(gate).into)
+  }
+
+  /** Lets time pass until the next look, and does what a coordinator does then. */
+  look(): Standing {
+    const isOver = this.#advance(this.#rehearsal.nowUs + LOOK_US)
+    const statuses = this.#rehearsal.poll()
+    const [source, ...nodes] = statuses
+    if (!isOver && this.#weigh(statuses)) {
+      this.#advance(this.#rehearsal.nowUs + TELL_US)
+      this.#tell()
+    }
+    return { seconds: this.#rehearsal.nowUs / MICROSECONDS, isOver, nodes, source: source as RehearsalStatus }
+  }
+
+  #add(bps: number, segment: number): string {
+    const id = this.#rehearsal.add({ upBps: bps, downBps: bps }, this.#gates[segment] ?? null)
+    this.#segments.set(id, segment)
+    this.#meters.set(id, new FlowMeter())
+    return id
+  }
+
+  #comingOf({ deaths, decays }: Faults): Coming[] {
+    const { network, boundSeconds } = this.#options
+    const at = (share: number): number => Math.round(share * boundSeconds * MICROSECONDS)
+    const idOf = (place: number): string => this.#nodes[place] as string
+    const worn = { upBps: Math.round(network.rateBps * DECAY_RATIO), downBps: network.rateBps }
+    const all = [
+      ...deaths.map(({ place, at: share }) => ({
+        atUs: at(share),
+        act: () => void this.#rehearsal.kill(idOf(place), 'reset'),
+      })),
+      ...decays.map(({ place, at: share }) => ({
+        atUs: at(share),
+        act: () => this.#rehearsal.setRates(idOf(place), worn),
+      })),
+    ]
+    return all.sort((a, b) => a.atUs - b.atUs)
+  }
+
+  /** @returns whether all who live have everything. */
+  #advance(untilUs: number): boolean {
+    for (let next = this.#coming[0]; next !== undefined && next.atUs <= untilUs; next = this.#coming[0]) {
+      if (this.#rehearsal.run(next.atUs)) return true
+      next.act()
+      this.#coming.shift()
+    }
+    return this.#rehearsal.run(untilUs)
+  }
+
+  /** Weaves a plan and tells every node its part. @returns how many strands it has. */
+  #tell(): number {
+    const { strategy, seed } = this.#options
+    const nodes = this.#nodes.map((nodeId) => {
+      return { ...refOf(nodeId), segment: this.#segmentOf(nodeId), weight: this.#weighing.weightOf(nodeId) }
+    })
+    const home = this.#segmentOf(this.#source)
+    const plan = makePlan({ source: refOf(this.#source), home, nodes, strategy, seed })
+    for (const [id, part] of plan.nodes) this.#rehearsal.setPlan(id, part)
+    return plan.strandCount
+  }
+
+  /** @returns whether the plan has to be woven anew. */
+  #weigh(statuses: readonly RehearsalStatus[]): boolean {
+    const nowMs = this.#rehearsal.nowUs / 1000
+    const reports = statuses.map(({ nodeId, children }) => {
+      const flows = this.#meters.get(nodeId)?.look(nowMs, [{ session: 1, children }]) ?? []
+      // Between segments it is not a node's own link that is slow.
+      return { from: nodeId, flows: flows.filter(({ to }) => this.#segments.get(to) === this.#segments.get(nodeId)) }
+    })
+    const changes = this.#weighing.look(nowMs, reports, this.#source)
+    this.#reweighed += changes.length
+    return changes.length > 0
+  }
+
+  #segmentOf(nodeId: string): string {
+    return segmentName(this.#segments.get(nodeId) ?? 0)
+  }
+}
+
+const MICROSECONDS = 1_000_000
+
+/** A segment as results name it. */
+export const segmentName = (segment: number): string => `segment-${segment + 1}`
+
+const refOf = (nodeId: string): PeerRef => ({ nodeId, host: '127.0.0.1', port: 1 })

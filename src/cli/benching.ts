@@ -1,0 +1,28 @@
+import type { Command } from 'commander'
+import type { Running } from './running.js'
+
+/** What measures the engine itself, without a coordinator. */
+export function addBenches(program: Command, run: Running): void {
+  const bench = program.command('bench').description('measure what the engine can do')
+  bench
+    .command('simulate')
+    .description('the planner and the spreading core on a network in virtual time, beside what no plan can beat')
+    .option('--nodes <count>', 'how many nodes', '1000')
+    .option('--size <bytes>', 'how much is spread', '32MiB')
+    .option('--chunk <bytes>', 'in chunks of so much', '64KiB')
+    .option('--rate <rate>', 'of the source and of each node, each way', '100mbit')
+    .option('--strategy <names>', 'star, chain, tree or strands; several with commas are compared', 'strands')
+    .option('--segments <count>', 'nodes are in so many segments, the source in the first', '1')
+    .option('--wan-rate <rate>', 'of the way between a segment and the others, each way', '40mbit')
+    .option('--wan-delay <time>', 'between two segments, one way', '20ms')
+    .option('--failing <share>', 'this share of nodes is killed at random times in the middle', '0%')
+    .option('--slow <share>', 'this share of nodes has a fifth of the rate', '0%')
+    .option('--decay <share>', 'of this share of nodes the uplink falls to a twentieth half-way', '0%')
+    .option('--seed <number>', 'decides what is left to chance', '1')
+    .option('--plot <file>', 'write the share of complete nodes over time there, as SVG')
+    .action(
+      run.command(async (context, _, flags) =>
+        (await import('./commands/bench-simulate.js')).simulateBench(context, flags as never),
+      ),
+    )
+}

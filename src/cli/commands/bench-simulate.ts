@@ -1,0 +1,206 @@
+import { open } from 'node:fs/promises'
+import { SIMULATED_COPIES_MAX, SIMULATED_NODES_MAX } from '../../base/bench-limits.js'
+import { EngineError } from '../../base/errors.js'
+import { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN } from '../../base/limits.js'
+import {
+  formatBytes,
+  formatCount,
+  formatDuration,
+  formatRatio,
+  parseBytes,
+  parseDurationMs,
+  parseRateBps,
+  parseRatio,
+} from '../../base/quantities.js'
+import {
+  type FaultShares,
+  type Network,
+  plotOf,
+  type SimulationProgress,
+  type SimulationFigures,
+  type Simulated,
+  simulate,
+} from '../../bench/simulate.js'
+import { type StrategyName, strategyNames } from '../../model/plan.js'
+import type { Context } from '../context.js'
+import { type Output, table } from '../output.js'
+import { flag, invalid } from './flag.js'
+
+/** What was typed. */
+export type SimulateFlags = Readonly<
+  Record<
+    | 'nodes'
+    | 'size'
+    | 'chunk'
+    | 'rate'
+    | 'strategy'
+    | 'segments'
+    | 'wanRate'
+    | 'wanDelay'
+    | 'failing'
+    | 'slow'
+    | 'decay'
+    | 'seed',
+    string
+  >
+> & { readonly plot?: string }
+
+interface Asked {
+  readonly network: Network
+  readonly faults: FaultShares
+  readonly strategies: readonly StrategyName[]
+  readonly seed: number
+}
+
+const RATE_MIN_BPS = 1000
+const RATE_MAX_BPS = 1e12
+const DELAY_MAX_MS = 10_000
+const SEED_MAX = 2 ** 31
+/** Time between two plain lines, where nothing can be redrawn. */
+const PLAIN_INTERVAL_MS = 10_000
+
+const HEAD = ['STRATEGY', 'LAST', 'MEDIAN', 'P99', 'SENT', 'DUPLICATES', 'INTO SEGMENTS', 'TOOK', '']
+
+/** `engine bench simulate`: no coordinator, no socket, no root; what it tells follows from its flags. */
+export async function simulateBench({ output, clock }: Context, flags: SimulateFlags): Promise<number> {
+  const { network, faults, strategies, seed } = readFlags(flags)
+  const picture = flags.plot === undefined ? null : await openPlot(flags.plot)
+  const results: Simulated[] = []
+  for (const strategy of strategies) {
+    const tell = progressOn(output, strategy, () => clock.monotonicMs())
+    results.push(simulate({ network, faults, strategy, seed }, clock, tell))
+  }
+  output.redraw([])
+  await picture?.write(plotOfAll(network, results))
+  if (output.json) {
+    const [bound] = results.map((result) => result.bound)
+    const own = results.map(({ figures }) => figures)
+    output.data({ type: 'result', status: 'success', network, faults, seed, bound, strategies: own })
+    return 0
+  }
+  for (const line of reportOf(network, faults, results)) output.print(line)
+  const rows = results.map(({ figures }) => rowOf(figures, network))
+  for (const line of table(HEAD, rows, output.dataColumns)) output.print(line)
+  return 0
+}
+
+const within =
+  (least: number, most: number, parse: (text: string) => number = Number) =>
+  (text: string): number => {
+    const value = parse(text)
+    if (value >= least && value <= most) return value
+    throw invalid(`"${text}"`, `from ${least} to ${most} is possible`)
+  }
+
+const whole = (text: string): number => (/^\d+$/.test(text) ? Number(text) : Number.NaN)
+
+function readFlags(flags: SimulateFlags): Asked {
+  const nodeCount = flag('--nodes', flags.nodes, within(1, SIMULATED_NODES_MAX, whole))
+  const chunkBytes = flag('--chunk', flags.chunk, within(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX, parseBytes))
+  const chunksMax = Math.floor(SIMULATED_COPIES_MAX / nodeCount)
+  const rate = within(RATE_MIN_BPS, RATE_MAX_BPS, parseRateBps)
+  const network = {
+    nodeCount,
+    chunkBytes,
+    sizeBytes: flag('--size', flags.size, within(1, chunksMax * chunkBytes, parseBytes)),
+    rateBps: flag('--rate', flags.rate, rate),
+    segmentCount: flag('--segments', flags.segments, within(1, nodeCount, whole)),
+    wanRateBps: flag('--wan-rate', flags.wanRate, rate),
+    wanDelayMs: flag('--wan-delay', flags.wanDelay, within(0, DELAY_MAX_MS, parseDurationMs)),
+  }
+  const faults = {
+    failing: flag('--failing', flags.failing, parseRatio),
+    slow: flag('--slow', flags.slow, parseRatio),
+    decaying: flag('--decay', flags.decay, parseRatio),
+  }
+  if (faults.failing + faults.slow + faults.decaying >= 1) {
+    throw invalid('--failing, --slow and --decay', 'they are different nodes, and some must be left')
+  }
+  const strategies = flag('--strategy', flags.strategy, readStrategies)
+  return { network, faults, strategies, seed: flag('--seed', flags.seed, within(0, SEED_MAX, whole)) }
+}
+
+function readStrategies(text: string): readonly StrategyName[] {
+  const named = [...new Set(text.split(',').map((name) => name.trim()))]
+  const known = strategyNames.filter((name) => named.includes(name))
+  if (known.length !== named.length) throw invalid(`"${text}"`, `there are ${strategyNames.join(', ')}`)
+  return named.flatMap((name) => known.filter((each) => each === name))
+}
+
+/** Tells how far one strategy is: redrawn on a terminal, a plain line now and then elsewhere. */
+function progressOn(output: Output, strategy: StrategyName, nowMs: () => number) {
+  let plainAtMs = nowMs()
+  return ({ seconds, boundSeconds, completeCount, livingCount }: SimulationProgress): void => {
+    const far = `${seconds.toFixed(2)} s of ${boundSeconds.toFixed(2)} s and a little`
+    const said = `${strategy}  ${far}  ${formatCount(completeCount, 'node', livingCount)} complete`
+    if (output.animated) output.redraw([said.slice(0, output.columns - 1)])
+    if (output.animated || output.json || nowMs() - plainAtMs < PLAIN_INTERVAL_MS) return
+    plainAtMs = nowMs()
+    output.note(said)
+  }
+}
+
+function reportOf(network: Network, faults: FaultShares, [first]: readonly Simulated[]): readonly string[] {
+  const { nodeCount, sizeBytes, chunkBytes, rateBps, segmentCount, wanRateBps, wanDelayMs } = network
+  const content = `${formatBytes(sizeBytes)} in chunks of ${formatBytes(chunkBytes)}`
+  const parts = [
+    `${formatCount(nodeCount, 'node')}, ${content}, ${mbit(rateBps)}`,
+    segmentCount > 1
+      ? `${formatCount(segmentCount, 'segment')} with ${mbit(wanRateBps)} and ${wanDelayMs} ms between`
+      : '',
+    faults.failing > 0 ? `${formatRatio(faults.failing)} failing` : '',
+    faults.slow > 0 ? `${formatRatio(faults.slow)} slow` : '',
+    faults.decaying > 0 ? `${formatRatio(faults.decaying)} decaying` : '',
+  ]
+  const bound =
+    first === undefined ? '' : `bound ${first.bound.seconds.toFixed(2)} s: ${first.bound.by}; times are over the bound`
+  return [parts.filter((part) => part !== '').join('; '), bound]
+}
+
+const mbit = (bps: number): string => `${Number((bps / 1e6).toPrecision(4))} Mbit/s`
+
+function rowOf(result: SimulationFigures, { nodeCount }: Network): readonly string[] {
+  const { completeCount, livingCount, segments, reweighed } = result
+  const into = segments.slice(1).map(({ copiesInto }) => copiesInto)
+  const dead = nodeCount - livingCount
+  const notes = [
+    result.isComplete ? '' : `only ${formatCount(completeCount, 'node', livingCount)} complete`,
+    dead > 0 ? `${dead} killed` : '',
+    reweighed > 0 ? `planned anew around ${formatCount(reweighed, 'link')}` : '',
+    result.pulledChunks > 0 ? `${formatCount(result.pulledChunks, 'chunk')} pulled` : '',
+  ]
+  return [
+    result.strategy,
+    ratio(result.lastRatio),
+    ratio(result.medianRatio),
+    ratio(result.p99Ratio),
+    `${result.sourceCopies.toFixed(3)}`,
+    String(result.duplicateChunks),
+    into.length === 0 ? '–' : `${Math.min(...into).toFixed(2)}–${Math.max(...into).toFixed(2)}`,
+    formatDuration(result.tookMs),
+    notes.filter((note) => note !== '').join(', '),
+  ]
+}
+
+const ratio = (value: number | null): string => (value === null ? 'never' : value.toFixed(3))
+
+function plotOfAll(network: Network, results: readonly Simulated[]): string {
+  const { nodeCount, sizeBytes, rateBps } = network
+  const title = `Nodes that have everything: ${nodeCount} nodes, ${formatBytes(sizeBytes)}, ${mbit(rateBps)}`
+  const curves = results.map(({ figures, curve }) => ({ name: figures.strategy, points: curve }))
+  return plotOf({ title, boundSeconds: results[0]?.bound.seconds ?? 0, curves })
+}
+
+/** Opens the file of a plot before what it is to show takes its time. */
+async function openPlot(path: string): Promise<{ write(svg: string): Promise<void> }> {
+  const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work()
+    } catch (error) {
+      const why = error instanceof Error ? error.message : String(error)
+      throw new EngineError('ENGINE_ERR_IO', { what: path, why }, { cause: error })
+    }
+  }
+  const file = await guarded(() => open(path, 'w'))
+  return { write: (svg) => guarded(() => file.writeFile(svg).finally(() => file.close())) }
+}

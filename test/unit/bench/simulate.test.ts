@@ -1,0 +1,95 @@
+// Goal: plans hold in fleets that no lab has.
+// Method: the real planner and spreading core on a virtual network; times are virtual, so they may be asserted.
+import t from 'tap'
+import { systemClock } from '../../../src/base/clock.js'
+import { type FaultShares, type Network, type SimulationOptions, simulate } from '../../../src/bench/simulate.js'
+
+const usual: Network = {
+  nodeCount: 64,
+  sizeBytes: 8 * 1024 * 1024,
+  chunkBytes: 32 * 1024,
+  rateBps: 100e6,
+  segmentCount: 1,
+  wanRateBps: 40e6,
+  wanDelayMs: 20,
+}
+const none: FaultShares = { failing: 0, slow: 0, decaying: 0 }
+
+const run = (network: Partial<Network>, change: Partial<SimulationOptions> = {}) =>
+  simulate(
+    { network: { ...usual, ...network }, faults: none, strategy: 'strands', seed: 1, ...change },
+    systemClock,
+    () => {},
+  )
+
+t.test('a thousand nodes have 32 MiB within 1.06 of the bound, from one copy that the source sends', async (t) => {
+  const { figures, bound } = run({ nodeCount: 1000, sizeBytes: 32 * 1024 * 1024, chunkBytes: 64 * 1024 })
+  t.equal(bound.by, 'source uplink')
+  t.ok((figures.lastRatio ?? 9) < 1.06, `${figures.lastRatio}`)
+  t.ok(figures.sourceCopies < 1.01, `${figures.sourceCopies}`)
+  t.same([figures.duplicateChunks, figures.pulledChunks, figures.reweighed], [0, 0, 0])
+})
+
+for (const seed of [1, 2, 3]) {
+  t.test(
+    `with one percent of a thousand killed in the middle, the others have it within 1.15: seed ${seed}`,
+    async (t) => {
+      const network = { nodeCount: 1000, sizeBytes: 32 * 1024 * 1024, chunkBytes: 64 * 1024 }
+      const { figures } = run(network, { faults: { ...none, failing: 0.01 }, seed })
+      t.equal(figures.livingCount, 990)
+      t.equal(figures.completeCount, 990)
+      t.ok((figures.lastRatio ?? 9) < 1.15, `${figures.lastRatio}`)
+      t.ok(figures.sourceCopies < 1.05, `${figures.sourceCopies}`)
+    },
+  )
+}
+
+t.test('the same options give the same result, another seed another', async (t) => {
+  const faults = { failing: 0.05, slow: 0.05, decaying: 0.02 }
+  const told = (seed: number) => {
+    const { figures, curve } = run({}, { faults, seed })
+    return { ...figures, tookMs: 0, curve }
+  }
+  t.same(told(7), told(7))
+  t.notSame(told(7).curve, told(8).curve)
+})
+
+t.test('each segment is entered by one copy, and no plan beats the way into it', async (t) => {
+  const { bound, figures } = run({ segmentCount: 4 })
+  t.equal(bound.by, 'way into a segment')
+  t.equal(figures.segments.length, 4)
+  for (const { segment, copiesInto } of figures.segments.slice(1)) {
+    t.ok(copiesInto > 1 && copiesInto < 1.02, `${segment}: ${copiesInto}`)
+  }
+  t.ok((figures.lastRatio ?? 0) > 1 && (figures.lastRatio ?? 9) < 1.2, `${figures.lastRatio}`)
+})
+
+t.test('slow ports make the bound, and hold up themselves alone', async (t) => {
+  const { bound, figures } = run({}, { faults: { ...none, slow: 0.1 } })
+  t.equal(bound.by, 'slowest downlink')
+  t.ok((figures.lastRatio ?? 9) < 1.2, `${figures.lastRatio}`)
+  t.ok((figures.medianRatio ?? 9) < 0.5, `${figures.medianRatio}`)
+  t.ok(figures.reweighed > 0)
+})
+
+t.test('a star is left when it has told that it takes n times as long', async (t) => {
+  const { figures, curve } = run({ sizeBytes: 1024 * 1024 }, { strategy: 'star' })
+  t.notOk(figures.isComplete)
+  t.equal(figures.lastRatio, null)
+  t.ok(figures.sourceCopies > 30)
+  t.same(curve, [{ seconds: 0, share: 0 }])
+})
+
+t.test('progress is told while it goes on', async (t) => {
+  const told: number[] = []
+  const options = { network: usual, faults: none, strategy: 'tree' as const, seed: 1 }
+  simulate(options, systemClock, ({ seconds, livingCount }) => {
+    told.push(seconds)
+    t.equal(livingCount, 64)
+  })
+  t.ok(told.length > 2)
+  t.same(
+    told.toSorted((a, b) => a - b),
+    told,
+  )
+})
