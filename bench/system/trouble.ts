@@ -137,10 +137,11 @@ async function carry(scenario: Scenario, fleet: LabFleet, directory: string): Pr
   const { job } = JSON.parse(last) as { job?: { id: string } }
   if (job === undefined) throw new Error(`${last}\n${outcome.stderr}${fleet.story()}`)
   let times = await arrivals(fleet, job.id)
-  await until('the others have it', async () => {
+  const isEnough = async (): Promise<boolean> => {
     times = await arrivals(fleet, job.id)
     return times.size >= nodes - (lost.length > 0 ? 1 : 0)
-  })
+  }
+  await until('the others have it', isEnough, () => `${[...times.keys()].join(' ')} ${fleet.story()}`)
   if (values.log) say([...times].map(([host, seconds]) => `n${host} ${seconds.toFixed(2)}`).join('  ') + fleet.story())
   return times
 }
