@@ -58,7 +58,7 @@ export const metricTable = {
   engine_weight_changes_total: {
     type: 'counter',
     unit: 'changes',
-    help: 'Nodes taken out of forwarding because of their uplink or downlink, or trusted with it again (rested).',
+    help: 'Nodes with a slow uplink or downlink, or trusted again (rested); all of them weighed anew (uneven).',
     labels: ['why'],
   },
   engine_http_requests_total: {

@@ -49,6 +49,7 @@ export class Pacing {
     const node = roster.get(nodeId)?.identity.name
     const facts = { nodeId, node, why, rate: formatRate(rateBps), usual: formatRate(usualBps) }
     if (why === 'rested') log.info(facts, 'a node whose link was slow is trusted to serve others again')
+    else if (why === 'uneven') log.info(facts, 'uplinks differ: each counts by what it could give')
     else log.warn(facts, 'the link of a node is slow: it serves no others for a while')
   }
 }

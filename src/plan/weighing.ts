@@ -1,168 +1,206 @@
-import type { Flow } from '../model/flow.js'
+import {
+  ableOf,
+  findSlow,
+  type FlowsOf,
+  isHeldUp,
+  type Look,
+  makeLook,
+  ownAbleOf,
+  type SlowLink,
+  sumOf,
+} from './flows.js'
+import { SLOW_RATIO } from './strategies/slots.js'
 
-/** A flow is held up when there was more to send for this part of the time. */
-const BUSY_RATIO = 0.75
-/** Who gives or takes less than this part of what is usual is slow. */
-const SLOW_RATIO = 0.4
-/** Looks in a row at which a node must be slow before it counts as slow. */
-const LOOKS_SLOW = 2
-/** What a node could give is told by what it gave, when it had something to give for this part of the time. */
-const MEASURED_RATIO = 0.1
+export type { FlowsOf } from './flows.js'
+
+/** Looks in a row at which something must be so before it counts. */
+const LOOKS_MIN = 2
+/** Looks of which the best counts: within a second of a break others seem slow that only wait. */
+const LOOKS_REMEMBERED = 4
+/** Uplinks are uneven when a plan asks somebody for so much more than it can give. */
+const OVERLOAD_RATIO = 1.4
+/** When more than this part of the nodes are asked too much, it is not a passing trouble of one. */
+const BROAD_RATIO = 0.2
+/** When more than this part of the nodes are slow, it is not they. */
+const SLOW_NODES_RATIO = 0.5
+/** What one uplink counts at most: more of it finds no use beside the others. */
+const WEIGHT_MAX = 4
+/** After a change nothing counts for this time: who has new parents and children is not as it will be. */
+const SETTLE_MS = 1000
 /** A node that was slow and is not seen to be is trusted again after this time, each time twice as long. */
 const REST_MS = 60_000
 const REST_MS_MAX = 640_000
-
-/** What a node says of its links at one look. */
-export interface FlowsOf {
-  readonly from: string
-  /** Only to nodes of its own segment: between segments it is not the node that is slow. */
-  readonly flows: readonly Flow[]
-}
-
-/** By receiver, what comes to it. */
-type Into = ReadonlyMap<string, readonly Flow[]>
-
-interface Standing {
-  /** What it could send, by what it last sent; 0: nobody knows. */
-  ableBps: number
-  slowLooks: number
-  /** Its weight while it is slow; null: the full one. */
-  weight: number | null
-  sinceMs: number
-  restMs: number
-}
 
 /** A node whose weight has changed, and why: what it gave or took, beside what is usual. */
 export interface WeightChange {
   readonly nodeId: string
   readonly weight: number
-  readonly why: 'uplink' | 'downlink' | 'rested'
+  /** `uneven`: all count anew by what they could send, and this one was asked for most beyond that. */
+  readonly why: 'uplink' | 'downlink' | 'uneven' | 'rested'
   readonly rateBps: number
   readonly usualBps: number
 }
 
-type Found = Omit<WeightChange, 'weight' | 'usualBps'>
+/** What is known of a node. */
+class Standing {
+  /** What it counts, by what it could send when all were last measured; 1 until then. */
+  measured = 1
+  slowLooks = 0
+  /** Its weight while it is slow; null: it is not. */
+  slowWeight: number | null = null
+  #sinceMs = 0
+  #restMs = REST_MS
+  #lately: readonly number[] = []
+  #atLeastBps = 0
+
+  get weight(): number {
+    return this.slowWeight ?? this.measured
+  }
+
+  /** The most that it could send at its last looks; null: nobody knows. */
+  get ableBps(): number | null {
+    return this.#lately.length === 0 ? null : Math.max(...this.#lately)
+  }
+
+  /** The same where it is known, else what it was seen to send. */
+  get seenBps(): number {
+    return this.ableBps ?? this.#atLeastBps
+  }
+
+  /** It could send so much; null: it sent `rateBps`, and those who took it may have taken no more. */
+  notice(ableBps: number | null, rateBps: number): void {
+    this.#atLeastBps = Math.max(this.#atLeastBps, rateBps)
+    const isNews = ableBps !== null || (this.ableBps !== null && rateBps > this.ableBps)
+    if (isNews) this.#lately = [...this.#lately, ableBps ?? rateBps].slice(-LOOKS_REMEMBERED)
+  }
+
+  slowSince(nowMs: number, weight: number): void {
+    this.slowWeight = Math.max(weight, Number.EPSILON)
+    this.#sinceMs = nowMs
+  }
+
+  hasRested(nowMs: number): boolean {
+    return this.slowWeight !== null && nowMs - this.#sinceMs >= this.#restMs
+  }
+
+  trustAgain(): void {
+    this.slowWeight = null
+    this.slowLooks = 0
+    this.#restMs = Math.min(this.#restMs * 2, REST_MS_MAX)
+  }
+}
 
 /**
  * Finds nodes whose links are slow beside the others', from what senders say of their links. A node's uplink is slow
  * when all its links are held up, give little together, and a receiver could take more; its downlink, when all links
- * towards it are held up and give little together. Pure.
+ * towards it are held up and give little together. And where the source could give more than goes on, uplinks are
+ * uneven: all count by what they could send. Pure.
  */
 export class Weighing {
   readonly #standings = new Map<string, Standing>()
+  #unevenLooks = 0
+  #settledAtMs = 0
 
   /** What a node's uplink counts beside the others'; 1 is usual. */
   weightOf(nodeId: string): number {
     return this.#standings.get(nodeId)?.weight ?? 1
   }
 
-  /** @param source is no node: its own links are held up as often as not. */
+  /** Call it at an even pace. */
   look(nowMs: number, reports: readonly FlowsOf[], source: string): readonly WeightChange[] {
-    const into = intoEach(reports)
-    for (const { from, flows } of reports) {
-      const ableBps = ableOf(flows)
-      if (from !== source && ableBps !== null) this.#standing(from).ableBps = ableBps
-    }
+    if (nowMs < this.#settledAtMs) return []
+    const look = makeLook(nowMs, reports, source)
+    for (const { from, flows } of look.reports) this.#standing(from).notice(ownAbleOf(flows, look), sumOf(flows))
     const usualBps = this.#usualBps()
     if (usualBps === 0) return []
-    const slow = findSlow(reports, into, { usualBps, source })
-    return [...this.#noteSlow(slow, usualBps, nowMs), ...this.#trustAgain(nowMs)]
+    const changes = [...this.#noteSlow(look, usualBps), ...this.#trustAgain(nowMs, usualBps)]
+    changes.push(...this.#measure(look, usualBps, changes.length > 0))
+    if (changes.length > 0) this.#settledAtMs = nowMs + SETTLE_MS
+    return changes
   }
 
-  #noteSlow(slow: ReadonlyMap<string, Found>, usualBps: number, nowMs: number): readonly WeightChange[] {
-    const changes: WeightChange[] = []
+  #noteSlow(look: Look, usualBps: number): readonly WeightChange[] {
+    const found = findSlow(look, usualBps)
+    const slow: ReadonlyMap<string, SlowLink> = found.size > this.#standings.size * SLOW_NODES_RATIO ? new Map() : found
     for (const nodeId of slow.keys()) this.#standing(nodeId)
-    for (const [nodeId, standing] of this.#standings) {
-      const found = slow.get(nodeId)
-      standing.slowLooks = found === undefined ? 0 : standing.slowLooks + 1
-      if (found !== undefined && standing.weight !== null) standing.sinceMs = nowMs
-      if (found === undefined || standing.weight !== null || standing.slowLooks < LOOKS_SLOW) continue
-      standing.weight = Math.max(found.rateBps / usualBps, Number.EPSILON)
-      standing.sinceMs = nowMs
-      changes.push({ ...found, weight: standing.weight, usualBps })
-    }
-    return changes
+    return [...this.#standings].flatMap(([nodeId, standing]) => {
+      const link = slow.get(nodeId)
+      standing.slowLooks = link === undefined ? 0 : standing.slowLooks + 1
+      if (link === undefined) return []
+      const isNew = standing.slowWeight === null
+      if (isNew && standing.slowLooks < LOOKS_MIN) return []
+      standing.slowSince(look.nowMs, standing.slowWeight ?? link.rateBps / usualBps)
+      return isNew ? [{ ...link, weight: standing.weight, usualBps }] : []
+    })
   }
 
-  #trustAgain(nowMs: number): readonly WeightChange[] {
-    const changes: WeightChange[] = []
-    for (const [nodeId, standing] of this.#standings) {
-      if (standing.weight === null || nowMs - standing.sinceMs < standing.restMs) continue
-      changes.push({ nodeId, weight: 1, why: 'rested', rateBps: standing.ableBps, usualBps: this.#usualBps() })
-      standing.weight = null
-      standing.slowLooks = 0
-      standing.restMs = Math.min(standing.restMs * 2, REST_MS_MAX)
+  #trustAgain(nowMs: number, usualBps: number): readonly WeightChange[] {
+    const rested = [...this.#standings].filter(([, standing]) => standing.hasRested(nowMs))
+    for (const [, standing] of rested) standing.trustAgain()
+    return rested.map(([nodeId, { weight, seenBps }]) => ({
+      nodeId,
+      weight,
+      why: 'rested',
+      rateBps: seenBps,
+      usualBps,
+    }))
+  }
+
+  /** Where the source waits for somebody who is asked for more than it can give, all count by what they could give. */
+  #measure(look: Look, usualBps: number, isDue: boolean): readonly WeightChange[] {
+    const loads = this.#loads(look)
+    const over = loads.filter(({ load }) => load > OVERLOAD_RATIO)
+    const [worst] = over.toSorted((a, b) => b.load - a.load)
+    const couldMore = look.ofSource.length > 0 && !look.ofSource.some(isHeldUp)
+    this.#unevenLooks = couldMore && worst !== undefined ? this.#unevenLooks + 1 : 0
+    const isBroad = over.length > loads.length * BROAD_RATIO
+    if (worst === undefined || this.#unevenLooks < (isDue && isBroad ? 1 : LOOKS_MIN)) return []
+    this.#unevenLooks = 0
+    const unitBps = Math.min(usualBps, ableOf(look.ofSource) ?? usualBps)
+    for (const { standing, ableBps } of loads) {
+      const weight = Math.min(inSteps(ableBps / unitBps), WEIGHT_MAX)
+      // It will serve nobody, and nobody will see what it could give: it rests.
+      if (weight < SLOW_RATIO) standing.slowSince(look.nowMs, weight)
+      else standing.measured = weight
     }
-    return changes
+    const { nodeId, ableBps } = worst
+    return [{ nodeId, why: 'uneven', weight: this.weightOf(nodeId), rateBps: ableBps, usualBps }]
+  }
+
+  /** Of those of whom it is known what they could give: how much more they are asked for. */
+  #loads({ reports, into, ofSource }: Look): readonly Load[] {
+    const counts = [...into.values()].map((flows) => flows.length).sort((a, b) => a - b)
+    const strands = counts[Math.floor(counts.length / 2)] ?? 1
+    const strandBps = (ableOf(ofSource) ?? 0) / strands
+    return reports.flatMap(({ from, flows }) => {
+      const standing = this.#standing(from)
+      const { ableBps } = standing
+      if (ableBps === null || standing.slowWeight !== null) return []
+      return [{ nodeId: from, standing, ableBps, load: (flows.length * strandBps) / ableBps }]
+    })
   }
 
   #standing(nodeId: string): Standing {
     const known = this.#standings.get(nodeId)
     if (known !== undefined) return known
-    const standing = { ableBps: 0, slowLooks: 0, weight: null, sinceMs: 0, restMs: REST_MS }
+    const standing = new Standing()
     this.#standings.set(nodeId, standing)
     return standing
   }
 
   /** The median of what those could give who have served anybody. */
   #usualBps(): number {
-    const all = [...this.#standings.values()].map(({ ableBps }) => ableBps).filter((ableBps) => ableBps > 0)
+    const all = [...this.#standings.values()].map(({ seenBps }) => seenBps).filter((seenBps) => seenBps > 0)
     return all.sort((a, b) => a - b)[Math.floor(all.length / 2)] ?? 0
   }
 }
 
-/** What a node could give at once, by what it gave while it had something to give; null: it had too little. */
-function ableOf(flows: readonly Flow[]): number | null {
-  const busyRatio = Math.max(0, ...flows.map((flow) => flow.busyRatio))
-  return busyRatio < MEASURED_RATIO ? null : Math.round(sumOf(flows) / busyRatio)
+interface Load {
+  readonly nodeId: string
+  readonly standing: Standing
+  readonly ableBps: number
+  readonly load: number
 }
 
-const isHeldUp = ({ busyRatio }: Flow): boolean => busyRatio >= BUSY_RATIO
-
-/** By node, what is slow of it. */
-function findSlow(
-  reports: readonly FlowsOf[],
-  into: Into,
-  { usualBps, source }: { readonly usualBps: number; readonly source: string },
-): ReadonlyMap<string, Found> {
-  const slow = new Map<string, Found>()
-  const isSlow = (flows: readonly Flow[]): boolean =>
-    flows.length > 0 && flows.every(isHeldUp) && sumOf(flows) < usualBps * SLOW_RATIO
-  for (const { from, flows } of reports) {
-    if (from === source || !isSlow(flows)) continue
-    const isOurs =
-      flows.some((flow) => isOutdone(flow, into)) || flows.filter((flow) => couldBeMore(flow, into)).length > 1
-    if (isOurs) slow.set(from, { nodeId: from, why: 'uplink', rateBps: sumOf(flows) })
-  }
-  for (const [to, flows] of into) {
-    if (flows.length > 1 && isSlow(flows)) slow.set(to, { nodeId: to, why: 'downlink', rateBps: sumOf(flows) })
-  }
-  return slow
-}
-
-const othersInto = (flow: Flow, into: Into): readonly Flow[] =>
-  (into.get(flow.to) ?? []).filter((other) => other !== flow)
-
-/** Another gives the receiver much more: it is not the receiver. */
-const isOutdone = (flow: Flow, into: Into): boolean =>
-  othersInto(flow, into).some((other) => other.rateBps * SLOW_RATIO > flow.rateBps)
-
-/** Nobody else is held up by the receiver. Of one receiver alone that says little: others may have no more for it. */
-const couldBeMore = (flow: Flow, into: Into): boolean => {
-  const others = othersInto(flow, into)
-  return others.length === 0 || others.some((other) => !isHeldUp(other))
-}
-
-const sumOf = (flows: readonly Flow[]): number => flows.reduce((sum, { rateBps }) => sum + rateBps, 0)
-
-function intoEach(reports: readonly FlowsOf[]): Into {
-  const into = new Map<string, Flow[]>()
-  for (const { flows } of reports) {
-    for (const flow of flows) {
-      const known = into.get(flow.to)
-      if (known === undefined) into.set(flow.to, [flow])
-      else known.push(flow)
-    }
-  }
-  return into
-}
+/** What is nearly the same counts the same, or no two looks would give one plan. */
+const inSteps = (weight: number): number => 2 ** (Math.round(Math.log2(weight) * 2) / 2)

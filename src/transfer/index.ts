@@ -58,7 +58,10 @@ export class Transfer {
 
   /** Uplinks count differently now. @returns the parts that have to be told. */
   reweigh(weightOf: (nodeId: string) => number): readonly PlanPart[] {
-    return this.#plans.reweigh(weightOf)
+    const changed = this.#plans.reweigh(weightOf)
+    // There may be more strands now, or fewer.
+    if (changed.length > 0) this.relay.setPlan(this.session, this.#plans.ofSource)
+    return changed
   }
 
   /** The part of a node, and those of others that have to be told because it moved. */

@@ -17,6 +17,8 @@ const GIVEN_UP_US = 600_000_000
 export interface Play {
   /** Of the source and of each node, both ways. */
   readonly ratesMbit: readonly number[]
+  /** Every downlink, if that is not like the uplink. */
+  readonly downMbit?: number
   readonly chunks?: number
   /** What happens, at a part of the time that the content takes over the source's link. */
   readonly event?: { readonly atRatio: number; act(rehearsal: Rehearsal, ids: readonly string[]): void }
@@ -33,18 +35,18 @@ export interface Played {
 
 const refOf = (nodeId: string): PeerRef => ({ nodeId, host: '127.0.0.1', port: 1 })
 
-export function play({ ratesMbit, chunks = 2048, event, isWeighed = true }: Play): Played {
+export function play({ ratesMbit, downMbit, chunks = 2048, event, isWeighed = true }: Play): Played {
   const rehearsal = new Rehearsal({ chunkCount: chunks, chunkBytes: CHUNK_BYTES, madePer10Ms: 0, seed: 1 })
-  const ids = ratesMbit.map((mbit) => rehearsal.add({ upBps: mbit * MBIT, downBps: mbit * MBIT }))
+  const ids = ratesMbit.map((mbit) => rehearsal.add({ upBps: mbit * MBIT, downBps: (downMbit ?? mbit) * MBIT }))
   const [source = '', ...receivers] = ids
   const weighing = new Weighing()
-  const tell = (): number => {
+  const tell = (): void => {
     const nodes = receivers.map((id) => ({ ...refOf(id), segment: 'here', weight: weighing.weightOf(id) }))
     const plan = makePlan({ source: refOf(source), home: 'here', nodes, strategy: 'strands', seed: 1 })
+    rehearsal.setPlan(source, { strandCount: plan.strandCount, parents: [], peers: [] })
     for (const [id, part] of plan.nodes) rehearsal.setPlan(id, part)
-    return plan.strandCount
   }
-  rehearsal.setPlan(source, { strandCount: tell(), parents: [], peers: [] })
+  tell()
   const boundUs = (chunks * CHUNK_BYTES * BITS_PER_BYTE) / (ratesMbit[0] ?? 1)
   const meters = new Map(ids.map((id) => [id, new FlowMeter()]))
   const changes: Played['changes'][number][] = []

@@ -1,5 +1,5 @@
 /** Uplinks below this share of the median one forward nothing, as long as the others suffice. */
-const SLOW_RATIO = 0.4
+export const SLOW_RATIO = 0.4
 
 /**
  * Deals child slots: as many as each strand needs, to each node in proportion to its uplink, in pieces no larger than
@@ -69,7 +69,7 @@ function indexOfLargest(values: readonly number[]): number {
   return best
 }
 
-function medianOf(values: readonly number[]): number {
+export function medianOf(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
   return sorted[Math.floor(sorted.length / 2)] ?? 1
 }

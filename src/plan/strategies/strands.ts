@@ -1,14 +1,26 @@
 import { growStrand, SOURCE, type Strand } from '../grow.js'
 import type { PlanNode } from '../order.js'
-import { dealSlots } from './slots.js'
+import { dealSlots, medianOf, SLOW_RATIO } from './slots.js'
 import { star } from './star.js'
 import type { Ground, Strategy } from './strategy.js'
 
 /** Two strands of fanout two: within one percent of the best on equal links, four connections a node. */
 const STRANDS = 2
+/** Where uplinks differ, what they can give is dealt in smaller pieces: two strands are a fifth behind four then. */
+const STRANDS_UNEVEN = 4
+/** Of those that forward: the fastest beside the slowest. */
+const UNEVEN_RATIO = 1.5
 
 /** The default braid: every node is inner in one strand and a leaf in the other. */
-export const strands: Strategy = weaveStrands(STRANDS)
+export const strands: Strategy = {
+  weave: (ground) => weaveStrands(isUneven(ground) ? STRANDS_UNEVEN : STRANDS).weave(ground),
+}
+
+function isUneven({ nodes }: Ground): boolean {
+  const weights = nodes.map(({ weight }) => weight)
+  const able = weights.filter((weight) => weight >= medianOf(weights) * SLOW_RATIO)
+  return Math.max(...able) > Math.min(...able) * UNEVEN_RATIO
+}
 
 /**
  * Makes a braid of `strandCount` strands. Segments are woven as if each was one node, then the nodes of each: a strand

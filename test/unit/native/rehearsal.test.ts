@@ -1,6 +1,7 @@
 // Goal: where a link is slow, breaks down or dies in mid-transfer, all others are done nearly as soon as without that.
 // Method: the real planner and the real spreading core on a virtual network, whose time is virtual and may be asserted.
 import t from 'tap'
+import { seededRandom } from '../../../src/base/random.js'
 import { Rehearsal } from '../../../src/native/rehearsal.js'
 import { MBIT, play, type Played } from '../../support/rehearse.js'
 
@@ -39,6 +40,17 @@ t.test('without a look at links it costs a third and more: that is what the look
     rehearsal.setRates(ids[1] ?? '', { upBps: 5 * MBIT, downBps: 100 * MBIT })
   const played = play({ ratesMbit: equal(8), chunks: 4096, event: { atRatio: 0.5, act }, isWeighed: false })
   t.ok(worst(played) > 1.3, `${worst(played)}`)
+})
+
+t.test('uplinks that differ by ten are measured while content goes on, and used by what they can give', async (t) => {
+  const ratios = [1, 2, 3, 4, 5].map((seed) => {
+    const random = seededRandom(seed)
+    const uplinks = Array.from({ length: 8 }, () => Math.round(32 * 10 ** random.next()))
+    return worst(play({ ratesMbit: [100, ...uplinks], downMbit: 1000, chunks: 4096 }))
+  })
+  const sorted = ratios.toSorted((a, b) => a - b)
+  t.ok((sorted[2] ?? 9) < 1.15, `median of ${sorted.join(' ')}`)
+  t.ok((sorted[4] ?? 9) < 1.4, `worst of ${sorted.join(' ')}`)
 })
 
 t.test('a slow node among fast ones holds up nobody, and has all as soon as its own link allows', async (t) => {

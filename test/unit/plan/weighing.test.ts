@@ -98,7 +98,27 @@ t.test('who is not seen to be slow for a minute is trusted again, the next time 
   t.same(weighing.look(60_000, ring(8), 'source'), [])
   t.match(weighing.look(61_250, ring(8), 'source'), [{ nodeId: 'n3', why: 'rested', weight: 1 }])
   t.equal(weighing.weightOf('n3'), 1)
-  looks(weighing, 2, decayed, 62_000)
-  t.same(weighing.look(62_250 + 119_000, ring(8), 'source'), [])
-  t.match(weighing.look(62_250 + 120_000, ring(8), 'source'), [{ nodeId: 'n3', why: 'rested' }])
+  looks(weighing, 2, decayed, 63_000)
+  t.same(weighing.look(63_250 + 119_000, ring(8), 'source'), [])
+  t.match(weighing.look(63_250 + 120_000, ring(8), 'source'), [{ nodeId: 'n3', why: 'rested' }])
+})
+
+t.test('where uplinks are uneven and the source waits for them, all count by what they could give', async (t) => {
+  const weighing = new Weighing()
+  // All serve two at 16 Mbit/s, for which n3 is busy half of the time, the others less.
+  const busyRatios = [0.16, 0.32, 0.16, 0.5]
+  const uneven = ring(8, (from, each) => ({ ...each, rateBps: 16 * MBIT, busyRatio: busyRatios[from] ?? 0.32 }))
+  const source = says('source', flow('n0', 16, 0.32), flow('n1', 16, 0.32))
+  t.same(looks(weighing, 1, [source, ...uneven]), [])
+  t.match(looks(weighing, 1, [source, ...uneven]), [{ nodeId: 'n3', why: 'uneven', rateBps: 64 * MBIT }])
+  t.same(
+    ['n0', 'n1', 'n2', 'n3'].map((nodeId) => Math.round(weighing.weightOf(nodeId) * 10) / 10),
+    [2, 1, 2, 0.7],
+  )
+})
+
+t.test('uneven uplinks are left alone while the source is held up itself', async (t) => {
+  const weighing = new Weighing()
+  const uneven = ring(8, (from, each) => ({ ...each, rateBps: 16 * MBIT, busyRatio: from === 3 ? 0.7 : 0.16 }))
+  t.same(looks(weighing, 10, [says('source', flow('n0', 16), flow('n1', 16)), ...uneven]), [])
 })

@@ -1,0 +1,107 @@
+import type { Flow } from '../model/flow.js'
+
+/** A flow is held up when there was more to send for this part of the time. */
+const HELD_UP_RATIO = 0.75
+/** What a node could give is told by what it gave, when it had something to give for this part of the time. */
+const MEASURED_RATIO = 0.1
+/** Who gets this part of what the source can give may take no more. */
+const FULL_RATIO = 0.7
+/** Who gives or takes less than this part of what is usual is slow. */
+export const SLOW_FLOW_RATIO = 0.4
+
+/** What a node says of its links at one look. */
+export interface FlowsOf {
+  readonly from: string
+  /** Only to nodes of its own segment: between segments it is not the node that is slow. */
+  readonly flows: readonly Flow[]
+}
+
+/** What all say at one look, from both ends. */
+export interface Look {
+  readonly nowMs: number
+  readonly reports: readonly FlowsOf[]
+  /** By receiver, what comes to it. */
+  readonly into: ReadonlyMap<string, readonly Flow[]>
+  /** Its own links are held up as often as not: it is not weighed. */
+  readonly source: string
+  readonly ofSource: readonly Flow[]
+}
+
+/** A node with a link that is slow. */
+export interface SlowLink {
+  readonly nodeId: string
+  readonly why: 'uplink' | 'downlink'
+  readonly rateBps: number
+}
+
+export function makeLook(nowMs: number, reports: readonly FlowsOf[], source: string): Look {
+  const into = new Map<string, Flow[]>()
+  for (const { flows } of reports) {
+    for (const flow of flows) {
+      const known = into.get(flow.to)
+      if (known === undefined) into.set(flow.to, [flow])
+      else known.push(flow)
+    }
+  }
+  const ofSource = reports.find(({ from }) => from === source)?.flows ?? []
+  return { nowMs, reports: reports.filter(({ from }) => from !== source), into, source, ofSource }
+}
+
+export const isHeldUp = ({ busyRatio }: Flow): boolean => busyRatio >= HELD_UP_RATIO
+
+export const sumOf = (flows: readonly Flow[]): number => flows.reduce((sum, { rateBps }) => sum + rateBps, 0)
+
+/**
+ * What a node could give, by what it gave while it had something to give: all together, or the best of them alone,
+ * where others are held up by who receives.
+ * @returns null: it had too little.
+ */
+export function ableOf(flows: readonly Flow[]): number | null {
+  const measured = flows.filter(({ busyRatio }) => busyRatio >= MEASURED_RATIO)
+  if (measured.length === 0) return null
+  const together = sumOf(flows) / Math.max(...measured.map(({ busyRatio }) => busyRatio))
+  return Math.round(Math.max(together, ...measured.map(({ rateBps, busyRatio }) => rateBps / busyRatio)))
+}
+
+/** The same where it is the node itself that limits what it gives, not those who take it: else null. */
+export function ownAbleOf(flows: readonly Flow[], look: Look): number | null {
+  const isItself = flows.some((flow) => flow.busyRatio >= MEASURED_RATIO && !mayBeFull(flow.to, look))
+  return isItself ? ableOf(flows) : null
+}
+
+/** By node, whose link is slow beside what is usual. */
+export function findSlow(look: Look, usualBps: number): ReadonlyMap<string, SlowLink> {
+  const slow = new Map<string, SlowLink>()
+  const isSlow = (flows: readonly Flow[]): boolean =>
+    flows.length > 0 && flows.every(isHeldUp) && sumOf(flows) < usualBps * SLOW_FLOW_RATIO
+  for (const { from, flows } of look.reports) {
+    if (!isSlow(flows)) continue
+    const isItself =
+      flows.some((flow) => isOutdone(flow, look)) || flows.filter((flow) => couldBeMore(flow, look)).length > 1
+    if (isItself) slow.set(from, { nodeId: from, why: 'uplink', rateBps: sumOf(flows) })
+  }
+  for (const [to, flows] of look.into) {
+    if (flows.length > 1 && isSlow(flows)) slow.set(to, { nodeId: to, why: 'downlink', rateBps: sumOf(flows) })
+  }
+  return slow
+}
+
+/** It gets most of what the source can give, or all who serve it are held up: it may take no more. */
+function mayBeFull(receiver: string, { into, ofSource }: Look): boolean {
+  const flows = into.get(receiver) ?? []
+  const sourceBps = ableOf(ofSource) ?? Number.POSITIVE_INFINITY
+  return sumOf(flows) > sourceBps * FULL_RATIO || (flows.length > 1 && flows.every(isHeldUp))
+}
+
+const othersInto = (flow: Flow, { into }: Look): readonly Flow[] =>
+  (into.get(flow.to) ?? []).filter((other) => other !== flow)
+
+/** Another gives the receiver much more: it is not the receiver. */
+const isOutdone = (flow: Flow, look: Look): boolean =>
+  othersInto(flow, look).some((other) => other.rateBps * SLOW_FLOW_RATIO > flow.rateBps)
+
+/** Nobody else is held up by the receiver. Of one receiver alone that says little: others may have no more for it. */
+const couldBeMore = (flow: Flow, look: Look): boolean => {
+  const others = othersInto(flow, look)
+  return others.length === 0 || others.some((other) => !isHeldUp(other))
+}
