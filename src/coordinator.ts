@@ -36,6 +36,7 @@ import type { World } from './coordinator/world.js'
 import type { AccountEvent } from './model/account.js'
 import type { AuditPage } from './model/audit.js'
 import type { HistoryEntry } from './model/history.js'
+import type { LimitView } from './model/bandwidth.js'
 import type { CloudEvent } from './model/fleet-event.js'
 import type { CommandRequest, CommandView, JobRequest, JobView, Receipt } from './model/job.js'
 import type { NodeView, PeerAddress } from './model/node.js'
@@ -221,6 +222,16 @@ export class Coordinator implements JobsApi {
   /** Asks a node, now, where each command of the running jobs stands on it. */
   queryNode(name: string): Promise<NodeStateView> {
     return this.#parts.door.queryNode(name)
+  }
+
+  /** How fast this coordinator and the nodes that are connected may send. */
+  limits(): Promise<readonly LimitView[]> {
+    return this.#parts.door.limits()
+  }
+
+  /** Limits what a node or `coordinator` sends until its process starts again. */
+  setLimit(name: string, bandwidth: string): Promise<LimitView> {
+    return this.#parts.door.setLimit(name, bandwidth)
   }
 
   sites(): Promise<readonly SiteView[]> {

@@ -12,9 +12,11 @@ import { requireLoopback } from './config/listen.js'
 import { hookEnvironment } from './config/environment.js'
 import { type HooksInput, readHooks } from './config/hooks.js'
 import type { Config } from './config/schema.js'
+import { BANDWIDTH_OFF } from './model/bandwidth.js'
 import { NAME_PATTERN, NAME_RULE } from './model/name.js'
 import type { Hook } from './model/hook.js'
 import type { DataListen, NodeSite } from './model/node.js'
+import { RateLimit } from './native/rate-limit.js'
 import { Relay } from './native/relay.js'
 import { listAt, lookAt, openAt, publishedAt } from './native/looking.js'
 import { Applying, listReleases, readLive, switchLive } from './native/sites.js'
@@ -43,6 +45,8 @@ export interface NodeOptions {
   readonly segment?: string
   /** The relay; loopback and any free port by default. */
   readonly data?: Partial<DataListen>
+  /** How fast it may send to peers: `5M`, `off`, or by time, as `node.bwlimit` of the configuration. */
+  readonly bwlimit?: string
   /** Commands that the node runs around a switch, or when a job names them, as `node.hooks` of the configuration. */
   readonly hooks?: HooksInput
   /** How it verifies what it serves on its own; every day by default. */
@@ -62,6 +66,7 @@ interface Settings {
   readonly groups: readonly string[]
   readonly segment: string
   readonly data: DataListen
+  readonly bwlimit: string
   readonly hooks: readonly Hook[]
   readonly verify: VerifySettings
 }
@@ -70,6 +75,7 @@ interface Parts {
   readonly lock: DirectoryLock
   readonly ledger: Ledger
   readonly relay: Relay
+  readonly limit: RateLimit
   readonly core: NodeCore
 }
 
@@ -170,6 +176,7 @@ async function openLocked(options: NodeOptions, settings: Settings, lock: Direct
     await releases.recover()
     relay = new Relay({ host: data.host, port: data.port, nodeId: id, name, role: 'node' })
     const { port } = relay
+    const limit = new RateLimit({ relay, clock, bandwidth: settings.bwlimit })
     const hooks = new Hooks({
       hooks: settings.hooks,
       environment: hookEnvironment(),
@@ -185,6 +192,7 @@ async function openLocked(options: NodeOptions, settings: Settings, lock: Direct
       dataAddress: (localAddress) => announced(data, port, localAddress),
       join: settings.join,
       talks: relay,
+      limit,
       software: softwareName(),
       signer,
       plane: dataPlane(relay),
@@ -196,7 +204,7 @@ async function openLocked(options: NodeOptions, settings: Settings, lock: Direct
     })
     core.start()
     roomLog.info({ nodeId: id, relay: port, join: settings.join }, 'node open')
-    return Node.of(id, name, { lock, ledger, relay, core })
+    return Node.of(id, name, { lock, ledger, relay, limit, core })
   } catch (error) {
     await relay?.close()
     await ledger.close()
@@ -225,7 +233,8 @@ function closeOnSignal(node: Node, log: Logger = silentLogger): void {
 }
 
 /** Closes all of it, whatever of it fails. */
-async function closeParts({ core, relay, ledger, lock }: Parts): Promise<void> {
+async function closeParts({ core, relay, limit, ledger, lock }: Parts): Promise<void> {
+  limit.close()
   try {
     await core.close()
   } finally {
@@ -273,19 +282,29 @@ function settingsOf(options: NodeOptions): Settings {
   requireLoopback('node.data', data.host, options.insecure ?? options.config?.insecure ?? false)
   const hooks = options.hooks === undefined ? (options.config?.node.hooks ?? []) : readHooks(options.hooks)
   const verify = { ...verifyDefaults, ...options.config?.node.verify, ...options.verify }
-  return { join, dataDir, name, groups: given.groups, segment: given.segment, data, hooks, verify }
+  return {
+    join,
+    dataDir,
+    name,
+    groups: given.groups,
+    segment: given.segment,
+    data,
+    bwlimit: given.bwlimit,
+    hooks,
+    verify,
+  }
 }
 
 const dataDefaults: DataListen = { host: '127.0.0.1', port: 0, announceHost: null }
 const verifyDefaults: VerifySettings = { everyMs: VERIFY_EVERY_MS_DEFAULT, rateBps: VERIFY_RATE_BPS_DEFAULT }
-const defaults = { groups: ['default'] as readonly string[], segment: 'default' }
+const defaults = { groups: ['default'] as readonly string[], segment: 'default', bwlimit: BANDWIDTH_OFF }
 
-type Given = Pick<NodeOptions, 'join' | 'dataDir' | 'name' | 'groups' | 'segment'>
+type Given = Pick<NodeOptions, 'join' | 'dataDir' | 'name' | 'groups' | 'segment' | 'bwlimit'>
 
 /** What was not said does not hide what was said elsewhere. */
 function withoutNulls(options: { readonly [K in keyof Given]?: Given[K] | null | undefined }): Given {
-  const { join, dataDir, name, groups, segment } = options
-  const all = Object.entries({ join, dataDir, name, groups, segment })
+  const { join, dataDir, name, groups, segment, bwlimit } = options
+  const all = Object.entries({ join, dataDir, name, groups, segment, bwlimit })
   const said = all.filter(([, value]) => value !== undefined && value !== null)
   return Object.fromEntries(said) as Given
 }

@@ -69,6 +69,10 @@ export declare class Relay {
   /** Hands a source session a signed vouch: its chunks are in the file and may be sent. */
   vouch(session: number, vouch: Uint8Array): void
   setPlan(session: number, plan: NodePlan): void
+  /** Changes how fast a session may send. A chunk that is begun is ended. */
+  setPace(session: number, pace: Pace): void
+  /** Limits what all sessions together send, in bits per second of content; null: no limit. */
+  setRate(rateBps?: number | undefined | null): void
   /**
    * Takes in callers that want to talk from here on; `onWaiting` is called when some wait. It
    * does not keep the process alive.
@@ -195,6 +199,16 @@ export interface OpenedFile {
   entry: SeenEntry
 }
 
+/** How fast one session may send. */
+export interface Pace {
+  /** Bits per second; null: as the relay allows. */
+  rateBps: number | null
+  /** Its part of the relay's rate beside other sessions'. */
+  weight: number
+  /** It begins no chunk. */
+  isPaused: boolean
+}
+
 /**
  * Writes an assignment in one pass. Blocks. `onBatch` is called from this thread for each batch of
  * vouched chunks; false stops the packing.
@@ -284,6 +298,7 @@ export interface ReceiverSessionOptions {
   chunkBytes: number
   publicKey: Uint8Array
   plan: NodePlan
+  pace: Pace
 }
 
 /** What is spread, and how the source has it: `madePer10Ms` chunks at a time; 0: all at once. */
@@ -413,6 +428,7 @@ export interface SourceSessionOptions {
   chunkBytes: number
   publicKey: Uint8Array
   plan: NodePlan
+  pace: Pace
 }
 
 export interface StorageProbe {

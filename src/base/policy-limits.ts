@@ -1,4 +1,4 @@
-import { DAY_MS, SECOND_MS } from './units.js'
+import { BITS_PER_BYTE, DAY_MS, KIB, SECOND_MS } from './units.js'
 
 // Limits of what a job's policy and a site's hold may say. As in limits.ts, each with its reason.
 
@@ -31,3 +31,18 @@ export const CANARY_NODES_MAX = 1000
 
 /** Jobs without an end, when the configuration does not say: each is in memory, with its nodes. */
 export const JOBS_QUOTA_DEFAULT = 1000
+
+/** A job's part of what a sender may send beside other jobs, when nothing is said: some may count less. */
+export const PRIORITY_DEFAULT = 10
+
+/** Slower than 64 KiB a second, a sender with a few receivers gives some nothing for seconds: they turn to others. */
+export const BANDWIDTH_BPS_MIN = 64 * KIB * BITS_PER_BYTE
+
+/** Changes of a bandwidth limit in a week: one an hour. */
+export const BANDWIDTH_SLOTS_MAX = 168
+
+/** A timetable of that many slots, each with its day. */
+export const BANDWIDTH_CHARS_MAX = 4096
+
+/** A limit that changes with the time of day is looked at this often at least: a clock may be set. */
+export const RATE_LIMIT_LOOK_MS = 60 * SECOND_MS

@@ -119,6 +119,14 @@ function addQueries(program: Command, run: Run): void {
     .description('who has joined, what each serves, why one is not well')
     .action(run.command(async (context) => (await import('./commands/fleet.js')).nodes(context)))
   program
+    .command('limit')
+    .description('how fast relays may send; with a limit, change that of one until its process starts again')
+    .argument('[name]', 'a node, or coordinator')
+    .argument('[limit]', '5M, 40Mbit, off, or by time: "08:00,5M 19:00,off"')
+    .action(
+      run.command(async (context, [name, asked]) => (await import('./commands/limit.js')).limit(context, name, asked)),
+    )
+  program
     .command('hooks')
     .description('commands that nodes declare and jobs may name')
     .argument('[node]', 'only those of this node')
@@ -192,6 +200,7 @@ function addProcesses(program: Command, run: Run): void {
     .option('--name <name>', 'the node’s name (default: the host’s)')
     .option('--group <name>', 'group the node belongs to; repeat for several', collect)
     .option('--segment <name>', 'segment this process is in')
+    .option('--bwlimit <limit>', 'send no faster: 5M, off, or by time: "08:00,5M 19:00,off"')
     .option('--insecure', 'listen beyond loopback although nobody’s identity is checked')
     .option('--log-level <level>', 'debug, info, warn, error or silent')
     .option('--log-format <format>', 'json or text')

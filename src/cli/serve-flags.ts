@@ -13,6 +13,7 @@ export interface ServeFlags {
   readonly name?: string
   readonly group?: readonly string[]
   readonly segment?: string
+  readonly bwlimit?: string
   readonly insecure?: boolean
   readonly logLevel?: string
   readonly logFormat?: string
@@ -48,13 +49,14 @@ export function serveFlags(flags: ServeFlags): LoadOptions {
   const relay = address('--relay', flags.relay)
   // In one process with a coordinator the node's relay takes any port: both cannot have the one that was named.
   const nodeRelay = flags.role === 'both' && relay !== undefined ? { ...relay, port: 0 } : relay
+  const { bwlimit } = flags
   const values = said({
     role: flags.role,
     dataDir: flags.data,
     insecure: flags.insecure,
     log: { level: flags.logLevel, format: flags.logFormat },
-    coordinator: { listen: address('--listen', flags.listen), data: relay, segment: flags.segment },
-    node: { join: flags.join, name: flags.name, groups: flags.group, segment: flags.segment, data: nodeRelay },
+    coordinator: { listen: address('--listen', flags.listen), data: relay, segment: flags.segment, bwlimit },
+    node: { join: flags.join, name: flags.name, groups: flags.group, segment: flags.segment, data: nodeRelay, bwlimit },
   })
   return { file: flags.config, flags: values }
 }

@@ -7,9 +7,11 @@ import {
   VERIFY_RATE_BPS_DEFAULT,
   VERIFY_RATE_BPS_MIN,
 } from '../base/verify-limits.js'
-import { JOBS_QUOTA_DEFAULT } from '../base/policy-limits.js'
+import { toEngineError } from '../base/errors.js'
+import { BANDWIDTH_CHARS_MAX, JOBS_QUOTA_DEFAULT } from '../base/policy-limits.js'
 import { UPLOAD_FREE_BYTES_DEFAULT, UPLOAD_KEEP_MS_DEFAULT, UPLOADS_BYTES_DEFAULT } from '../base/upload-limits.js'
 import { type LogFormat, type LogLevel, logLevels } from '../base/log.js'
+import { BANDWIDTH_OFF, parseBandwidth } from '../model/bandwidth.js'
 import { NAME_PATTERN, NAME_RULE } from '../model/name.js'
 import type { Hook } from '../model/hook.js'
 import type { DataListen, PeerAddress } from '../model/node.js'
@@ -49,6 +51,27 @@ const dataPlane = (who: string) =>
       advanced: true,
     }),
   })
+
+const bwlimit = (who: string) =>
+  field(
+    z
+      .string()
+      .max(BANDWIDTH_CHARS_MAX)
+      .superRefine((text, context) => {
+        try {
+          parseBandwidth(text)
+        } catch (error) {
+          context.addIssue({ code: 'custom', message: toEngineError(error).message })
+        }
+      })
+      .default(BANDWIDTH_OFF),
+    {
+      effect:
+        `How much content ${who} sends at most to all peers together: 5M is bytes a second, 40Mbit bits, off; or by ` +
+        'local time, also of a weekday: 08:00,5M 19:00,off Sat-00:00,off.',
+      worstCase: 'Low: whoever it serves waits, and so do jobs that wait for all. off: nothing is left for others.',
+    },
+  )
 
 const log = z.strictObject({
   level: field(z.enum(logLevels).default('info'), {
@@ -118,6 +141,7 @@ const coordinator = z.strictObject({
     })
     .prefault({}),
   data: dataPlane('the coordinator').prefault({}),
+  bwlimit: bwlimit('the coordinator'),
   webhooks: z
     .strictObject({
       allowPrivate: field(z.boolean().default(false), {
@@ -158,6 +182,7 @@ const node = z.strictObject({
     worstCase: 'Far nodes in one segment: their content may take the long way more than once.',
   }),
   data: dataPlane('the node').prefault({}),
+  bwlimit: bwlimit('the node'),
   hooks: field(hooksSchema.prefault({}), {
     effect: 'Commands that the node runs around a switch, for a health check, or when a job names them; by name.',
     worstCase: 'They run as the user of the node, with all that it may do: who writes this file decides what runs.',
@@ -223,6 +248,7 @@ export interface Config {
     readonly dataDir: string
     readonly listen: PeerAddress
     readonly data: DataListen
+    readonly bwlimit: string
     readonly webhooks: { readonly allowPrivate: boolean }
     readonly segment: string
     readonly repair: boolean
@@ -237,6 +263,7 @@ export interface Config {
     readonly groups: readonly string[]
     readonly segment: string
     readonly data: DataListen
+    readonly bwlimit: string
     /** In the order of the file. */
     readonly hooks: readonly Hook[]
     readonly verify: { readonly everyMs: number | null; readonly rateBps: number }

@@ -8,6 +8,7 @@ import type { AccountEvent } from '../model/account.js'
 import type { AuditPage } from '../model/audit.js'
 import type { HistoryEntry } from '../model/history.js'
 import type { JobEvent } from '../model/event.js'
+import type { LimitView } from '../model/bandwidth.js'
 import type { CloudEvent } from '../model/fleet-event.js'
 import type { CommandRequest, CommandView, JobRequest, JobView, Receipt } from '../model/job.js'
 import type { NodeView } from '../model/node.js'
@@ -174,6 +175,16 @@ export class Client implements JobsApi {
   /** Asks a node, now, where each command of the running jobs stands on it. */
   queryNode(name: string): Promise<NodeStateView> {
     return this.#get(`/v1/nodes/${encodeURIComponent(name)}/state`)
+  }
+
+  /** How fast the coordinator (`coordinator`) and the nodes that are connected may send. */
+  limits(): Promise<readonly LimitView[]> {
+    return this.#items('/v1/limits')
+  }
+
+  /** Limits what a node or `coordinator` sends until its process starts again. */
+  setLimit(name: string, bandwidth: string): Promise<LimitView> {
+    return this.#json({ method: 'PUT', path: `/v1/limits/${encodeURIComponent(name)}`, body: { bandwidth } })
   }
 
   sites(): Promise<readonly SiteView[]> {

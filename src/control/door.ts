@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream'
 import type { AccountEvent } from '../model/account.js'
 import type { AuditPage } from '../model/audit.js'
 import type { JobEvent } from '../model/event.js'
+import type { LimitView } from '../model/bandwidth.js'
 import type { CloudEvent } from '../model/fleet-event.js'
 import type { HistoryEntry } from '../model/history.js'
 import type { CommandRequest, CommandView, JobRequest, JobView, Receipt } from '../model/job.js'
@@ -49,6 +50,7 @@ export type ChangingMethod =
   | 'createVerification'
   | 'holdSite'
   | 'resumeSite'
+  | 'setLimit'
 
 /** What everybody may ask without a record of it. */
 export type ReadingDoor = Omit<CoordinatorDoor, ChangingMethod | 'webhooks' | 'uploads'> & {
@@ -82,6 +84,10 @@ export interface CoordinatorDoor {
   nodes(): Promise<readonly NodeView[]>
   /** @throws {EngineError} ENGINE_ERR_NODE_UNKNOWN, ENGINE_ERR_NODE_LOST, ENGINE_ERR_NODE_SILENT. */
   queryNode(name: string): Promise<NodeStateView>
+  /** How fast the coordinator and nodes that are there may send. */
+  limits(): Promise<readonly LimitView[]>
+  /** @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT, and as queryNode. */
+  setLimit(name: string, bandwidth: string): Promise<LimitView>
   sites(): Promise<readonly SiteView[]>
   /** @throws {EngineError} ENGINE_ERR_SITE_UNKNOWN, as resumeSite does. */
   holdSite(site: string, request: HoldRequest): Promise<SiteView>

@@ -33,6 +33,7 @@ import { eventRoutes } from './routes/events.js'
 import { fileRoutes, withBytesKept } from './routes/files.js'
 import { siteFileRoutes } from './routes/site-files.js'
 import { jobRoutes } from './routes/jobs.js'
+import { limitRoutes } from './routes/limits.js'
 import { siteRoutes } from './routes/sites.js'
 import { nodeRoutes } from './routes/nodes.js'
 import { systemRoutes } from './routes/system.js'
@@ -155,6 +156,7 @@ export async function buildServer(options: Omit<ControlServerOptions, 'port'>): 
     const context = { door, asking, streams, metrics, clock }
     jobRoutes(app, context)
     nodeRoutes(app, context)
+    limitRoutes(app, context)
     siteRoutes(app, context)
     auditRoutes(app, context)
     verificationRoutes(app, context)

@@ -45,6 +45,7 @@ import { abortError } from './ending.js'
 import { isBound } from './waiting.js'
 import { historyOf } from './history.js'
 import type { Uploads } from '../uploads/index.js'
+import { limitViews, setLimit } from './limiting.js'
 import { nodeConnected } from './listening.js'
 import { LiveJob, toView } from './live-job.js'
 import { launch, startJobs } from './running.js'
@@ -252,6 +253,10 @@ export class Door implements CoordinatorDoor {
   }
 
   queryNode: CoordinatorDoor['queryNode'] = (name) => queryNode(this.#world, name)
+
+  limits: CoordinatorDoor['limits'] = async () => limitViews(this.#world)
+
+  setLimit: CoordinatorDoor['setLimit'] = async (name, bandwidth) => setLimit(this.#world, name, bandwidth)
 
   sites(): Promise<readonly SiteView[]> {
     return siteViews(this.#world)

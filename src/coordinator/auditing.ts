@@ -205,6 +205,11 @@ export class AuditedDoor implements CoordinatorDoor {
       this.#door.resumeSite(site, request),
     )
 
+  setLimit: CoordinatorDoor['setLimit'] = (name, bandwidth) =>
+    this.#audited({ action: 'setLimit', subject: `relay ${name}`, request: { bandwidth } }, () =>
+      this.#door.setLimit(name, bandwidth),
+    )
+
   createVerification: CoordinatorDoor['createVerification'] = (request) => {
     const { site, release, repair } = request
     const nodes = request.nodes?.join(' ') ?? null
@@ -223,6 +228,7 @@ export class AuditedDoor implements CoordinatorDoor {
   explain: CoordinatorDoor['explain'] = (jobId) => this.#door.explain(jobId)
   nodes: CoordinatorDoor['nodes'] = () => this.#door.nodes()
   queryNode: CoordinatorDoor['queryNode'] = (name) => this.#door.queryNode(name)
+  limits: CoordinatorDoor['limits'] = () => this.#door.limits()
   sites: CoordinatorDoor['sites'] = () => this.#door.sites()
   audit: CoordinatorDoor['audit'] = (query) => this.#door.audit(query)
   history: CoordinatorDoor['history'] = (site, limit) => this.#door.history(site, limit)

@@ -42,6 +42,7 @@ export function nodeConnected(world: World, link: NodeLink, hello: Hello): NodeS
   world.looking.lost(known)
   known.link = link
   known.hooks = hello.hooks ?? null
+  known.limit = hello.limit ?? null
   known.heard(world.clock)
   link.send({
     type: 'welcome',
@@ -127,6 +128,10 @@ function take(world: World, known: KnownNode, link: NodeLink, message: FromNode)
       break
     case 'flows':
       known.flows = message.flows
+      break
+    case 'limited':
+      known.limit = message.limit
+      known.limitBell.ring()
       break
     case 'report':
       enqueue(world, known, 'a report', () => takeReport(world, known, link, message))

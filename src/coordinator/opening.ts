@@ -8,8 +8,10 @@ import { idSource, newIdentity, systemRandom } from '../base/random.js'
 import { Signer } from '../base/signing.js'
 import { readSoftware } from '../base/software.js'
 import { Content } from '../content/index.js'
+import { BANDWIDTH_OFF } from '../model/bandwidth.js'
 import type { DataListen } from '../model/node.js'
 import { generateKey, publicKeyOf } from '../native/keys.js'
+import { RateLimit } from '../native/rate-limit.js'
 import { Relay } from '../native/relay.js'
 import { lockDirectory } from '../native/storage.js'
 import { WorkerPool } from '../pool/pool.js'
@@ -41,6 +43,8 @@ const DATABASE = 'engine.db'
 export interface OpeningOptions {
   readonly dataDir: string
   readonly data: DataListen
+  /** How fast its relay may send; absent: as fast as can be. */
+  readonly bwlimit?: string
   readonly segment: string
   /** Damage that a node reports is mended without being asked. */
   readonly repair: boolean
@@ -98,6 +102,8 @@ export async function openWorld(options: OpeningOptions, opened: OpenedWorld): P
   const { host, port } = data
   const own = { nodeId: coordinatorId, name: 'coordinator', role: 'coordinator' } as const
   const relay = opened.keep('relay', new Relay({ host, port, ...own }), (it) => it.close())
+  const limits = { relay, clock, bandwidth: options.bwlimit ?? BANDWIDTH_OFF }
+  const rateLimit = opened.keep('rate limit', new RateLimit(limits), (it) => it.close())
   const source = { nodeId: coordinatorId, host: data.announceHost ?? data.host, port: relay.port }
   const transferLog = log.child({ room: 'transfer' })
   const transfers = new Transfers({ relay, source, publicKey, log: transferLog })
@@ -119,6 +125,7 @@ export async function openWorld(options: OpeningOptions, opened: OpenedWorld): P
       segment,
       repair,
       quotas,
+      rateLimit,
     },
     openedAtMs: clock.monotonicMs(),
     publicKey: publicKey.toString('hex'),

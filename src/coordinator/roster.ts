@@ -6,6 +6,8 @@ import type { Flow } from '../model/flow.js'
 import type { HookInfo } from '../model/hook.js'
 import type { OwedCommand } from '../store/commands.js'
 import type { JobError } from '../model/job.js'
+import type { BandwidthView } from '../model/bandwidth.js'
+import { Bell } from './bell.js'
 import type { NodeIdentity, NodeSite, ReleaseRef } from '../model/node.js'
 import type { Verification } from '../model/verification.js'
 import { isSame, type LastFailure } from '../track/reconcile.js'
@@ -73,6 +75,10 @@ export class KnownNode {
   /** By the clock that never goes back; null: not in this life. */
   lastHeardMs: number | null = null
   lastSeenMs: number
+  /** How fast it may send; null: it has not said on this connection. */
+  limit: BandwidthView | null = null
+  /** Rings when it has said, or is gone. */
+  readonly limitBell = new Bell()
   /** What it said last of whom it sends to. */
   flows: readonly Flow[] = []
   /** Signs its reports; null while it never told one. */
@@ -145,6 +151,8 @@ export class KnownNode {
   lost(): void {
     this.link = null
     this.flows = []
+    this.limit = null
+    this.limitBell.ring()
     this.owedTold = null
     for (const task of this.#tasks.values()) task.underWay = null
   }

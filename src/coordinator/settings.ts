@@ -6,6 +6,7 @@ import { UPLOADS_BYTES_DEFAULT, UPLOAD_FREE_BYTES_DEFAULT, UPLOAD_KEEP_MS_DEFAUL
 import { requireLoopback } from '../config/listen.js'
 import type { Config } from '../config/schema.js'
 import type { Quotas } from '../jobs/quota.js'
+import { BANDWIDTH_OFF } from '../model/bandwidth.js'
 import type { DataListen, PeerAddress } from '../model/node.js'
 import type { UploadLimits } from '../uploads/index.js'
 
@@ -18,6 +19,8 @@ export interface CoordinatorOptions {
   readonly listen?: Partial<PeerAddress>
   /** The relay; loopback and any free port by default. */
   readonly data?: Partial<DataListen>
+  /** How fast it may send to nodes: `5M`, `off`, or by time, as `coordinator.bwlimit` of the configuration. */
+  readonly bwlimit?: string
   /** The network neighbourhood it is in. Default `default`. */
   readonly segment?: string
   /** Has a live release that a node found damaged staged there anew at once. Default true. */
@@ -46,6 +49,7 @@ export interface CoordinatorSettings {
   readonly dataDir: string
   readonly listen: PeerAddress
   readonly data: DataListen
+  readonly bwlimit: string
   readonly allowPrivate: boolean
   readonly segment: string
   readonly repair: boolean
@@ -63,10 +67,11 @@ export function settingsOf(options: CoordinatorOptions): CoordinatorSettings {
   requireLoopback('coordinator.listen', listen.host, insecure)
   requireLoopback('coordinator.data', data.host, insecure)
   const { allowPrivate = false } = { ...configured?.webhooks, ...options.webhooks }
-  const { repair, segment } = { repair: true, segment: 'default', ...configured, ...options }
+  const usual = { repair: true, segment: 'default', bwlimit: BANDWIDTH_OFF }
+  const { repair, segment, bwlimit } = { ...usual, ...configured, ...options }
   const uploads = { ...usualUploads, ...configured?.uploads, ...options.uploads }
   const quotas = { ...usualQuotas, ...configured?.quotas, ...options.quotas }
-  return { dataDir: dataDirOf(options), listen, data, allowPrivate, segment, repair, uploads, quotas }
+  return { dataDir: dataDirOf(options), listen, data, bwlimit, allowPrivate, segment, repair, uploads, quotas }
 }
 
 function dataDirOf({ dataDir, config }: CoordinatorOptions): string {

@@ -14,9 +14,10 @@ import type { World } from './world.js'
 export function nodeViews(world: World): readonly NodeView[] {
   return world.roster.all.map((known) => {
     const { identity, link, lastSeenMs, hooks, publicKey } = known
+    const limit = known.limit === null ? {} : { limit: known.limit }
     const sites = [...known.sites.values()]
     const online = link !== null
-    return { ...identity, online, lastSeenMs, sites, reason: reasonOf(world, known), hooks, publicKey }
+    return { ...identity, online, lastSeenMs, sites, reason: reasonOf(world, known), hooks, publicKey, ...limit }
   })
 }
 

@@ -1,6 +1,7 @@
 // The coordinator's steps of the path, a file each; all of them work on the world that is described here.
 // In: jobs, hellos, reports, the clock. Out: a durable state that moves on, then messages that follow from it.
 // Never: a message before what it says is durable, a job's failure that stops the loop, anything global.
+import type { RateLimit } from '../native/rate-limit.js'
 import type { Clock } from '../base/clock.js'
 import { type EngineError, toEngineError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
@@ -91,6 +92,8 @@ export interface World {
   /** Damage that a node reports is mended without being asked. */
   readonly repair: boolean
   readonly quotas: Quotas
+  /** How fast the relay may send. */
+  readonly rateLimit: RateLimit
   readonly sites: Map<string, SiteState>
   /** Jobs without an end, oldest first. */
   readonly jobs: Map<string, LiveJob>

@@ -1,3 +1,4 @@
+import type { BandwidthView } from './bandwidth.js'
 import type { HookInfo } from './hook.js'
 
 /** Where a process listens for peers of the data plane. */
@@ -40,6 +41,8 @@ export interface NodeView extends NodeIdentity {
   readonly hooks: readonly HookInfo[] | null
   /** Signs its reports: 64 hexadecimal digits; null for a node that has no key. */
   readonly publicKey: string | null
+  /** How fast it may send; absent: it is not connected, or has not said. */
+  readonly limit?: BandwidthView | undefined
 }
 
 /** What one node holds of one site. */

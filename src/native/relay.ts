@@ -3,6 +3,8 @@
 import { guarded, guardedAsync } from './fault.js'
 import type { RawRelay } from './load.js'
 import { engine } from './load.js'
+import { PRIORITY_DEFAULT } from '../base/policy-limits.js'
+import type { Pace } from '../model/pace.js'
 import type { NodePlan } from '../model/plan.js'
 
 export interface RelayOptions {
@@ -26,7 +28,11 @@ export interface SourceSessionOptions {
   readonly plan: NodePlan
   /** Vouches written by an earlier pack: all of them are read back, so that a finished stream is served at once. */
   readonly vouchPath?: string | null
+  /** Absent: without a limit of its own. */
+  readonly pace?: Pace | undefined
 }
+
+const usualPace: Pace = { rateBps: null, weight: PRIORITY_DEFAULT, isPaused: false }
 
 export interface ReceiverSessionOptions {
   readonly assignmentId: string
@@ -35,6 +41,8 @@ export interface ReceiverSessionOptions {
   readonly chunkBytes: number
   readonly publicKey: Uint8Array
   readonly plan: NodePlan
+  /** Absent: without a limit of its own. */
+  readonly pace?: Pace | undefined
 }
 
 /** A connection whose caller wants to talk; nothing was read of what it says. */
@@ -107,12 +115,13 @@ export class Relay {
 
   /** Serves an assignment's file to whoever the plan lets attach; `vouch` says which chunks are in it. */
   openSource(options: SourceSessionOptions): number {
-    return guarded(() => this.#raw.openSource({ ...options, vouchPath: options.vouchPath ?? null }))
+    const { vouchPath = null, pace = usualPace } = options
+    return guarded(() => this.#raw.openSource({ ...options, vouchPath, pace }))
   }
 
   /** Fetches an assignment; goes on from what an earlier session left in the file, once that is hashed again. */
   openReceiver(options: ReceiverSessionOptions): Promise<number> {
-    return guardedAsync(() => this.#raw.openReceiver(options))
+    return guardedAsync(() => this.#raw.openReceiver({ ...options, pace: options.pace ?? usualPace }))
   }
 
   /** Hands a source session a signed vouch: its chunks are in the file and may be sent. */
@@ -122,6 +131,16 @@ export class Relay {
 
   setPlan(session: number, plan: NodePlan): void {
     guarded(() => this.#raw.setPlan(session, plan))
+  }
+
+  /** Changes how fast a session sends; the chunks that it has begun are ended. */
+  setPace(session: number, pace: Pace): void {
+    guarded(() => this.#raw.setPace(session, pace))
+  }
+
+  /** Limits what all sessions send together, in bits of content a second; null: no limit. */
+  setRate(rateBps: number | null): void {
+    guarded(() => this.#raw.setRate(rateBps))
   }
 
   /** All sessions in one call; cheap enough for a timer of 100 ms. */

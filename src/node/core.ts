@@ -9,6 +9,8 @@ import type { Random } from '../base/random.js'
 import type { Signer } from '../base/signing.js'
 import { CHANNEL_VERSION, type Commit, type Execute, type Hello } from '../control/schema/channel.js'
 import type { NodeIdentity, NodeSite, PeerAddress } from '../model/node.js'
+import type { BandwidthView } from '../model/bandwidth.js'
+import { checkCoordinator } from './belonging.js'
 import { bringer } from './bringing.js'
 import { Channel, type Connect, type Order, type Welcome } from './channel.js'
 import { Checks } from './checks.js'
@@ -17,20 +19,28 @@ import { Executions, type Executors } from './executing.js'
 import type { Hooks } from './hooks.js'
 import type { Ledger } from './ledger.js'
 import { type Eyes, Looks } from './looking.js'
+import { answeredOf, type Command } from './orders.js'
 import type { NodePaths } from './paths.js'
 import type { Releases } from './releases.js'
-import { type Answered, failureOf, Reports } from './reports.js'
+import { failureOf, Reports } from './reports.js'
 import type { TalkSource } from './words/answering.js'
 import { filesIn, type WordFiles } from './words/files.js'
 import { Words } from './words/words.js'
 import type { DataPlane } from './staging.js'
 import { Stagings } from './stagings.js'
-import { executedKey, holdingsOf, type NodeState } from './state.js'
+import { executedKey, holdingsOf } from './state.js'
 import { commandsOf } from './state-answer.js'
 import { Turns } from './turns.js'
 import { verifyExecutor } from './verify-executor.js'
 import { VerifySchedule } from './verify-schedule.js'
 import { Verifications, type VerificationsOptions } from './verifying.js'
+
+/** What a node's relay is kept to. */
+interface Limit {
+  readonly view: BandwidthView
+  set(bandwidth: string): void
+  onChange(tell: (view: BandwidthView) => void): void
+}
 
 export interface NodeCoreOptions {
   readonly identity: Omit<NodeIdentity, 'dataAddress'>
@@ -54,6 +64,8 @@ export interface NodeCoreOptions {
   readonly verify: VerifySettings
   /** The disk as it is looked at. */
   readonly eyes: Eyes
+  /** How fast its relay may send; absent: there is no limit, and none is taken. */
+  readonly limit?: Limit
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -73,34 +85,10 @@ export interface VerifySettings {
   readonly rateBps: number
 }
 
-/** What is carried out, and takes its time. */
-type Command = Exclude<Order, { type: 'plan' | 'ack' | 'refuse-report' | 'check' | 'query' | 'look' | 'send' | 'word' }>
-
-/** What an answer to an order is about. */
-function answeredOf(order: Exclude<Command, { type: 'discard' }>): Answered {
-  const { commandId, jobId, number, site } = order
-  const about = { commandId, jobId, number, site }
-  if (order.type === 'execute') return { ...about, command: order.command.type, release: null, treeHash: null }
-  const { release, treeHash } = order
-  return { ...about, command: order.type === 'stage' ? 'publish' : order.command, release, treeHash }
-}
-
 /** What people are told of a node that cannot join: once, until it changes. */
 interface Joining {
   readonly resolve: () => void
   readonly reject: (error: EngineError) => void
-}
-
-/** Identities are public, so it is the key that tells. @throws {EngineError} ENGINE_ERR_COORDINATOR_CHANGED. */
-function checkCoordinator(
-  { coordinatorId: ours, publicKey: key }: NodeState,
-  { coordinatorId: theirs, publicKey }: Pick<Welcome, 'coordinatorId' | 'publicKey'>,
-  url: string,
-): void {
-  if (ours !== null && ours !== theirs) throw new EngineError('ENGINE_ERR_COORDINATOR_CHANGED', { ours, theirs, url })
-  if (ours === null || key === null || key === publicKey) return
-  const message = `this node belongs to coordinator ${ours}, and who answered at ${url} has its name, but another key`
-  throw new EngineError('ENGINE_ERR_COORDINATOR_CHANGED', { ours, theirs, url }, { message })
 }
 
 /** A node at work: takes orders from its channel to the parts that carry them out, one answer to each. */
@@ -182,6 +170,7 @@ export class NodeCore {
     this.#inBackground(this.#commits.resumeHooks())
     this.#stopLooking = clock.setInterval(LINK_CHECK_MS, () => this.#look())
     this.#verifySchedule.start()
+    this.#options.limit?.onChange((limit) => void this.#channel?.send({ type: 'limited', limit }))
     this.#words.start()
   }
 
@@ -246,7 +235,8 @@ export class NodeCore {
     const node = { id, name, groups: [...groups], segment, dataAddress: dataAddress(localAddress) }
     const { publicKey } = signer
     const hooks = [...this.#options.hooks.told]
-    return { type: 'hello', version: CHANNEL_VERSION, role: 'node', software, node, publicKey, sites, hooks }
+    const limit = this.#options.limit === undefined ? {} : { limit: this.#options.limit.view }
+    return { type: 'hello', version: CHANNEL_VERSION, role: 'node', software, node, publicKey, sites, hooks, ...limit }
   }
 
   #onWelcome({ coordinatorId, publicKey }: Welcome): void {
@@ -284,6 +274,10 @@ export class NodeCore {
     }
     if (order.type === 'refuse-report') {
       this.#inBackground(this.#reports.refused(order.reportId, order))
+      return
+    }
+    if (order.type === 'limit') {
+      this.#attempt(() => this.#options.limit?.set(order.bandwidth))
       return
     }
     if (order.type === 'check') return this.#checks.check(order)

@@ -28,6 +28,7 @@ import { WebhookDesk } from '../../src/coordinator/webhook-desk.js'
 import type { World } from '../../src/coordinator/world.js'
 import { Deliverer } from '../../src/outside/webhooks/deliverer.js'
 import { Weighing } from '../../src/plan/weighing.js'
+import { RateLimit } from '../../src/native/rate-limit.js'
 import { Store } from '../../src/store/store.js'
 import { Transfers } from '../../src/transfer/index.js'
 import { Life, type Timeline } from './clock.js'
@@ -181,6 +182,7 @@ export class SimCoordinator {
         repair: true,
         quotas: { jobs: 1000, releaseBytes: null },
         uploads: simUploads,
+        rateLimit: new RateLimit({ relay: { setRate: () => {} }, clock, bandwidth: 'off' }),
       },
       content: new SimContent(parts).asContent,
       transfers: new Transfers({ relay: simRelay(parts), source, publicKey, log }),

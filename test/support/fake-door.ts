@@ -13,6 +13,7 @@ import type { HistoryEntry } from '../../src/model/history.js'
 import type { JobEvent } from '../../src/model/event.js'
 import { type CloudEvent, matchesType } from '../../src/model/fleet-event.js'
 import type { CommandRequest, CommandView, JobRequest, JobState, JobView, Receipt } from '../../src/model/job.js'
+import type { LimitView } from '../../src/model/bandwidth.js'
 import type { NodeView } from '../../src/model/node.js'
 import type { HoldRequest, ResumeRequest, SiteView } from '../../src/model/site.js'
 import type { NodeStateView } from '../../src/model/node-state.js'
@@ -103,6 +104,15 @@ export class FakeDoor implements CoordinatorDoor {
     this.#events.set(job.id, [...events, event])
     for (const wake of [...this.#wake]) wake()
     return event
+  }
+
+  async limits(): Promise<readonly LimitView[]> {
+    return [{ name: 'coordinator', bandwidth: 'off', rateBps: null }]
+  }
+
+  async setLimit(name: string, bandwidth: string): Promise<LimitView> {
+    this.calls.push(`limit ${name} ${bandwidth}`)
+    return { name, bandwidth, rateBps: 8 }
   }
 
   async createJob(request: JobRequest, key: string | null = null): Promise<JobView> {

@@ -23,6 +23,7 @@ mod lock;
 mod looking;
 mod number;
 mod outcome;
+mod pacing;
 mod promise;
 mod rehearsing;
 mod relay;

@@ -2,6 +2,7 @@
 
 use crate::error::{Fault, settle};
 use crate::keys::{read_hex, read_key};
+use crate::pacing::{Pace, read_pace, read_rate};
 use crate::promise::on_thread;
 use crate::status::{SessionStatus, status_of};
 use crate::teardown::{Teardown, key_of};
@@ -61,6 +62,7 @@ pub struct SourceSessionOptions {
     pub chunk_bytes: u32,
     pub public_key: Uint8Array,
     pub plan: NodePlan,
+    pub pace: Pace,
 }
 
 #[napi(object, use_nullable = true)]
@@ -71,6 +73,7 @@ pub struct ReceiverSessionOptions {
     pub chunk_bytes: u32,
     pub public_key: Uint8Array,
     pub plan: NodePlan,
+    pub pace: Pace,
 }
 
 /// A connection whose caller wants to talk. Its descriptor is the taker's to close.
@@ -162,6 +165,21 @@ impl Relay {
     pub fn set_plan(&self, env: &Env, session: u32, plan: NodePlan) -> napi::Result<()> {
         let session = settle(env, self.inner.session(session))?;
         session.set_plan(settle(env, read_plan(&plan))?);
+        Ok(())
+    }
+
+    /// Changes how fast a session may send. A chunk that is begun is ended.
+    #[napi(catch_unwind)]
+    pub fn set_pace(&self, env: &Env, session: u32, pace: Pace) -> napi::Result<()> {
+        let session = settle(env, self.inner.session(session))?;
+        session.set_pace(settle(env, read_pace(&pace))?);
+        Ok(())
+    }
+
+    /// Limits what all sessions together send, in bits per second of content; null: no limit.
+    #[napi(catch_unwind)]
+    pub fn set_rate(&self, env: &Env, rate_bps: Option<i64>) -> napi::Result<()> {
+        self.inner.relay.set_rate(settle(env, read_rate(rate_bps))?);
         Ok(())
     }
 
@@ -383,6 +401,7 @@ fn read_source(options: SourceSessionOptions) -> Result<SourceSpec, Fault> {
         chunk_bytes: options.chunk_bytes,
         public_key: read_key("the public key", &options.public_key)?,
         plan: read_plan(&options.plan)?,
+        pace: read_pace(&options.pace)?,
     })
 }
 
@@ -394,6 +413,7 @@ fn read_receiver(options: ReceiverSessionOptions) -> Result<ReceiverSpec, Fault>
         chunk_bytes: options.chunk_bytes,
         public_key: read_key("the public key", &options.public_key)?,
         plan: read_plan(&options.plan)?,
+        pace: read_pace(&options.pace)?,
     })
 }
 

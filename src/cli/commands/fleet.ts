@@ -1,6 +1,6 @@
 import { EngineError } from '../../base/errors.js'
 import { JOB_PAGE_MAX } from '../../base/limits.js'
-import { formatBytes, formatDuration } from '../../base/quantities.js'
+import { formatBytes, formatDuration, formatRate } from '../../base/quantities.js'
 import type { JobView } from '../../model/job.js'
 import type { HookArgument } from '../../model/hook.js'
 import type { NodeView } from '../../model/node.js'
@@ -83,11 +83,17 @@ export async function status(context: Context, flags: StatusFlags): Promise<numb
   return 0
 }
 
+/** Whether it is there, and how fast it may send then. */
+const stateOf = ({ online, lastSeenMs, limit }: NodeView, nowMs: number): string => {
+  if (!online) return `away ${formatDuration(Math.max(0, nowMs - lastSeenMs))}`
+  return limit === undefined || limit.rateBps === null ? 'online' : `online, ≤ ${formatRate(limit.rateBps)}`
+}
+
 const nodeRow = (node: NodeView, nowMs: number): string[] => [
   node.name,
   node.groups.join(','),
   node.segment,
-  node.online ? 'online' : `away ${formatDuration(Math.max(0, nowMs - node.lastSeenMs))}`,
+  stateOf(node, nowMs),
   node.sites.map((site) => (site.live === null ? `${site.site} –` : `${site.site}@${site.live.release}`)).join(' '),
   `${node.dataAddress.host}:${node.dataAddress.port}`,
   node.reason ?? '',

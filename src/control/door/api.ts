@@ -2,6 +2,7 @@
 // Never: code that runs.
 import type { AccountEvent } from '../../model/account.js'
 import type { AuditPage } from '../../model/audit.js'
+import type { LimitView } from '../../model/bandwidth.js'
 import type { CloudEvent } from '../../model/fleet-event.js'
 import type { HistoryEntry } from '../../model/history.js'
 import type { CommandRequest, CommandView, JobView, Receipt } from '../../model/job.js'
@@ -49,6 +50,14 @@ export interface JobsApi {
    * @throws {EngineError} ENGINE_ERR_NODE_UNKNOWN; ENGINE_ERR_NODE_LOST: it is away; ENGINE_ERR_NODE_SILENT.
    */
   queryNode(name: string): Promise<NodeStateView>
+  /** How fast the coordinator (`coordinator`) and the nodes that are connected may send. */
+  limits(): Promise<readonly LimitView[]>
+  /**
+   * Limits what a node or `coordinator` sends until its process starts again; resolves when that is in force.
+   * @param bandwidth as `--bwlimit` takes it: `5M`, `off`, `08:00,5M 19:00,off`.
+   * @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT, and as `queryNode`.
+   */
+  setLimit(name: string, bandwidth: string): Promise<LimitView>
   sites(): Promise<readonly SiteView[]>
   /**
    * Holds sites on the releases that they serve: no job makes another one live, but rollbacks.

@@ -18,11 +18,13 @@ import {
   STRAND_COUNT_MAX,
   TICKET_CHARS_MAX,
 } from '../../base/limits.js'
+import { BANDWIDTH_CHARS_MAX } from '../../base/policy-limits.js'
 import { FLOWS_MAX } from '../../base/transfer-limits.js'
 import { commandStates, commandTypes } from '../../model/job.js'
 import { fileFetch, filePaging, filePlace, foundFile } from './file.js'
 import { hookInfo } from './hook.js'
 import { orderNumber, runHook, verify } from './command.js'
+import { bandwidthView } from './limit.js'
 import { damagedRelease, releaseRef } from './node.js'
 import { count, identity, name, publicKey, release, signature, timeMs, treeHash } from './registry.js'
 import { verification } from './verification.js'
@@ -71,6 +73,8 @@ export const hello = z.object({
   sites: z.array(nodeSite).max(NODE_SITES_MAX),
   /** What jobs may name on it; nodes of early releases do not say so when it is nothing. */
   hooks: z.array(hookInfo).max(HOOKS_MAX).optional(),
+  /** How fast its relay may send. */
+  limit: bandwidthView.optional(),
 })
 /** What a node has (receipt), has done (completion) or could not do (failure); sent until acknowledged. */
 export const report = z.object({
@@ -107,6 +111,8 @@ export const flows = z.object({
   type: z.literal('flows'),
   flows: z.array(z.object({ to: identity, rateBps: count, busyRatio: z.number().min(0).max(1) })).max(FLOWS_MAX),
 })
+/** How fast the node's relay may send from now on. */
+export const limited = z.object({ type: z.literal('limited'), limit: bandwidthView })
 /** All that a node holds of its sites, sent when it changed. */
 export const holdings = z.object({ type: z.literal('holdings'), sites: z.array(nodeSite).max(NODE_SITES_MAX) })
 
@@ -154,6 +160,7 @@ export const fromNode = z.discriminatedUnion('type', [
   report,
   progress,
   flows,
+  limited,
   holdings,
   drift,
   checked,
@@ -259,6 +266,8 @@ export const tellWord = z.object({
   servers: wordServers.nullable(),
   indexes: wordIndexes,
 })
+/** Send no faster than this until you start again: answered by `limited`. */
+export const limit = z.object({ type: z.literal('limit'), bandwidth: z.string().max(BANDWIDTH_CHARS_MAX) })
 export const ack = z.object({ type: z.literal('ack'), reportId: z.number().int().min(1) })
 /** A report that is not recorded and never will be: it need not come again. */
 export const refuseReport = z.object({
@@ -281,6 +290,7 @@ export const fromCoordinator = z.discriminatedUnion('type', [
   send,
   discard,
   tellWord,
+  limit,
   ack,
   refuseReport,
 ])

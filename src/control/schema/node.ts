@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import type { DamagedRelease, NodeSite, NodeView, ReleaseRef } from '../../model/node.js'
+import { bandwidthView } from './limit.js'
 import { hookInfo } from './hook.js'
 import { identity, name, named, publicKey, release, timeMs, treeHash } from './registry.js'
 
@@ -40,6 +41,7 @@ export const nodeView: z.ZodType<NodeView> = named(
     reason: z.string().nullable().describe('Why it does not answer or is behind.'),
     hooks: z.array(hookInfo).nullable().describe('What jobs may name on it; null: it has not said yet.'),
     publicKey: publicKey.nullable().describe('ed25519; signs its reports.'),
+    limit: bandwidthView.optional().describe('How fast it may send; absent: it is away, or has not said.'),
   }),
 )
 

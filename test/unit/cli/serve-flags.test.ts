@@ -20,6 +20,13 @@ t.test('addresses become host and port', (t) => {
   t.end()
 })
 
+t.test('a bandwidth limit is of whatever relay the process has', (t) => {
+  const { flags } = serveFlags({ bwlimit: '08:00,5M 19:00,off' })
+  const bwlimit = '08:00,5M 19:00,off'
+  t.same(flags, { coordinator: { bwlimit }, node: { bwlimit } })
+  t.end()
+})
+
 t.test('with both roles the node’s relay takes a port of its own', (t) => {
   const { flags } = serveFlags({ role: 'both', relay: '127.0.0.1:7500' })
   t.match(flags, { coordinator: { data: { port: 7500 } }, node: { data: { host: '127.0.0.1', port: 0 } } })

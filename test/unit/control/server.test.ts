@@ -71,7 +71,12 @@ t.test('every query of the coordinator has its route', async (t) => {
   t.strictSame((await app.inject('/v1/version')).json(), door.version())
   t.equal((await app.inject({ method: 'POST', url: '/v1/jobs/j1/commit' })).statusCode, 202)
   t.equal((await app.inject({ method: 'POST', url: '/v1/jobs/j1/abort' })).json().state, 'aborted')
-  t.strictSame(door.calls, ['commit j1', 'abort j1'])
+  t.strictSame((await app.inject('/v1/limits')).json().items, await door.limits())
+  const limit = { method: 'PUT', url: '/v1/limits/ams-1' } as const
+  t.match((await app.inject({ ...limit, body: { bandwidth: '5M' } })).json(), { name: 'ams-1', bandwidth: '5M' })
+  const refused = await app.inject({ ...limit, body: { bandwidth: '5' } })
+  t.match([refused.statusCode, refused.json().detail], [400, /with its unit/])
+  t.strictSame(door.calls, ['commit j1', 'abort j1', 'limit ams-1 5M'])
 })
 
 t.test('audit records come in pages, oldest first', async (t) => {
@@ -132,11 +137,16 @@ t.test('whatever changes something is asked on the door of who sent the request'
     ['/v1/webhooks/{id}/rotate', { secret: null }],
     ['/v1/sites/{site}/hold', { reason: 'x' }],
     ['/v1/sites/{site}/resume', {}],
+    ['/v1/limits/{name}', { bandwidth: 'off' }],
   ])
   for (const { url, method } of changing) {
     const payload = url.endsWith('/commands') ? { commands } : (bodies.get(url) ?? publish)
     const id = /^\/v1\/(uploads|transfers)/.test(url) ? 'a'.repeat(32) : 'j1'
-    const filled = url.replace('{id}', id).replace('{digest}', 'b'.repeat(64)).replace('{site}', 'www')
+    const filled = url
+      .replace('{id}', id)
+      .replace('{digest}', 'b'.repeat(64))
+      .replace('{site}', 'www')
+      .replace('{name}', 'n1')
     const inject = { method: method as 'POST', url: url === '/v1/uploads' ? `${filled}?site=www` : filled, payload }
     theirs.clear()
     await app.inject({ ...inject, remoteAddress: '::ffff:10.0.0.7' })
@@ -275,6 +285,7 @@ t.test('the OpenAPI document describes every route, and every reference in it le
     'holdSite',
     'job',
     'jobs',
+    'limits',
     'live',
     'missingBlobs',
     'nodes',
@@ -291,6 +302,7 @@ t.test('the OpenAPI document describes every route, and every reference in it le
     'resendDelivery',
     'resumeSite',
     'rotateWebhook',
+    'setLimit',
     'siteFiles',
     'sites',
     'upload',

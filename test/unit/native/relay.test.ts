@@ -50,6 +50,18 @@ const whole = (relay: Relay, session: number) =>
     () => JSON.stringify(relay.poll()),
   )
 
+t.test('a rate or weight of nothing is refused: it would be a pause', (t) => {
+  const relay = openRelay(t, '0')
+  for (const rateBps of [0, -1]) t.throws(() => relay.setRate(rateBps), { code: 'ENGINE_ERR_INVALID_ARGUMENT' })
+  relay.setRate(8_000_000)
+  relay.setRate(null)
+  const pace = { rateBps: null, weight: 0, isPaused: false }
+  const options = { assignmentId: idOf('a'), path: '/dev/null', chunkBytes: 65536, publicKey: key.publicKey, pace }
+  t.throws(() => relay.openSource({ ...options, plan: ofSource }), { code: 'ENGINE_ERR_INVALID_ARGUMENT' })
+  t.throws(() => relay.setPace(7, { ...pace, weight: 1 }), { code: 'ENGINE_ERR_RELAY_SESSION' })
+  t.end()
+})
+
 t.test('what is packed at the source goes live at a node that follows it', async (t) => {
   const root = t.testdir({ node: {} })
   const directory = join(root, 'site')

@@ -247,6 +247,7 @@ fn source(flags: &Flags) -> Outcome<()> {
         chunk_bytes,
         public_key: wire::vouch::public_key_of(&KEY_SEED),
         plan: flags.plan()?,
+        pace: relay::Pace::default(),
     })?;
     say_listening(&relay)?;
     flags.hold()?;
@@ -304,6 +305,7 @@ fn receive(flags: &Flags) -> Outcome<()> {
         chunk_bytes: flags.number("chunk", CHUNK_BYTES)?,
         public_key: wire::vouch::public_key_of(&KEY_SEED),
         plan: flags.plan()?,
+        pace: relay::Pace::default(),
     })?;
     if !holds {
         say_listening(&relay)?;

@@ -17,6 +17,7 @@ pub mod limits;
 mod link;
 mod links;
 mod listener;
+mod pace;
 mod prefix;
 mod reader;
 mod receiving;
@@ -32,6 +33,7 @@ mod writer;
 
 pub use crate::error::{Failure, RelayError};
 pub use crate::listener::{ListenLimits, ListenerCounters};
+pub use crate::pace::Pace;
 pub use crate::prefix::{Prefix, Waited};
 pub use crate::relay::{Options, Relay};
 pub use crate::session::{Child, ReceiverSpec, Session, SessionStatus, SourceSpec};

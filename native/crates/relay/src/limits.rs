@@ -22,6 +22,8 @@ pub const OUT_BYTES_MAX: usize = 4 << 20;
 pub const READ_TURN_BYTES: usize = 1 << 20;
 /// Most bytes written to one link before the others get their turn.
 pub const WRITE_TURN_BYTES: usize = 1 << 20;
+/// Chunks begun in one round where what may be sent is limited, before sockets are looked at again.
+pub const LINE_TURNS: usize = 64;
 /// A round that moved fewer payload bytes than this is followed by `ROUND_REST`.
 pub const ROUND_BYTES_SMALL: u64 = 128 << 10;
 /// Rest after a small round: fewer wake-ups and acknowledgements on links below 500 Mbit/s.

@@ -12,6 +12,7 @@ use wire::peer::{Message, PeerRole};
 
 use crate::error::RelayError;
 use crate::listener::{Door, ListenLimits, Listener, ListenerCounters};
+use crate::pace::{Pace, Pacer};
 use crate::session::{ReceiverSpec, Session, Shared, SourceSpec};
 use crate::session_loop::{self, Start};
 use crate::store::Store;
@@ -33,6 +34,13 @@ pub struct Options {
     pub limits: ListenLimits,
 }
 
+/// What a session does beside others.
+struct Part {
+    role: Role,
+    plan: Plan,
+    pace: Pace,
+}
+
 /// A listening socket and the sessions behind it. Closes all when dropped.
 #[derive(Debug)]
 pub struct Relay {
@@ -42,6 +50,7 @@ pub struct Relay {
     door: Arc<Door>,
     thread: Mutex<Option<JoinHandle<()>>>,
     sessions: Mutex<Vec<Weak<Session>>>,
+    pacer: Arc<Pacer>,
 }
 
 impl Relay {
@@ -85,6 +94,7 @@ impl Relay {
             door,
             thread,
             sessions: Mutex::default(),
+            pacer: Arc::default(),
         })
     }
 
@@ -96,6 +106,17 @@ impl Relay {
     /// What became of callers so far.
     pub fn counters(&self) -> ListenerCounters {
         self.door.counters()
+    }
+
+    /// Limits what all sessions together send, in bits per second of content; none: no limit.
+    /// They share it by weight, and what one does not use others do.
+    pub fn set_rate(&self, rate_bps: Option<u64>) {
+        self.pacer.set_rate(rate_bps);
+    }
+
+    /// The limit in force.
+    pub fn rate_bps(&self) -> Option<u64> {
+        self.pacer.rate_bps()
     }
 
     /// False once the listening thread has ended, by `close` or by an error of the system.
@@ -135,13 +156,19 @@ impl Relay {
             chunk_bytes,
             public_key,
             plan,
+            pace,
         } = spec;
         let terms = Terms {
             assignment,
             public_key,
             chunk_bytes,
         };
-        self.start(terms, Role::Source, plan, || {
+        let part = Part {
+            role: Role::Source,
+            plan,
+            pace,
+        };
+        self.start(terms, part, || {
             let book = match vouch_path {
                 Some(path) => VouchBook::read(terms, &path)?,
                 None => VouchBook::new(terms),
@@ -162,13 +189,19 @@ impl Relay {
             chunk_bytes,
             public_key,
             plan,
+            pace,
         } = spec;
         let terms = Terms {
             assignment,
             public_key,
             chunk_bytes,
         };
-        self.start(terms, Role::Receiver, plan, || {
+        let part = Part {
+            role: Role::Receiver,
+            plan,
+            pace,
+        };
+        self.start(terms, part, || {
             let book = VouchBook::open(terms, &vouch_path)?;
             Ok((book, Store::open_receiver(&path, chunk_bytes)?))
         })
@@ -178,8 +211,7 @@ impl Relay {
     fn start(
         &self,
         terms: Terms,
-        role: Role,
-        plan: Plan,
+        part: Part,
         open_files: impl FnOnce() -> Result<(VouchBook, Store), RelayError>,
     ) -> Result<Arc<Session>, RelayError> {
         let chunk_bytes = terms.chunk_bytes;
@@ -211,8 +243,10 @@ impl Relay {
             book,
             store,
             node: self.node,
-            role,
-            plan,
+            role: part.role,
+            plan: part.plan,
+            pacer: Arc::clone(&self.pacer),
+            pace: part.pace,
         };
         let name = format!(
             "relay-{:02x}{:02x}",

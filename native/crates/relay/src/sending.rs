@@ -5,7 +5,7 @@ use spread::LinkId;
 use wire::peer::{MessageHeader, MessageType};
 
 use crate::error::RelayError;
-use crate::limits::WRITE_TURN_BYTES;
+use crate::limits::{LINE_TURNS, WRITE_TURN_BYTES};
 use crate::link::{Link, Stage};
 use crate::receiving::After;
 use crate::session_loop::SessionLoop;
@@ -56,6 +56,17 @@ impl SessionLoop {
         Ok(())
     }
 
+    /// Lets the links in line begin a chunk each, one after the other, while the limits allow it.
+    pub(crate) fn write_line(&mut self) -> Result<(), RelayError> {
+        for _ in 0..LINE_TURNS {
+            let Some(id) = self.gate.call_next() else {
+                break;
+            };
+            self.write(id)?;
+        }
+        Ok(())
+    }
+
     fn push(&mut self, link: &mut Link) -> Result<After, RelayError> {
         let mut turn = WRITE_TURN_BYTES as u64;
         while link.writable {
@@ -98,11 +109,16 @@ impl SessionLoop {
             link.vouched = Some(next);
             return link.writer.queue(&header.to_bytes()) && link.writer.queue(bytes);
         }
+        if !self.gate.admits(link.id) {
+            self.gate.get_in_line(link.id);
+            return false;
+        }
         let Some((index, strand)) = self.core.next_for(link.id, self.now_ms) else {
             return false;
         };
         let bytes = self.book.chunk_length(index).unwrap_or(0);
         let header = MessageHeader::chunk(index, strand, bytes).to_bytes();
+        self.gate.spend(bytes);
         link.writer
             .begin_chunk(&header, index, self.store.offset(index), bytes as usize);
         true

@@ -15,6 +15,7 @@ use wire::{AssignmentId, NodeId};
 
 use crate::addresses::Place;
 use crate::error::{Failure, RelayError};
+use crate::pace::Pace;
 use crate::prefix::Prefix;
 use crate::vouches::Terms;
 
@@ -33,6 +34,8 @@ pub struct SourceSpec {
     pub public_key: [u8; 32],
     /// Who sends to whom.
     pub plan: Plan,
+    /// How fast it may send.
+    pub pace: Pace,
 }
 
 /// What a receiver session fetches.
@@ -50,6 +53,8 @@ pub struct ReceiverSpec {
     pub public_key: [u8; 32],
     /// Who sends to whom.
     pub plan: Plan,
+    /// How fast it may send.
+    pub pace: Pace,
 }
 
 /// What went to one child, since it connected.
@@ -105,6 +110,7 @@ pub struct SessionStatus {
 pub(crate) enum Command {
     Vouch { vouch: Vouch, bytes: Vec<u8> },
     Plan(Plan),
+    Pace(Pace),
     Incoming(Box<Incoming>),
 }
 
@@ -240,6 +246,11 @@ impl Session {
     /// Gives a new plan; links that it does not name are left as they are useful.
     pub fn set_plan(&self, plan: Plan) {
         self.shared.post(Command::Plan(plan));
+    }
+
+    /// Changes how fast it may send, and whether it does at all. A chunk that is begun is ended.
+    pub fn set_pace(&self, pace: Pace) {
+        self.shared.post(Command::Pace(pace));
     }
 
     /// The session as it stands. Cheap: a copy of some hundred bytes.

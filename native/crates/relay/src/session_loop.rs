@@ -18,6 +18,7 @@ use crate::limits::{
     TICK_IDLE_MS, TICK_MS,
 };
 use crate::links::Links;
+use crate::pace::{Gate, Pace, Pacer};
 use crate::session::{Child, Command, Shared};
 use crate::socket;
 use crate::store::Store;
@@ -46,6 +47,8 @@ pub(crate) struct Start {
     pub(crate) node: NodeId,
     pub(crate) role: Role,
     pub(crate) plan: Plan,
+    pub(crate) pacer: Arc<Pacer>,
+    pub(crate) pace: Pace,
 }
 
 /// The thread's state.
@@ -54,6 +57,7 @@ pub(crate) struct SessionLoop {
     pub(crate) poll: Poll,
     pub(crate) core: Core,
     pub(crate) links: Links,
+    pub(crate) gate: Gate,
     pub(crate) book: VouchBook,
     pub(crate) store: Store,
     pub(crate) role: Role,
@@ -120,6 +124,8 @@ impl SessionLoop {
             node,
             role,
             plan,
+            pacer,
+            pace,
         } = start;
         let assignment = shared.terms.assignment;
         let setup = Setup {
@@ -132,6 +138,7 @@ impl SessionLoop {
         Self {
             core: Core::new(setup, 0),
             links: Links::default(),
+            gate: Gate::new(pacer, pace, shared.terms.chunk_bytes),
             poll,
             book,
             store,
@@ -237,7 +244,7 @@ impl SessionLoop {
         } else {
             tick_ms
         };
-        Duration::from_millis(due_ms)
+        Duration::from_millis(due_ms).min(self.gate.timeout())
     }
 
     fn advance_clock(&mut self) {
@@ -274,6 +281,7 @@ impl SessionLoop {
         for command in commands.drain(..) {
             match command {
                 Command::Vouch { vouch, bytes } => self.add_own_vouch(&vouch, &bytes)?,
+                Command::Pace(pace) => self.gate.set(pace),
                 Command::Plan(plan) => self.core.set_plan(plan, self.now_ms),
                 Command::Incoming(incoming) => self.take_in(*incoming),
             }
@@ -325,7 +333,7 @@ impl SessionLoop {
             self.write(id)?;
         }
         self.spare_ids = writing;
-        Ok(())
+        self.write_line()
     }
 
     fn tick(&mut self) {

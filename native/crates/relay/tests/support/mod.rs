@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use relay::{ListenLimits, Options, ReceiverSpec, Relay, Session, SourceSpec};
+use relay::{ListenLimits, Options, Pace, ReceiverSpec, Relay, Session, SourceSpec};
 use spread::{Peer, Plan};
 use tempfile::TempDir;
 use wire::peer::{MESSAGE_HEADER_BYTES, Message, MessageHeader, PeerRole};
@@ -92,6 +92,7 @@ impl Content {
                 strand_count,
                 ..Plan::default()
             },
+            pace: Pace::default(),
         }
     }
 
@@ -116,6 +117,7 @@ impl Content {
             chunk_bytes: CHUNK,
             public_key: self.public_key(),
             plan,
+            pace: Pace::default(),
         }
     }
 
