@@ -32,7 +32,7 @@ const rows = nodes.map((node) => [node.nodeId, node.segment, `${node.host}:${nod
 
 const tasks: Readonly<Record<string, () => unknown>> = {
   ...Object.fromEntries(
-    (['star', 'chain', 'tree', 'strands'] satisfies StrategyName[]).map((strategy) => [
+    (['star', 'chain', 'tree', 'braid'] satisfies StrategyName[]).map((strategy) => [
       `plan ${strategy} for ${nodeCount} nodes`,
       () => [...makePlan({ source, nodes, strategy, seed: 1 }).nodes],
     ]),

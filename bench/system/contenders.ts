@@ -117,7 +117,7 @@ const bareChain: Contender = {
 }
 
 export const contenders: readonly Contender[] = [
-  ours('strands'),
+  ours('braid'),
   bareChain,
   ours('chain'),
   ours('tree'),

@@ -1,6 +1,6 @@
 // How long content takes to the last of many hosts when links differ, break down or die, beside what links allow.
 //
-//   npm run bench:trouble -- [--only flat-8,mixed-8,…] [--repetitions 3] [--size 128] [--strategy strands]
+//   npm run bench:trouble -- [--only flat-8,mixed-8,…] [--repetitions 3] [--size 128] [--strategy braid]
 //                            [--dir /dev/shm]
 //
 // As root, in the lab. × is the time from the order until a node says that it has every byte, over size ÷ rate. Where a
@@ -19,7 +19,7 @@ const { values } = parseArgs({
     only: { type: 'string' },
     repetitions: { type: 'string', default: '3' },
     size: { type: 'string', default: '128' },
-    strategy: { type: 'string', default: 'strands' },
+    strategy: { type: 'string', default: 'braid' },
     dir: { type: 'string', default: '/dev/shm' },
     keep: { type: 'boolean', default: true },
     log: { type: 'boolean', default: false },

@@ -20,7 +20,7 @@ export function withPolicy(command: Command): Command {
     .option('--canary <who>', 'these switch first: a share (5%), a number, or names with commas')
     .option('--bake <duration>', 'all others follow when the canaries have stayed healthy for so long (10m)')
     .option('--health <hook>', 'hook that tells it on the canaries (their health)')
-    .option('--strategy <name>', 'who sends to whom: star, chain, tree or strands')
+    .option('--strategy <name>', 'who sends to whom: star, chain, tree or braid')
 }
 
 /** Where the end of a job is told. */

@@ -8,7 +8,7 @@ const defaultPolicy: JobPolicy = {
   maxDeleteRatio: MAX_DELETE_RATIO_DEFAULT,
   allowEmpty: false,
   quorum: QUORUM_DEFAULT,
-  strategy: 'strands',
+  strategy: 'braid',
 }
 
 /** The policy of a job: what its options say, defaults for the rest. */

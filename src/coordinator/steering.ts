@@ -256,7 +256,7 @@ function reopen(world: World, { id, record }: SendableAssignment): Transfer {
     const action = known.link === null ? null : nextFor(world, known, record.site)?.action
     return action?.do === 'stage' && action.assignmentId === id
   })
-  const strategy = activeJob(world, record.site)?.record.policy.strategy ?? 'strands'
+  const strategy = activeJob(world, record.site)?.record.policy.strategy ?? 'braid'
   return openTransfer(world, record, { strategy, nodes: needy.map((each) => toTransferNode(world, each)), whole: true })
 }
 

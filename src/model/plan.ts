@@ -1,7 +1,7 @@
 import type { PeerRef } from './node.js'
 
-/** Who sends to whom: `star chain tree` are one strand each, `strands` weaves several. */
-export const strategyNames = ['star', 'chain', 'tree', 'strands'] as const
+/** Who sends to whom: `star chain tree` are one strand each, `braid` weaves several. */
+export const strategyNames = ['star', 'chain', 'tree', 'braid'] as const
 export type StrategyName = (typeof strategyNames)[number]
 
 /**

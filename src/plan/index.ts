@@ -11,13 +11,13 @@ import { orderNodes, seedOf } from './order.js'
 import type { PlanNode } from './order.js'
 import { chain } from './strategies/chain.js'
 import { star } from './strategies/star.js'
-import { strands } from './strategies/strands.js'
+import { braid } from './strategies/braid.js'
 import type { Strategy } from './strategies/strategy.js'
 import { tree } from './strategies/tree.js'
 
 export type { PlanNode } from './order.js'
 
-const strategies: Readonly<Record<StrategyName, Strategy>> = { star, chain, tree, strands }
+const strategies: Readonly<Record<StrategyName, Strategy>> = { star, chain, tree, braid }
 
 export interface PlanRequest {
   readonly source: PeerRef

@@ -126,7 +126,7 @@ t.test('each kind of mistake has its exit code and says what to do', async (t) =
     ['an unknown job', 3, ['receipts', '01ARZ3NDEKTSV4RRFFQ69G5FAV'], /01ARZ3NDEKTSV4RRFFQ69G5FAV/],
     ['a misspelt flag', 2, ['publish', staging, '--sit', 'www'], /--site/],
     ['a bad share', 2, ['publish', staging, '-s', 'www', '-g', 'edge', '--max-delete', 'many'], /--max-delete/],
-    ['a strategy that is none', 2, ['publish', staging, '-s', 'w', '-g', 'edge', '--strategy', 'x'], /strands/],
+    ['a strategy that is none', 2, ['publish', staging, '-s', 'w', '-g', 'edge', '--strategy', 'x'], /braid/],
     ['an unknown state', 2, ['jobs', '--state', 'nope'], /queued/],
   ]
   for (const [what, code, args, says] of cases) {

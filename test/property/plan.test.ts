@@ -106,7 +106,7 @@ t.test('on equal links nobody serves more than S children in a strand or twice S
   fc.assert(
     fc.property(nodesOf, fc.nat(), (drawn, seed) => {
       const nodes = drawn.map((node) => ({ ...node, weight: 1 }))
-      const plan = makePlan({ source, nodes, strategy: 'strands', seed })
+      const plan = makePlan({ source, nodes, strategy: 'braid', seed })
       const children = new Map<string, number[]>()
       for (const part of plan.nodes.values()) {
         for (const [strand, [parent]] of part.parents.entries()) {
@@ -131,7 +131,7 @@ t.test('over segments of equal nodes, each strand enters each once, and an uplin
   fc.assert(
     fc.property(nodesOf, fc.constantFrom('a', 'b', 'elsewhere'), fc.nat(), (drawn, home, seed) => {
       const nodes = drawn.map((node) => ({ ...node, weight: 1 }))
-      const plan = makePlan({ source, home, nodes, strategy: 'strands', seed })
+      const plan = makePlan({ source, home, nodes, strategy: 'braid', seed })
       const segmentOf = new Map(nodes.map(({ nodeId, segment }): [string, string] => [nodeId, segment]))
       segmentOf.set(source.nodeId, home)
       const edges = edgesOf(plan)

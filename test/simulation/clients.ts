@@ -135,7 +135,7 @@ export class Clients {
     // Somebody was here before: there may be something to go back to.
     const isFirst = !this.jobs.some((other) => other.site === site && other.jobId !== null)
     const canary = canaryOf(isFirst ? null : canaries, [first, ...rest].flat())
-    const policy = { maxDeleteRatio: 1, allowEmpty: true, quorum, strategy: 'strands', ...canary } as const
+    const policy = { maxDeleteRatio: 1, allowEmpty: true, quorum, strategy: 'braid', ...canary } as const
     const group = sites.get(site) ?? null
     const opened = { requests: first, isAcked: false }
     asked.added.push(opened)

@@ -38,7 +38,7 @@ export function someJob(id: string, state: JobState = 'queued'): JobView {
     release: 2,
     baseRelease: 1,
     reason: null,
-    policy: { maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' },
+    policy: { maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'braid' },
     changes: { filesAdded: 1, filesChanged: 2, filesDeleted: 3, fileCount: 10, totalBytes: 2000 },
     assignment: { id: digits('c', 32), serial: 7, chunkBytes: 262144, streamBytes: null },
     createdAtMs: 1_700_000_000_000,

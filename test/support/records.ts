@@ -15,7 +15,7 @@ export function jobRecord(parts: Partial<JobRecord> = {}): JobRecord {
     baseRelease: null,
     treeHash: null,
     reason: null,
-    policy: { maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' },
+    policy: { maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'braid' },
     changes: null,
     assignment: null,
     error: null,

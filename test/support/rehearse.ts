@@ -42,7 +42,7 @@ export function play({ ratesMbit, downMbit, chunks = 2048, event, isWeighed = tr
   const weighing = new Weighing()
   const tell = (): void => {
     const nodes = receivers.map((id) => ({ ...refOf(id), segment: 'here', weight: weighing.weightOf(id) }))
-    const plan = makePlan({ source: refOf(source), home: 'here', nodes, strategy: 'strands', seed: 1 })
+    const plan = makePlan({ source: refOf(source), home: 'here', nodes, strategy: 'braid', seed: 1 })
     rehearsal.setPlan(source, { strandCount: plan.strandCount, parents: [], peers: [] })
     for (const [id, part] of plan.nodes) rehearsal.setPlan(id, part)
   }

@@ -98,7 +98,7 @@ const policyShape = {
     .max(1)
     .default(QUORUM_DEFAULT)
     .describe("Share of the group's nodes that must hold the release before any switches."),
-  strategy: z.enum(strategyNames).default('strands').describe('Who sends to whom.'),
+  strategy: z.enum(strategyNames).default('braid').describe('Who sends to whom.'),
   ...whenShape,
   periodMs: periodMs.optional().describe('Before its end, who has not reported is asked this often (10 s).'),
   repair: repairPolicy.optional().describe('What is tried then for who errs or is silent; all of it by default.'),

@@ -27,7 +27,7 @@ export const jobView = (values: Partial<JobView> = {}): JobView => ({
     maxDeleteRatio: 0.25,
     allowEmpty: false,
     quorum: 0.5,
-    strategy: 'strands',
+    strategy: 'braid',
   },
   changes: null,
   assignment: { id: '0'.repeat(32), serial: 1, chunkBytes: 65_536, streamBytes: 1000 },

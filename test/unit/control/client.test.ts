@@ -25,7 +25,7 @@ t.test('publish sends an absolute directory and gives a job that can be followed
     door.requests[0]?.commands.map(({ type }) => type),
     types,
   )
-  t.match(door.requests[0]?.policy, { quorum: 0.9, maxDeleteRatio: 0.25, strategy: 'strands' })
+  t.match(door.requests[0]?.policy, { quorum: 0.9, maxDeleteRatio: 0.25, strategy: 'braid' })
   const seen: JobEvent[] = []
   const following = (async () => {
     for await (const event of job.progress()) seen.push(event)

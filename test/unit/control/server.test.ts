@@ -35,7 +35,7 @@ t.test('a job request is filled with defaults and answered with 202 and its plac
       ...publish,
       only: null,
       reason: null,
-      policy: { maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' },
+      policy: { maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'braid' },
     },
   ])
 })

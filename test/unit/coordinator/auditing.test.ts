@@ -44,7 +44,7 @@ async function place(t: Place, options: Partial<AuditLogOptions> = {}) {
 
 const publish: JobRequest = {
   ...{ site: 'www', group: 'edge', only: null, reason: 'new menu', commands: publishRequests('/srv/www') },
-  policy: { maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' },
+  policy: { maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'braid' },
 }
 
 t.test('who drops what was sent is recorded', async (t) => {

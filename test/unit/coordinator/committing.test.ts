@@ -37,7 +37,7 @@ async function place(t: { testdir(): string; teardown(run: () => unknown): void 
   )
   const numbers = { baseRelease: null, jobId: 'i', fileCount: 1, totalBytes: 1, held: true, createdAtMs: 1 }
   for (const ref of [old, other]) await store.releases.put({ site: 'www', ...ref, ...numbers } as never)
-  const policy = { maxDeleteRatio: 1, allowEmpty: true, quorum: 0.5, strategy: 'strands' } as const
+  const policy = { maxDeleteRatio: 1, allowEmpty: true, quorum: 0.5, strategy: 'braid' } as const
   const record = {
     ...({ id: 'j', site: 'www', group: 'edge', only: null, state: 'queued', release: 1 } as const),
     ...{ baseRelease: null, treeHash: null, reason: 'no', policy, changes: null, assignment: null },

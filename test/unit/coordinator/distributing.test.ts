@@ -29,7 +29,7 @@ function place(state: JobState, ...events: readonly PartEvent[]): Place {
   const known = roster.admit(identity, [], 1)
   known.link = { send: () => {}, close: () => {} }
   known.heard(clock)
-  const policy = { maxDeleteRatio: 1, allowEmpty: true, quorum: 0.5, strategy: 'strands' } as const
+  const policy = { maxDeleteRatio: 1, allowEmpty: true, quorum: 0.5, strategy: 'braid' } as const
   const record = {
     ...({ id: 'j', site: 'www', group: 'edge', only: null, state, release: 1 } as const),
     ...{ baseRelease: null, treeHash: 'b', reason: null, policy, changes: null, assignment: null },

@@ -14,7 +14,7 @@ t.teardown(async () => {
   await store.close()
   await rm(directory, { recursive: true, force: true })
 })
-const policy = { maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' } as const
+const policy = { maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'braid' } as const
 await store.jobs.create({
   ...{ id: 'j', site: 'www', group: 'edge', only: null, state: 'distributing', policy, release: 1 },
   ...{ baseRelease: null, treeHash: null, reason: null, changes: null, assignment: null, error: null },

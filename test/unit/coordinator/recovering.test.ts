@@ -207,7 +207,7 @@ async function plant(
     maxDeleteRatio: 0.25,
     allowEmpty: false,
     quorum: 0.5,
-    strategy: 'strands',
+    strategy: 'braid',
   } as const
   const store = await Store.open(join(dataDir, 'engine.db'))
   await store.sites.ensure('www', { group: 'edge', only: null }, 1)

@@ -30,7 +30,7 @@ interface Place {
 async function place(t: Place, refusals: number, left: CommandRequest | null = null) {
   const store = await Store.open(join(t.testdir(), 'engine.db'))
   t.teardown(() => store.close())
-  const policy = { maxDeleteRatio: 1, allowEmpty: true, quorum: 0.5, strategy: 'strands' } as const
+  const policy = { maxDeleteRatio: 1, allowEmpty: true, quorum: 0.5, strategy: 'braid' } as const
   const record = {
     ...({
       id: 'j',

@@ -29,7 +29,7 @@ const identity = {
 
 async function place(t: Place): Promise<{ world: World; job: LiveJob; statuses: SessionStatus[] }> {
   const store = await Store.open(join(t.testdir(), 'engine.db'))
-  const policy = { maxDeleteRatio: 1, allowEmpty: true, quorum: 0.5, strategy: 'strands' } as const
+  const policy = { maxDeleteRatio: 1, allowEmpty: true, quorum: 0.5, strategy: 'braid' } as const
   const record = {
     ...({ id: 'j', site: 'www', group: 'edge', only: null, state: 'queued', release: null } as const),
     ...{ baseRelease: null, treeHash: null, reason: null, policy, changes: null, assignment: null },

@@ -15,7 +15,7 @@ t.teardown(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
-const policy = { maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' } as const
+const policy = { maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'braid' } as const
 const never = new AbortController().signal
 let count = 0
 

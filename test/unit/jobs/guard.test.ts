@@ -2,7 +2,7 @@
 import t from 'tap'
 import { checkGuards } from '../../../src/jobs/guard.js'
 
-const policy = { maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' } as const
+const policy = { maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'braid' } as const
 
 function facts(filesDeleted: number, fileCount: number, liveFileCount: number) {
   const changes = { filesAdded: 0, filesChanged: 0, filesDeleted, fileCount, totalBytes: 0 }

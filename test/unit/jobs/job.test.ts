@@ -12,7 +12,7 @@ import {
 } from '../../../src/jobs/job.js'
 import { abortableStates, jobStates } from '../../../src/model/job.js'
 
-const policy = { maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'strands' } as const
+const policy = { maxDeleteRatio: 0.25, allowEmpty: false, quorum: 0.5, strategy: 'braid' } as const
 const assignment = { id: 'a'.repeat(32), serial: 1, chunkBytes: 65_536, streamBytes: null }
 const changes = { filesAdded: 1, filesChanged: 0, filesDeleted: 0, fileCount: 1, totalBytes: 10 }
 const error = { code: 'ENGINE_ERR_QUORUM', message: 'too few', hint: 'start more' }

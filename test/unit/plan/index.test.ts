@@ -38,9 +38,9 @@ t.test('a tree gives two children each, in the order in which they can be served
 })
 
 t.test('strands over no node, one and two are no slower than a star', async (t) => {
-  t.equal(plan('strands', []).nodes.size, 0)
-  t.equal(edges(plan('strands', nodesNamed('a')), 0), 'a<s')
-  const two = plan('strands', nodesNamed('ab'))
+  t.equal(plan('braid', []).nodes.size, 0)
+  t.equal(edges(plan('braid', nodesNamed('a')), 0), 'a<s')
+  const two = plan('braid', nodesNamed('ab'))
   t.equal(two.strandCount, 2)
   t.equal(edges(two, 0), 'a<s b<a')
   t.equal(edges(two, 1), 'a<b b<s')
@@ -49,7 +49,7 @@ t.test('strands over no node, one and two are no slower than a star', async (t) 
 t.test(
   'two strands over eight nodes: inner in one, a leaf in the other, the source sends everything once',
   async (t) => {
-    const eight = plan('strands', nodesNamed('abcdefgh'))
+    const eight = plan('braid', nodesNamed('abcdefgh'))
     t.equal(eight.strandCount, 2)
     const inner = [0, 1].map(
       (strand) =>
@@ -65,7 +65,7 @@ t.test(
 )
 
 t.test('when a relay is gone, its children turn to those who served it in the other strands', async (t) => {
-  const braid = plan('strands', nodesNamed('abcdefgh'))
+  const braid = plan('braid', nodesNamed('abcdefgh'))
   const serverOf = (nodeId: string, strand: number): string | undefined =>
     braid.nodes.get(nodeId)?.parents[strand]?.[0]?.nodeId
   for (const { strand, parent, next, child } of edgesOf(braid)) {
@@ -82,7 +82,7 @@ t.test('a slow uplink forwards nothing while the others suffice, a fast one more
     ...node,
     weight: node.nodeId === 'c' ? 0.05 : node.nodeId === 'd' ? 3 : 1,
   }))
-  const counts = childrenOf(plan('strands', nodes))
+  const counts = childrenOf(plan('braid', nodes))
   t.equal(counts.get('c') ?? 0, 0)
   t.ok((counts.get('d') ?? 0) >= 3)
 })
@@ -111,7 +111,7 @@ function crossingsOf(of: Plan, nodes: readonly PlanNode[], home: string): readon
 t.test('each strand enters a segment once, and no segment sends out more than one copy', async (t) => {
   const nodes = nodesNamed('abcdefghijkl', (name) => ('abc'.includes(name) ? 'x' : 'defgh'.includes(name) ? 'y' : 'z'))
   for (const home of ['x', 'elsewhere']) {
-    const woven = makePlan({ source, home, nodes, strategy: 'strands', seed: 7 })
+    const woven = makePlan({ source, home, nodes, strategy: 'braid', seed: 7 })
     const ways = crossingsOf(woven, nodes, home)
     const others = ['x', 'y', 'z'].filter((segment) => segment !== home)
     t.same(countOf(ways.map(({ to }) => to).sort()), new Map(others.map((segment) => [segment, woven.strandCount])))
@@ -123,7 +123,7 @@ t.test('each strand enters a segment once, and no segment sends out more than on
 })
 
 t.test('who joins a plan without members is served by the source', async (t) => {
-  const joined = joinPlan(plan('strands', []), source, [], { nodeId: 'n', segment: 'lan' })
+  const joined = joinPlan(plan('braid', []), source, [], { nodeId: 'n', segment: 'lan' })
   t.same(joined.parents, [[source]])
   t.same(joined.peers, [])
 })
@@ -132,7 +132,7 @@ t.test(
   'who joins is fed by members of its own segment, and by any where it has none; the near are asked first',
   async (t) => {
     const nodes = nodesNamed('abcdefghij', (name) => (name < 'c' ? 'near' : 'far'))
-    const woven = plan('strands', nodes)
+    const woven = plan('braid', nodes)
     for (const nodeId of 'klmnopqrst') {
       const near = joinPlan(woven, source, nodes, { nodeId, segment: 'near' })
       for (const [parent] of near.parents) t.match(parent?.nodeId, /^[ab]$/)
@@ -162,5 +162,5 @@ t.test('a braid of ten thousand is planned in one go', async (t) => {
     port: 7500,
     weight: 1,
   }))
-  t.equal(plan('strands', many).nodes.size, 10_000)
+  t.equal(plan('braid', many).nodes.size, 10_000)
 })

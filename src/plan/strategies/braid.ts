@@ -12,8 +12,8 @@ const STRANDS_UNEVEN = 4
 const UNEVEN_RATIO = 1.5
 
 /** The default braid: every node is inner in one strand and a leaf in the other. */
-export const strands: Strategy = {
-  weave: (ground) => weaveStrands(isUneven(ground) ? STRANDS_UNEVEN : STRANDS).weave(ground),
+export const braid: Strategy = {
+  weave: (ground) => weaveBraid(isUneven(ground) ? STRANDS_UNEVEN : STRANDS).weave(ground),
 }
 
 function isUneven({ nodes }: Ground): boolean {
@@ -27,7 +27,7 @@ function isUneven({ nodes }: Ground): boolean {
  * enters a segment once, by any node of it, and leaves it as often as its place in the braid of segments asks for. So
  * each way between segments carries what one uplink does among equal nodes, one copy in and at most one out.
  */
-export function weaveStrands(strandCount: number): Strategy {
+export function weaveBraid(strandCount: number): Strategy {
   return {
     weave(ground) {
       const count = Math.min(strandCount, ground.nodes.length)
