@@ -1,10 +1,9 @@
 import type { Stage } from '../control/schema/channel.js'
 import type { JobPolicy } from '../model/job.js'
-import type { PeerRef } from '../model/node.js'
-import type { NodePlan, Plan } from '../model/plan.js'
-import { joinPlan, makePlan } from '../plan/index.js'
+import type { NodePlan, PlanPart } from '../model/plan.js'
+import { startPlanning } from '../plan/index.js'
 import { seedOf } from '../plan/order.js'
-import type { PlanPart, Planner, Transfer, TransferNode } from '../transfer/index.js'
+import type { Planner, Transfer, TransferNode } from '../transfer/index.js'
 import type { KnownNode } from './roster.js'
 import type { SendableAssignment, World } from './world.js'
 
@@ -17,11 +16,7 @@ export function toTransferNode({ weighing }: Pick<World, 'weighing'>, { identity
 /** Plans of a policy's strategy; the same assignment is always woven the same way. */
 export function plannerOf(strategy: JobPolicy['strategy'], assignmentId: string, home: string): Planner {
   const seed = seedOf(assignmentId)
-  return {
-    make: (source: PeerRef, nodes: readonly TransferNode[]): Plan => makePlan({ source, home, nodes, strategy, seed }),
-    join: (plan: Plan, source: PeerRef, members: readonly TransferNode[], node: TransferNode): NodePlan =>
-      joinPlan(plan, source, members, node),
-  }
+  return (source, nodes) => startPlanning({ source, home, nodes, strategy, seed })
 }
 
 /** Opens the transfer of an assignment for the nodes that are there now. */

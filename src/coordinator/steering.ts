@@ -291,7 +291,7 @@ function sendStage(world: World, known: KnownNode, goal: Goal, assignmentId: str
   const task = known.task(record.site)
   try {
     const transfer = world.transfers.get(record.id) ?? reopen(world, assignment)
-    const { plan, changed } = transfer.partOf(toTransferNode(world, known))
+    const { part, changed } = transfer.partOf(toTransferNode(world, known))
     tellPlans(world, transfer.assignmentId, changed)
     task.attempts += 1
     const commandId = `${record.id}.${task.attempts}`
@@ -314,7 +314,7 @@ function sendStage(world: World, known: KnownNode, goal: Goal, assignmentId: str
       ...goal.release,
       base,
       assignment: { id: record.id, serial: record.serial, chunkBytes: record.chunkBytes },
-      plan: planToWire(plan),
+      plan: planToWire(part.plan),
     })
   } catch (cause) {
     const error = toEngineError(cause)

@@ -1,8 +1,25 @@
 import type { PeerRef } from './node.js'
 
-/** Who sends to whom: `star chain tree` are one strand each, `braid` weaves several. */
-export const strategyNames = ['star', 'chain', 'tree', 'braid'] as const
+/** Woven once for all who are there: `star chain tree` are one strand each, `braid` weaves several. */
+export const wovenNames = ['star', 'chain', 'tree', 'braid'] as const
+export type WovenName = (typeof wovenNames)[number]
+
+/** Decided while content is on its way: who is served by whom, and when. */
+export const handedNames = ['handout', 'cascade'] as const
+export type HandedName = (typeof handedNames)[number]
+
+/** Who sends to whom. */
+export const strategyNames = [...wovenNames, ...handedNames] as const
 export type StrategyName = (typeof strategyNames)[number]
+
+/** A node to be planned for. */
+export interface PlanNode extends PeerRef {
+  readonly segment: string
+  /** Its uplink beside the others' of the same plan; 1 is usual. Positive. */
+  readonly weight: number
+  /** Its place in the order that an administrator wants, the first 0; absent: it has none there. */
+  readonly rank?: number
+}
 
 /**
  * One node's part of a plan. `parents[s]` is whom it turns to in strand `s`, in order: who serves it,
@@ -22,3 +39,40 @@ export interface Plan {
   readonly strandCount: number
   readonly nodes: ReadonlyMap<string, NodePlan>
 }
+
+/** One node's part, as it has to be told. */
+export interface PlanPart {
+  readonly nodeId: string
+  readonly plan: NodePlan
+  /** What it goes by, while it waits for its turn, when there is no coordinator to give it one; null: it waits on. */
+  readonly reserve: NodePlan | null
+}
+
+/** What befalls a node while a plan is at work. Told twice, it changes nothing. */
+export type PlanEvent =
+  /** It takes part from now on, or again, or is another than it was: its address, its weight. */
+  | { readonly type: 'joined'; readonly node: PlanNode }
+  | { readonly type: 'weighed'; readonly nodeId: string; readonly weight: number }
+  /** It receives, and can pass on what it has. */
+  | { readonly type: 'ready'; readonly nodeId: string }
+  /** It has everything. */
+  | { readonly type: 'finished'; readonly nodeId: string }
+  /** It is gone, or counts as gone. */
+  | { readonly type: 'left'; readonly nodeId: string }
+
+/**
+ * A plan at work, whatever its strategy. After every event each member has a way to the source by first parents, none
+ * of which is a circle, or waits for its turn, which comes when those before it have finished or left.
+ */
+export interface Planning {
+  /** It may be another after uplinks have counted differently. */
+  readonly strandCount: number
+  readonly members: Iterable<PlanNode>
+  /** Null: it is no member. */
+  partOf(nodeId: string): PlanPart | null
+  /** @returns the parts of members that are not what they were. */
+  take(events: readonly PlanEvent[]): readonly PlanPart[]
+}
+
+/** Nobody is to serve it yet: its turn has not come. Pure. */
+export const isWaiting = ({ parents }: NodePlan): boolean => parents.every((strand) => strand.length === 0)

@@ -112,7 +112,7 @@ function ancestorsOf(node: number, strand: Strand): Line {
 }
 
 /** Whether `node` is `other` or one of those who serve it. */
-function isAbove(node: number, other: number, strand: Strand): boolean {
+export function isAbove(node: number, other: number, strand: Strand): boolean {
   let at = other
   while (at !== SOURCE && at !== node) at = strand[at] ?? SOURCE
   return at === node

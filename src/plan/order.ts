@@ -1,11 +1,5 @@
 import type { PeerRef } from '../model/node.js'
-
-/** A node to be planned for. */
-export interface PlanNode extends PeerRef {
-  readonly segment: string
-  /** Its uplink beside the others' of the same plan; 1 is usual. Positive. */
-  readonly weight: number
-}
+import type { PlanNode } from '../model/plan.js'
 
 /**
  * Puts nodes in the order they are planned in: segments together, the largest first; within one,
@@ -24,6 +18,16 @@ export function orderNodes(nodes: readonly PlanNode[]): readonly PlanNode[] {
   )
 }
 
+/**
+ * The order in which servers are approached: as the administrator wants it, then the fastest uplink first; others as
+ * they are given.
+ * @returns less than 0: `a` goes first; 0: who was there first does. Pure.
+ */
+export function compareApproach(a: Pick<PlanNode, 'rank' | 'weight'>, b: Pick<PlanNode, 'rank' | 'weight'>): number {
+  const rankOf = ({ rank = Number.MAX_SAFE_INTEGER }: Pick<PlanNode, 'rank'>): number => rank
+  return rankOf(a) - rankOf(b) || b.weight - a.weight
+}
+
 /** A 32-bit number that depends on every character of `text`: FNV-1a. Pure. */
 export function seedOf(text: string): number {
   let hash = 0x811c9dc5
@@ -33,4 +37,9 @@ export function seedOf(text: string): number {
 
 function compareText(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
+}
+
+/** A node as others reach it. Pure. */
+export function toPeer({ nodeId, host, port }: PeerRef): PeerRef {
+  return { nodeId, host, port }
 }

@@ -3,11 +3,11 @@
 // Never: a payload byte, a choice of strategy (the planner is put in), a message to a node.
 import type { Logger } from '../base/log.js'
 import type { PeerRef } from '../model/node.js'
-import type { NodePlan } from '../model/plan.js'
+import type { PlanEvent, PlanNode, PlanPart } from '../model/plan.js'
 import type { Relay, SessionStatus } from '../native/relay.js'
-import { type PlanPart, type Planner, Plans, type TransferNode } from './plans.js'
+import { type Planner, Plans, type TransferNode } from './plans.js'
 
-export type { Planner, PlanPart, TransferNode } from './plans.js'
+export type { Planner, TransferNode } from './plans.js'
 
 export interface TransfersOptions {
   readonly relay: Relay
@@ -65,8 +65,23 @@ export class Transfer {
   }
 
   /** The part of a node, and those of others that have to be told because it moved. */
-  partOf(node: TransferNode): { readonly plan: NodePlan; readonly changed: readonly PlanPart[] } {
+  partOf(node: TransferNode): { readonly part: PlanPart; readonly changed: readonly PlanPart[] } {
     return this.#plans.partOf(node)
+  }
+
+  /** What has befallen nodes. @returns the parts that have to be told. */
+  take(events: readonly PlanEvent[]): readonly PlanPart[] {
+    return this.#plans.take(events)
+  }
+
+  /** Who takes part in the plan. */
+  get members(): Iterable<PlanNode> {
+    return this.#plans.members
+  }
+
+  /** A member's part as it is now; null: it is none. */
+  find(nodeId: string): PlanPart | null {
+    return this.#plans.find(nodeId)
   }
 }
 

@@ -1,94 +1,56 @@
+import { assert } from '../base/assert.js'
 import type { PeerRef } from '../model/node.js'
-import type { NodePlan, Plan } from '../model/plan.js'
+import type { NodePlan, PlanEvent, Planning, PlanNode, PlanPart } from '../model/plan.js'
 
 /** A node that an assignment goes to. */
-export interface TransferNode extends PeerRef {
-  readonly segment: string
-  /** Its uplink beside the others'; 1 is usual. */
-  readonly weight: number
-}
+export type TransferNode = PlanNode
 
-/** Makes plans; the coordinator puts the planner in. */
-export interface Planner {
-  make(source: PeerRef, nodes: readonly TransferNode[]): Plan
-  /** The part of a node that comes when the plan is at work. */
-  join(plan: Plan, source: PeerRef, members: readonly TransferNode[], node: TransferNode): NodePlan
-}
+/** Starts plans; the coordinator puts the planner in. */
+export type Planner = (source: PeerRef, nodes: readonly TransferNode[]) => Planning
 
-/** One node's part, as it has to be told. */
-export interface PlanPart {
-  readonly nodeId: string
-  readonly plan: NodePlan
-}
-
-/**
- * The plan of one assignment: woven once for the nodes that are there when it starts, who keep their
- * places; later ones join as leaves.
- */
+/** The plan of one assignment, at work. */
 export class Plans {
-  readonly #planner: Planner
-  readonly #source: PeerRef
-  readonly #members: Map<string, TransferNode>
-  readonly #joined = new Map<string, TransferNode>()
-  #woven: Plan
+  readonly #planning: Planning
 
   constructor(planner: Planner, source: PeerRef, nodes: readonly TransferNode[]) {
-    this.#planner = planner
-    this.#source = source
-    this.#members = new Map(nodes.map((node) => [node.nodeId, node]))
-    this.#woven = planner.make(source, nodes)
+    this.#planning = planner(source, nodes)
   }
 
   /** What the source's own session is opened with. */
   get ofSource(): NodePlan {
-    return { strandCount: this.#woven.strandCount, parents: this.#strands(() => []), peers: [] }
+    const { strandCount } = this.#planning
+    return { strandCount, parents: Array.from({ length: strandCount }, () => []), peers: [] }
+  }
+
+  get members(): Iterable<PlanNode> {
+    return this.#planning.members
+  }
+
+  /** Null: it is no member. */
+  find(nodeId: string): PlanPart | null {
+    return this.#planning.partOf(nodeId)
   }
 
   /**
    * The part of a node, which joins if it is new.
-   * @returns its part, and the parts of others that name it and have to be told its new address.
+   * @returns its part, and the parts of others that are not what they were.
    */
-  partOf(node: TransferNode): { readonly plan: NodePlan; readonly changed: readonly PlanPart[] } {
-    const changed = this.#move(node)
-    if (!this.#members.has(node.nodeId)) this.#joined.set(node.nodeId, node)
-    return { plan: this.#partOf(node), changed }
+  partOf(node: TransferNode): { readonly part: PlanPart; readonly changed: readonly PlanPart[] } {
+    const changed = this.#planning.take([{ type: 'joined', node }])
+    const part = this.#planning.partOf(node.nodeId)
+    assert(part !== null, 'who joins a plan has a part in it', { nodeId: node.nodeId })
+    return { part, changed: changed.filter(({ nodeId }) => nodeId !== node.nodeId) }
   }
 
-  /**
-   * Uplinks count differently now: who forwards and who does not changes. Who has joined since is a leaf anyway.
-   * @returns the parts that have to be told.
-   */
+  /** What has befallen nodes. @returns the parts that have to be told. */
+  take(events: readonly PlanEvent[]): readonly PlanPart[] {
+    return this.#planning.take(events)
+  }
+
+  /** Uplinks count differently now. @returns the parts that have to be told. */
   reweigh(weightOf: (nodeId: string) => number): readonly PlanPart[] {
-    const members = [...this.#members.values()]
-    const changed = members.filter(({ nodeId, weight }) => weight !== weightOf(nodeId))
+    const changed = [...this.#planning.members].filter(({ nodeId, weight }) => weight !== weightOf(nodeId))
     if (changed.length === 0) return []
-    return this.#reweave(changed.map((member) => ({ ...member, weight: weightOf(member.nodeId) })))
-  }
-
-  #partOf(node: TransferNode): NodePlan {
-    const place = this.#woven.nodes.get(node.nodeId)
-    return place ?? this.#planner.join(this.#woven, this.#source, [...this.#members.values()], node)
-  }
-
-  /** A member that listens elsewhere now keeps its place; whoever has it as a parent or peer must know. */
-  #move(node: TransferNode): readonly PlanPart[] {
-    const known = this.#members.get(node.nodeId)
-    if (known === undefined || (known.host === node.host && known.port === node.port)) return []
-    return this.#reweave([node]).filter(({ nodeId }) => nodeId !== node.nodeId)
-  }
-
-  /** Weaves anew with members as they are now. @returns the parts that are not what they were. */
-  #reweave(moved: readonly TransferNode[]): readonly PlanPart[] {
-    const all = [...this.#members.values(), ...this.#joined.values()]
-    const before = new Map(all.map((each) => [each.nodeId, JSON.stringify(this.#partOf(each))]))
-    for (const node of moved) this.#members.set(node.nodeId, node)
-    this.#woven = this.#planner.make(this.#source, [...this.#members.values()])
-    return all
-      .map((each) => ({ nodeId: each.nodeId, plan: this.#partOf(each) }))
-      .filter(({ nodeId, plan }) => JSON.stringify(plan) !== before.get(nodeId))
-  }
-
-  #strands<T>(each: () => T): readonly T[] {
-    return Array.from({ length: this.#woven.strandCount }, each)
+    return this.take(changed.map(({ nodeId }) => ({ type: 'weighed', nodeId, weight: weightOf(nodeId) })))
   }
 }

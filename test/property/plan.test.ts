@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { ANCESTORS_MAX, PEERS_MAX } from '../../src/base/limits.js'
 import type { NodePlan, Plan } from '../../src/model/plan.js'
-import { strategyNames } from '../../src/model/plan.js'
+import { wovenNames } from '../../src/model/plan.js'
 import { joinPlan, makePlan, type PlanNode } from '../../src/plan/index.js'
 import { countOf, edgesOf } from '../support/plans.js'
 
@@ -26,7 +26,7 @@ const nodesOf = fc
     })),
   )
 
-const requests = fc.record({ nodes: nodesOf, strategy: fc.constantFrom(...strategyNames), seed: fc.nat() })
+const requests = fc.record({ nodes: nodesOf, strategy: fc.constantFrom(...wovenNames), seed: fc.nat() })
 
 function partOf(plan: Plan, nodeId: string): NodePlan {
   const part = plan.nodes.get(nodeId)

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { toEngineError } from '../../base/errors.js'
 import { parseDurationMs, parseRatio } from '../../base/quantities.js'
-import { strategyNames, type StrategyName } from '../../model/plan.js'
+import { wovenNames, type StrategyName } from '../../model/plan.js'
 import type { Job, KeyOption, OpenOptions, PublishOptions } from '../../control/door/jobs.js'
 import type { Callback } from '../../model/webhook.js'
 import type { UploadEvent } from '../../model/upload.js'
@@ -39,9 +39,9 @@ export interface PublishFlags extends OpenFlags, CallbackFlags {
 }
 
 const strategy = (text: string): StrategyName => {
-  const found = strategyNames.find((name) => name === text)
+  const found = wovenNames.find((name) => name === text)
   if (found !== undefined) return found
-  throw invalid(`"${text}"`, `the strategies are ${strategyNames.join(', ')}`)
+  throw invalid(`"${text}"`, `the strategies are ${wovenNames.join(', ')}`)
 }
 
 export const keyOf = ({ idempotencyKey }: { readonly idempotencyKey?: string }): KeyOption =>

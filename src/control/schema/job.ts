@@ -36,7 +36,7 @@ import type {
 } from '../../model/job.js'
 import { commandStates, commitKinds, conflictKinds, jobNodeStates, jobStates } from '../../model/job.js'
 import type { Callback } from '../../model/webhook.js'
-import { strategyNames } from '../../model/plan.js'
+import { wovenNames } from '../../model/plan.js'
 import type { JobFilter } from '../door/jobs.js'
 import { commandAccepted, commandRequest } from './command.js'
 import { periodMs, repairPolicy } from './account.js'
@@ -98,7 +98,7 @@ const policyShape = {
     .max(1)
     .default(QUORUM_DEFAULT)
     .describe("Share of the group's nodes that must hold the release before any switches."),
-  strategy: z.enum(strategyNames).default('braid').describe('Who sends to whom.'),
+  strategy: z.enum(wovenNames).default('braid').describe('Who sends to whom.'),
   ...whenShape,
   periodMs: periodMs.optional().describe('Before its end, who has not reported is asked this often (10 s).'),
   repair: repairPolicy.optional().describe('What is tried then for who errs or is silent; all of it by default.'),
@@ -211,7 +211,7 @@ const policyView: z.ZodType<JobPolicy> = named(
     maxDeleteRatio: z.number(),
     allowEmpty: z.boolean(),
     quorum: z.number(),
-    strategy: z.enum(strategyNames),
+    strategy: z.enum(wovenNames),
     ...whenShape,
     periodMs: periodMs.optional(),
     repair: repairPolicy.optional(),

@@ -1,5 +1,5 @@
 import { growStrand, SOURCE, type Strand } from '../grow.js'
-import type { PlanNode } from '../order.js'
+import type { PlanNode } from '../../model/plan.js'
 import { dealSlots, medianOf, SLOW_RATIO } from './slots.js'
 import { star } from './star.js'
 import type { Ground, Strategy } from './strategy.js'

@@ -1,5 +1,5 @@
 import type { Strand } from '../grow.js'
-import type { PlanNode } from '../order.js'
+import type { PlanNode } from '../../model/plan.js'
 
 /** What a plan is made of. */
 export interface Ground {

@@ -87,7 +87,7 @@ function place(record: (receipt: Receipt) => Promise<void> = async () => {}) {
   const assignment = { id: 'x', serial: 1, site: 'www', chunkBytes: 4096 }
   const assignments = [{ id: 'x', release, base: null, record: assignment }]
   const plan = { strandCount: 1, parents: [[]], peers: [] }
-  const transfer = { assignmentId: 'x', partOf: () => ({ plan, changed: [] }) }
+  const transfer = { assignmentId: 'x', partOf: () => ({ part: { nodeId: '', plan, reserve: null }, changed: [] }) }
   const world = {
     ...untold,
     ...{ clock, roster, metrics, log: silentLogger, stale: [], jobs: new Map(), closing: new AbortController().signal },

@@ -72,7 +72,10 @@ t.test('what brought an earlier release of a session is told to nobody as what b
   const record = { id: 'j', site: 'www', state: 'distributing', baseRelease: 3, policy: {} }
   const assignment = assignmentRecord({ ...release(4), baseRelease: 3 })
   const plan = { strandCount: 1, parents: [], peers: [] }
-  const transfer = { assignmentId: assignment.id, partOf: () => ({ plan, changed: [] }) }
+  const transfer = {
+    assignmentId: assignment.id,
+    partOf: () => ({ part: { nodeId: '', plan, reserve: null }, changed: [] }),
+  }
   Object.assign(world, { transfers: { get: () => transfer } })
   const job = { id: 'j', record, release: release(5), assignment, baseTreeHash: release(3).treeHash, commands: [] }
   world.jobs.set('j', { ...job, shadowStaged: false, part: () => undefined } as never)

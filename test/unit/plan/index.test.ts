@@ -1,6 +1,6 @@
 // Goal: the planner gives each strategy its shape. Method: small plans, looked at by hand.
 import t from 'tap'
-import type { Plan, StrategyName } from '../../../src/model/plan.js'
+import type { Plan, WovenName } from '../../../src/model/plan.js'
 import { joinPlan, makePlan, type PlanNode } from '../../../src/plan/index.js'
 import { countOf, edgesOf } from '../../support/plans.js'
 
@@ -10,7 +10,7 @@ function nodesNamed(names: string, segmentOf: (name: string) => string = () => '
   return [...names].map((name) => ({ nodeId: name, segment: segmentOf(name), host: '10.0.0.2', port: 7500, weight: 1 }))
 }
 
-function plan(strategy: StrategyName, nodes: readonly PlanNode[]): Plan {
+function plan(strategy: WovenName, nodes: readonly PlanNode[]): Plan {
   return makePlan({ source, nodes, strategy, seed: 7 })
 }
 

@@ -1,0 +1,83 @@
+// Goal: in a plan that was woven, members keep their places, others join below them, a moved one is told to its
+// neighbours, and those whom a lost one served turn to whom their relays turn to. Method: chains, seen by hand.
+import t from 'tap'
+import type { Planning, PlanNode, StrategyName } from '../../../src/model/plan.js'
+import { startPlanning } from '../../../src/plan/index.js'
+
+const source = { nodeId: 's', host: '10.0.0.1', port: 1 }
+const node = (nodeId: string, port = 1): PlanNode => ({ nodeId, host: '10.0.0.2', port, segment: 'lan', weight: 1 })
+const start = (names: string, strategy: StrategyName = 'chain'): Planning =>
+  startPlanning({ source, nodes: [...names].map((name) => node(name)), strategy, seed: 7 })
+/** Whom a node turns to, in order. */
+const line = (planning: Planning, nodeId: string): string =>
+  planning
+    .partOf(nodeId)
+    ?.plan.parents.map((strand) => strand.map((peer) => peer.nodeId).join(''))
+    .join(' ') ?? 'nobody'
+
+t.test('a member has its place, a newcomer is below a member, and nobody else is told', async (t) => {
+  const planning = start('ab')
+  t.equal(line(planning, 'b'), 'as')
+  t.same(
+    planning.take([{ type: 'joined', node: node('z') }]).map(({ nodeId }) => nodeId),
+    ['z'],
+  )
+  t.match(line(planning, 'z'), /^(a|ba)s$/)
+  t.same(planning.take([{ type: 'joined', node: node('z') }]), [], 'once')
+})
+
+t.test('a member that listens elsewhere keeps its place, and those that name it are told', async (t) => {
+  const planning = start('abc')
+  planning.take([{ type: 'joined', node: node('z') }])
+  const told = planning.take([{ type: 'joined', node: node('a', 77) }]).map(({ nodeId }) => nodeId)
+  t.same(told.sort(), ['b', 'c', 'z'])
+  t.equal(line(planning, 'b'), 'as')
+  t.equal(planning.partOf('b')?.plan.parents[0]?.[0]?.port, 77)
+  t.same(planning.take([{ type: 'joined', node: node('a', 77) }]), [], 'once')
+})
+
+t.test('whom a lost one served turns to the next of its line, and the others keep theirs', async (t) => {
+  const planning = start('abcd')
+  const told = planning.take([{ type: 'left', nodeId: 'b' }])
+  t.same(
+    told.map(({ nodeId }) => nodeId),
+    ['c', 'd'],
+  )
+  t.same(
+    ['a', 'c', 'd'].map((name) => line(planning, name)),
+    ['s', 'as', 'cas'],
+  )
+  t.equal(planning.partOf('b'), null)
+  t.same(planning.take([{ type: 'left', nodeId: 'b' }]), [], 'once')
+})
+
+t.test('of a braid that loses a node, the parents are those that its relays had next', async (t) => {
+  const planning = start('abcdefgh', 'braid')
+  const before = new Map([...'abcdefgh'].map((name) => [name, planning.partOf(name)]))
+  planning.take([{ type: 'left', nodeId: 'c' }])
+  for (const name of 'abdefgh') {
+    for (const [strand, parents] of (before.get(name)?.plan.parents ?? []).entries()) {
+      const next = parents.map((peer) => peer.nodeId).find((other) => other !== 'c')
+      t.equal(planning.partOf(name)?.plan.parents[strand]?.[0]?.nodeId, next, `${name} in strand ${strand}`)
+    }
+  }
+})
+
+t.test('when uplinks count differently, who is slow goes last', async (t) => {
+  const chain = start('abc')
+  chain.take([{ type: 'weighed', nodeId: 'b', weight: 0.05 }])
+  t.same(
+    ['a', 'b', 'c'].map((name) => line(chain, name)),
+    ['s', 'cas', 'as'],
+  )
+  t.same(chain.take([{ type: 'weighed', nodeId: 'b', weight: 0.05 }]), [], 'once')
+})
+
+t.test('a chain follows the order that is wanted', async (t) => {
+  const nodes = [{ ...node('a') }, { ...node('b'), rank: 1 }, { ...node('c'), rank: 0 }]
+  const planning = startPlanning({ source, nodes, strategy: 'chain', seed: 7 })
+  t.same(
+    ['a', 'b', 'c'].map((name) => line(planning, name)),
+    ['bcs', 'cs', 's'],
+  )
+})
