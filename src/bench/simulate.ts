@@ -3,7 +3,7 @@
 // Never: a socket, a real node, a rule of its own about who sends to whom: the planner and the spreading core are the
 // product's.
 import type { Clock } from '../base/clock.js'
-import type { StrategyName } from '../model/plan.js'
+import type { WovenName } from '../model/plan.js'
 import { type Bound, fluidBound } from './bound.js'
 import { type FaultShares, drawFaults, type Faults, SLOW_RATIO } from './faults.js'
 import { curveOf, percentile, type Point } from './figures.js'
@@ -22,7 +22,7 @@ const GIVEN_UP_AT = 32
 export interface SimulationOptions {
   readonly network: Network
   readonly faults: FaultShares
-  readonly strategy: StrategyName
+  readonly strategy: WovenName
   /** Decides who is hit, the plan, and whatever else is left to chance. */
   readonly seed: number
 }
@@ -50,7 +50,7 @@ export interface Simulated {
 }
 
 export interface SimulationFigures {
-  readonly strategy: StrategyName
+  readonly strategy: WovenName
   /** All who lived to the end got everything. */
   readonly isComplete: boolean
   readonly completeCount: number

@@ -1,5 +1,5 @@
 import type { PeerRef } from '../model/node.js'
-import type { StrategyName } from '../model/plan.js'
+import type { WovenName } from '../model/plan.js'
 import { FlowMeter } from '../native/flow-meter.js'
 import { Rehearsal, type RehearsalStatus } from '../native/rehearsal.js'
 import { makePlan } from '../plan/index.js'
@@ -15,7 +15,7 @@ const TELL_US = 20_000
 export interface SpreadingOptions {
   readonly network: Network
   readonly faults: Faults
-  readonly strategy: StrategyName
+  readonly strategy: WovenName
   readonly seed: number
   /** What times of faults are shares of. */
   readonly boundSeconds: number

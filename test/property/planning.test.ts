@@ -75,7 +75,7 @@ function wayUp(planning: Planning, nodeId: string, strand: number): string[] {
   return way
 }
 
-/** Everybody has a way or waits, turns to nobody below itself, and the source last. */
+/** Everybody has a way or waits, turns to nobody below itself, and to the source at some time. */
 function look(planning: Planning): void {
   for (const nodeId of idsOf(planning)) {
     const { plan, reserve } = need(planning, nodeId)
@@ -88,10 +88,10 @@ function look(planning: Planning): void {
 
 function lookAtLine(planning: Planning, nodeId: string, strand: number, line: readonly PeerRef[]): void {
   const ids = line.map((peer) => peer.nodeId)
-  if (ids.at(-1) !== source.nodeId || ids.length > ANCESTORS_MAX || new Set(ids).size < ids.length) {
+  if (!ids.includes(source.nodeId) || ids.length > ANCESTORS_MAX || new Set(ids).size < ids.length) {
     throw new Error(`a bad line of ${nodeId}: ${ids.join()}`)
   }
-  for (const id of ids.slice(0, -1)) {
+  for (const id of ids.filter((each) => each !== source.nodeId)) {
     if (planning.partOf(id) === null) throw new Error(`${nodeId} turns to ${id}, who is gone`)
     if (wayUp(planning, id, strand).includes(nodeId)) throw new Error(`${id} is below ${nodeId}, who turns to it`)
   }

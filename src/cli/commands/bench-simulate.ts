@@ -21,7 +21,7 @@ import {
   type Simulated,
   simulate,
 } from '../../bench/simulate.js'
-import { type StrategyName, strategyNames } from '../../model/plan.js'
+import { type WovenName, wovenNames } from '../../model/plan.js'
 import type { Context } from '../context.js'
 import { type Output, table } from '../output.js'
 import { flag, invalid } from './flag.js'
@@ -48,7 +48,7 @@ export type SimulateFlags = Readonly<
 interface Asked {
   readonly network: Network
   readonly faults: FaultShares
-  readonly strategies: readonly StrategyName[]
+  readonly strategies: readonly WovenName[]
   readonly seed: number
 }
 
@@ -120,15 +120,15 @@ function readFlags(flags: SimulateFlags): Asked {
   return { network, faults, strategies, seed: flag('--seed', flags.seed, within(0, SEED_MAX, whole)) }
 }
 
-function readStrategies(text: string): readonly StrategyName[] {
+function readStrategies(text: string): readonly WovenName[] {
   const named = [...new Set(text.split(',').map((name) => name.trim()))]
-  const known = strategyNames.filter((name) => named.includes(name))
-  if (known.length !== named.length) throw invalid(`"${text}"`, `there are ${strategyNames.join(', ')}`)
+  const known = wovenNames.filter((name) => named.includes(name))
+  if (known.length !== named.length) throw invalid(`"${text}"`, `there are ${wovenNames.join(', ')}`)
   return named.flatMap((name) => known.filter((each) => each === name))
 }
 
 /** Tells how far one strategy is: redrawn on a terminal, a plain line now and then elsewhere. */
-function progressOn(output: Output, strategy: StrategyName, nowMs: () => number) {
+function progressOn(output: Output, strategy: WovenName, nowMs: () => number) {
   let plainAtMs = nowMs()
   return ({ seconds, boundSeconds, completeCount, livingCount }: SimulationProgress): void => {
     const far = `${seconds.toFixed(2)} s of ${boundSeconds.toFixed(2)} s and a little`

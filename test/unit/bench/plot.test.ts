@@ -54,7 +54,7 @@ t.test('curves of like length share a plain axis, one that takes many times as l
 })
 
 t.test('a plot names what it shows', async (t) => {
-  const svg = plotOf({ title: 'Nodes & <time>', boundSeconds: 2, curves: [{ name: 'strands', points: points(3) }] })
+  const svg = plotOf({ title: 'Nodes & <time>', boundSeconds: 2, curves: [{ name: 'braid', points: points(3) }] })
   t.match(svg, 'Nodes &#38; &#60;time&#62;')
-  for (const word of ['strands', 'bound', 'seconds', '100 %']) t.match(svg, word)
+  for (const word of ['braid', 'bound', 'seconds', '100 %']) t.match(svg, word)
 })

@@ -17,7 +17,7 @@ const none: FaultShares = { failing: 0, slow: 0, decaying: 0 }
 
 const run = (network: Partial<Network>, change: Partial<SimulationOptions> = {}) =>
   simulate(
-    { network: { ...usual, ...network }, faults: none, strategy: 'strands', seed: 1, ...change },
+    { network: { ...usual, ...network }, faults: none, strategy: 'braid', seed: 1, ...change },
     systemClock,
     () => {},
   )

@@ -20,12 +20,12 @@ async function ran(t: Test, ...flags: readonly string[]) {
 }
 
 t.test('strategies are compared in a table, in the order in which they were named', async (t) => {
-  const { code, out } = await ran(t, ...SMALL, '--strategy', 'tree,strands,chain')
+  const { code, out } = await ran(t, ...SMALL, '--strategy', 'tree,braid,chain')
   t.equal(code, 0)
   t.match(out, '24 nodes, 1.0 MB in chunks of 32.0 KB, 100 Mbit/s')
   t.match(out, 'bound 0.08 s: source uplink')
   const names = [...out.matchAll(/^(\w+) +\d\.\d{3} /gm)].map(([, name]) => name)
-  t.same(names, ['tree', 'strands', 'chain'])
+  t.same(names, ['tree', 'braid', 'chain'])
 })
 
 t.test('faults and segments are told beside the figures', async (t) => {
@@ -36,7 +36,7 @@ t.test('faults and segments are told beside the figures', async (t) => {
 })
 
 t.test('--json gives one result that holds every figure, the same for the same seed', async (t) => {
-  const flags = [...SMALL, '--strategy', 'chain,strands', '--failing', '10%', '--seed', '9', '--json']
+  const flags = [...SMALL, '--strategy', 'chain,braid', '--failing', '10%', '--seed', '9', '--json']
   const { code, out, err } = await ran(t, ...flags)
   t.equal(code, 0)
   t.equal(err, '')
@@ -51,7 +51,7 @@ t.test('--json gives one result that holds every figure, the same for the same s
     bound: { by: 'source uplink' },
     strategies: [
       { strategy: 'chain', isComplete: true, livingCount: 22 },
-      { strategy: 'strands', isComplete: true, livingCount: 22, duplicateChunks: Number, sourceCopies: Number },
+      { strategy: 'braid', isComplete: true, livingCount: 22, duplicateChunks: Number, sourceCopies: Number },
     ],
   })
   const again = JSON.parse((await ran(t, ...flags)).out) as typeof told
@@ -61,11 +61,11 @@ t.test('--json gives one result that holds every figure, the same for the same s
 
 t.test('--plot writes a picture with a curve for each strategy', async (t) => {
   const path = `${t.testdir()}/plot.svg`
-  const { code } = await ran(t, ...SMALL, '--strategy', 'chain,strands', '--plot', path)
+  const { code } = await ran(t, ...SMALL, '--strategy', 'chain,braid', '--plot', path)
   t.equal(code, 0)
   const svg = readFileSync(path, 'utf8')
   t.equal(svg.match(/<polyline/g)?.length, 2)
-  t.match(svg, '>strands</text>')
+  t.match(svg, '>braid</text>')
 })
 
 t.test('a place where no picture can be written is refused before anything is run', async (t) => {
@@ -91,7 +91,7 @@ t.test('what cannot be simulated is refused with 2, by the name of its flag', as
     [['--wan-rate', 'fast'], '--wan-rate "fast"'],
     [['--wan-delay', '1h'], '--wan-delay "1h"'],
     [['--segments', '1001'], '--segments "1001" is not valid: from 1 to 1000'],
-    [['--strategy', 'strands,braid'], '--strategy "strands,braid" is not valid: there are star, chain, tree, strands'],
+    [['--strategy', 'braid,fastest'], '--strategy "braid,fastest" is not valid: there are star, chain, tree, braid'],
     [['--strategy', ''], '--strategy ""'],
     [['--failing', '101%'], '--failing "101%"'],
     [['--failing', '60%', '--slow', '40%'], '--failing, --slow and --decay is not valid'],
