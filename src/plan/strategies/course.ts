@@ -1,13 +1,12 @@
 import { assert } from '../../base/assert.js'
 import type { PlanNode } from '../../model/plan.js'
 import { compareApproach } from '../order.js'
+import { SLOW_RATIO } from './slots.js'
 
 /** Down-line servers at once where nobody has measured what an uplink can give. */
 const FANOUT = 2
 /** However fast an uplink is: each further one makes all of them later. */
 const FANOUT_MAX = 8
-/** Uplinks below this share of what is usual serve nobody, as long as others do. */
-const SLOW_RATIO = 0.4
 
 /** What makes a strategy that decides while content is on its way. */
 export interface CourseRule {
