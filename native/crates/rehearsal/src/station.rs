@@ -20,8 +20,8 @@ const PORT: u16 = 1;
 /// What goes over a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Word {
-    /// A message of the core.
-    Control(Message),
+    /// A message of the core; few are, and what is under way should be small.
+    Control(Box<Message>),
     /// What the relay passes on of the source's word: how many chunks there are.
     Vouch {
         /// Chunks whose digests are known.
@@ -246,7 +246,7 @@ impl Station {
                     strand: *strand,
                     text,
                 };
-                io.send(link, Word::Control(refusal), CONTROL_BYTES);
+                io.send(link, Word::Control(Box::new(refusal)), CONTROL_BYTES);
                 return;
             }
             if let Some(node) = self.greeted.remove(&link) {
@@ -271,7 +271,7 @@ impl Station {
                 Action::Connect { peer } => io.connect(index_of(peer)),
                 Action::Send { link, message } => {
                     let bytes = message.encode().len() as u64;
-                    io.send(link, Word::Control(message), bytes);
+                    io.send(link, Word::Control(Box::new(message)), bytes);
                 }
                 Action::Close { link, .. } => {
                     self.links.remove(&link);

@@ -5,8 +5,8 @@ use crate::happening::{Cargo, Due, Happening, Stage};
 use crate::network::{Death, Event};
 use crate::random::Random;
 use crate::wires::{
-    Connection, Connections, Flow, Gate, GateIndex, LinkId, NodeIndex, Pipe, Port, Rates, Way,
-    carry_us,
+    Connection, Connections, Flow, Gate, GateIndex, LaneIndex, LinkId, NodeIndex, Pipe, Port,
+    Rates, Way, carry_us,
 };
 
 /// Unsent bytes below which a connection asks its sender for more.
@@ -89,7 +89,7 @@ impl<M> Fabric<M> {
         self.connections
             .get(link)
             .map_or_else(Flow::default, |known| {
-                known.lanes[known.lane_of(from)].flow(self.now_us)
+                known.lane(known.lane_of(from)).flow(self.now_us)
             })
     }
 
@@ -209,7 +209,7 @@ impl<M> Fabric<M> {
             return;
         };
         let lane = connection.lane_of(from);
-        let lane = &mut connection.lanes[lane];
+        let lane = connection.lane_mut(lane);
         lane.add(message, bytes, self.now_us);
         self.queue(from, link);
         self.pump(from);
@@ -220,7 +220,7 @@ impl<M> Fabric<M> {
             return false;
         };
         let lane = connection.lane_of(from);
-        let lane = &mut connection.lanes[lane];
+        let lane = connection.lane_mut(lane);
         let room = lane.unsent_bytes < LOW_WATER_BYTES;
         lane.wants_room = !room;
         room
@@ -228,7 +228,7 @@ impl<M> Fabric<M> {
 
     pub(crate) fn close(&mut self, node: NodeIndex, link: LinkId) {
         if let Some(connection) = self.connections.remove(link) {
-            let other = connection.lanes[connection.lane_of(node)].to;
+            let other = connection.lane(connection.lane_of(node)).to;
             self.schedule(
                 self.now_us + connection.delay_us,
                 other,
@@ -290,7 +290,7 @@ impl<M> Fabric<M> {
         };
         let window_bytes = connection.window_bytes;
         let lane = connection.lane_of(from);
-        let lane = &mut connection.lanes[lane];
+        let lane = connection.lane_mut(lane);
         let blocked = lane.under_way_bytes > 0
             && lane
                 .unsent
@@ -317,7 +317,7 @@ impl<M> Fabric<M> {
             };
             let index = connection.lane_of(node);
             let delay_us = connection.delay_us;
-            let lane = &mut connection.lanes[index];
+            let lane = connection.lane_mut(index);
             lane.queued = false;
             let Some((message, bytes)) = lane.unsent.pop_front() else {
                 continue;
@@ -362,7 +362,7 @@ impl<M> Fabric<M> {
         &mut self,
         node: NodeIndex,
         link: LinkId,
-        lane: usize,
+        lane: LaneIndex,
         bytes: u64,
     ) -> Option<Event<M>> {
         if let Some(port) = self.ports.get_mut(node) {
@@ -370,7 +370,7 @@ impl<M> Fabric<M> {
         }
         let mut event = None;
         if let Some(connection) = self.connections.get_mut(link) {
-            let lane = &mut connection.lanes[lane];
+            let lane = connection.lane_mut(lane);
             lane.unsent_bytes = lane.unsent_bytes.saturating_sub(bytes);
             if lane.wants_room && lane.unsent_bytes < LOW_WATER_BYTES {
                 lane.wants_room = false;
@@ -386,7 +386,7 @@ impl<M> Fabric<M> {
         let Some(connection) = self.connections.get(cargo.link) else {
             return;
         };
-        let (from, delay_us) = (connection.lanes[cargo.lane].from, connection.delay_us);
+        let (from, delay_us) = (connection.lane(cargo.lane).from, connection.delay_us);
         let gates = self.gates_between(from, node);
         let (now_us, bytes) = (self.now_us, cargo.bytes);
         let pass = |pipe: Option<&mut Pipe>| {
@@ -470,7 +470,7 @@ impl<M> Fabric<M> {
             bytes,
             message,
         } = cargo;
-        let from = connection.lanes[lane].from;
+        let from = connection.lane(lane).from;
         let at_us = self.now_us + connection.delay_us;
         self.schedule(at_us, from, Happening::Taken { link, lane, bytes });
         if let Some(port) = self.ports.get_mut(node) {
@@ -479,9 +479,9 @@ impl<M> Fabric<M> {
         Some(Event::Received { link, message })
     }
 
-    fn taken(&mut self, node: NodeIndex, link: LinkId, lane: usize, bytes: u64) {
+    fn taken(&mut self, node: NodeIndex, link: LinkId, lane: LaneIndex, bytes: u64) {
         if let Some(connection) = self.connections.get_mut(link) {
-            connection.lanes[lane].take(bytes, self.now_us);
+            connection.lane_mut(lane).take(bytes, self.now_us);
         }
         self.queue(node, link);
         self.pump(node);

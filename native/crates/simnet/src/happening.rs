@@ -1,6 +1,6 @@
 //! What can be due, and where.
 
-use crate::wires::{LinkId, NodeIndex};
+use crate::wires::{LaneIndex, LinkId, NodeIndex};
 
 /// Where a message has come to, between two ports.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,13 +33,13 @@ pub(crate) enum Happening<M> {
     },
     SentOut {
         link: LinkId,
-        lane: usize,
+        lane: LaneIndex,
         bytes: u64,
     },
     /// The first byte of a message comes to a stage of its way: a gate, or the receiver's port.
     Head {
         link: LinkId,
-        lane: usize,
+        lane: LaneIndex,
         stage: Stage,
         tail_us: u64,
         bytes: u64,
@@ -47,13 +47,13 @@ pub(crate) enum Happening<M> {
     },
     Arrived {
         link: LinkId,
-        lane: usize,
+        lane: LaneIndex,
         bytes: u64,
         message: M,
     },
     Taken {
         link: LinkId,
-        lane: usize,
+        lane: LaneIndex,
         bytes: u64,
     },
     Down {
@@ -71,7 +71,7 @@ pub(crate) struct Due<M> {
 /// A message on its way.
 pub(crate) struct Cargo<M> {
     pub(crate) link: LinkId,
-    pub(crate) lane: usize,
+    pub(crate) lane: LaneIndex,
     pub(crate) bytes: u64,
     pub(crate) message: M,
 }

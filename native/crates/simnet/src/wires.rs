@@ -6,6 +6,8 @@ use std::collections::VecDeque;
 pub type NodeIndex = usize;
 /// Names a connection; both ends know it by the same number, and none is used twice.
 pub type LinkId = u32;
+/// One of the two lanes of a connection; small, for there are millions of them on the way.
+pub(crate) type LaneIndex = u8;
 /// Index of a gate, in the order in which gates were added.
 pub type GateIndex = usize;
 
@@ -212,8 +214,16 @@ impl<M> Connection<M> {
     }
 
     /// The lane on which `node` sends.
-    pub(crate) fn lane_of(&self, node: NodeIndex) -> usize {
-        usize::from(self.lanes[0].from != node)
+    pub(crate) fn lane_of(&self, node: NodeIndex) -> LaneIndex {
+        LaneIndex::from(self.lanes[0].from != node)
+    }
+
+    pub(crate) fn lane(&self, lane: LaneIndex) -> &Lane<M> {
+        &self.lanes[usize::from(lane)]
+    }
+
+    pub(crate) fn lane_mut(&mut self, lane: LaneIndex) -> &mut Lane<M> {
+        &mut self.lanes[usize::from(lane)]
     }
 }
 
