@@ -54,7 +54,7 @@ function measure(name: string, failing: number) {
   for (let round = 0; round < Number(values.rounds); round++) {
     const before = process.cpuUsage()
     const faults = { failing, slow: 0, decaying: 0 }
-    result = simulate({ network, faults, strategy: 'strands', seed }, systemClock, () => {})
+    result = simulate({ network, faults, strategy: 'braid', seed }, systemClock, () => {})
     const { user, system } = process.cpuUsage(before)
     took.push({ seconds: result.figures.tookMs / 1000, cpuSeconds: Math.round((user + system) / 1000) / 1000 })
     const { lastRatio, medianRatio } = result.figures

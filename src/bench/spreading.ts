@@ -1,8 +1,8 @@
 import type { PeerRef } from '../model/node.js'
-import type { WovenName } from '../model/plan.js'
+import type { Planning, PlanPart, WovenName } from '../model/plan.js'
 import { FlowMeter } from '../native/flow-meter.js'
 import { Rehearsal, type RehearsalStatus } from '../native/rehearsal.js'
-import { makePlan } from '../plan/index.js'
+import { startPlanning } from '../plan/index.js'
 import { Weighing } from '../plan/weighing.js'
 import { DECAY_RATIO, type Faults, SLOW_RATIO } from './faults.js'
 import { chunkCountOf, type Network, segmentOf, wayOf } from './network.js'
@@ -46,6 +46,7 @@ export class Spreading {
   readonly #nodes: readonly string[]
   readonly #gates: readonly number[]
   readonly #segments = new Map<string, number>()
+  readonly #planning: Planning
   readonly #weighing = new Weighing()
   readonly #meters = new Map<string, FlowMeter>()
   /** By time. */
@@ -65,7 +66,8 @@ export class Spreading {
       return this.#add(isSlow ? Math.round(rateBps * SLOW_RATIO) : rateBps, segmentOf(network, place))
     })
     this.#coming = this.#comingOf(faults)
-    this.#rehearsal.setPlan(this.#source, { strandCount: this.#tell(), parents: [], peers: [] })
+    this.#planning = this.#plan()
+    this.#tell(this.#nodes.flatMap((nodeId) => this.#planning.partOf(nodeId) ?? []))
   }
 
   /** How often a node was found to be slow, or trusted again. */
@@ -83,9 +85,10 @@ export class Spreading {
     const isOver = this.#advance(this.#rehearsal.nowUs + LOOK_US)
     const statuses = this.#rehearsal.poll()
     const [source, ...nodes] = statuses
-    if (!isOver && this.#weigh(statuses)) {
+    const changed = isOver ? [] : this.#weigh(statuses)
+    if (changed.length > 0) {
       this.#advance(this.#rehearsal.nowUs + TELL_US)
-      this.#tell()
+      this.#tell(changed)
     }
     return { seconds: this.#rehearsal.nowUs / MICROSECONDS, isOver, nodes, source: source as RehearsalStatus }
   }
@@ -125,20 +128,21 @@ export class Spreading {
     return this.#rehearsal.run(untilUs)
   }
 
-  /** Weaves a plan and tells every node its part. @returns how many strands it has. */
-  #tell(): number {
+  #plan(): Planning {
     const { strategy, seed } = this.#options
-    const nodes = this.#nodes.map((nodeId) => {
-      return { ...refOf(nodeId), segment: this.#segmentOf(nodeId), weight: this.#weighing.weightOf(nodeId) }
-    })
+    const nodes = this.#nodes.map((nodeId) => ({ ...refOf(nodeId), segment: this.#segmentOf(nodeId), weight: 1 }))
     const home = this.#segmentOf(this.#source)
-    const plan = makePlan({ source: refOf(this.#source), home, nodes, strategy, seed })
-    for (const [id, part] of plan.nodes) this.#rehearsal.setPlan(id, part)
-    return plan.strandCount
+    return startPlanning({ source: refOf(this.#source), home, nodes, strategy, seed })
   }
 
-  /** @returns whether the plan has to be woven anew. */
-  #weigh(statuses: readonly RehearsalStatus[]): boolean {
+  #tell(parts: readonly PlanPart[]): void {
+    const { strandCount } = this.#planning
+    for (const { nodeId, plan } of parts) this.#rehearsal.setPlan(nodeId, plan)
+    this.#rehearsal.setPlan(this.#source, { strandCount, parents: [], peers: [] })
+  }
+
+  /** @returns the parts of the plan that have to be told, because links count differently now. */
+  #weigh(statuses: readonly RehearsalStatus[]): readonly PlanPart[] {
     const nowMs = this.#rehearsal.nowUs / 1000
     const reports = statuses.map(({ nodeId, children }) => {
       const flows = this.#meters.get(nodeId)?.look(nowMs, [{ session: 1, children }]) ?? []
@@ -147,7 +151,7 @@ export class Spreading {
     })
     const changes = this.#weighing.look(nowMs, reports, this.#source)
     this.#reweighed += changes.length
-    return changes.length > 0
+    return this.#planning.take(changes.map(({ nodeId, weight }) => ({ type: 'weighed', nodeId, weight })))
   }
 
   #segmentOf(nodeId: string): string {
