@@ -69,7 +69,7 @@ const marked = await Promise.all(
 
 t.test('the guides that are meant to be typed have blocks that run', async (t) => {
   const names = marked.filter(({ blocks }) => blocks.length > 0).map(({ name }) => name)
-  for (const name of ['files.md', 'hooks.md', 'jobs.md', 'record.md', 'uploads.md', 'verify.md'])
+  for (const name of ['benchmarks.md', 'files.md', 'hooks.md', 'jobs.md', 'record.md', 'uploads.md', 'verify.md'])
     t.ok(names.includes(name), name)
 })
 
