@@ -1,7 +1,9 @@
 // How long content takes to the last of many hosts when links differ, break down or die, beside what links allow.
 //
-//   npm run bench:trouble -- [--only flat-8,mixed-8,…] [--repetitions 3] [--size 128] [--strategy braid]
+//   npm run bench:trouble -- [--only flat-8,mixed-8,…] [--repetitions 3] [--scale 1] [--strategy braid]
 //                            [--dir /dev/shm]
+//
+// --scale 0.25 takes a quarter of every rate and of the content, for machines that are busy with other things.
 //
 // As root, in the lab. × is the time from the order until a node says that it has every byte, over size ÷ rate. Where a
 // node is in trouble itself, the others are told apart from it. Every copy is compared with the source afterwards.
@@ -18,7 +20,7 @@ const { values } = parseArgs({
   options: {
     only: { type: 'string' },
     repetitions: { type: 'string', default: '3' },
-    size: { type: 'string', default: '128' },
+    scale: { type: 'string', default: '1' },
     strategy: { type: 'string', default: 'braid' },
     dir: { type: 'string', default: '/dev/shm' },
     keep: { type: 'boolean', default: true },
@@ -26,12 +28,14 @@ const { values } = parseArgs({
   },
   allowNegative: true,
 })
-const sizeBytes = Number(values.size) * 1024 * 1024
+const scale = Number(values.scale)
+const sizeBytes = Math.round(128 * 2 ** 20 * scale)
+const mbit = (rate: number): string => `${Math.round(rate * scale * 1000)}kbit`
 
 interface Scenario {
   readonly nodes: number
   readonly rateMbit: number
-  readonly wan?: { readonly segments: number; readonly link: string; readonly rateMbit: number }
+  readonly wan?: { readonly segments: number; readonly delay: string; readonly rateMbit: number }
   /** Links that are not like the others, from the start, in Mbit/s. */
   readonly rates?: Readonly<Record<number, number>>
   /** What happens, `half` seconds after the order: half of what the transfer takes where all is well. */
@@ -63,13 +67,13 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     nodes: 8,
     rateMbit: 100,
     apart: { 3: 100 },
-    event: atHalf(() => shape(3, { up: '5mbit' })),
+    event: atHalf(() => shape(3, { up: mbit(5) })),
   },
   'decay-16': {
     nodes: 16,
     rateMbit: 50,
     apart: { 3: 50 },
-    event: atHalf(() => shape(3, { up: '2500kbit' })),
+    event: atHalf(() => shape(3, { up: mbit(2.5) })),
   },
   'relay-killed-8': {
     nodes: 8,
@@ -87,7 +91,20 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   'wan-4x4': {
     nodes: 15,
     rateMbit: 200,
-    wan: { segments: 4, link: '40mbit,20ms', rateMbit: 40 },
+    wan: { segments: 4, delay: '20ms', rateMbit: 40 },
+  },
+  // The source sends its copy as fast as its link allows; those at half the rate have half of their work left then.
+  'source-killed-8': {
+    nodes: 8,
+    rateMbit: 100,
+    rates: { 5: 50, 6: 50, 7: 50, 8: 50 },
+    apart: { 5: 50, 6: 50, 7: 50, 8: 50 },
+    event: async (fleet, half) => {
+      await sleep(half * 2 * 1080)
+      await fleet.kill(0)
+      await sleep(half * 2 * 1000 + 3000)
+      fleet.start(0)
+    },
   },
 }
 
@@ -112,7 +129,7 @@ async function arrivals(fleet: LabFleet, jobId: string): Promise<ReadonlyMap<num
   return new Map(receipts.map(({ nodeName, at }) => [Number(nodeName.slice(1)), (Date.parse(at) - begunMs) / 1000]))
 }
 
-const boundS = (mbit: number): number => (sizeBytes * 8) / (mbit * 1e6)
+const boundS = (rateMbit: number): number => (sizeBytes * 8) / (rateMbit * scale * 1e6)
 
 /** The nodes with their engines, as the scenario has them, and the content. */
 async function prepare({ nodes, rates = {} }: Scenario, directory: string): Promise<LabFleet> {
@@ -121,15 +138,14 @@ async function prepare({ nodes, rates = {} }: Scenario, directory: string): Prom
   const fleet = new LabFleet(directory)
   for (let host = 0; host <= nodes; host++) fleet.start(host)
   await fleet.nodesOnline(nodes)
-  for (const [host, mbit] of Object.entries(rates))
-    await shape(Number(host), { up: `${mbit}mbit`, down: `${mbit}mbit` })
+  for (const [host, rate] of Object.entries(rates)) await shape(Number(host), { up: mbit(rate), down: mbit(rate) })
   return fleet
 }
 
 /** Publishes, lets happen what happens, and gives when each node had it all. */
 async function carry(scenario: Scenario, fleet: LabFleet, directory: string): Promise<ReadonlyMap<number, number>> {
   const { nodes, event, lost = [], wan, rateMbit } = scenario
-  const quorum = lost.length > 0 ? '1' : '100%'
+  const quorum = lost.length > 0 ? '50%' : '100%'
   const options = ['--strategy', values.strategy, '--stage-only', '--quorum', quorum]
   const publish = fleet.publish(`${directory}/content`, ...options)
   const [outcome] = await Promise.all([publish.exited, event?.(fleet, boundS(wan?.rateMbit ?? rateMbit) / 2)])
@@ -148,7 +164,8 @@ async function carry(scenario: Scenario, fleet: LabFleet, directory: string): Pr
 
 async function play(name: string, scenario: Scenario): Promise<Figure> {
   const { nodes, rateMbit, wan, apart = {} } = scenario
-  await labUp(nodes + 1, `${rateMbit}mbit`, wan)
+  const between = wan === undefined ? wan : { segments: wan.segments, link: `${mbit(wan.rateMbit)},${wan.delay}` }
+  await labUp(nodes + 1, mbit(rateMbit), between)
   const directory = mkdtempSync(`${values.dir}/trouble-`)
   let fleet: LabFleet | null = null
   try {
@@ -157,9 +174,9 @@ async function play(name: string, scenario: Scenario): Promise<Figure> {
     const times = await carry(scenario, fleet, directory)
     const [sentAfter, busyAfter] = [(await carriedBytes(0)).sent, machineBusy()]
     const allS = boundS(wan?.rateMbit ?? rateMbit)
-    const own = Object.entries(apart).map(([host, mbit]) => [
+    const own = Object.entries(apart).map(([host, rate]) => [
       `n${host}`,
-      round((times.get(Number(host)) ?? Number.NaN) / boundS(mbit)),
+      round((times.get(Number(host)) ?? Number.NaN) / boundS(rate)),
     ])
     const others = [...times].filter(([host]) => apart[host] === undefined).map(([, seconds]) => seconds)
     const figure = {
@@ -205,4 +222,6 @@ const rows = names.map((scenario) => {
 })
 console.table(rows)
 if (values.keep)
-  say(`kept in ${keepResult('trouble', { parameters: { sizeBytes, strategy: values.strategy }, rows, figures })}`)
+  say(
+    `kept in ${keepResult('trouble', { parameters: { sizeBytes, scale, strategy: values.strategy }, rows, figures })}`,
+  )

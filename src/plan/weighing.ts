@@ -27,6 +27,8 @@ const SLOW_NODES_RATIO = 0.5
 const WEIGHT_MAX = 4
 /** After a change nothing counts for this time: who has new parents and children is not as it will be. */
 const SETTLE_MS = 1000
+/** All are weighed anew at most this often, each time twice as seldom: measures of a busy machine waver. */
+const MEASURE_REST_MS = 2000
 /** A node that was slow and is not seen to be is trusted again after this time, each time twice as long. */
 const REST_MS = 60_000
 const REST_MS_MAX = 640_000
@@ -99,6 +101,8 @@ class Standing {
 export class Weighing {
   readonly #standings = new Map<string, Standing>()
   #unevenLooks = 0
+  #measuredAtMs = Number.NEGATIVE_INFINITY
+  #measureRestMs = MEASURE_REST_MS
   #settledAtMs = 0
 
   /** What a node's uplink counts beside the others'; 1 is usual. */
@@ -151,20 +155,31 @@ export class Weighing {
     const loads = this.#loads(look)
     const over = loads.filter(({ load }) => load > OVERLOAD_RATIO)
     const [worst] = over.toSorted((a, b) => b.load - a.load)
-    const couldMore = look.ofSource.length > 0 && !look.ofSource.some(isHeldUp)
-    this.#unevenLooks = couldMore && worst !== undefined ? this.#unevenLooks + 1 : 0
+    this.#unevenLooks = worst !== undefined && this.#couldMore(look) ? this.#unevenLooks + 1 : 0
     const isBroad = over.length > loads.length * BROAD_RATIO
     if (worst === undefined || this.#unevenLooks < (isDue && isBroad ? 1 : LOOKS_MIN)) return []
+    this.#weighAll(look, loads, usualBps)
+    const { nodeId, ableBps } = worst
+    return [{ nodeId, why: 'uneven', weight: this.weightOf(nodeId), rateBps: ableBps, usualBps }]
+  }
+
+  /** The source is held back, and all were weighed long enough ago. */
+  #couldMore({ nowMs, ofSource }: Look): boolean {
+    const hasRested = nowMs - this.#measuredAtMs >= this.#measureRestMs
+    return hasRested && ofSource.length > 0 && !ofSource.some(isHeldUp)
+  }
+
+  #weighAll({ nowMs, ofSource }: Look, loads: readonly Load[], usualBps: number): void {
+    if (Number.isFinite(this.#measuredAtMs)) this.#measureRestMs = Math.min(this.#measureRestMs * 2, REST_MS)
+    this.#measuredAtMs = nowMs
     this.#unevenLooks = 0
-    const unitBps = Math.min(usualBps, ableOf(look.ofSource) ?? usualBps)
+    const unitBps = Math.min(usualBps, ableOf(ofSource) ?? usualBps)
     for (const { standing, ableBps } of loads) {
       const weight = Math.min(inSteps(ableBps / unitBps), WEIGHT_MAX)
       // It will serve nobody, and nobody will see what it could give: it rests.
-      if (weight < SLOW_RATIO) standing.slowSince(look.nowMs, weight)
+      if (weight < SLOW_RATIO) standing.slowSince(nowMs, weight)
       else standing.measured = weight
     }
-    const { nodeId, ableBps } = worst
-    return [{ nodeId, why: 'uneven', weight: this.weightOf(nodeId), rateBps: ableBps, usualBps }]
   }
 
   /** Of those of whom it is known what they could give: how much more they are asked for. */

@@ -214,12 +214,34 @@ fn tcp_info(fd: BorrowedFd<'_>) -> Option<[u8; TCP_INFO_BYTES]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
+    use std::time::{Duration, Instant};
 
     fn pair() -> (TcpStream, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let near = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         (near, listener.accept().unwrap().0)
+    }
+
+    #[test]
+    fn what_was_acknowledged_is_counted_and_how_long_it_took() {
+        let (mut near, mut far) = pair();
+        assert!(flow(&near).acked_bytes <= 1, "only that it is there");
+        near.write_all(&[1; 4096]).unwrap();
+        far.read_exact(&mut [0; 4096]).unwrap();
+        let end = Instant::now() + Duration::from_secs(10);
+        while flow(&near).acked_bytes < 4096 {
+            assert!(Instant::now() < end, "{:?}", flow(&near));
+        }
+        near.set_nonblocking(true).unwrap();
+        while near.write(&[1; 4096]).is_ok() {}
+        let before = flow(&near);
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(
+            flow(&near).busy_us >= before.busy_us + 10_000,
+            "nobody reads"
+        );
     }
 
     #[test]
