@@ -31,6 +31,8 @@ export interface SimulationOptions {
 export interface SimulationProgress {
   readonly seconds: number
   readonly boundSeconds: number
+  /** Of what all who live are to get. */
+  readonly broughtShare: number
   readonly completeCount: number
   readonly livingCount: number
 }
@@ -100,15 +102,25 @@ export function simulate(
   const spreading = new Spreading({ network, faults, strategy, seed, boundSeconds: bound.seconds })
   let standing = spreading.look()
   while (!standing.isOver && standing.seconds < GIVEN_UP_AT * bound.seconds) {
-    const completeCount = completionsOf(standing).length
-    const { seconds, nodes } = standing
-    tell({ seconds, boundSeconds: bound.seconds, completeCount, livingCount: nodes.length })
+    tell(progressOf(standing, bound, network))
     standing = spreading.look()
   }
   const tookMs = Math.round(clock.monotonicMs() - beganMs)
   const times = timesOf(standing, bound)
   const figures = { strategy, ...times, ...linksOf(spreading, standing, network), tookMs }
   return { bound, figures, curve: curveOf(completionsOf(standing), network.nodeCount) }
+}
+
+function progressOf(standing: Standing, bound: Bound, network: Network): SimulationProgress {
+  const { seconds, nodes } = standing
+  const brought = nodes.reduce((sum, { chunksHave }) => sum + chunksHave, 0)
+  return {
+    seconds,
+    boundSeconds: bound.seconds,
+    broughtShare: nodes.length === 0 ? 1 : brought / (nodes.length * chunkCountOf(network)),
+    completeCount: completionsOf(standing).length,
+    livingCount: nodes.length,
+  }
 }
 
 /** When nodes were complete, in seconds, ascending. */

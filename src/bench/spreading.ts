@@ -151,7 +151,13 @@ export class Spreading {
     })
     const changes = this.#weighing.look(nowMs, reports, this.#source)
     this.#reweighed += changes.length
-    return this.#planning.take(changes.map(({ nodeId, weight }) => ({ type: 'weighed', nodeId, weight })))
+    if (changes.length === 0) return []
+    // One change may say that all count differently.
+    const weights = [...this.#planning.members].map(({ nodeId, weight: before }) => {
+      return { nodeId, before, weight: this.#weighing.weightOf(nodeId) }
+    })
+    const other = weights.filter(({ before, weight }) => before !== weight)
+    return this.#planning.take(other.map(({ nodeId, weight }) => ({ type: 'weighed', nodeId, weight })))
   }
 
   #segmentOf(nodeId: string): string {

@@ -130,9 +130,10 @@ function readStrategies(text: string): readonly WovenName[] {
 /** Tells how far one strategy is: redrawn on a terminal, a plain line now and then elsewhere. */
 function progressOn(output: Output, strategy: WovenName, nowMs: () => number) {
   let plainAtMs = nowMs()
-  return ({ seconds, boundSeconds, completeCount, livingCount }: SimulationProgress): void => {
-    const far = `${seconds.toFixed(2)} s of ${boundSeconds.toFixed(2)} s and a little`
-    const said = `${strategy}  ${far}  ${formatCount(completeCount, 'node', livingCount)} complete`
+  return ({ seconds, boundSeconds, broughtShare, completeCount, livingCount }: SimulationProgress): void => {
+    const time = `${seconds.toFixed(2)} s (bound ${boundSeconds.toFixed(2)} s)`
+    const nodes = `${formatCount(completeCount, 'node', livingCount)} complete`
+    const said = `${strategy}  ${Math.floor(broughtShare * 100)}% brought in ${time}, ${nodes}`
     if (output.animated) output.redraw([said.slice(0, output.columns - 1)])
     if (output.animated || output.json || nowMs() - plainAtMs < PLAIN_INTERVAL_MS) return
     plainAtMs = nowMs()

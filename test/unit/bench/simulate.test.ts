@@ -83,13 +83,18 @@ t.test('a star is left when it has told that it takes n times as long', async (t
 t.test('progress is told while it goes on', async (t) => {
   const told: number[] = []
   const options = { network: usual, faults: none, strategy: 'tree' as const, seed: 1 }
-  simulate(options, systemClock, ({ seconds, livingCount }) => {
+  const brought: number[] = []
+  simulate(options, systemClock, ({ seconds, broughtShare, livingCount }) => {
     told.push(seconds)
+    brought.push(broughtShare)
     t.equal(livingCount, 64)
   })
   t.ok(told.length > 2)
-  t.same(
-    told.toSorted((a, b) => a - b),
-    told,
-  )
+  for (const all of [told, brought]) {
+    t.same(
+      all.toSorted((a, b) => a - b),
+      all,
+    )
+  }
+  t.ok((brought[0] ?? 0) > 0 && (brought.at(-1) ?? 9) <= 1)
 })
