@@ -185,6 +185,15 @@ export class Coordinator implements JobsApi {
     return abortedOf(asked, () => door.getJob(jobId), door.watchJob(jobId, 0, until))
   }
 
+  /** Has a job's content sent no more, until `resumeJob`: what is there stays. */
+  pauseJob(jobId: string): Promise<JobView> {
+    return this.#parts.door.pauseJob(jobId)
+  }
+
+  resumeJob(jobId: string): Promise<JobView> {
+    return this.#parts.door.resumeJob(jobId)
+  }
+
   job(jobId: string): Promise<JobView> {
     return this.#parts.door.getJob(jobId)
   }

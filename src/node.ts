@@ -216,6 +216,7 @@ function dataPlane(relay: Relay): DataPlane {
   return {
     openReceiver: (options) => relay.openReceiver(options),
     setPlan: (session, plan) => relay.setPlan(session, plan),
+    setPace: (session, pace) => relay.setPace(session, pace),
     closeSession: (session) => relay.closeSession(session),
     poll: () => relay.poll(),
     apply: (options) => new Applying({ ...options, relay }),

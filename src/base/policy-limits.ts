@@ -35,6 +35,9 @@ export const JOBS_QUOTA_DEFAULT = 1000
 /** A job's part of what a sender may send beside other jobs, when nothing is said: some may count less. */
 export const PRIORITY_DEFAULT = 10
 
+/** More would be a job that has it all to itself, which is what pausing the others is for. */
+export const PRIORITY_MAX = 100
+
 /** Slower than 64 KiB a second, a sender with a few receivers gives some nothing for seconds: they turn to others. */
 export const BANDWIDTH_BPS_MIN = 64 * KIB * BITS_PER_BYTE
 

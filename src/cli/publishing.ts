@@ -20,6 +20,8 @@ export function withPolicy(command: Command): Command {
     .option('--canary <who>', 'these switch first: a share (5%), a number, or names with commas')
     .option('--bake <duration>', 'all others follow when the canaries have stayed healthy for so long (10m)')
     .option('--health <hook>', 'hook that tells it on the canaries (their health)')
+    .option('--bwlimit <limit>', 'each sender sends no more of it: 5M, 40Mbit or off')
+    .option('--priority <weight>', 'its part of what a sender may send beside other jobs, 1 to 100 (10)')
     .option('--strategy <name>', 'who sends to whom: star, chain, tree or braid')
 }
 

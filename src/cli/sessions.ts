@@ -18,6 +18,7 @@ export function addSessions(program: Command, run: Running): void {
     .description('a job that is given one command after the other, and ended')
     .configureHelp({ minWidthToWrap: HELP_WIDTH_MIN })
   addAsking(job, run)
+  addPausing(job, run)
   addLooking(job, run)
   program
     .command('run-hook')
@@ -77,6 +78,19 @@ function addAsking(job: Command, run: Running): void {
     .description('stop it before it switches anything further; one that waits for nodes ends without them')
     .argument('<job>', 'id of the job')
     .action(run.command(async (context, [id]) => (await import('./commands/jobs.js')).abort(context, id ?? '')))
+}
+
+function addPausing(job: Command, run: Running): void {
+  job
+    .command('pause')
+    .description('have its content sent no more; what is there stays')
+    .argument('<job>', 'id of the job')
+    .action(run.command(async (context, [id]) => (await import('./commands/jobs.js')).pause(context, id ?? '')))
+  job
+    .command('resume')
+    .description('have the content of a paused job sent again')
+    .argument('<job>', 'id of the job')
+    .action(run.command(async (context, [id]) => (await import('./commands/jobs.js')).resume(context, id ?? '')))
 }
 
 function addLooking(job: Command, run: Running): void {

@@ -140,6 +140,15 @@ export class Client implements JobsApi {
     return abortedOf(asked, () => this.job(jobId), this.watch(jobId, 0, options.signal))
   }
 
+  /** Has a job's content sent no more, until `resumeJob`: what is there stays. */
+  pauseJob(jobId: string): Promise<JobView> {
+    return this.#post(`/v1/jobs/${encodeURIComponent(jobId)}/pause`)
+  }
+
+  resumeJob(jobId: string): Promise<JobView> {
+    return this.#post(`/v1/jobs/${encodeURIComponent(jobId)}/resume`)
+  }
+
   job(jobId: string): Promise<JobView> {
     return this.#get(`/v1/jobs/${encodeURIComponent(jobId)}`)
   }

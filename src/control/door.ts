@@ -47,6 +47,8 @@ export type ChangingMethod =
   | 'putFile'
   | 'commitJob'
   | 'abortJob'
+  | 'pauseJob'
+  | 'resumeJob'
   | 'createVerification'
   | 'holdSite'
   | 'resumeSite'
@@ -78,6 +80,9 @@ export interface CoordinatorDoor {
   /** Answers when the wish is on record, as abortJob does; events tell what comes of it. */
   commitJob(id: string): Promise<JobView>
   abortJob(id: string): Promise<JobView>
+  /** Has its content sent no more, until resumeJob; answers when that is on record and told. */
+  pauseJob(id: string): Promise<JobView>
+  resumeJob(id: string): Promise<JobView>
   receipts(jobId: string): Promise<readonly Receipt[]>
   /** How a job came to its end, oldest first. */
   explain(jobId: string): Promise<readonly AccountEvent[]>

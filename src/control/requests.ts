@@ -14,7 +14,7 @@ const defaultPolicy: JobPolicy = {
 /** The policy of a job: what its options say, defaults for the rest. */
 export function policyOf(options: Partial<JobPolicy>): JobPolicy {
   const { maxDeleteRatio, allowEmpty, quorum, strategy } = { ...defaultPolicy, ...options }
-  const { commit, deadlineMs, onConflict, startAtMs, window, canary, periodMs, repair } = options
+  const { commit, deadlineMs, onConflict, startAtMs, window, canary, periodMs, repair, bwlimit, priority } = options
   return {
     ...{ maxDeleteRatio, allowEmpty, quorum, strategy },
     ...(commit === undefined ? {} : { commit }),
@@ -25,6 +25,8 @@ export function policyOf(options: Partial<JobPolicy>): JobPolicy {
     ...(canary === undefined ? {} : { canary }),
     ...(periodMs === undefined ? {} : { periodMs }),
     ...(repair === undefined ? {} : { repair }),
+    ...(bwlimit === undefined ? {} : { bwlimit }),
+    ...(priority === undefined ? {} : { priority }),
   }
 }
 

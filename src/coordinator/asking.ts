@@ -10,7 +10,7 @@ import { holdRequest, resumeRequest } from '../control/schema/hold.js'
 import { commandsRequest, jobRequest } from '../control/schema/job.js'
 import { verifyRunRequest } from '../control/schema/verification.js'
 import { checkCommands } from '../jobs/commands.js'
-import { checkAbort, checkCommit, checkOpen } from '../jobs/job.js'
+import { checkAbort, checkCommit, checkOpen, checkPause } from '../jobs/job.js'
 import { checkQueue, type QueueMember } from '../jobs/queue.js'
 import { checkJobsQuota } from '../jobs/quota.js'
 import type { AccountEvent } from '../model/account.js'
@@ -48,6 +48,7 @@ import type { Uploads } from '../uploads/index.js'
 import { limitViews, setLimit } from './limiting.js'
 import { nodeConnected } from './listening.js'
 import { LiveJob, toView } from './live-job.js'
+import { setPaused } from './pausing.js'
 import { launch, startJobs } from './running.js'
 import { queryNode } from './querying.js'
 import { VerifyRuns } from './verify-runs.js'
@@ -229,6 +230,15 @@ export class Door implements CoordinatorDoor {
     if (!job.signal.aborted) return job.view
     launch(this.#world, job)
     return job.view
+  }
+
+  pauseJob: CoordinatorDoor['pauseJob'] = (id) => this.#setPaused(id, true)
+
+  resumeJob: CoordinatorDoor['resumeJob'] = (id) => this.#setPaused(id, false)
+
+  async #setPaused(id: string, isPaused: boolean): Promise<JobView> {
+    this.#requireOpen()
+    return setPaused(this.#world, await this.#requireLive(id, (job) => checkPause(job, isPaused)), isPaused)
   }
 
   /** Each command of a job, and where every node stands with it. */

@@ -195,6 +195,12 @@ export class AuditedDoor implements CoordinatorDoor {
   abortJob: CoordinatorDoor['abortJob'] = (id) =>
     this.#audited({ action: 'abortJob', subject: `job ${id}`, request: {} }, () => this.#door.abortJob(id))
 
+  pauseJob: CoordinatorDoor['pauseJob'] = (id) =>
+    this.#audited({ action: 'pauseJob', subject: `job ${id}`, request: {} }, () => this.#door.pauseJob(id))
+
+  resumeJob: CoordinatorDoor['resumeJob'] = (id) =>
+    this.#audited({ action: 'resumeJob', subject: `job ${id}`, request: {} }, () => this.#door.resumeJob(id))
+
   holdSite: CoordinatorDoor['holdSite'] = (site, request) =>
     this.#audited({ action: 'holdSite', subject: `site ${site}`, request: summaryOf(request) }, () =>
       this.#door.holdSite(site, request),

@@ -109,7 +109,7 @@ function silenceOfPart(world: World, job: LiveJob, part: NodePart): string | nul
 function stallOfPart(world: World, job: LiveJob, part: NodePart, nowMs: number): string | null {
   const quietMs = nowMs - job.movedAtMs(part.nodeId)
   const limitMs = part.state === 'received' ? STAGING_STALLED_MS : NODE_STALLED_MS
-  if (quietMs <= limitMs || isStillPacked(world, job, part)) return null
+  if (quietMs <= limitMs || isPaused(job, part) || isStillPacked(world, job, part)) return null
   const quiet = formatDuration(quietMs)
   switch (part.state) {
     case 'new':
@@ -124,6 +124,10 @@ function stallOfPart(world: World, job: LiveJob, part: NodePart, nowMs: number):
       return null
   }
 }
+
+/** What a node waits for is not sent, as somebody wished. */
+const isPaused = ({ record }: LiveJob, { state }: NodePart): boolean =>
+  record.paused === true && (state === 'new' || state === 'receiving')
 
 /** What a node waits for is not there to be sent: the job's own assignment, or a whole copy for it. */
 function isStillPacked(world: World, job: LiveJob, part: NodePart): boolean {

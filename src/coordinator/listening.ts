@@ -11,6 +11,7 @@ import { takesReport } from './proving.js'
 import { serves } from './audience.js'
 import { effectTypes, takeExecuted } from './executing.js'
 import { dropUndecided, isUndecided, joinJobs, leaveJobs, tellRegrouped } from './regrouping.js'
+import { repeatPauses } from './pausing.js'
 import type { KnownNode } from './roster.js'
 import { note, noteAnew, steer } from './steering.js'
 import { isStopping, type World } from './world.js'
@@ -62,6 +63,7 @@ export function nodeConnected(world: World, link: NodeLink, hello: Hello): NodeS
     joinJobs(world, known)
     dropUndecided(world, known, undecided)
     for (const job of new Set([...left, ...world.jobs.values()])) await tellRegrouped(world, job)
+    repeatPauses(world, known, (site) => serves(world, known, site))
     known.owed = await world.store.commands.owedTo(known.identity.id, effectTypes)
     for (const site of world.sites.keys()) steer(world, known, site)
     await world.wording.welcome(

@@ -69,6 +69,8 @@ export class LiveJob {
   running: Promise<void> | null = null
   /** By the clock that never goes back: since when it is open and nothing is asked of it; null: it is not so. */
   idleSinceMs: number | null = null
+  /** It was paused in this life, or resumed. */
+  wasPaused = false
   /** Nobody is waited for any longer once it ends. */
   isHurried = false
   /** Who has joined or departed, until that is on record. */

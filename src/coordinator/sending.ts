@@ -4,6 +4,7 @@ import type { NodePlan, PlanPart } from '../model/plan.js'
 import { startPlanning } from '../plan/index.js'
 import { seedOf } from '../plan/order.js'
 import type { Planner, Transfer, TransferNode } from '../transfer/index.js'
+import { paceAt } from './pausing.js'
 import type { KnownNode } from './roster.js'
 import type { SendableAssignment, World } from './world.js'
 
@@ -36,6 +37,7 @@ export function openTransfer(
     vouchPath: to.whole ? world.content.paths.vouches(record.serial) : null,
     chunkBytes: record.chunkBytes,
     nodes: to.nodes,
+    pace: paceAt(world, record.site),
     planner: plannerOf(to.strategy, record.id, world.segment),
   })
 }

@@ -8,6 +8,7 @@ import type { Transfer } from '../transfer/index.js'
 import { nodesOf, serves } from './audience.js'
 import { executeOf, isEffect, orderEffect } from './executing.js'
 import type { LiveJob } from './live-job.js'
+import { paceAt } from './pausing.js'
 import type { KnownNode } from './roster.js'
 import { openTransfer, planToWire, tellPlans, toTransferNode } from './sending.js'
 import { activeJob, type SendableAssignment, type SiteState, type World } from './world.js'
@@ -305,6 +306,7 @@ function sendStage(world: World, known: KnownNode, goal: Goal, assignmentId: str
       toldAtMs,
     }
     note(world, goal, known, { type: 'progress', bytesHave: 0, rateBps: 0 })
+    const pace = paceAt(world, record.site)
     known.link?.send({
       type: 'stage',
       commandId,
@@ -315,6 +317,7 @@ function sendStage(world: World, known: KnownNode, goal: Goal, assignmentId: str
       base,
       assignment: { id: record.id, serial: record.serial, chunkBytes: record.chunkBytes },
       plan: planToWire(part.plan),
+      ...(pace === undefined ? {} : { pace }),
     })
   } catch (cause) {
     const error = toEngineError(cause)

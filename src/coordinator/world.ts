@@ -153,7 +153,7 @@ async function move(world: World, job: LiveJob, asked: JobHappening, also: Also)
   const atMs = world.clock.nowMs()
   const step = stepJob(job.record, happening, atMs)
   const { state, release, baseRelease, assignment, error, finishedAtMs } = step
-  const { changes: changed, canary } = step
+  const { changes: changed, canary, paused } = step
   const facts = {
     state,
     release,
@@ -163,6 +163,7 @@ async function move(world: World, job: LiveJob, asked: JobHappening, also: Also)
     error,
     finishedAtMs,
     canary: canary ?? null,
+    ...(paused === undefined ? {} : { paused }),
   }
   const patch: JobPatch = { ...facts, ...also.patch }
   const record = { ...job.record, ...patch }

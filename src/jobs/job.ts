@@ -40,11 +40,15 @@ export type JobHappening =
   | { readonly type: 'finished'; readonly error: JobError | null }
   | { readonly type: 'failed'; readonly error: JobError }
   | { readonly type: 'aborted'; readonly error: JobError }
+  /** Its content is not sent any more, or is again. */
+  | { readonly type: 'paused' | 'resumed' }
   /** The process ended before the assignment was whole: it is packed again. */
   | { readonly type: 'interrupted' }
 
 const finalStates: ReadonlySet<JobState> = new Set(['succeeded', 'partial', 'failed', 'aborted'])
 const undecided: readonly JobState[] = [...abortableStates]
+
+const unfinished: readonly JobState[] = [...undecided, 'committing', 'ending']
 
 const allowed: Readonly<Record<JobHappening['type'], readonly JobState[]>> = {
   started: ['queued'],
@@ -65,6 +69,8 @@ const allowed: Readonly<Record<JobHappening['type'], readonly JobState[]>> = {
   finished: ['queued', 'open', 'staged', 'committing', 'ending'],
   failed: [...undecided, 'ending'],
   aborted: undecided,
+  paused: unfinished,
+  resumed: unfinished,
   interrupted: ['packing', 'distributing', 'staged'],
 }
 
@@ -115,6 +121,10 @@ function factsOf(job: JobFacts, happening: Exclude<JobHappening, Ending>): Parti
       return { assignment: withLength(job.assignment, happening.streamBytes) }
     case 'baking':
       return { canary: happening.canary }
+    case 'paused':
+      return { paused: true }
+    case 'resumed':
+      return { paused: false }
     case 'interrupted':
       return { assignment: null, canary: null }
     default:
@@ -147,6 +157,11 @@ export function checkCommit(job: JobFacts): void {
 /** @throws {EngineError} ENGINE_ERR_JOB_STATE when it has ended. */
 export function checkOpen(job: JobFacts): void {
   if (isFinal(job.state)) throw notIn(job, 'given more commands')
+}
+
+/** @throws {EngineError} ENGINE_ERR_JOB_STATE when it has ended. */
+export function checkPause(job: JobFacts, isPaused: boolean): void {
+  if (isFinal(job.state)) throw notIn(job, isPaused ? 'paused' : 'resumed')
 }
 
 /**

@@ -126,6 +126,10 @@ export interface JobPolicy {
   readonly canary?: CanaryPolicy | undefined
   /** Before its end, who has not reported is asked this often; absent: END_PERIOD_MS_DEFAULT. */
   readonly periodMs?: number | undefined
+  /** How fast each sender sends it at most: `5M`, `off`. Absent: as its own limit allows. */
+  readonly bwlimit?: string | undefined
+  /** Its part of what a sender may send beside other jobs, 1 to PRIORITY_MAX; absent: PRIORITY_DEFAULT. */
+  readonly priority?: number | undefined
   /** What is tried then for who errs or is silent; absent: all of it, each once. */
   readonly repair?: RepairPolicy | undefined
 }
@@ -181,6 +185,8 @@ export interface JobView {
   readonly assignment: AssignmentRef | null
   /** Who served its release before all others; absent and null: nobody. */
   readonly canary?: Canary | null | undefined
+  /** Its content is not sent until it is resumed; absent: it is. */
+  readonly paused?: boolean | undefined
   readonly createdAtMs: number
   readonly finishedAtMs: number | null
   /** Set when it failed or is partial. */

@@ -3,8 +3,7 @@
 import { guarded, guardedAsync } from './fault.js'
 import type { RawRelay } from './load.js'
 import { engine } from './load.js'
-import { PRIORITY_DEFAULT } from '../base/policy-limits.js'
-import type { Pace } from '../model/pace.js'
+import { type Pace, usualPace } from '../model/pace.js'
 import type { NodePlan } from '../model/plan.js'
 
 export interface RelayOptions {
@@ -31,8 +30,6 @@ export interface SourceSessionOptions {
   /** Absent: without a limit of its own. */
   readonly pace?: Pace | undefined
 }
-
-const usualPace: Pace = { rateBps: null, weight: PRIORITY_DEFAULT, isPaused: false }
 
 export interface ReceiverSessionOptions {
   readonly assignmentId: string

@@ -268,6 +268,10 @@ export class NodeCore {
       this.#attempt(() => this.#stagings.setPlan(order.assignmentId, order.plan))
       return
     }
+    if (order.type === 'pace') {
+      this.#attempt(() => this.#stagings.setPace(order.assignmentId, order.pace))
+      return
+    }
     if (order.type === 'ack') {
       this.#inBackground(this.#reports.acked(order.reportId))
       return

@@ -4,6 +4,7 @@ import { BITS_PER_BYTE, SECOND_MS } from '../base/units.js'
 import type { Commit, Progress, Stage } from '../control/schema/channel.js'
 import type { ReleaseRef } from '../model/node.js'
 import type { NodePlan } from '../model/plan.js'
+import { type Pace, usualPace } from '../model/pace.js'
 import type { ReceiverSessionOptions, SessionStatus } from '../native/relay.js'
 import type { ApplyOptions, ApplyResult } from '../native/sites.js'
 
@@ -17,6 +18,7 @@ export interface Execution {
 export interface DataPlane {
   openReceiver(options: ReceiverSessionOptions): Promise<number>
   setPlan(session: number, plan: NodePlan): void
+  setPace(session: number, pace: Pace): void
   closeSession(session: number): void
   poll(): readonly SessionStatus[]
   /** @param options.session  the session that fetches the stream. */
@@ -51,6 +53,7 @@ export class Staging {
   readonly commits: Commit[] = []
   readonly commands: Stage[] = []
   session: number | null = null
+  pace: Pace
   bytesFetched = 0
   receiptTold = false
   readonly #controller = new AbortController()
@@ -69,6 +72,7 @@ export class Staging {
     this.base = command.base
     this.chunkBytes = command.assignment.chunkBytes
     this.#plan = command.plan
+    this.pace = command.pace ?? usualPace
     this.commands.push(command)
   }
 

@@ -4,14 +4,16 @@ import { PROGRESS_INTERVAL_MS, STAGINGS_AT_ONCE_MAX } from '../base/limits.js'
 import type { Logger } from '../base/log.js'
 import type { Commit, Discard, FromNode, Report, Stage } from '../control/schema/channel.js'
 import type { ReleaseRef } from '../model/node.js'
+import { type Pace, usualPace } from '../model/pace.js'
 import type { NodePlan } from '../model/plan.js'
 import type { SessionStatus } from '../native/relay.js'
 import { FlowTeller } from './flows.js'
 import type { Ledger } from './ledger.js'
 import { Lingering } from './lingering.js'
+import { answeredOf } from './orders.js'
 import type { NodePaths } from './paths.js'
 import type { Releases } from './releases.js'
-import { type Answered, failureOf, type Outcome, type Reports } from './reports.js'
+import { failureOf, type Outcome, type Reports } from './reports.js'
 import { type DataPlane, isWasted, Staging } from './staging.js'
 import { illnessOf, isHeld, type JournalRecord } from './state.js'
 import { Places, type Turns } from './turns.js'
@@ -31,11 +33,6 @@ export interface StagingsOptions {
   readonly onHoldings: () => void
   /** A staging has ended: commits that waited for it can be carried out or refused. */
   readonly onEnded: (commits: readonly Commit[]) => void
-}
-
-function answered(command: Stage): Answered {
-  const { commandId, jobId, number, site, release, treeHash } = command
-  return { commandId, jobId, number, command: 'publish', site, release, treeHash }
 }
 
 /** All assignments that this node fetches and executes, and the sessions that go on serving after that. */
@@ -100,6 +97,7 @@ export class Stagings {
     if (known !== undefined && known.cause === null) {
       known.join(command)
       this.setPlan(known.assignmentId, command.plan)
+      this.setPace(known.assignmentId, command.pace ?? usualPace)
       return
     }
     // One that is stopping ends first, and is begun anew.
@@ -135,6 +133,14 @@ export class Stagings {
     staging?.setPlan(plan)
     const session = staging?.session ?? this.#lingering.sessionOf(assignmentId)
     if (session !== null) this.#options.plane.setPlan(session, plan)
+  }
+
+  /** How fast it is passed on has changed. Unknown assignments are ignored. */
+  setPace(assignmentId: string, pace: Pace): void {
+    const staging = this.#active.get(assignmentId)
+    if (staging !== undefined) staging.pace = pace
+    const session = staging?.session ?? this.#lingering.sessionOf(assignmentId)
+    if (session !== null) this.#options.plane.setPace(session, pace)
   }
 
   /** The staging that will bring this release. */
@@ -217,7 +223,7 @@ export class Stagings {
     if (!held && !(unknown && (await releases.stands(command.site, ref)))) return false
     const facts: JournalRecord[] = held ? [] : [{ type: 'staged', site: command.site, ...ref }]
     const done: Outcome = { kind: 'completion', bytesFetched: 0, output: null, error: null }
-    await reports.tell(facts, [reports.make(answered(command), done)])
+    await reports.tell(facts, [reports.make(answeredOf(command), done)])
     if (!held) this.#options.onHoldings()
     return true
   }
@@ -277,10 +283,11 @@ export class Stagings {
     const streamPath = paths.stream(assignmentId)
     const vouchPath = paths.vouches(assignmentId)
     const fetching = { assignmentId, path: streamPath, vouchPath, chunkBytes, publicKey: publicKey() }
-    const planned = staging.plan
-    const session = await plane.openReceiver({ ...fetching, plan: planned })
+    const { plan: planned, pace } = staging
+    const session = await plane.openReceiver({ ...fetching, plan: planned, pace })
     staging.session = session
     if (staging.plan !== planned) plane.setPlan(session, staging.plan)
+    if (staging.pace !== pace) plane.setPace(session, staging.pace)
     staging.checkGoing()
     const execution = plane.apply({
       session,
@@ -331,19 +338,19 @@ export class Stagings {
     const commands = staging.takeCommands()
     await reports.tellFailure(
       [],
-      commands.map((command) => reports.make(answered(command), outcome)),
+      commands.map((command) => reports.make(answeredOf(command), outcome)),
     )
   }
 
   async #refuse(command: Stage, error: EngineError): Promise<void> {
     const { reports } = this.#options
-    await reports.tellFailure([], [reports.make(answered(command), failureOf(error))])
+    await reports.tellFailure([], [reports.make(answeredOf(command), failureOf(error))])
   }
 
   #reportsOf({ bytesFetched }: Staging, kinds: readonly Report['kind'][], commands: readonly Stage[]): Report[] {
     const { reports } = this.#options
     return kinds.flatMap((kind) =>
-      commands.map((command) => reports.make(answered(command), { kind, bytesFetched, output: null, error: null })),
+      commands.map((command) => reports.make(answeredOf(command), { kind, bytesFetched, output: null, error: null })),
     )
   }
 

@@ -24,6 +24,7 @@ import { webhooks } from './migrations/0005-webhooks.js'
 import { policies } from './migrations/0006-policies.js'
 import { accounts } from './migrations/0007-accounts.js'
 import { canary } from './migrations/0008-canary.js'
+import { paused } from './migrations/0012-paused.js'
 import { words } from './migrations/0011-words.js'
 import type { Schema } from './schema.js'
 
@@ -41,6 +42,7 @@ const migrations: Readonly<Record<string, Migration>> = {
   '0007-accounts': accounts,
   '0008-canary': canary,
   '0011-words': words,
+  '0012-paused': paused,
 }
 
 /** Says what an error of SQLite means to the operator. */

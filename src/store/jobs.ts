@@ -24,6 +24,7 @@ export type JobPatch = Partial<
     | 'finishedAtMs'
     | 'reason'
     | 'canary'
+    | 'paused'
   >
 >
 
@@ -101,10 +102,15 @@ function patchRow(patch: JobPatch): Partial<NewRow<'jobs'>> {
     ...(patch.changes !== undefined && { changes: toJsonOrNull(patch.changes) }),
     ...(patch.assignment !== undefined && { assignment: toJsonOrNull(patch.assignment) }),
     ...(patch.canary !== undefined && { canary: toJsonOrNull(patch.canary) }),
+    ...pausedRow(patch),
     ...(patch.error !== undefined && { error: toJsonOrNull(patch.error) }),
     ...(patch.finishedAtMs !== undefined && { finished_at_ms: patch.finishedAtMs }),
   }
 }
+
+/** 0 or 1, where it changes. */
+const pausedRow = ({ paused }: JobPatch): Partial<NewRow<'jobs'>> =>
+  paused === undefined ? {} : { paused: paused ? 1 : 0 }
 
 function toRow(job: JobRecord): NewRow<'jobs'> {
   return {
@@ -145,5 +151,6 @@ function fromRow(row: Row<'jobs'>): JobRecord {
     createdAtMs: row.created_at_ms,
     finishedAtMs: row.finished_at_ms,
     ...(row.canary === null ? {} : { canary: fromJson<Canary>(row.canary) }),
+    ...(row.paused === 0 ? {} : { paused: true }),
   }
 }

@@ -55,6 +55,8 @@ interface JobsTable {
   error: string | null
   asked: string | null
   canary: string | null
+  /** 0 or 1. */
+  paused: Generated<number>
   created_at_ms: number
   finished_at_ms: number | null
 }

@@ -3,6 +3,7 @@
 // Never: a payload byte, a choice of strategy (the planner is put in), a message to a node.
 import type { Logger } from '../base/log.js'
 import type { PeerRef } from '../model/node.js'
+import type { Pace } from '../model/pace.js'
 import type { PlanEvent, PlanNode, PlanPart } from '../model/plan.js'
 import type { Relay, SessionStatus } from '../native/relay.js'
 import { type Planner, Plans, type TransferNode } from './plans.js'
@@ -28,6 +29,8 @@ export interface TransferOrder {
   /** Nodes that it goes to from the start; others may join. */
   readonly nodes: readonly TransferNode[]
   readonly planner: Planner
+  /** Absent: as the relay's own limit allows. */
+  readonly pace?: Pace | undefined
 }
 
 /** One assignment on its way: a source session and the plan around it. */
@@ -48,12 +51,18 @@ export class Transfer {
       publicKey: options.publicKey,
       plan: this.#plans.ofSource,
       vouchPath: order.vouchPath,
+      pace: order.pace,
     })
   }
 
   /** Chunks are in the file: they may be sent. */
   vouch(vouch: Uint8Array): void {
     this.relay.vouch(this.session, vouch)
+  }
+
+  /** How fast it is sent from here. */
+  setPace(pace: Pace): void {
+    this.relay.setPace(this.session, pace)
   }
 
   /** Uplinks count differently now. @returns the parts that have to be told. */

@@ -2,11 +2,11 @@
 // Method: real processes. A publish under a limit cannot be done sooner than the limit allows, however slow the machine
 // is; one that would take an hour is done soon after its limit was lifted.
 import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import t from 'tap'
 import type { JobView } from '../../src/model/job.js'
-import { Fleet } from '../support/fleet.js'
+import { Fleet, lastLine } from '../support/fleet.js'
 import { until } from '../support/until.js'
 
 const MIB = 1024 * 1024
@@ -20,9 +20,11 @@ t.teardown(async () => {
   await rm(directory, { recursive: true, force: true })
 })
 
+let content = Buffer.alloc(0)
 const fill = async (bytes: number): Promise<void> => {
+  content = randomBytes(bytes)
   await mkdir(staging, { recursive: true })
-  await writeFile(`${staging}/index.html`, randomBytes(bytes))
+  await writeFile(`${staging}/index.html`, content)
 }
 const limits = async (...args: readonly string[]): Promise<Record<string, number | null>> => {
   const { items } = JSON.parse((await fleet.engine('limit', ...args, '--json')).stdout) as {
@@ -56,6 +58,32 @@ t.test('a limit that is changed on the way holds from then on', async (t) => {
   t.same(await limits('n1', 'off'), { n1: null })
   t.same(await limits('coordinator', 'off'), { coordinator: null })
   t.equal((await publishing).code, 0, fleet.story())
+})
+
+t.test('a paused job is sent no more while others are, and loses nothing when it goes on', async (t) => {
+  await fill(4 * MIB)
+  const asked = await fleet.publish(staging, '--strategy', 'star', '--bwlimit', '1M', '--priority', '20', '--detach')
+  const { jobId } = lastLine(asked) as { jobId: string }
+  const bytes = async (): Promise<number> =>
+    (await fleet.job(jobId)).nodes.reduce((sum, { bytesHave }) => sum + bytesHave, 0)
+  await until('something has arrived', async () => (await bytes()) > 0)
+  t.equal((await fleet.engine('job', 'pause', jobId)).stdout, `job ${jobId} is paused\n`)
+  await mkdir(`${directory}/other`, { recursive: true })
+  const publishOther = async (): Promise<void> => {
+    await writeFile(`${directory}/other/index.html`, randomBytes(MIB))
+    const done = await fleet.engine('publish', `${directory}/other`, '--site', 'other', '--group', 'edge')
+    t.equal(done.code, 0, fleet.story())
+  }
+  await publishOther()
+  const before = await bytes()
+  await publishOther()
+  t.equal(await bytes(), before)
+  t.ok(before < 8 * MIB, `${before} bytes`)
+  t.match((await fleet.engine('jobs', '--site', 'www')).stdout, /paused \(engine job resume/)
+  t.match(await fleet.job(jobId), { paused: true, policy: { bwlimit: '1M', priority: 20 } })
+  t.equal((await fleet.engine('job', 'resume', jobId)).stdout, `job ${jobId} goes on\n`)
+  t.equal((await fleet.engine('job', 'watch', jobId)).code, 0, fleet.story())
+  for (const name of ['n1', 'n2']) t.ok((await readFile(`${fleet.liveOf(name)}/index.html`)).equals(content), name)
 })
 
 t.test('what is no limit is refused before anything starts', async (t) => {

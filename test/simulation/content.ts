@@ -182,6 +182,7 @@ export function simRelay({ disk, life }: SimContentOptions): Relay {
     },
     vouch: (): void => {},
     setPlan: (): void => {},
+    setPace: (): void => {},
     closeSession: (session: number): void => set(session, false),
     poll: () => [],
   }

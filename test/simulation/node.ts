@@ -219,6 +219,7 @@ export class SimNode {
         return count
       },
       setPlan: () => {},
+      setPace: () => {},
       closeSession: (session) => void sessions.delete(session),
       poll: () => [...sessions.values()],
       apply: (options) => this.#apply(options, access, sessions),

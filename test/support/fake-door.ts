@@ -106,6 +106,16 @@ export class FakeDoor implements CoordinatorDoor {
     return event
   }
 
+  async pauseJob(id: string): Promise<JobView> {
+    this.calls.push(`pause ${id}`)
+    return { ...(await this.getJob(id)), paused: true }
+  }
+
+  async resumeJob(id: string): Promise<JobView> {
+    this.calls.push(`resume ${id}`)
+    return this.getJob(id)
+  }
+
   async limits(): Promise<readonly LimitView[]> {
     return [{ name: 'coordinator', bandwidth: 'off', rateBps: null }]
   }

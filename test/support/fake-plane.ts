@@ -3,6 +3,7 @@
 import { mkdir, rename, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { EngineError } from '../../src/base/errors.js'
+import type { Pace } from '../../src/model/pace.js'
 import type { NodePlan } from '../../src/model/plan.js'
 import { scan } from '../../src/native/content.js'
 import type { ReceiverSessionOptions, SessionStatus } from '../../src/native/relay.js'
@@ -65,6 +66,7 @@ export class FakePlane implements DataPlane {
   readonly receivers: ReceiverSessionOptions[] = []
   readonly executions: FakeExecution[] = []
   readonly plans: { readonly session: number; readonly plan: NodePlan }[] = []
+  readonly paces: { readonly session: number; readonly pace: Pace }[] = []
   readonly closed: number[] = []
   readonly statuses = new Map<number, SessionStatus>()
   /** Thrown by openReceiver, once set. */
@@ -99,6 +101,10 @@ export class FakePlane implements DataPlane {
 
   setPlan(session: number, plan: NodePlan): void {
     this.plans.push({ session, plan })
+  }
+
+  setPace(session: number, pace: Pace): void {
+    this.paces.push({ session, pace })
   }
 
   closeSession(session: number): void {

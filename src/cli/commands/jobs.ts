@@ -65,6 +65,20 @@ export async function rollback(context: Context, flags: RollbackFlags): Promise<
   return follow(context, api, job)
 }
 
+/** `engine job pause`: its content is sent no more, within a second. */
+export const pause = async (context: Context, id: string): Promise<number> =>
+  tellPaused(context, await (await context.connect()).pauseJob(id))
+
+/** `engine job resume`: it is sent again. */
+export const resume = async (context: Context, id: string): Promise<number> =>
+  tellPaused(context, await (await context.connect()).resumeJob(id))
+
+function tellPaused({ output }: Context, job: JobView): number {
+  if (output.json) output.data(job)
+  else output.print(`job ${job.id} ${job.paused === true ? 'is paused' : 'goes on'}`)
+  return 0
+}
+
 /** What holds up a queued job: the job of its site that waits for somebody to go on with it, or to end it. */
 const holdUp = (job: JobView, { holders, nowMs }: Holding): string | null => {
   const holder = job.state === 'queued' ? holders.find((other) => other.site === job.site) : undefined
@@ -80,7 +94,8 @@ interface Holding {
 const whyOf = (job: JobView, holding: Holding): string => {
   const waits = job.waitsFor === null ? null : `waits for ${job.waitsFor}`
   const canary = job.error === null ? canaryText(job) : null
-  return holdUp(job, holding) ?? waits ?? canary ?? job.error?.code ?? job.reason ?? ''
+  const paused = job.paused === true ? `paused (engine job resume ${job.id})` : null
+  return paused ?? holdUp(job, holding) ?? waits ?? canary ?? job.error?.code ?? job.reason ?? ''
 }
 
 /** What a job is mostly about: its first command. */

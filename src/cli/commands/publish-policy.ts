@@ -1,7 +1,8 @@
 import { parseDurationMs, parseRatio } from '../../base/quantities.js'
-import { CANARY_BAKE_MS_DEFAULT } from '../../base/policy-limits.js'
+import { CANARY_BAKE_MS_DEFAULT, PRIORITY_MAX } from '../../base/policy-limits.js'
 import { DAY_MS } from '../../base/units.js'
 import { type RepairPolicy, rungs } from '../../model/account.js'
+import { parseLimitBps } from '../../model/bandwidth.js'
 import type { CanaryPolicy } from '../../model/canary.js'
 import { commitKinds, conflictKinds, type JobPolicy, type TimeWindow } from '../../model/job.js'
 import { flag, invalid } from './flag.js'
@@ -19,6 +20,8 @@ export interface PolicyFlags {
   readonly bake?: string
   readonly health?: string
   readonly repair?: string
+  readonly bwlimit?: string
+  readonly priority?: string
 }
 
 const refuse = (text: string, why: string): never => {
@@ -96,6 +99,18 @@ function canaryOf({ canary, bake, health }: PolicyFlags): Partial<JobPolicy> {
   return { canary: { ...flag('--canary', canary, parseCanary), bakeMs, ...named } }
 }
 
+function paceOf({ bwlimit, priority }: PolicyFlags): Partial<JobPolicy> {
+  if (bwlimit !== undefined) flag('--bwlimit', bwlimit, parseLimitBps)
+  const weight = Number(priority)
+  if (priority !== undefined && !(Number.isInteger(weight) && weight >= 1 && weight <= PRIORITY_MAX)) {
+    throw invalid(`--priority "${priority}"`, `it is a whole number from 1 to ${PRIORITY_MAX}`)
+  }
+  return {
+    ...(bwlimit === undefined ? {} : { bwlimit }),
+    ...(priority === undefined ? {} : { priority: weight }),
+  }
+}
+
 /** What the flags say; what is not said is left to the defaults. */
 export function policyFlags(flags: PolicyFlags, nowMs: number): Partial<JobPolicy> {
   const { quorum, commit, timeout, onConflict, at, window, repair } = flags
@@ -106,6 +121,7 @@ export function policyFlags(flags: PolicyFlags, nowMs: number): Partial<JobPolic
     ...(timeout === undefined ? {} : { deadlineMs: flag('--timeout', timeout, parseDurationMs) }),
     ...(onConflict === undefined ? {} : { onConflict: flag('--on-conflict', onConflict, oneOf(conflictKinds)) }),
     ...(at === undefined ? {} : { startAtMs: startOf(flags, nowMs) }),
+    ...paceOf(flags),
     ...(repair === undefined ? {} : { repair: flag('--repair', repair, parseRepair) }),
     ...(window === undefined ? {} : { window: flag('--window', window, parseWindow) }),
   }

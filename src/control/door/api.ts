@@ -39,6 +39,12 @@ export interface JobsApi {
    * @param options.signal only stops waiting: what was asked stands.
    */
   abort(jobId: string, options?: { readonly signal?: AbortSignal }): Promise<JobView>
+  /**
+   * Has a job's content sent no more, within a second, until `resumeJob`: what is there stays.
+   * @throws {EngineError} ENGINE_ERR_JOB_UNKNOWN, ENGINE_ERR_JOB_STATE, as `resumeJob` does.
+   */
+  pauseJob(jobId: string): Promise<JobView>
+  resumeJob(jobId: string): Promise<JobView>
   job(jobId: string): Promise<JobView>
   jobs(filter?: Partial<JobFilter>): Promise<readonly JobView[]>
   receipts(jobId: string): Promise<readonly Receipt[]>

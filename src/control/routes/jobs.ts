@@ -145,13 +145,25 @@ function jobActionRoutes(app: App, { asking }: RouteContext): void {
       summary: 'Ask a job that has not switched anything to stop; its events tell when it has',
       run: (door: CoordinatorDoor, id: string) => door.abortJob(id),
     },
+    {
+      name: 'pause',
+      summary: 'Have the content of a job sent no more until it is resumed; what is there stays',
+      operationId: 'pauseJob',
+      run: (door: CoordinatorDoor, id: string) => door.pauseJob(id),
+    },
+    {
+      name: 'resume',
+      summary: 'Have the content of a paused job sent again',
+      operationId: 'resumeJob',
+      run: (door: CoordinatorDoor, id: string) => door.resumeJob(id),
+    },
   ]
-  for (const { name, summary, run } of actions) {
+  for (const { name, summary, run, operationId = name } of actions) {
     app.route({
       method: 'POST',
       url: `/v1/jobs/:id/${name}`,
       schema: {
-        operationId: name,
+        operationId,
         summary,
         tags,
         params: jobParams,

@@ -18,7 +18,7 @@ import {
   STRAND_COUNT_MAX,
   TICKET_CHARS_MAX,
 } from '../../base/limits.js'
-import { BANDWIDTH_CHARS_MAX } from '../../base/policy-limits.js'
+import { BANDWIDTH_CHARS_MAX, PRIORITY_MAX } from '../../base/policy-limits.js'
 import { FLOWS_MAX } from '../../base/transfer-limits.js'
 import { commandStates, commandTypes } from '../../model/job.js'
 import { fileFetch, filePaging, filePlace, foundFile } from './file.js'
@@ -182,6 +182,11 @@ export const refuse = z.object({
   code: z.string().max(ERROR_CODE_CHARS_MAX),
   message: z.string().max(MESSAGE_CHARS_MAX),
 })
+const pace = z.object({
+  rateBps: z.number().int().min(1).nullable(),
+  weight: z.number().int().min(1).max(PRIORITY_MAX),
+  isPaused: z.boolean(),
+})
 /** Fetch this assignment, carry it out beside the live release, report; then wait for a commit. */
 export const stage = z.object({
   type: z.literal('stage'),
@@ -198,7 +203,10 @@ export const stage = z.object({
     chunkBytes: z.number().int().min(CHUNK_BYTES_MIN).max(CHUNK_BYTES_MAX).multipleOf(CHUNK_BYTES_MIN),
   }),
   plan: nodePlan,
+  /** How fast it is passed on; absent: as the node's own limit allows. */
+  pace: pace.optional(),
 })
+export const repace = z.object({ type: z.literal('pace'), assignmentId: identity, pace })
 export const replan = z.object({ type: z.literal('plan'), assignmentId: identity, plan: nodePlan })
 /** Make a held release live. `command` says why: the second half of a publish, or a rollback. */
 export const commit = z.object({
@@ -282,6 +290,7 @@ export const fromCoordinator = z.discriminatedUnion('type', [
   refuse,
   stage,
   replan,
+  repace,
   commit,
   execute,
   check,

@@ -17,8 +17,11 @@ import {
   CANARY_BAKE_MS_DEFAULT,
   CANARY_NODES_MAX,
   HOLD_MS_MAX,
+  PRIORITY_DEFAULT,
+  PRIORITY_MAX,
 } from '../../base/policy-limits.js'
 import { WEBHOOK_SECRET_CHARS_MAX, WEBHOOK_URL_CHARS_MAX } from '../../base/outside-limits.js'
+import { parseLimitBps } from '../../model/bandwidth.js'
 import type { Canary, CanaryPolicy } from '../../model/canary.js'
 import type {
   AssignmentRef,
@@ -40,6 +43,7 @@ import { wovenNames } from '../../model/plan.js'
 import type { JobFilter } from '../door/jobs.js'
 import { commandAccepted, commandRequest } from './command.js'
 import { periodMs, repairPolicy } from './account.js'
+import { bandwidthText } from './limit.js'
 import { count, identity, name, named, release, timeMs } from './registry.js'
 
 const minute = z.number().int().min(0).max(1439)
@@ -84,6 +88,18 @@ const whenShape = {
   canary: canaryPolicy.optional().describe('Who switches first, before the decision that all do.'),
 }
 
+/** How fast each sender sends a job's content. */
+const paceShape = {
+  bwlimit: bandwidthText(parseLimitBps).optional().describe('What each sender sends of it: `5M`, `40Mbit`, `off`.'),
+  priority: z
+    .number()
+    .int()
+    .min(1)
+    .max(PRIORITY_MAX)
+    .optional()
+    .describe(`Its part of what a sender may send, beside other jobs; ${PRIORITY_DEFAULT} is usual.`),
+}
+
 const policyShape = {
   maxDeleteRatio: z
     .number()
@@ -100,6 +116,7 @@ const policyShape = {
     .describe("Share of the group's nodes that must hold the release before any switches."),
   strategy: z.enum(wovenNames).default('braid').describe('Who sends to whom.'),
   ...whenShape,
+  ...paceShape,
   periodMs: periodMs.optional().describe('Before its end, who has not reported is asked this often (10 s).'),
   repair: repairPolicy.optional().describe('What is tried then for who errs or is silent; all of it by default.'),
 }
@@ -213,6 +230,8 @@ const policyView: z.ZodType<JobPolicy> = named(
     quorum: z.number(),
     strategy: z.enum(wovenNames),
     ...whenShape,
+    bwlimit: z.string().optional(),
+    priority: count.optional(),
     periodMs: periodMs.optional(),
     repair: repairPolicy.optional(),
   }),
@@ -266,6 +285,7 @@ export const jobView: z.ZodType<JobView> = named(
     changes: changeSummary.nullable(),
     assignment: assignmentRef.nullable(),
     canary: canaryView.nullable().optional().describe('Who served its release before all others.'),
+    paused: z.boolean().optional().describe('Its content is not sent until it is resumed.'),
     createdAtMs: timeMs,
     finishedAtMs: timeMs.nullable(),
     error: jobError.nullable(),

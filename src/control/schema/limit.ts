@@ -4,18 +4,22 @@ import { BANDWIDTH_CHARS_MAX } from '../../base/policy-limits.js'
 import { type BandwidthView, type LimitView, parseBandwidth } from '../../model/bandwidth.js'
 import { count, name, named } from './registry.js'
 
-/** What is wrong with it is said as the parser says it. */
-const bandwidth = z
-  .string()
-  .max(BANDWIDTH_CHARS_MAX)
-  .superRefine((text, context) => {
-    try {
-      parseBandwidth(text)
-    } catch (error) {
-      context.addIssue({ code: 'custom', message: toEngineError(error).message })
-    }
-  })
-  .describe('`5M` is bytes a second, `40Mbit` bits; `off`; or by time: `08:00,5M 19:00,off Sat-00:00,off`.')
+/** Text that a parser takes; what is wrong with it is said as the parser says it. */
+export const bandwidthText = (parse: (text: string) => unknown): z.ZodString =>
+  z
+    .string()
+    .max(BANDWIDTH_CHARS_MAX)
+    .superRefine((text, context) => {
+      try {
+        parse(text)
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: toEngineError(error).message })
+      }
+    })
+
+const bandwidth = bandwidthText(parseBandwidth).describe(
+  '`5M` is bytes a second, `40Mbit` bits; `off`; or by time: `08:00,5M 19:00,off Sat-00:00,off`.',
+)
 
 const rateBps = count.nullable().describe('In force now, in bits per second; null: no limit.')
 

@@ -32,6 +32,14 @@ t.test('a window may go over midnight, and is never empty', async (t) => {
   }
 })
 
+t.test('a limit and a weight are checked before anything is asked', async (t) => {
+  t.same(policyFlags({ bwlimit: '5M', priority: '100' }, nowMs), { bwlimit: '5M', priority: 100 })
+  for (const priority of ['0', '101', '1.5', 'high', ''])
+    t.throws(() => policyFlags({ priority }, nowMs), refused, priority)
+  // A job has no timetable: it is over before the evening.
+  for (const bwlimit of ['5', '08:00,5M', '']) t.throws(() => policyFlags({ bwlimit }, nowMs), refused, bwlimit)
+})
+
 t.test('flags become a policy; what is not said is left out', async (t) => {
   t.same(policyFlags({}, nowMs), {})
   const flags = { quorum: 'all', commit: 'each', timeout: '10m', onConflict: 'supersede' }

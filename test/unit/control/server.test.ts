@@ -71,12 +71,14 @@ t.test('every query of the coordinator has its route', async (t) => {
   t.strictSame((await app.inject('/v1/version')).json(), door.version())
   t.equal((await app.inject({ method: 'POST', url: '/v1/jobs/j1/commit' })).statusCode, 202)
   t.equal((await app.inject({ method: 'POST', url: '/v1/jobs/j1/abort' })).json().state, 'aborted')
+  t.equal((await app.inject({ method: 'POST', url: '/v1/jobs/j1/pause' })).json().paused, true)
+  t.equal((await app.inject({ method: 'POST', url: '/v1/jobs/j1/resume' })).statusCode, 202)
   t.strictSame((await app.inject('/v1/limits')).json().items, await door.limits())
   const limit = { method: 'PUT', url: '/v1/limits/ams-1' } as const
   t.match((await app.inject({ ...limit, body: { bandwidth: '5M' } })).json(), { name: 'ams-1', bandwidth: '5M' })
   const refused = await app.inject({ ...limit, body: { bandwidth: '5' } })
   t.match([refused.statusCode, refused.json().detail], [400, /with its unit/])
-  t.strictSame(door.calls, ['commit j1', 'abort j1', 'limit ams-1 5M'])
+  t.strictSame(door.calls, ['commit j1', 'abort j1', 'pause j1', 'resume j1', 'limit ams-1 5M'])
 })
 
 t.test('audit records come in pages, oldest first', async (t) => {
@@ -290,6 +292,7 @@ t.test('the OpenAPI document describes every route, and every reference in it le
     'missingBlobs',
     'nodes',
     'openJob',
+    'pauseJob',
     'pingWebhook',
     'putBlob',
     'putContent',
@@ -300,6 +303,7 @@ t.test('the OpenAPI document describes every route, and every reference in it le
     'removeFile',
     'removeWebhook',
     'resendDelivery',
+    'resumeJob',
     'resumeSite',
     'rotateWebhook',
     'setLimit',

@@ -50,6 +50,22 @@ const fetching = { type: 'progress', bytesHave: 1, rateBps: 1 } as const
 /** An assignment of which only this counts: whether it is packed. */
 const assignmentOf = (packed: object | null): AssignmentRecord => ({ id: 'x', packed }) as unknown as AssignmentRecord
 
+t.test('a node that gets nothing of a paused job is waited for; one that has all of it is not', async (t) => {
+  const { world, job, clock } = place('distributing', fetching)
+  job.record = { ...job.record, paused: true }
+  clock.advance(10 * NODE_STALLED_MS)
+  giveUpSilent(world, job, job.parts)
+  t.match(job.parts, [{ state: 'receiving' }])
+  job.record = { ...job.record, paused: false }
+  giveUpSilent(world, job, job.parts)
+  t.match(job.parts, [{ state: 'behind' }])
+  const committing = place('committing', staged)
+  committing.job.record = { ...committing.job.record, paused: true }
+  committing.clock.advance(NODE_STALLED_MS + 1)
+  giveUpSilent(committing.world, committing.job, committing.job.parts)
+  t.match(committing.job.parts, [{ state: 'behind' }])
+})
+
 t.test('a node that is there and does not answer its commit is left behind in the end', async (t) => {
   const { world, job, clock } = place('committing', staged)
   clock.advance(NODE_STALLED_MS)

@@ -81,6 +81,26 @@ t.test('a command that comes twice while it is under way is done once and answer
   t.equal(parts.plane.executions.length, 1)
 })
 
+t.test('how fast it is passed on is as the newest order says, also when it only serves others', async (t) => {
+  const parts = await openParts(t)
+  const pace = { rateBps: 8_000_000, weight: 3, isPaused: true }
+  const command = await parts.command(1)
+  await parts.stagings.stage({ ...command, pace })
+  const execution = await parts.execution(0)
+  t.same(parts.plane.receivers[0]?.pace, pace)
+  parts.stagings.setPace(assignmentId(1), { ...pace, isPaused: false })
+  parts.stagings.setPace(assignmentId(2), pace)
+  await parts.stagings.stage({ ...command, commandId: 'again' })
+  await execution.finish(command.treeHash)
+  await parts.reported('completion', 2)
+  parts.stagings.setPace(assignmentId(1), pace)
+  t.same(parts.plane.paces, [
+    { session: 1, pace: { ...pace, isPaused: false } },
+    { session: 1, pace: { rateBps: null, weight: 10, isPaused: false } },
+    { session: 1, pace },
+  ])
+})
+
 t.test('a command for a release that stands is answered at once, and again if asked again', async (t) => {
   const parts = await openParts(t)
   const treeHash = await parts.hold(3)
