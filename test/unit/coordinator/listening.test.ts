@@ -275,7 +275,15 @@ t.test('what came by an earlier connection does not undo what a newer hello says
   const first = connect([])
   const { known } = first
   const job = new LiveJob(
-    { id: 'j', state: 'committing', site: 'www', group: 'edge', only: null, ...release } as unknown as JobRecord,
+    {
+      id: 'j',
+      state: 'committing',
+      site: 'www',
+      group: 'edge',
+      only: null,
+      policy: {},
+      ...release,
+    } as unknown as JobRecord,
     { commands: [{ number: 1 }] as unknown as LiveJob['commands'], parts: [newPart(known.identity)] },
     0,
   )
