@@ -1,25 +1,30 @@
 import { growStrand, SOURCE, type Strand } from '../grow.js'
 import type { PlanNode } from '../../model/plan.js'
-import { dealSlots, medianOf, SLOW_RATIO } from './slots.js'
+import { dealSlots, overloadOf } from './slots.js'
 import { star } from './star.js'
 import type { Ground, Strategy } from './strategy.js'
 
-/** Two strands of fanout two: within one percent of the best on equal links, four connections a node. */
-const STRANDS = 2
-/** Where uplinks differ, what they can give is dealt in smaller pieces: two strands are a fifth behind four then. */
-const STRANDS_UNEVEN = 4
-/** Of those that forward: the fastest beside the slowest. */
-const UNEVEN_RATIO = 1.5
+/**
+ * How many strands a braid may have. Two of fanout two are within one percent of the best on equal links, with four
+ * connections a node; more deal what uplinks can give in smaller pieces.
+ */
+const STRAND_COUNTS = [2, 3, 4, 6, 8]
+/** What a strand more costs in connections and acknowledgements, as a part of the time. */
+const STRAND_COST_RATIO = 0.01
 
-/** The default braid: every node is inner in one strand and a leaf in the other. */
+/** The default braid: with two strands every node is inner in one and a leaf in the other. */
 export const braid: Strategy = {
-  weave: (ground) => weaveBraid(isUneven(ground) ? STRANDS_UNEVEN : STRANDS).weave(ground),
+  weave: (ground) => weaveBraid(strandCountFor(ground)).weave(ground),
 }
 
-function isUneven({ nodes }: Ground): boolean {
+/** The count with which the uplink that is asked for most, beside what it can give, is asked for least. */
+function strandCountFor({ nodes }: Ground): number {
   const weights = nodes.map(({ weight }) => weight)
-  const able = weights.filter((weight) => weight >= medianOf(weights) * SLOW_RATIO)
-  return Math.max(...able) > Math.min(...able) * UNEVEN_RATIO
+  const costs = STRAND_COUNTS.map((count) => {
+    const overload = Math.max(1, overloadOf(weights, count * Math.max(0, nodes.length - 1)) / count)
+    return { count, cost: overload + count * STRAND_COST_RATIO }
+  })
+  return costs.reduce((best, each) => (each.cost < best.cost ? each : best)).count
 }
 
 /**

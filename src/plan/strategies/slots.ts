@@ -30,6 +30,12 @@ export function dealSlots(weights: readonly number[], needs: readonly number[]):
   return dealt
 }
 
+/** The most slots that a node has beside its weight when `total` of them are dealt. Pure. */
+export function overloadOf(weights: readonly number[], total: number): number {
+  const budgets = slotBudgets(weights, total)
+  return budgets.reduce((most, slots, node) => Math.max(most, slots / (weights[node] ?? 1)), 0)
+}
+
 interface Piece {
   readonly node: number
   readonly slots: number
@@ -69,7 +75,7 @@ function indexOfLargest(values: readonly number[]): number {
   return best
 }
 
-export function medianOf(values: readonly number[]): number {
+function medianOf(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
   return sorted[Math.floor(sorted.length / 2)] ?? 1
 }

@@ -87,6 +87,25 @@ t.test('a slow uplink forwards nothing while the others suffice, a fast one more
   t.ok((counts.get('d') ?? 0) >= 3)
 })
 
+t.test('a braid has as many strands as it takes to ask nobody for much more than it can give', async (t) => {
+  const weighed = (weightOf: (name: string) => number): number =>
+    plan(
+      'braid',
+      nodesNamed('abcdefghij').map((node) => ({ ...node, weight: weightOf(node.nodeId) })),
+    ).strandCount
+  t.equal(
+    weighed(() => 1),
+    2,
+  )
+  t.equal(
+    weighed((name) => (name === 'a' ? 0.05 : 1)),
+    2,
+    'nine do what ten did',
+  )
+  t.ok(weighed((name) => ('abc'.includes(name) ? 0.05 : 1)) > 2, 'seven would be asked for three slots of two')
+  t.ok(weighed((name) => ('abcde'.includes(name) ? 0.7 : 2)) > 2)
+})
+
 t.test('a chain enters each segment once', async (t) => {
   const nodes = nodesNamed('abcdef', (name) => ('ace'.includes(name) ? 'east' : 'west'))
   const chain = plan('chain', nodes)
