@@ -103,7 +103,7 @@ t.test('a braid has as many strands as it takes to ask nobody for much more than
     'nine do what ten did',
   )
   t.ok(weighed((name) => ('abc'.includes(name) ? 0.05 : 1)) > 2, 'seven would be asked for three slots of two')
-  t.ok(weighed((name) => ('abcde'.includes(name) ? 0.7 : 2)) > 2)
+  t.ok(weighed((name) => ('abcde'.includes(name) ? 0.5 : 1)) > 2)
 })
 
 t.test('a chain enters each segment once', async (t) => {
