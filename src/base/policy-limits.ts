@@ -49,3 +49,9 @@ export const BANDWIDTH_CHARS_MAX = 4096
 
 /** A limit that changes with the time of day is looked at this often at least: a clock may be set. */
 export const RATE_LIMIT_LOOK_MS = 60 * SECOND_MS
+
+/** Servers that one serves at once by a hand-out or a cascade: more make all of them later by as much. */
+export const FANOUT_MAX = 64
+
+/** Nodes in an order that somebody writes by hand, or a program for one site. */
+export const ORDER_NODES_MAX = 1024

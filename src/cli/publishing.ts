@@ -22,7 +22,9 @@ export function withPolicy(command: Command): Command {
     .option('--health <hook>', 'hook that tells it on the canaries (their health)')
     .option('--bwlimit <limit>', 'each sender sends no more of it: 5M, 40Mbit or off')
     .option('--priority <weight>', 'its part of what a sender may send beside other jobs, 1 to 100 (10)')
-    .option('--strategy <name>', 'who sends to whom: star, chain, tree or braid')
+    .option('--strategy <name>', 'who sends to whom: braid (default), star, chain, tree, handout or cascade')
+    .option('--fanout <number>', 'handout, cascade: servers that each serves at once (what its uplink bears)')
+    .option('--order <nodes>', 'chain, handout, cascade: names with commas, who go first (the fastest)')
 }
 
 /** Where the end of a job is told. */

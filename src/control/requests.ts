@@ -11,12 +11,19 @@ const defaultPolicy: JobPolicy = {
   strategy: 'braid',
 }
 
+/** What a strategy is told beside its name. */
+const wayOf = ({ fanout, order }: Partial<JobPolicy>): Partial<JobPolicy> => ({
+  ...(fanout === undefined ? {} : { fanout }),
+  ...(order === undefined ? {} : { order }),
+})
+
 /** The policy of a job: what its options say, defaults for the rest. */
 export function policyOf(options: Partial<JobPolicy>): JobPolicy {
   const { maxDeleteRatio, allowEmpty, quorum, strategy } = { ...defaultPolicy, ...options }
   const { commit, deadlineMs, onConflict, startAtMs, window, canary, periodMs, repair, bwlimit, priority } = options
   return {
     ...{ maxDeleteRatio, allowEmpty, quorum, strategy },
+    ...wayOf(options),
     ...(commit === undefined ? {} : { commit }),
     ...(deadlineMs === undefined ? {} : { deadlineMs }),
     ...(onConflict === undefined ? {} : { onConflict }),

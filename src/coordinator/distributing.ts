@@ -12,7 +12,7 @@ import { disown } from './disowning.js'
 import type { LiveJob } from './live-job.js'
 import type { KnownNode } from './roster.js'
 import { requireSomebody } from './regrouping.js'
-import { openTransfer, toTransferNode } from './sending.js'
+import { openTransfer, waitsForTurn } from './sending.js'
 import { nextFor, steerSite } from './steering.js'
 import type { World } from './world.js'
 
@@ -26,12 +26,7 @@ export function openForJob(
   job.assignment = record
   job.waitingSinceMs = world.clock.monotonicMs()
   const nodes = nodesOf(world, job.record).filter((known) => takesPart(job, known))
-  const { strategy } = job.record.policy
-  const transfer = openTransfer(world, record, {
-    strategy,
-    nodes: nodes.map((each) => toTransferNode(world, each)),
-    whole,
-  })
+  const transfer = openTransfer(world, record, { way: job.record.policy, nodes, whole })
   steerSite(world, job.record.site)
   return transfer
 }
@@ -110,6 +105,7 @@ function stallOfPart(world: World, job: LiveJob, part: NodePart, nowMs: number):
   const quietMs = nowMs - job.movedAtMs(part.nodeId)
   const limitMs = part.state === 'received' ? STAGING_STALLED_MS : NODE_STALLED_MS
   if (quietMs <= limitMs || isPaused(job, part) || isStillPacked(world, job, part)) return null
+  if (waitsForTurn(world, job, part.nodeId)) return null
   const quiet = formatDuration(quietMs)
   switch (part.state) {
     case 'new':

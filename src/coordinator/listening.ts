@@ -195,7 +195,7 @@ function closed(world: World, known: KnownNode, link: NodeLink): void {
 
 function takeProgress(world: World, known: KnownNode, { jobId, assignmentId, bytesHave, rateBps }: Progress): void {
   const release = world.jobs.get(jobId)?.release
-  const isUnderWay = known.assignmentsUnderWay.includes(assignmentId)
+  const isUnderWay = known.fetched(assignmentId, bytesHave)
   if (release && isUnderWay) note(world, { release }, known, { type: 'progress', bytesHave, rateBps })
 }
 
@@ -229,6 +229,7 @@ function takeContent(world: World, known: KnownNode, link: NodeLink, report: Rep
   }
   const about = { release: ref }
   if (kind === 'receipt') {
+    known.task(report.site).receive(ref)
     note(world, about, known, { type: 'received' })
   } else if (kind === 'completion') {
     // Once it is gone, its next hello says what it holds.

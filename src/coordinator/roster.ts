@@ -38,8 +38,16 @@ export class SiteTask {
   drift: Verification | null = null
   /** It serves what came to nothing: once it serves something else, that is dropped. */
   vain: { readonly assignmentId: string | null; readonly release: number } | null = null
+  /** Of what it fetches: how much it has, as far as it has said, and whether it has said that this is all. */
+  bytesHave = 0
+  hasAll = false
   /** Told so often: makes each attempt a command of its own. */
   attempts = 0
+
+  /** It has said that it has all of a release. */
+  receive(release: ReleaseRef): void {
+    if (this.underWay?.kind === 'stage' && isSame(this.underWay.release, release)) this.hasAll = true
+  }
 
   /** Notes a failure; each one in a row doubles the wait. */
   fail(release: ReleaseRef, error: JobError, retryable: boolean, nowMs: number): void {
@@ -132,6 +140,16 @@ export class KnownNode {
   get assignmentsUnderWay(): readonly string[] {
     const ids = [...this.#tasks.values()].map((task) => task.underWay?.assignmentId ?? null)
     return ids.filter((id) => id !== null)
+  }
+
+  /** How far it is with an assignment that it was told to fetch. @returns false: it was not. */
+  fetched(assignmentId: string, bytesHave: number): boolean {
+    for (const task of this.#tasks.values()) {
+      if (task.underWay?.assignmentId !== assignmentId) continue
+      task.bytesHave = bytesHave
+      return true
+    }
+    return false
   }
 
   heard(clock: Clock): void {

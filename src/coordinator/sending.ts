@@ -1,23 +1,33 @@
 import type { Stage } from '../control/schema/channel.js'
 import type { JobPolicy } from '../model/job.js'
-import type { NodePlan, PlanPart } from '../model/plan.js'
+import { isWaiting, type NodePlan, type PlanPart } from '../model/plan.js'
 import { startPlanning } from '../plan/index.js'
 import { seedOf } from '../plan/order.js'
+import { foldPart } from '../track/fold.js'
 import type { Planner, Transfer, TransferNode } from '../transfer/index.js'
 import { paceAt } from './pausing.js'
 import type { KnownNode } from './roster.js'
-import type { SendableAssignment, World } from './world.js'
+import type { LiveJob } from './live-job.js'
+import { activeJob, type SendableAssignment, type World } from './world.js'
+
+/** What a policy says of who sends to whom. */
+export type Way = Pick<JobPolicy, 'strategy' | 'fanout' | 'order'>
+
+/** The way of whatever is at work for a site; of nothing, the usual one. */
+export const wayOf = (world: World, site: string): Way => activeJob(world, site)?.record.policy ?? { strategy: 'braid' }
 
 /** A node as plans name it. */
-export function toTransferNode({ weighing }: Pick<World, 'weighing'>, { identity }: KnownNode): TransferNode {
-  const { id: nodeId, dataAddress, segment } = identity
-  return { nodeId, ...dataAddress, segment, weight: weighing.weightOf(nodeId) }
+export function toTransferNode({ weighing }: Pick<World, 'weighing'>, { identity }: KnownNode, way: Way): TransferNode {
+  const { id: nodeId, name, dataAddress, segment } = identity
+  const rank = way.order?.indexOf(name) ?? -1
+  const node = { nodeId, ...dataAddress, segment, weight: weighing.weightOf(nodeId) }
+  return rank < 0 ? node : { ...node, rank }
 }
 
 /** Plans of a policy's strategy; the same assignment is always woven the same way. */
-export function plannerOf(strategy: JobPolicy['strategy'], assignmentId: string, home: string): Planner {
+export function plannerOf({ strategy, fanout }: Way, assignmentId: string, home: string): Planner {
   const seed = seedOf(assignmentId)
-  return (source, nodes) => startPlanning({ source, home, nodes, strategy, seed })
+  return (source, nodes) => startPlanning({ source, home, nodes, strategy, seed, fanout: fanout ?? null })
 }
 
 /** Opens the transfer of an assignment for the nodes that are there now. */
@@ -25,8 +35,8 @@ export function openTransfer(
   world: World,
   record: SendableAssignment['record'],
   to: {
-    readonly strategy: JobPolicy['strategy']
-    readonly nodes: readonly TransferNode[]
+    readonly way: Way
+    readonly nodes: readonly KnownNode[]
     /** The stream is in its file to the end; else vouches follow. */
     readonly whole: boolean
   },
@@ -36,22 +46,49 @@ export function openTransfer(
     path: world.content.paths.stream(record.serial),
     vouchPath: to.whole ? world.content.paths.vouches(record.serial) : null,
     chunkBytes: record.chunkBytes,
-    nodes: to.nodes,
+    about: { site: record.site, release: record.release },
+    nodes: to.nodes.map((each) => toTransferNode(world, each, to.way)),
     pace: paceAt(world, record.site),
-    planner: plannerOf(to.strategy, record.id, world.segment),
+    planner: plannerOf(to.way, record.id, world.segment),
   })
 }
 
 /** A part of a plan as a message carries it. Pure. */
-export function planToWire({ strandCount, parents, peers }: NodePlan): Stage['plan'] {
-  return { strandCount, parents: parents.map((strand) => [...strand]), peers: [...peers] }
+export function partToWire({ plan, reserve }: PlanPart): Pick<Stage, 'plan' | 'reserve'> {
+  return { plan: planToWire(plan), ...(reserve === null ? {} : { reserve: planToWire(reserve) }) }
 }
+
+const planToWire = ({ strandCount, parents, peers }: NodePlan): Stage['plan'] => ({
+  strandCount,
+  parents: parents.map((strand) => [...strand]),
+  peers: [...peers],
+})
 
 /** Tells nodes that are there their new parts; the others get theirs when they come. */
 export function tellPlans(world: World, assignmentId: string, parts: readonly PlanPart[]): void {
-  for (const { nodeId, plan } of parts) {
-    world.roster.get(nodeId)?.link?.send({ type: 'plan', assignmentId, plan: planToWire(plan) })
+  const about = world.transfers.get(assignmentId)?.about
+  for (const part of parts) {
+    const known = world.roster.get(part.nodeId)
+    known?.link?.send({ type: 'plan', assignmentId, ...partToWire(part) })
+    if (known !== undefined && about !== undefined && !isWaiting(part.plan)) noteTurn(world, about, known)
   }
+}
+
+/** A node's turn has come: from now on it counts when it gets nowhere. */
+function noteTurn(world: World, { site, release }: Transfer['about'], known: KnownNode): void {
+  const job = activeJob(world, site)
+  const part = job?.part(known.identity.id)
+  if (job?.release?.release !== release || part?.state !== 'new' || known.task(site).underWay?.kind !== 'stage') return
+  job.setPart(foldPart(part, { type: 'progress', bytesHave: 0, rateBps: 0 }), world.clock.monotonicMs())
+}
+
+/** Whether a node is to be sent nothing of a job's release yet: others come before it. */
+export function waitsForTurn(world: World, { record }: LiveJob, nodeId: string): boolean {
+  const own = world.transfers.all.filter(({ about }) => about.site === record.site && about.release === record.release)
+  return own.some((transfer) => {
+    const part = transfer.find(nodeId)
+    return part !== null && isWaiting(part.plan)
+  })
 }
 
 /** Closes transfers that neither a job nor a node needs any longer; their files stay. */

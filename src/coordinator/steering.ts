@@ -4,13 +4,14 @@ import type { NodePart, PartEvent } from '../track/fold.js'
 import { foldPart, markAnew } from '../track/fold.js'
 import { isSame, type ReconcileAction, reconcile } from '../track/reconcile.js'
 import type { ReleaseRef } from '../model/node.js'
+import { isWaiting } from '../model/plan.js'
 import type { Transfer } from '../transfer/index.js'
 import { nodesOf, serves } from './audience.js'
 import { executeOf, isEffect, orderEffect } from './executing.js'
 import type { LiveJob } from './live-job.js'
 import { paceAt } from './pausing.js'
 import type { KnownNode } from './roster.js'
-import { openTransfer, planToWire, tellPlans, toTransferNode } from './sending.js'
+import { openTransfer, partToWire, tellPlans, toTransferNode, wayOf } from './sending.js'
 import { activeJob, type SendableAssignment, type SiteState, type World } from './world.js'
 
 /** What a site's nodes are to be brought to, and why. */
@@ -257,8 +258,7 @@ function reopen(world: World, { id, record }: SendableAssignment): Transfer {
     const action = known.link === null ? null : nextFor(world, known, record.site)?.action
     return action?.do === 'stage' && action.assignmentId === id
   })
-  const strategy = activeJob(world, record.site)?.record.policy.strategy ?? 'braid'
-  return openTransfer(world, record, { strategy, nodes: needy.map((each) => toTransferNode(world, each)), whole: true })
+  return openTransfer(world, record, { way: wayOf(world, record.site), nodes: needy, whole: true })
 }
 
 function toSendable(job: LiveJob, record: SendableAssignment['record'], release: ReleaseRef): SendableAssignment {
@@ -292,7 +292,7 @@ function sendStage(world: World, known: KnownNode, goal: Goal, assignmentId: str
   const task = known.task(record.site)
   try {
     const transfer = world.transfers.get(record.id) ?? reopen(world, assignment)
-    const { part, changed } = transfer.partOf(toTransferNode(world, known))
+    const { part, changed } = transfer.partOf(toTransferNode(world, known, wayOf(world, record.site)))
     tellPlans(world, transfer.assignmentId, changed)
     task.attempts += 1
     const commandId = `${record.id}.${task.attempts}`
@@ -305,7 +305,9 @@ function sendStage(world: World, known: KnownNode, goal: Goal, assignmentId: str
       isDelta: base !== null,
       toldAtMs,
     }
-    note(world, goal, known, { type: 'progress', bytesHave: 0, rateBps: 0 })
+    task.bytesHave = 0
+    task.hasAll = false
+    if (!isWaiting(part.plan)) note(world, goal, known, { type: 'progress', bytesHave: 0, rateBps: 0 })
     const pace = paceAt(world, record.site)
     known.link?.send({
       type: 'stage',
@@ -316,7 +318,7 @@ function sendStage(world: World, known: KnownNode, goal: Goal, assignmentId: str
       ...goal.release,
       base,
       assignment: { id: record.id, serial: record.serial, chunkBytes: record.chunkBytes },
-      plan: planToWire(part.plan),
+      ...partToWire(part),
       ...(pace === undefined ? {} : { pace }),
     })
   } catch (cause) {

@@ -4,6 +4,7 @@ import { PRUNE_EVERY_MS } from '../base/outside-limits.js'
 import { SECOND_MS } from '../base/units.js'
 import type { SessionStatus } from '../native/relay.js'
 import { nodesOf } from './audience.js'
+import { Coursing } from './coursing.js'
 import { endIdleJobs } from './idling.js'
 import type { LiveJob } from './live-job.js'
 import { Pacing } from './pacing.js'
@@ -21,6 +22,7 @@ const ROUNDS_PER_STEER = Math.ceil(SECOND_MS / PROGRESS_INTERVAL_MS)
 export class Ticking {
   readonly #world: World
   readonly #pacing: Pacing
+  readonly #coursing: Coursing
   readonly #sentBefore = new Map<number, number>()
   #round = 0
   #prunedAtMs: number
@@ -28,6 +30,7 @@ export class Ticking {
   constructor(world: World) {
     this.#world = world
     this.#pacing = new Pacing(world)
+    this.#coursing = new Coursing(world)
     this.#prunedAtMs = world.clock.monotonicMs()
   }
 
@@ -39,6 +42,7 @@ export class Ticking {
       const statuses = world.transfers.poll()
       for (const status of statuses) this.#look(status)
       this.#pacing.look(statuses)
+      this.#coursing.look(this.#round % ROUNDS_PER_STEER === 0)
       this.#forgetClosed(statuses)
       for (const job of world.jobs.values()) this.#tell(job)
       if (this.#round % ROUNDS_PER_STEER !== 0) return

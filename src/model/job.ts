@@ -112,6 +112,10 @@ export interface JobPolicy {
   /** Share (0–1) of the group's nodes that must hold the release before any switches. */
   readonly quorum: number
   readonly strategy: StrategyName
+  /** Of `handout` and `cascade`: servers that each serves at once; absent: as many as its uplink bears. */
+  readonly fanout?: number | undefined
+  /** Of `chain`, `handout` and `cascade`: names of nodes, who go first, in this order; absent: the fastest does. */
+  readonly order?: readonly string[] | undefined
   /** `each`: a node goes live when it is complete; absent, and `together`: all at once. */
   readonly commit?: (typeof commitKinds)[number] | undefined
   /** Not decided so long after it might have started: it fails; decided: nobody is waited for. Absent: no limit. */

@@ -12,6 +12,10 @@ export type HandedName = (typeof handedNames)[number]
 export const strategyNames = [...wovenNames, ...handedNames] as const
 export type StrategyName = (typeof strategyNames)[number]
 
+/** Pure. */
+export const isHanded = (strategy: StrategyName): strategy is HandedName =>
+  handedNames.some((name) => name === strategy)
+
 /** A node to be planned for. */
 export interface PlanNode extends PeerRef {
   readonly segment: string
@@ -67,6 +71,8 @@ export type PlanEvent =
 export interface Planning {
   /** It may be another after uplinks have counted differently. */
   readonly strandCount: number
+  /** Nodes wait for their turn, which comes by what is told of others. */
+  readonly givesTurns: boolean
   readonly members: Iterable<PlanNode>
   /** Null: it is no member. */
   partOf(nodeId: string): PlanPart | null

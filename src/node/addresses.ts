@@ -30,3 +30,10 @@ export function reachable(plan: Stage['plan'], remoteAddress: string): Stage['pl
     (isWildcard(peer.host) && host !== '') || (isLoopback(peer.host) && isElsewhere) ? { ...peer, host } : peer
   return { ...plan, parents: plan.parents.map((strand) => strand.map(at)), peers: plan.peers.map(at) }
 }
+
+/** An order in whose plans the source can be reached. */
+export function inReach<T extends Pick<Stage, 'plan' | 'reserve'>>(order: T, remoteAddress: string): T {
+  const plan = reachable(order.plan, remoteAddress)
+  if (order.reserve === undefined) return { ...order, plan }
+  return { ...order, plan, reserve: reachable(order.reserve, remoteAddress) }
+}

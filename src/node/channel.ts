@@ -23,7 +23,7 @@ import {
   fromCoordinator,
   type Hello,
 } from '../control/schema/channel.js'
-import { reachable } from './addresses.js'
+import { inReach } from './addresses.js'
 import { Troubles } from './troubles.js'
 
 export type Welcome = Extract<FromCoordinator, { type: 'welcome' }>
@@ -229,7 +229,7 @@ export class Channel {
     if (!this.#isWelcome) {
       throw new EngineError('ENGINE_ERR_CHANNEL_PROTOCOL', { why: `${message.type} before welcome` })
     }
-    const order = 'plan' in message ? { ...message, plan: reachable(message.plan, this.#remoteAddress) } : message
+    const order = 'plan' in message ? inReach(message, this.#remoteAddress) : message
     this.#options.onOrder(order)
   }
 

@@ -123,6 +123,7 @@ export class NodeCore {
     const onHoldings = (): void => this.#tellHoldings()
     this.#stagings = new Stagings({
       ...{ ...shared, plane, clock, send, onHoldings },
+      isConnected: () => this.isConnected,
       publicKey: () => this.#publicKey,
       onEnded: (commits) => {
         for (const commit of commits) void this.#answering(commit, () => this.#resume(commit))
@@ -265,7 +266,7 @@ export class NodeCore {
 
   #carryOut(order: Order): void {
     if (order.type === 'plan') {
-      this.#attempt(() => this.#stagings.setPlan(order.assignmentId, order.plan))
+      this.#attempt(() => this.#stagings.setPlan(order.assignmentId, order))
       return
     }
     if (order.type === 'pace') {

@@ -1,10 +1,11 @@
 import { EngineError, type ErrorCode, isErrorCode } from '../base/errors.js'
 import { STRAND_COUNT_MAX } from '../base/limits.js'
+import { ALONE_MS } from '../base/word-limits.js'
 import { BITS_PER_BYTE, SECOND_MS } from '../base/units.js'
 import type { Commit, Progress, Stage } from '../control/schema/channel.js'
 import type { ReleaseRef } from '../model/node.js'
-import type { NodePlan } from '../model/plan.js'
 import { type Pace, usualPace } from '../model/pace.js'
+import { isWaiting, type NodePlan } from '../model/plan.js'
 import type { ReceiverSessionOptions, SessionStatus } from '../native/relay.js'
 import type { ApplyOptions, ApplyResult } from '../native/sites.js'
 
@@ -58,6 +59,10 @@ export class Staging {
   receiptTold = false
   readonly #controller = new AbortController()
   #plan: NodePlan
+  #reserve: NodePlan | null
+  /** When the coordinator was last seen to be there. */
+  #metMs: number | null = null
+  #onTurn: () => void = () => {}
   #execution: Execution | null = null
   #cause: EngineError | null = null
   #lastProgress: Progress | null = null
@@ -73,6 +78,7 @@ export class Staging {
     this.chunkBytes = command.assignment.chunkBytes
     this.#plan = command.plan
     this.pace = command.pace ?? usualPace
+    this.#reserve = command.reserve ?? null
     this.commands.push(command)
   }
 
@@ -112,8 +118,29 @@ export class Staging {
     return this.commands.slice(this.#answeredCount)
   }
 
-  setPlan(plan: NodePlan): void {
+  setPlan(plan: NodePlan, reserve: NodePlan | null): void {
     this.#plan = plan
+    this.#reserve = reserve
+    if (!isWaiting(plan)) this.#onTurn()
+  }
+
+  /** What waits for its turn goes by its reserve when the coordinator, who would give it one, is gone for long. */
+  look(isConnected: boolean, nowMs: number): void {
+    if (isConnected) this.#metMs = nowMs
+    this.#metMs ??= nowMs
+    if (nowMs - this.#metMs < ALONE_MS || !isWaiting(this.#plan) || this.#reserve === null) return
+    this.setPlan(this.#reserve, null)
+  }
+
+  /** Settles when it may fetch from somebody. @throws {EngineError} what it was stopped with. */
+  async turn(): Promise<void> {
+    if (isWaiting(this.#plan) && this.#cause === null) {
+      await new Promise<void>((resolve) => {
+        this.#onTurn = resolve
+        this.signal.addEventListener('abort', () => resolve(), { once: true })
+      })
+    }
+    this.checkGoing()
   }
 
   /** @throws {EngineError} what it was stopped with. */

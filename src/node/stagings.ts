@@ -5,7 +5,6 @@ import type { Logger } from '../base/log.js'
 import type { Commit, Discard, FromNode, Report, Stage } from '../control/schema/channel.js'
 import type { ReleaseRef } from '../model/node.js'
 import { type Pace, usualPace } from '../model/pace.js'
-import type { NodePlan } from '../model/plan.js'
 import type { SessionStatus } from '../native/relay.js'
 import { FlowTeller } from './flows.js'
 import type { Ledger } from './ledger.js'
@@ -28,6 +27,7 @@ export interface StagingsOptions {
   readonly clock: Clock
   readonly log: Logger
   readonly send: (message: FromNode) => boolean
+  readonly isConnected: () => boolean
   /** Key of the coordinator that signs assignments, 32 bytes; known once it has welcomed this node. */
   readonly publicKey: () => Uint8Array
   readonly onHoldings: () => void
@@ -96,7 +96,7 @@ export class Stagings {
     const known = this.#active.get(command.assignment.id)
     if (known !== undefined && known.cause === null) {
       known.join(command)
-      this.setPlan(known.assignmentId, command.plan)
+      this.setPlan(known.assignmentId, command)
       this.setPace(known.assignmentId, command.pace ?? usualPace)
       return
     }
@@ -128,9 +128,9 @@ export class Stagings {
   }
 
   /** Who to fetch from has changed. Unknown assignments are ignored. */
-  setPlan(assignmentId: string, plan: NodePlan): void {
+  setPlan(assignmentId: string, { plan, reserve }: Pick<Stage, 'plan' | 'reserve'>): void {
     const staging = this.#active.get(assignmentId)
-    staging?.setPlan(plan)
+    staging?.setPlan(plan, reserve ?? null)
     const session = staging?.session ?? this.#lingering.sessionOf(assignmentId)
     if (session !== null) this.#options.plane.setPlan(session, plan)
   }
@@ -255,6 +255,7 @@ export class Stagings {
     const { assignmentId, site, ref } = staging
     const startedMs = clock.monotonicMs()
     try {
+      await staging.turn()
       await this.#places.take(staging.signal)
       try {
         log.info({ assignmentId, site, release: ref.release }, 'staging begun')
@@ -359,6 +360,7 @@ export class Stagings {
     const nowMs = this.#options.clock.monotonicMs()
     const bySession = this.#statuses()
     for (const staging of this.#active.values()) {
+      staging.look(this.#options.isConnected(), nowMs)
       const status = staging.session === null ? undefined : bySession.get(staging.session)
       if (status !== undefined) this.#observe(staging, status, nowMs)
     }

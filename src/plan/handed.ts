@@ -11,6 +11,7 @@ const waiting: NodePlan = { strandCount: 1, parents: [[]], peers: [] }
 /** A plan that is made while content is on its way: each part is one line of servers, or an order to wait. */
 export class Handed implements Planning {
   readonly strandCount = 1
+  readonly givesTurns = true
   readonly #source: PeerRef
   readonly #rule: CourseRule
   readonly #course: Course

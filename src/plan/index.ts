@@ -2,6 +2,7 @@
 // Out: a plan at work: for every node whom it turns to in each strand, further peers it may ask; whose part changes.
 // Never: a socket, a clock, or chance that the seed does not decide.
 import type { PeerRef } from '../model/node.js'
+import { isHanded } from '../model/plan.js'
 import type { HandedName, Plan, Planning, PlanNode, StrategyName, WovenName } from '../model/plan.js'
 import { Handed } from './handed.js'
 import { braid } from './strategies/braid.js'
@@ -20,8 +21,6 @@ export type { PlanNode } from '../model/plan.js'
 
 const woven: Readonly<Record<WovenName, Strategy>> = { star, chain, tree, braid }
 const handed: Readonly<Record<HandedName, CourseRule>> = { handout, cascade }
-
-const isHanded = (strategy: StrategyName): strategy is HandedName => strategy in handed
 
 export interface PlanRequest {
   readonly source: PeerRef

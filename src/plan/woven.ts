@@ -18,6 +18,7 @@ export interface Loom extends Omit<Ground, 'nodes'> {
  * uplinks count differently: who forwards and who does not changes.
  */
 export class Woven implements Planning {
+  readonly givesTurns = false
   readonly #loom: Loom
   /** In planning order. */
   #nodes: readonly PlanNode[]

@@ -26,6 +26,8 @@ export interface TransferOrder {
   /** Vouches of a stream that is whole; null: they come one by one, by `vouch`. */
   readonly vouchPath: string | null
   readonly chunkBytes: number
+  /** The release that it makes. */
+  readonly about: { readonly site: string; readonly release: number }
   /** Nodes that it goes to from the start; others may join. */
   readonly nodes: readonly TransferNode[]
   readonly planner: Planner
@@ -36,12 +38,14 @@ export interface TransferOrder {
 /** One assignment on its way: a source session and the plan around it. */
 export class Transfer {
   readonly assignmentId: string
+  readonly about: TransferOrder['about']
   readonly relay: Relay
   readonly session: number
   readonly #plans: Plans
 
   constructor(order: TransferOrder, options: TransfersOptions) {
     this.assignmentId = order.assignmentId
+    this.about = order.about
     this.relay = options.relay
     this.#plans = new Plans(order.planner, options.source, order.nodes)
     this.session = options.relay.openSource({
@@ -81,6 +85,11 @@ export class Transfer {
   /** What has befallen nodes. @returns the parts that have to be told. */
   take(events: readonly PlanEvent[]): readonly PlanPart[] {
     return this.#plans.take(events)
+  }
+
+  /** Nodes wait for their turn, which comes by what is told of others. */
+  get givesTurns(): boolean {
+    return this.#plans.givesTurns
   }
 
   /** Who takes part in the plan. */

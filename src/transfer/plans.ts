@@ -22,6 +22,10 @@ export class Plans {
     return { strandCount, parents: Array.from({ length: strandCount }, () => []), peers: [] }
   }
 
+  get givesTurns(): boolean {
+    return this.#planning.givesTurns
+  }
+
   get members(): Iterable<PlanNode> {
     return this.#planning.members
   }

@@ -42,6 +42,9 @@ export class NodeParts {
   /** Set: switching fails with it. */
   switchFailure: Error | null = null
 
+  /** To a coordinator. */
+  isConnected = true
+
   private constructor(paths: NodePaths, ledger: Ledger, hooks: HooksInput) {
     this.paths = paths
     this.ledger = ledger
@@ -59,6 +62,7 @@ export class NodeParts {
     const shared = { paths, ledger, reports: this.reports, releases: this.releases, turns, log, onHoldings }
     this.stagings = new Stagings({
       ...{ ...shared, plane, clock, send },
+      isConnected: () => this.isConnected,
       publicKey: () => new Uint8Array(32),
       onEnded: (commits) => {
         for (const commit of commits) void this.commits.resume(commit)

@@ -2,10 +2,11 @@
 import type { World } from '../../src/coordinator/world.js'
 import { Weighing } from '../../src/plan/weighing.js'
 
-type Untold = Pick<World, 'announcing' | 'standings' | 'weighing' | 'wording'>
+type Untold = Pick<World, 'announcing' | 'standings' | 'transfers' | 'weighing' | 'wording'>
 
 export const untold: Untold = {
   weighing: new Weighing(),
+  transfers: { all: [], openIds: [], get: () => undefined, poll: () => [] },
   announcing: { announce: async () => {}, announceJob: async () => {}, ring: () => {} },
   standings: { look: () => {}, recover: async () => {} },
   wording: {

@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises'
 import { toEngineError } from '../../base/errors.js'
 import { parseDurationMs, parseRatio } from '../../base/quantities.js'
-import { wovenNames, type StrategyName } from '../../model/plan.js'
+import { FANOUT_MAX } from '../../base/policy-limits.js'
+import { strategyNames, type StrategyName } from '../../model/plan.js'
 import type { Job, KeyOption, OpenOptions, PublishOptions } from '../../control/door/jobs.js'
 import type { Callback } from '../../model/webhook.js'
 import type { UploadEvent } from '../../model/upload.js'
@@ -19,6 +20,8 @@ export interface OpenFlags extends PolicyFlags {
   readonly maxDelete?: string
   readonly allowEmpty?: boolean
   readonly strategy?: string
+  readonly fanout?: string
+  readonly order?: string
   readonly message?: string
   readonly idempotencyKey?: string
   readonly period?: string
@@ -39,9 +42,14 @@ export interface PublishFlags extends OpenFlags, CallbackFlags {
 }
 
 const strategy = (text: string): StrategyName => {
-  const found = wovenNames.find((name) => name === text)
+  const found = strategyNames.find((name) => name === text)
   if (found !== undefined) return found
-  throw invalid(`"${text}"`, `the strategies are ${wovenNames.join(', ')}`)
+  throw invalid(`"${text}"`, `the strategies are ${strategyNames.join(', ')}`)
+}
+
+const fanout = (text: string): number => {
+  if (/^\d{1,3}$/.test(text) && Number(text) >= 1 && Number(text) <= FANOUT_MAX) return Number(text)
+  throw invalid(`"${text}"`, `it is a number from 1 to ${FANOUT_MAX}`)
 }
 
 export const keyOf = ({ idempotencyKey }: { readonly idempotencyKey?: string }): KeyOption =>
@@ -55,6 +63,8 @@ export const openOptions = (flags: OpenFlags, nowMs: number): OpenOptions => ({
   ...(flags.maxDelete === undefined ? {} : { maxDeleteRatio: flag('--max-delete', flags.maxDelete, parseRatio) }),
   ...policyFlags(flags, nowMs),
   ...(flags.strategy === undefined ? {} : { strategy: flag('--strategy', flags.strategy, strategy) }),
+  ...(flags.fanout === undefined ? {} : { fanout: flag('--fanout', flags.fanout, fanout) }),
+  ...(flags.order === undefined ? {} : { order: flags.order.split(',').map((name) => name.trim()) }),
   ...(flags.period === undefined ? {} : { periodMs: flag('--period', flags.period, parseDurationMs) }),
   ...(flags.message === undefined ? {} : { reason: flags.message }),
   ...keyOf(flags),

@@ -187,6 +187,8 @@ const pace = z.object({
   weight: z.number().int().min(1).max(PRIORITY_MAX),
   isPaused: z.boolean(),
 })
+/** Gone by without a coordinator as long as the plan names no parent: its turn has not come. Absent: it waits on. */
+const reserve = nodePlan.optional()
 /** Fetch this assignment, carry it out beside the live release, report; then wait for a commit. */
 export const stage = z.object({
   type: z.literal('stage'),
@@ -205,9 +207,10 @@ export const stage = z.object({
   plan: nodePlan,
   /** How fast it is passed on; absent: as the node's own limit allows. */
   pace: pace.optional(),
+  reserve,
 })
 export const repace = z.object({ type: z.literal('pace'), assignmentId: identity, pace })
-export const replan = z.object({ type: z.literal('plan'), assignmentId: identity, plan: nodePlan })
+export const replan = z.object({ type: z.literal('plan'), assignmentId: identity, plan: nodePlan, reserve })
 /** Make a held release live. `command` says why: the second half of a publish, or a rollback. */
 export const commit = z.object({
   type: z.literal('commit'),

@@ -16,7 +16,9 @@ import {
   CANARY_BAKE_MS_MIN,
   CANARY_BAKE_MS_DEFAULT,
   CANARY_NODES_MAX,
+  FANOUT_MAX,
   HOLD_MS_MAX,
+  ORDER_NODES_MAX,
   PRIORITY_DEFAULT,
   PRIORITY_MAX,
 } from '../../base/policy-limits.js'
@@ -39,7 +41,7 @@ import type {
 } from '../../model/job.js'
 import { commandStates, commitKinds, conflictKinds, jobNodeStates, jobStates } from '../../model/job.js'
 import type { Callback } from '../../model/webhook.js'
-import { wovenNames } from '../../model/plan.js'
+import { isHanded, strategyNames } from '../../model/plan.js'
 import type { JobFilter } from '../door/jobs.js'
 import { commandAccepted, commandRequest } from './command.js'
 import { periodMs, repairPolicy } from './account.js'
@@ -100,6 +102,23 @@ const paceShape = {
     .describe(`Its part of what a sender may send, beside other jobs; ${PRIORITY_DEFAULT} is usual.`),
 }
 
+/** What some strategies are told beside their name. */
+const wayShape = {
+  fanout: z
+    .number()
+    .int()
+    .min(1)
+    .max(FANOUT_MAX)
+    .optional()
+    .describe('Of handout and cascade: servers that each serves at once. Else as many as its uplink bears.'),
+  order: z
+    .array(name)
+    .min(1)
+    .max(ORDER_NODES_MAX)
+    .optional()
+    .describe('Of chain, handout and cascade: names of nodes, who go first, in this order. Else the fastest does.'),
+}
+
 const policyShape = {
   maxDeleteRatio: z
     .number()
@@ -114,7 +133,8 @@ const policyShape = {
     .max(1)
     .default(QUORUM_DEFAULT)
     .describe("Share of the group's nodes that must hold the release before any switches."),
-  strategy: z.enum(wovenNames).default('braid').describe('Who sends to whom.'),
+  strategy: z.enum(strategyNames).default('braid').describe('Who sends to whom.'),
+  ...wayShape,
   ...whenShape,
   ...paceShape,
   periodMs: periodMs.optional().describe('Before its end, who has not reported is asked this often (10 s).'),
@@ -128,6 +148,18 @@ export const jobPolicy: z.ZodType<JobPolicy> = named(
     .refine(({ commit, canary }) => commit !== 'each' || canary === undefined, {
       path: ['canary'],
       message: 'where each node switches by itself, nobody waits for canaries',
+    })
+    .refine(({ strategy, fanout }) => fanout === undefined || isHanded(strategy), {
+      path: ['fanout'],
+      message: 'it is of the strategies handout and cascade',
+    })
+    .refine(({ strategy, order }) => order === undefined || strategy === 'chain' || isHanded(strategy), {
+      path: ['order'],
+      message: 'it is of the strategies chain, handout and cascade',
+    })
+    .refine(({ order = [] }) => new Set(order).size === order.length, {
+      path: ['order'],
+      message: 'a node is named twice',
     })
     .prefault({}),
 )
@@ -228,7 +260,8 @@ const policyView: z.ZodType<JobPolicy> = named(
     maxDeleteRatio: z.number(),
     allowEmpty: z.boolean(),
     quorum: z.number(),
-    strategy: z.enum(wovenNames),
+    strategy: z.enum(strategyNames),
+    ...wayShape,
     ...whenShape,
     bwlimit: z.string().optional(),
     priority: count.optional(),

@@ -39,6 +39,7 @@ function place(state: JobState, ...events: readonly PartEvent[]): Place {
   const site = { record: { site: 'www', group: 'edge', only: null, target: null }, assignments: [] }
   const world = {
     ...{ clock, roster, openedAtMs: 0, jobs: new Map([['j', job]]), sites: new Map([['www', site]]) },
+    transfers: { all: [] },
     wholes: { ask: () => {}, isPacking: () => packing.whole },
   } as unknown as World
   return { world, job, clock, packing }

@@ -86,7 +86,8 @@ function place(record: (receipt: Receipt) => Promise<void> = async () => {}) {
   const target = { ...release, jobId: 'j', command: 'commit' }
   const assignment = { id: 'x', serial: 1, site: 'www', chunkBytes: 4096 }
   const assignments = [{ id: 'x', release, base: null, record: assignment }]
-  const plan = { strandCount: 1, parents: [[]], peers: [] }
+  const source = { nodeId: 'f'.repeat(32), host: '127.0.0.1', port: 2 }
+  const plan = { strandCount: 1, parents: [[source]], peers: [] }
   const transfer = { assignmentId: 'x', partOf: () => ({ part: { nodeId: '', plan, reserve: null }, changed: [] }) }
   const world = {
     ...untold,

@@ -35,7 +35,7 @@ async function place(t: Place) {
     ...untold,
     ...{ store, watching: new Watching(store.events), clock: new ManualClock(), log: silentLogger },
     ...{ roster: new Roster(), jobs: new Map([[job.id, job]]), sites: new Map(), background: new Set() },
-    ...{ transfers: { poll: () => [] }, closing: new AbortController().signal },
+    ...{ transfers: { all: [], poll: () => [] }, closing: new AbortController().signal },
   } as unknown as World
   const stateOnRecord = async () => (await store.jobNodes.list('j'))[0]?.state
   return { store, world, job, stateOnRecord }

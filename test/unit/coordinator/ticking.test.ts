@@ -44,7 +44,10 @@ async function place(t: Place): Promise<{ world: World; job: LiveJob; statuses: 
     ...untold,
     ...{ store, watching, roster: new Roster(), clock: new ManualClock(), log: silentLogger },
     ...{ metrics: createMetrics(), jobs: new Map([[job.id, job]]), sites: new Map(), background: new Set() },
-    ...{ transfers: { poll: () => statuses, close: () => {} }, closing: new AbortController().signal },
+    ...{
+      transfers: { ...untold.transfers, all: [], poll: () => statuses, close: () => {} },
+      closing: new AbortController().signal,
+    },
   } as unknown as World
   t.teardown(async () => {
     await Promise.allSettled([...world.background])

@@ -318,7 +318,7 @@ t.test('a finished session serves on while somebody fetches from it, then its fi
     parts.clock.advance(SESSION_LINGER_MS / 2)
   }
   t.strictSame(parts.plane.closed, [])
-  parts.stagings.setPlan(assignmentId(1), somePlan)
+  parts.stagings.setPlan(assignmentId(1), { plan: somePlan })
   t.strictSame(parts.plane.plans.at(-1), { session: 1, plan: somePlan }, 'its plan still changes')
   // A node that fetched from here and serves us stays connected as long as we do.
   parts.clock.advance(2 * SESSION_LINGER_MS)

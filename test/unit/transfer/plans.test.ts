@@ -23,6 +23,7 @@ function plans(members: readonly TransferNode[]): { readonly plans: Plans; reado
   const heard: (readonly PlanEvent[])[] = []
   const planning: Planning = {
     strandCount: 2,
+    givesTurns: false,
     members,
     partOf,
     take: (events) => {
