@@ -67,8 +67,8 @@ t.test('an unknown key is named with line, column and the nearest known key', as
 
 t.test('a key in the wrong place is told where it belongs', async (t) => {
   t.match(
-    await problem(load(t, { 'engine.yaml': 'segment: ams\n' })),
-    /:1:1: segment is not known; did you mean node\.segment\?/,
+    await problem(load(t, { 'engine.yaml': 'groups: ams\n' })),
+    /:1:1: groups is not known; did you mean node\.groups\?/,
   )
 })
 
