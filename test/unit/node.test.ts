@@ -371,9 +371,10 @@ t.test('what fails to close keeps nothing else open', async (t) => {
   const node = Node.of('a'.repeat(32), 'ams-1', {
     core: { close: failing('core') },
     relay: { close: failing('relay') },
+    limit: { close: () => closed.push('limit') },
     ledger: { close: failing('ledger') },
     lock: { release: () => closed.push('lock') },
   } as unknown as Parameters<typeof Node.of>[2])
   await t.rejects(node.close())
-  t.same(closed, ['core', 'relay', 'ledger', 'lock'])
+  t.same(closed, ['limit', 'core', 'relay', 'ledger', 'lock'])
 })
