@@ -10,7 +10,7 @@ import { randomBytes } from 'node:crypto'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { labDown, labUp } from '../../test/support/lab.js'
+import { labDown, labUp, namespaceOf } from '../../test/support/lab.js'
 import { run } from '../../test/support/process.js'
 import { keepResult, machineBusy, median } from '../machine.js'
 import { type Contender, contenders, type Field } from './contenders.js'
@@ -43,7 +43,7 @@ const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
 /** Bytes that left the source's interface since the lab is up. */
 const sourceSentBytes = async (): Promise<number> =>
-  Number(await run('cat', ['/sys/class/net/eth0/statistics/tx_bytes'], { netns: 'lab-s0h0' }))
+  Number(await run('cat', ['/sys/class/net/eth0/statistics/tx_bytes'], { netns: namespaceOf(0) }))
 
 const fillFile = (content: string): void => {
   mkdirSync(content, { recursive: true })

@@ -265,10 +265,11 @@ async function tryOnce(at: number, place: Place): Promise<Point | 'late'> {
   const victim = new Victim(isNode ? place.startNode : place.startCoordinator, at, log)
   const other = isNode ? null : place.startNode()
   const story = (): string => `${victim.output}\n${other?.output.slice(-1500) ?? ''}`
-  const { job, receipts } = await runJob(place, story)
-  place.reader.stop()
-  await victim.stop()
-  await other?.stop()
+  const { job, receipts } = await runJob(place, story).finally(async () => {
+    place.reader.stop()
+    await victim.stop()
+    await other?.stop()
+  })
   if (job.error?.code === 'ENGINE_ERR_QUORUM' && (await victim.wasLate())) return 'late'
   const faults = [...judge(place, job, receipts), ...leftIn(place.directory).map((path) => `${path} is left over`)]
   const call = victim.killed ? (victim.calls[at - 1] ?? 'unknown') : null

@@ -50,7 +50,7 @@ export const carriedBytes = async (host: number): Promise<{ readonly received: n
 
 export const receivedBytes = async (host: number): Promise<number> => (await carriedBytes(host)).received
 
-export const namespaceOf = (host: number): string => `lab-${labName(host)}`
+export const namespaceOf = (host: number): string => `${process.env['LAB'] ?? 'lab'}-${labName(host)}`
 export const addressOf = (host: number): string => `10.77.${segmentOf(host)}.${placeOf(host) + 1}`
 
 /** A coordinator on host 0 and nodes on the others, each a real process that can be killed and started again. */

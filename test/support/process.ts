@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
+import { WAIT_MS_MAX } from './until.js'
 
 const main = fileURLToPath(new URL('../../dist/src/cli/main.js', import.meta.url))
 
@@ -47,10 +48,11 @@ export class Running {
     return this.#child.exitCode === null && this.#child.signalCode === null
   }
 
-  /** Sends a signal and waits for the end; one that has ended already is left alone. */
+  /** Sends a signal and waits for the end; one that has ended already is left alone, one that stays is killed. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Outcome> {
     if (this.running) this.#child.kill(signal)
-    return this.exited
+    const killing = setTimeout(() => this.#child.kill('SIGKILL'), WAIT_MS_MAX)
+    return this.exited.finally(() => clearTimeout(killing))
   }
 }
 
