@@ -80,6 +80,16 @@ function requireNode(world: World, node: string): void {
 }
 
 /**
+ * Who goes first is somebody: a slip in a name would leave the order to chance, and nobody would see it.
+ * @throws {EngineError} ENGINE_ERR_NODE_UNKNOWN, naming all of them.
+ */
+export function checkOrder(world: World, { policy: { order = [] } }: Pick<JobRequest, 'policy'>): void {
+  const names = new Set(world.roster.all.map(({ identity }) => identity.name))
+  const unknown = order.filter((node) => !names.has(node))
+  if (unknown.length > 0) throw new EngineError('ENGINE_ERR_NODE_UNKNOWN', { node: unknown.join(', ') })
+}
+
+/**
  * A release is for all that serve a site; what nodes carry out by themselves, some of them may be asked for.
  * @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT
  */

@@ -29,6 +29,7 @@ import {
   audienceOf,
   checked,
   checkHooks,
+  checkOrder,
   checkReachable,
   keep,
   keyOf,
@@ -117,6 +118,7 @@ export class Door implements CoordinatorDoor {
     checkJobsQuota(world.quotas, world.jobs.size - gone.length)
     checkHeld(world, site, request.commands)
     const audience = audienceOf(world, request)
+    checkOrder(world, request)
     checkHooks(world, { site, ...audience }, request.commands)
     checkCanary(world, request, audience)
     checkReachable(world, request, audience)

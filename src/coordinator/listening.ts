@@ -14,6 +14,7 @@ import { dropUndecided, isUndecided, joinJobs, leaveJobs, tellRegrouped } from '
 import { repeatPauses } from './pausing.js'
 import type { KnownNode } from './roster.js'
 import { note, noteAnew, steer } from './steering.js'
+import { reweigh } from './uplinks.js'
 import { isStopping, type World } from './world.js'
 
 /** Failures of a difference that bringing the whole release may mend. */
@@ -134,6 +135,8 @@ function take(world: World, known: KnownNode, link: NodeLink, message: FromNode)
     case 'limited':
       known.limit = message.limit
       known.limitBell.ring()
+      world.uplinks.limitChanged()
+      reweigh(world)
       break
     case 'report':
       enqueue(world, known, 'a report', () => takeReport(world, known, link, message))

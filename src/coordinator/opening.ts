@@ -33,6 +33,7 @@ import { DurableOutbox } from './outbox.js'
 import { Roster } from './roster.js'
 import { ReceiptBook } from './receipt-book.js'
 import { NodeStandings } from './standings.js'
+import { Uplinks } from './uplinks.js'
 import { openUploads } from './uploading.js'
 import { Watching } from './watching.js'
 import type { World } from './world.js'
@@ -109,6 +110,8 @@ export async function openWorld(options: OpeningOptions, opened: OpenedWorld): P
   const transfers = new Transfers({ relay, source, publicKey, log: transferLog })
   opened.keep('transfers', transfers, (it) => it.closeAll())
   const announcing = openAnnouncing({ ...options, store, coordinatorId }, opened)
+  const roster = new Roster()
+  const weighing = new Weighing()
   const uploads = opened.keep('uploads', await openUploads(() => world, options), (it) => it.close())
   const world: World = {
     ...{
@@ -129,8 +132,7 @@ export async function openWorld(options: OpeningOptions, opened: OpenedWorld): P
     },
     openedAtMs: clock.monotonicMs(),
     publicKey: publicKey.toString('hex'),
-    roster: new Roster(),
-    weighing: new Weighing(),
+    ...{ roster, weighing, uplinks: new Uplinks({ roster, weighing, clock }) },
     watching: new Watching(store.events),
     announcing,
     standings: new NodeStandings(() => world),

@@ -2,7 +2,7 @@ import { FlowMeter } from '../native/flow-meter.js'
 import type { SessionStatus } from '../native/relay.js'
 import { formatRate } from '../base/quantities.js'
 import type { FlowsOf, WeightChange } from '../plan/weighing.js'
-import { tellPlans } from './sending.js'
+import { reweigh } from './uplinks.js'
 import type { World } from './world.js'
 
 /** Looks at what senders say of their links, and has whoever is slow serve nobody until that is over. */
@@ -16,20 +16,13 @@ export class Pacing {
 
   /** Called at an even pace. @param own how the coordinator's own sessions stand. */
   look(own: readonly SessionStatus[]): void {
-    const { weighing, roster, clock, transfers, coordinatorId } = this.#world
+    const { weighing, roster, clock, coordinatorId } = this.#world
     const nowMs = clock.monotonicMs()
     const reports = [{ from: coordinatorId, flows: this.#meter.look(nowMs, own) }]
     for (const { identity, flows } of roster.all) if (flows.length > 0) reports.push({ from: identity.id, flows })
     const changes = weighing.look(nowMs, this.#withinSegments(reports), coordinatorId)
     for (const change of changes) this.#note(change)
-    if (changes.length === 0) return
-    for (const transfer of transfers.all) {
-      tellPlans(
-        this.#world,
-        transfer.assignmentId,
-        transfer.reweigh((nodeId) => weighing.weightOf(nodeId)),
-      )
-    }
+    if (changes.length > 0) reweigh(this.#world)
   }
 
   /** Between segments it is not a node's own link that is slow. */

@@ -17,10 +17,10 @@ export type Way = Pick<JobPolicy, 'strategy' | 'fanout' | 'order'>
 export const wayOf = (world: World, site: string): Way => activeJob(world, site)?.record.policy ?? { strategy: 'braid' }
 
 /** A node as plans name it. */
-export function toTransferNode({ weighing }: Pick<World, 'weighing'>, { identity }: KnownNode, way: Way): TransferNode {
+export function toTransferNode({ uplinks }: Pick<World, 'uplinks'>, { identity }: KnownNode, way: Way): TransferNode {
   const { id: nodeId, name, dataAddress, segment } = identity
   const rank = way.order?.indexOf(name) ?? -1
-  const node = { nodeId, ...dataAddress, segment, weight: weighing.weightOf(nodeId) }
+  const node = { nodeId, ...dataAddress, segment, weight: uplinks.weightOf(nodeId) }
   return rank < 0 ? node : { ...node, rank }
 }
 

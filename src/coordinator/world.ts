@@ -32,6 +32,7 @@ import type { Roster } from './roster.js'
 import type { ReceiptBook } from './receipt-book.js'
 import type { Announcing } from './announcing.js'
 import type { NodeStandings } from './standings.js'
+import type { Uplinks } from './uplinks.js'
 import type { Watching } from './watching.js'
 import type { Wholes } from './wholes.js'
 import { type Wording, wordedStep } from './wording.js'
@@ -74,6 +75,8 @@ export interface World {
   readonly segment: string
   /** What uplinks count beside one another. */
   readonly weighing: Weighing
+  /** The same with what nodes are limited to, and what was measured of them. */
+  readonly uplinks: Uplinks
   readonly roster: Roster
   readonly watching: Watching
   readonly announcing: Announcing

@@ -16,6 +16,13 @@ export type StrategyName = (typeof strategyNames)[number]
 export const isHanded = (strategy: StrategyName): strategy is HandedName =>
   handedNames.some((name) => name === strategy)
 
+/** What an uplink can give, as it was measured. */
+export interface Uplink {
+  readonly rateBps: number
+  /** Lately, by a measurement for its own sake; else it is what transfers showed, or long ago. */
+  readonly isFresh: boolean
+}
+
 /** A node to be planned for. */
 export interface PlanNode extends PeerRef {
   readonly segment: string
@@ -23,6 +30,10 @@ export interface PlanNode extends PeerRef {
   readonly weight: number
   /** Its place in the order that an administrator wants, the first 0; absent: it has none there. */
   readonly rank?: number
+  /** What its uplink was measured to give; absent: nobody has measured it. */
+  readonly uplink?: Uplink
+  /** Servers at once that its uplink and its CPU bear, at least 1; absent: as its weight says. */
+  readonly bears?: number
 }
 
 /**

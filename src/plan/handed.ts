@@ -19,10 +19,10 @@ export class Handed implements Planning {
   /** In the order in which they were approached. */
   #approached: string[] = []
 
-  constructor(rule: CourseRule, source: PeerRef, nodes: readonly PlanNode[], fanout: number | null) {
+  constructor(rule: CourseRule, source: PlanNode, nodes: readonly PlanNode[], fanout: number | null) {
     this.#source = toPeer(source)
     this.#rule = rule
-    this.#course = new Course(rule, { ...source, segment: '', weight: 1 }, nodes, fanout)
+    this.#course = new Course(rule, source, nodes, fanout)
     this.#noteSteps(this.#course.begin())
     this.#refresh(nodes.map(({ nodeId }) => nodeId))
   }

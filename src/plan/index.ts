@@ -5,6 +5,7 @@ import type { PeerRef } from '../model/node.js'
 import { isHanded } from '../model/plan.js'
 import type { HandedName, Plan, Planning, PlanNode, StrategyName, WovenName } from '../model/plan.js'
 import { Handed } from './handed.js'
+import { toPeer } from './order.js'
 import { braid } from './strategies/braid.js'
 import { cascade } from './strategies/cascade.js'
 import { chain } from './strategies/chain.js'
@@ -24,6 +25,8 @@ const handed: Readonly<Record<HandedName, CourseRule>> = { handout, cascade }
 
 export interface PlanRequest {
   readonly source: PeerRef
+  /** Servers at once that the source's uplink and CPU bear; absent: as many as is usual. */
+  readonly sourceBears?: number | undefined
   /** The segment that the source is in; without one it is in none that nodes are in. */
   readonly home?: string | null
   /** Each once; may be empty. */
@@ -40,8 +43,9 @@ export interface PlanRequest {
  * request and the same events give the same parts.
  */
 export function startPlanning(request: PlanRequest): Planning {
-  const { source, nodes, strategy, seed, home = null, fanout = null } = request
-  if (isHanded(strategy)) return new Handed(handed[strategy], source, nodes, fanout)
+  const { source, sourceBears: bears, nodes, strategy, seed, home = null, fanout = null } = request
+  const root = { ...toPeer(source), segment: '', weight: 1, ...(bears === undefined ? {} : { bears }) }
+  if (isHanded(strategy)) return new Handed(handed[strategy], root, nodes, fanout)
   return new Woven({ strategy: woven[strategy], source, home, seed }, nodes)
 }
 

@@ -1,5 +1,6 @@
 import type { PeerRef } from '../model/node.js'
 import type { PlanNode } from '../model/plan.js'
+import { SLOW_RATIO } from './strategies/slots.js'
 
 /**
  * Puts nodes in the order they are planned in: segments together, the largest first; within one,
@@ -18,15 +19,29 @@ export function orderNodes(nodes: readonly PlanNode[]): readonly PlanNode[] {
   )
 }
 
+/** What decides when a server's turn comes. */
+export type Approached = Pick<PlanNode, 'rank' | 'weight' | 'uplink'>
+
 /**
- * The order in which servers are approached: as the administrator wants it, then the fastest uplink first; others as
- * they are given.
+ * The order in which servers are approached: as the administrator wants it, then the fastest uplink first. What was
+ * measured lately goes before what was seen at some time, and that before what nobody knows: who goes first serves
+ * most of the others, and a surprise costs least where it comes last. Who is known to be slow and serves nobody comes
+ * behind all of these, however lately that was measured. Others stay as they are given.
  * @returns less than 0: `a` goes first; 0: who was there first does. Pure.
  */
-export function compareApproach(a: Pick<PlanNode, 'rank' | 'weight'>, b: Pick<PlanNode, 'rank' | 'weight'>): number {
-  const rankOf = ({ rank = Number.MAX_SAFE_INTEGER }: Pick<PlanNode, 'rank'>): number => rank
-  return rankOf(a) - rankOf(b) || b.weight - a.weight
+export function compareApproach(a: Approached, b: Approached): number {
+  return rankOf(a) - rankOf(b) || standingOf(a) - standingOf(b) || rateOf(b) - rateOf(a) || b.weight - a.weight
 }
+
+const rankOf = ({ rank = Number.MAX_SAFE_INTEGER }: Approached): number => rank
+
+function standingOf({ weight, uplink }: Approached): number {
+  if (weight < SLOW_RATIO) return 3
+  if (uplink === undefined) return 2
+  return uplink.isFresh ? 0 : 1
+}
+
+const rateOf = ({ uplink }: Approached): number => uplink?.rateBps ?? 0
 
 /** A 32-bit number that depends on every character of `text`: FNV-1a. Pure. */
 export function seedOf(text: string): number {

@@ -10,6 +10,7 @@ import {
   sumOf,
 } from './flows.js'
 import { SLOW_RATIO } from './strategies/slots.js'
+import { inSteps } from './uplinks.js'
 
 export type { FlowsOf } from './flows.js'
 
@@ -108,6 +109,11 @@ export class Weighing {
   /** What a node's uplink counts beside the others'; 1 is usual. */
   weightOf(nodeId: string): number {
     return this.#standings.get(nodeId)?.weight ?? 1
+  }
+
+  /** The median of what those could give who have served anybody; 0: nobody has. */
+  get usualBps(): number {
+    return this.#usualBps()
   }
 
   /** Call it at an even pace. */
@@ -216,6 +222,3 @@ interface Load {
   readonly ableBps: number
   readonly load: number
 }
-
-/** What is nearly the same counts the same, or no two looks would give one plan. */
-const inSteps = (weight: number): number => 2 ** (Math.round(Math.log2(weight) * 2) / 2)

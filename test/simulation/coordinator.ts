@@ -19,6 +19,7 @@ import { Queries } from '../../src/coordinator/querying.js'
 import { ReceiptBook } from '../../src/coordinator/receipt-book.js'
 import { recover } from '../../src/coordinator/recovering.js'
 import { Roster } from '../../src/coordinator/roster.js'
+import { Uplinks } from '../../src/coordinator/uplinks.js'
 import { launch, startJobs } from '../../src/coordinator/running.js'
 import { NodeStandings } from '../../src/coordinator/standings.js'
 import { Ticking } from '../../src/coordinator/ticking.js'
@@ -168,6 +169,8 @@ export class SimCoordinator {
     })
     const about = { outbox, coordinatorId, allowPrivate: false, userAgent: 'simulation' }
     const deliverer = new Deliverer({ ...about, clock, random, log, metrics })
+    const roster = new Roster()
+    const weighing = new Weighing()
     const world: World = {
       wording: new Wording(() => world, signer),
       ...{
@@ -178,7 +181,7 @@ export class SimCoordinator {
         coordinatorId,
         source,
         segment: 'default',
-        weighing: new Weighing(),
+        ...{ roster, weighing, uplinks: new Uplinks({ roster, weighing, clock }) },
         repair: true,
         quotas: { jobs: 1000, releaseBytes: null },
         uploads: simUploads,
@@ -188,7 +191,6 @@ export class SimCoordinator {
       transfers: new Transfers({ relay: simRelay(parts), source, publicKey, log }),
       openedAtMs: life.monotonicMs(),
       publicKey: signer.publicKey,
-      roster: new Roster(),
       watching: new Watching(store.events),
       announcing: new Announcing({ store, outbox, deliverer, clock, coordinatorId }),
       standings: new NodeStandings(() => world),

@@ -2,6 +2,7 @@
 import { once } from 'node:events'
 import WebSocket from 'ws'
 import type { FromCoordinator, FromNode, Report } from '../../src/control/schema/channel.js'
+import type { BandwidthView } from '../../src/model/bandwidth.js'
 import type { HookInfo } from '../../src/model/hook.js'
 import type { JobError } from '../../src/model/job.js'
 import type { NodeCommand } from '../../src/model/node-state.js'
@@ -24,6 +25,8 @@ export interface FakeNodeOptions {
   readonly sites?: readonly NodeSite[]
   /** What it declares; absent: it says nothing of hooks. */
   readonly hooks?: readonly HookInfo[]
+  /** How fast it says that it may send; absent: it says nothing of that. */
+  readonly limit?: BandwidthView
   readonly onStage?: (stage: Stage) => Answer
   readonly onCommit?: (commit: Commit) => Answer
   readonly onExecute?: (execute: Execute) => Answer
@@ -46,6 +49,7 @@ export class FakeNode {
   name: string
   groups: readonly string[]
   hooks: readonly HookInfo[] | undefined
+  readonly #limit: BandwidthView | undefined
   #socket: WebSocket | null = null
   #reportId = 1
 
@@ -53,6 +57,7 @@ export class FakeNode {
     this.name = options.name
     this.groups = options.groups ?? ['edge']
     this.hooks = options.hooks
+    this.#limit = options.limit
     this.id = options.id ?? Buffer.from(options.name.padEnd(16, '.')).subarray(0, 16).toString('hex')
     this.sites = new Map((options.sites ?? []).map((site) => [site.site, site]))
     this.onStage = options.onStage ?? (() => 'do')
@@ -73,7 +78,8 @@ export class FakeNode {
     const { name, groups, hooks } = this
     const node = { id: this.id, name, groups: [...groups], segment: 'lan', dataAddress: { host: '127.0.0.1', port: 9 } }
     const facts = { software: 'fake', node, sites: [...this.sites.values()], ...(hooks === undefined ? {} : { hooks }) }
-    const hello = { type: 'hello', version: 1, role: 'node', ...facts }
+    const limit = this.#limit === undefined ? {} : { limit: this.#limit }
+    const hello = { type: 'hello', version: 1, role: 'node', ...facts, ...limit }
     socket.send(JSON.stringify(hello))
     return until(`${name} is answered`, () => this.heard[before])
   }

@@ -2,10 +2,11 @@
 import type { World } from '../../src/coordinator/world.js'
 import { Weighing } from '../../src/plan/weighing.js'
 
-type Untold = Pick<World, 'announcing' | 'standings' | 'transfers' | 'weighing' | 'wording'>
+type Untold = Pick<World, 'announcing' | 'standings' | 'transfers' | 'uplinks' | 'weighing' | 'wording'>
 
 export const untold: Untold = {
   weighing: new Weighing(),
+  uplinks: { weightOf: () => 1, limitChanged: () => {} },
   transfers: { all: [], openIds: [], get: () => undefined, poll: () => [] },
   announcing: { announce: async () => {}, announceJob: async () => {}, ring: () => {} },
   standings: { look: () => {}, recover: async () => {} },

@@ -1,12 +1,8 @@
 import { assert } from '../../base/assert.js'
 import type { PlanNode } from '../../model/plan.js'
 import { compareApproach } from '../order.js'
+import { fanoutOf } from '../uplinks.js'
 import { SLOW_RATIO } from './slots.js'
-
-/** Down-line servers at once where nobody has measured what an uplink can give. */
-const FANOUT = 2
-/** However fast an uplink is: each further one makes all of them later. */
-const FANOUT_MAX = 8
 
 /** What makes a strategy that decides while content is on its way. */
 export interface CourseRule {
@@ -180,9 +176,9 @@ export class Course {
   /** As many at once as its uplink bears. */
   #slots({ node }: Pick<Entry, 'node'>): number {
     if (this.#fanout !== null) return this.#fanout
-    const { weight } = node
-    if (node.nodeId === this.#source) return FANOUT
-    return weight < SLOW_RATIO ? 0 : Math.min(FANOUT_MAX, Math.max(1, Math.round(FANOUT * weight)))
+    const { weight, bears } = node
+    if (node.nodeId !== this.#source && weight < SLOW_RATIO) return 0
+    return bears ?? fanoutOf({ weight, uplinkBps: null, takesBps: null, load: 0 })
   }
 
   #mayServe({ state }: Entry): boolean {

@@ -75,7 +75,8 @@ function indexOfLargest(values: readonly number[]): number {
   return best
 }
 
-function medianOf(values: readonly number[]): number {
+/** 1 where there are none. Pure. */
+export function medianOf(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
   return sorted[Math.floor(sorted.length / 2)] ?? 1
 }

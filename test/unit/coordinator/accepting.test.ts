@@ -85,3 +85,16 @@ t.test('one job more than the quota is refused', async (t) => {
   await t.rejects(coordinator.publish(staging, { ...to, site: 'other' }), { code: 'ENGINE_ERR_QUOTA', exitCode: 10 })
   await coordinator.abort(job.id)
 })
+
+t.test('an order of nodes that are none is refused, and names them', async (t) => {
+  const { dataDir, staging } = place(t)
+  await using coordinator = await Coordinator.open({ dataDir })
+  const node = new FakeNode({ name: 'n1' })
+  await node.connect(coordinator.url)
+  const policy = { strategy: 'handout', order: ['n1', 'n7', 'n8'] } as const
+  await t.rejects(coordinator.publish(staging, { site: 'www', group: 'edge', ...policy }), {
+    code: 'ENGINE_ERR_NODE_UNKNOWN',
+    message: /n7, n8/,
+  })
+  t.same(await coordinator.jobs(), [])
+})

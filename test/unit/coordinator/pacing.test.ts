@@ -37,3 +37,24 @@ t.test('it becomes a leaf in every strand', async (t) => {
   for (const node of nodes) t.equal(newest(node).strandCount, plans.get(node.id)?.strandCount)
   await coordinator.abort(job.id)
 })
+
+t.test('a node that is limited to less than usual serves nobody, as long as it is', async (t) => {
+  const staging = join(root, 'limited')
+  await mkdir(staging)
+  await writeFile(join(staging, 'index.html'), 'one\n')
+  await using coordinator = await Coordinator.open({ dataDir: join(root, 'data-limited') })
+  const bandwidth = '1M'
+  const limited = new FakeNode({ name: 'n0', onStage: () => 'ignore', limit: { bandwidth, rateBps: 8 * MBIT } })
+  const others = Array.from({ length: 5 }, (_, at) => new FakeNode({ name: `n${at + 1}`, onStage: () => 'ignore' }))
+  const nodes = [limited, ...others]
+  for (const node of nodes) await node.connect(coordinator.url)
+  const job = await coordinator.publish(staging, { site: 'www', group: 'edge', periodMs: 1000 })
+  await until('all are told to stage', () => nodes.every((node) => node.messages('stage').length > 0))
+  const newest = (node: FakeNode): Plan =>
+    node.messages('plan').at(-1)?.plan ?? (node.messages('stage')[0]?.plan as Plan)
+  const isServing = (): boolean => nodes.some((node) => firstParents(newest(node)).includes(limited.id))
+  t.notOk(isServing())
+  limited.send({ type: 'limited', limit: { bandwidth: 'off', rateBps: null } })
+  await until('it serves as others do', isServing)
+  await coordinator.abort(job.id)
+})

@@ -17,3 +17,16 @@ pub(crate) const LOAN_AGE_NS: u64 = 10_000_000;
 pub(crate) const WAIT_NS_MAX: u64 = 50_000_000;
 /// Shortest: sleeping less costs more than it is worth.
 pub(crate) const WAIT_NS_MIN: u64 = 1_000_000;
+/// Fewest arrivals of a train, without its beginning, that say anything: two pairs.
+pub(crate) const ARRIVALS_MIN: usize = 4;
+/// Highest rate that is told, ten thousand times that of the fastest link there is: what is beyond
+/// was measured by a clock that stood still.
+pub(crate) const RATE_BPS_MAX: u64 = 1 << 52;
+/// What saw a link for longer counts no more: by then it has seen all that there is to see.
+pub(crate) const SPAN_COUNTED_NS_MAX: u64 = 10_000_000_000;
+/// After this time a measurement counts a quarter of what it did, after nine times that a
+/// hundredth: others' traffic on a link is rarely the same after some minutes.
+pub(crate) const HALF_TRUST_NS: u64 = 60_000_000_000;
+/// What was measured longer ago is stale: links of servers change within hours, not within
+/// minutes, and a job that sends for longer than this measures them itself.
+pub(crate) const FRESH_NS: u64 = 600_000_000_000;
