@@ -35,8 +35,9 @@ export class Fleet {
   }
 
   /** @param join where it finds the coordinator; absent: where that is. */
-  startNode(name: string, join = this.url, group = 'edge'): void {
-    const who = ['--role', 'node', '--join', join, '--name', name, '--group', group, '--segment', 'here']
+  startNode(name: string, join = this.url, groups: string | readonly string[] = 'edge'): void {
+    const belonging = [groups].flat().flatMap((group) => ['--group', group])
+    const who = ['--role', 'node', '--join', join, '--name', name, ...belonging, '--segment', 'here']
     const config = existsSync(this.configOf(name)) ? ['--config', this.configOf(name)] : []
     this.#processes.set(
       name,
