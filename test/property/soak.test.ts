@@ -1,5 +1,5 @@
-// Goal: schedules of the soak can be told apart and played again by their numbers, and leave enough nodes well for a job
-// to be judged. Method: properties over series and numbers.
+// Goal: schedules of the soak can be played again by their numbers, and leave enough nodes well for a job to be judged.
+// Method: properties over series and numbers.
 import t from 'tap'
 import fc from 'fast-check'
 import { strategyNames } from '../../src/model/plan.js'

@@ -6,7 +6,7 @@ import { Client } from '../../src/client.js'
 import { EngineError } from '../../src/base/errors.js'
 import { Fleet } from '../support/fleet.js'
 import { Proxy } from '../support/proxy.js'
-import { isCuttable, RATE_BYTES_PER_S, type Schedule } from './schedule.js'
+import { isCuttable, RATE_MIB_PER_S, type Schedule } from './schedule.js'
 
 /** What is written under these names is not yet part of anything, and must be gone at the end. */
 const passing = /^\.|\.new$|-new$/
@@ -40,7 +40,7 @@ export class Place {
   /** Starts as many nodes as the largest of these schedules needs, each in the groups of those that need it. */
   static async open(base: string, schedules: readonly Schedule[]): Promise<Place> {
     const directory = await mkdtemp(`${base}/distributary-soak-`)
-    writeFileSync(`${directory}/coordinator.yaml`, `coordinator:\n  bwlimit: 2M\n`)
+    writeFileSync(`${directory}/coordinator.yaml`, `coordinator:\n  bwlimit: ${RATE_MIB_PER_S}M\n`)
     const fleet = await Fleet.start(directory, 0)
     const proxies = new Map<string, Proxy>()
     const groups = new Map<string, readonly string[]>()
@@ -60,7 +60,7 @@ export class Place {
       this.fleet.startCoordinator()
       return
     }
-    writeFileSync(`${this.directory}/${name}.yaml`, `node:\n  bwlimit: 2M\n`)
+    writeFileSync(`${this.directory}/${name}.yaml`, `node:\n  bwlimit: ${RATE_MIB_PER_S}M\n`)
     this.#started.add(name)
     this.fleet.startNode(name, this.#proxies.get(name)?.url, groups)
   }
@@ -109,7 +109,7 @@ export class Place {
     return code === 0 ? [] : [`${name} ended with ${code ?? signal}: ${stderr.slice(-700)}`]
   }
 
-  /** Ends all that was started. @returns what was wrong: who did not end in order, what is left over, what is where it must not be. */
+  /** Ends all that was started. @returns what was wrong: who did not end in order, and what is left over. */
   async close(): Promise<readonly string[]> {
     const ended = await Promise.all([...this.#started].map((name) => this.end(name)))
     for (const proxy of this.#proxies.values()) proxy.close()

@@ -6,7 +6,7 @@ import { isFinal } from '../../src/jobs/job.js'
 import type { JobView } from '../../src/model/job.js'
 import { lookAtEnd, lookAtRest } from './judge.js'
 import { groupOf, joinerOf, type Place, siteOf } from './place.js'
-import type { Fault, Schedule } from './schedule.js'
+import { type Fault, RATE_MIB_PER_S, type Schedule } from './schedule.js'
 
 /** Longest wait for anything: a dead node is waited for 10 s, a frozen one 15, and machines of CI are slow. */
 const WAIT_MS = 90_000
@@ -140,7 +140,7 @@ export class Play {
     if (fault.kind === 'slow') {
       await this.#limit(name, '200k')
       await this.#mended(fault)
-      await this.#limit(name, '2M')
+      await this.#limit(name, `${RATE_MIB_PER_S}M`)
       return
     }
     this.#unwell.add(name)

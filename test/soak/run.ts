@@ -1,7 +1,8 @@
 // Random faults, schedule after schedule, while content is on its way: nodes and the coordinator are killed, frozen,
 // cut off and slowed, others join, by every strategy.
 //
-//   npm run soak -- [--schedules 500] [--seed 1] [--nodes 2-16] [--from 1] [--only NUMBER] [--lanes 2] [--dir /dev/shm]
+//   npm run soak -- [--schedules 500] [--seed 1] [--nodes 2-16] [--from 1] [--only NUMBER] [--lanes 2]
+//                   [--dir /dev/shm]
 //
 // After each every copy must be right byte for byte, the job's record must say what is so, and nothing may be left over.
 // A schedule that fails names the command that plays it again. It ends with 1 when one has failed.

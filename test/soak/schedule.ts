@@ -3,8 +3,9 @@ import { type Random, seededRandom, shuffled } from '../../src/base/random.js'
 import type { StrategyName } from '../../src/model/plan.js'
 import { strategyNames } from '../../src/model/plan.js'
 
-/** What every sender of the soak is limited to, in bytes a second: transfers last, and loopback is no bottleneck. */
-export const RATE_BYTES_PER_S = 2 * 1024 * 1024
+const MIB = 1024 * 1024
+/** What every sender of the soak is limited to: transfers last, and loopback is no bottleneck. */
+export const RATE_MIB_PER_S = 2
 /** How long a transfer takes where nothing happens. */
 const TRANSFER_MS = 1500
 /** Nodes of which this is a divisor reach the coordinator by a way that can be cut. */
@@ -99,7 +100,7 @@ export function drawSchedule(series: Series, number: number): Schedule {
   const isApproaching = strategy === 'handout' || strategy === 'cascade'
   const fanout = isApproaching && random.next() < 0.5 ? 1 + random.below(3) : null
   const commit = random.next() < 0.3 ? 'each' : 'together'
-  const sizeBytes = Math.round((RATE_BYTES_PER_S * TRANSFER_MS) / 1000 / effort[strategy](nodes))
+  const sizeBytes = Math.round((RATE_MIB_PER_S * MIB * TRANSFER_MS) / 1000 / effort[strategy](nodes))
   return { number, nodes, strategy, fanout, commit, sizeBytes, faults: faultsOf(nodes, random) }
 }
 
