@@ -4,8 +4,8 @@
 //   npm run soak -- [--schedules 500] [--seed 1] [--nodes 2-16] [--from 1] [--only NUMBER] [--lanes 2]
 //                   [--dir /dev/shm]
 //
-// After each every copy must be right byte for byte, the job's record must say what is so, and nothing may be left over.
-// A schedule that fails names the command that plays it again. It ends with 1 when one has failed.
+// After each every copy must be right byte for byte, the job's record must say what is so, and nothing may be left
+// over. A schedule that fails names the command that plays it again. It ends with 1 when one has failed.
 import { parseArgs } from 'node:util'
 import { soak } from './soak.js'
 
