@@ -128,6 +128,7 @@ export interface Child {
   nodeId: string
   sentBytes: number
   busyMs: number
+  askedMs: number
 }
 
 /** Compares a tree with the shadow's, as a scan does. */
@@ -188,6 +189,7 @@ export interface NodePlan {
   strandCount: number
   parents: ReadonlyArray<ReadonlyArray<PeerRef>>
   peers: ReadonlyArray<PeerRef>
+  isSlow?: boolean | undefined
 }
 
 /** Opens a regular file of a release. */

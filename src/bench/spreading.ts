@@ -145,7 +145,7 @@ export class Spreading {
   #weigh(statuses: readonly RehearsalStatus[]): readonly PlanPart[] {
     const nowMs = this.#rehearsal.nowUs / 1000
     const reports = statuses.map(({ nodeId, children }) => {
-      const flows = this.#meters.get(nodeId)?.look(nowMs, [{ session: 1, children }]) ?? []
+      const flows = this.#meters.get(nodeId)?.look([{ session: 1, children }]) ?? []
       // Between segments it is not a node's own link that is slow.
       return { from: nodeId, flows: flows.filter(({ to }) => this.#segments.get(to) === this.#segments.get(nodeId)) }
     })

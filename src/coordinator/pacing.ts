@@ -18,7 +18,7 @@ export class Pacing {
   look(own: readonly SessionStatus[]): void {
     const { weighing, roster, clock, coordinatorId } = this.#world
     const nowMs = clock.monotonicMs()
-    const reports = [{ from: coordinatorId, flows: this.#meter.look(nowMs, own) }]
+    const reports = [{ from: coordinatorId, flows: this.#meter.look(own) }]
     for (const { identity, flows } of roster.all) if (flows.length > 0) reports.push({ from: identity.id, flows })
     const changes = weighing.look(nowMs, this.#withinSegments(reports), coordinatorId)
     for (const change of changes) this.#note(change)

@@ -58,10 +58,11 @@ export function partToWire({ plan, reserve }: PlanPart): Pick<Stage, 'plan' | 'r
   return { plan: planToWire(plan), ...(reserve === null ? {} : { reserve: planToWire(reserve) }) }
 }
 
-const planToWire = ({ strandCount, parents, peers }: NodePlan): Stage['plan'] => ({
+const planToWire = ({ strandCount, parents, peers, isSlow }: NodePlan): Stage['plan'] => ({
   strandCount,
   parents: parents.map((strand) => [...strand]),
   peers: [...peers],
+  ...(isSlow === true ? { isSlow } : {}),
 })
 
 /** Tells nodes that are there their new parts; the others get theirs when they come. */

@@ -46,6 +46,8 @@ export interface NodePlan {
   readonly strandCount: number
   readonly parents: readonly (readonly PeerRef[])[]
   readonly peers: readonly PeerRef[]
+  /** Its own link is slow, so that it forwards nothing, and no strand waits for it; absent: it is not. */
+  readonly isSlow?: boolean | undefined
 }
 
 /** A whole plan: the source's strand count and a part for every node by id. */

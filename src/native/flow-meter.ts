@@ -2,8 +2,10 @@ import { BITS_PER_BYTE, SECOND_MS } from '../base/units.js'
 import type { Flow } from '../model/flow.js'
 import type { ChildLink, SessionStatus } from './relay.js'
 
-interface Reading extends ChildLink {
-  readonly atMs: number
+interface Reading {
+  readonly counted: ChildLink
+  /** Since the reading before; null: it is the first. */
+  readonly flow: Flow | null
 }
 
 /** Makes rates of what sessions have counted, one look after the other. */
@@ -12,18 +14,18 @@ export class FlowMeter {
   #readings = new Map<string, Reading>()
 
   /**
-   * Call it at an even pace. What was not served at the last look is not told yet.
+   * What was not served at the last look is not told yet.
    * @returns by receiver, over all sessions; nobody twice.
    */
-  look(nowMs: number, statuses: readonly Pick<SessionStatus, 'session' | 'children'>[]): readonly Flow[] {
+  look(statuses: readonly Pick<SessionStatus, 'session' | 'children'>[]): readonly Flow[] {
     const readings = new Map<string, Reading>()
     const flows = new Map<string, Flow>()
     for (const { session, children } of statuses) {
       for (const child of children) {
         const key = `${session} ${child.nodeId}`
-        const before = this.#readings.get(key)
-        readings.set(key, { ...child, atMs: nowMs })
-        if (before !== undefined && !isAnew(before, child)) add(flows, flowOf(before, nowMs, child))
+        const reading = read(this.#readings.get(key), child)
+        readings.set(key, reading)
+        if (reading.flow !== null) add(flows, reading.flow)
       }
     }
     this.#readings = readings
@@ -31,18 +33,22 @@ export class FlowMeter {
   }
 }
 
-/** The child has connected again: its counters began again. */
-const isAnew = (before: Reading, child: ChildLink): boolean =>
-  child.sentBytes < before.sentBytes || child.busyMs < before.busyMs
-
-function flowOf(before: Reading, nowMs: number, child: ChildLink): Flow {
-  const spanMs = Math.max(1, nowMs - before.atMs)
-  return {
+function read(before: Reading | undefined, child: ChildLink): Reading {
+  if (before === undefined || isAnew(before.counted, child)) return { counted: child, flow: null }
+  const spanMs = child.askedMs - before.counted.askedMs
+  if (spanMs <= 0) return before
+  const sentBytes = child.sentBytes - before.counted.sentBytes
+  const flow = {
     to: child.nodeId,
-    rateBps: Math.round(((child.sentBytes - before.sentBytes) * BITS_PER_BYTE * SECOND_MS) / spanMs),
-    busyRatio: Math.min(1, (child.busyMs - before.busyMs) / spanMs),
+    rateBps: Math.round((sentBytes * BITS_PER_BYTE * SECOND_MS) / spanMs),
+    busyRatio: Math.min(1, (child.busyMs - before.counted.busyMs) / spanMs),
   }
+  return { counted: child, flow }
 }
+
+/** The child has connected again: its counters began again. */
+const isAnew = (before: ChildLink, child: ChildLink): boolean =>
+  child.sentBytes < before.sentBytes || child.busyMs < before.busyMs
 
 function add(flows: Map<string, Flow>, flow: Flow): void {
   const known = flows.get(flow.to)

@@ -62,8 +62,10 @@ export interface SessionFailure {
 export interface ChildLink {
   readonly nodeId: string
   readonly sentBytes: number
-  /** How long there was more for it than its socket took. */
+  /** How long there was something that it had not acknowledged. */
   readonly busyMs: number
+  /** When the system was asked, by a clock of the session's own: not at every look is there news. */
+  readonly askedMs: number
 }
 
 /** One session as it stood 50 ms ago at most; counters only grow. */

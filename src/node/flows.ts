@@ -9,8 +9,8 @@ export class FlowTeller {
   #hasTold = false
 
   /** Call it at an even pace. @returns what is to be told now; null: nothing. */
-  look(nowMs: number, statuses: readonly SessionStatus[]): Flows | null {
-    const measured = this.#meter.look(nowMs, statuses)
+  look(statuses: readonly SessionStatus[]): Flows | null {
+    const measured = this.#meter.look(statuses)
     const flows = measured.some(({ busyRatio }) => busyRatio > 0) ? measured.slice(0, FLOWS_MAX) : []
     if (flows.length === 0 && !this.#hasTold) return null
     this.#hasTold = flows.length > 0

@@ -364,7 +364,7 @@ export class Stagings {
       const status = staging.session === null ? undefined : bySession.get(staging.session)
       if (status !== undefined) this.#observe(staging, status, nowMs)
     }
-    const flows = this.#flows.look(nowMs, [...bySession.values()])
+    const flows = this.#flows.look([...bySession.values()])
     if (flows !== null) this.#options.send(flows)
     for (const session of this.#lingering.idle(bySession, nowMs)) this.#inBackground(this.#lingering.end(session))
   }

@@ -63,21 +63,32 @@ export function ableOf(flows: readonly Flow[]): number | null {
   return Math.round(Math.max(together, ...measured.map(({ rateBps, busyRatio }) => rateBps / busyRatio)))
 }
 
-/** The same where it is the node itself that limits what it gives, not those who take it: else null. */
+/**
+ * The same where it is the node itself that limits what it gives, not those who take it: else null. One that is not
+ * held up could give more: what it has sent waits for the other end's word for up to 40 ms, and counts as busy so long.
+ */
 export function ownAbleOf(flows: readonly Flow[], look: Look): number | null {
-  const isItself = flows.some((flow) => flow.busyRatio >= MEASURED_RATIO && !mayBeFull(flow.to, look))
+  const isItself = flows.some((flow) => isHeldUp(flow) && !mayBeFull(flow.to, look))
   return isItself ? ableOf(flows) : null
 }
 
-/** By node, whose link is slow beside what is usual. */
-export function findSlow(look: Look, usualBps: number): ReadonlyMap<string, SlowLink> {
+/**
+ * By node, whose link is slow beside what is usual.
+ * @param isSlowReceiver who is known to take little: what it takes of one says nothing of that one.
+ */
+export function findSlow(
+  look: Look,
+  usualBps: number,
+  isSlowReceiver: (nodeId: string) => boolean,
+): ReadonlyMap<string, SlowLink> {
   const slow = new Map<string, SlowLink>()
   const isSlow = (flows: readonly Flow[]): boolean =>
     flows.length > 0 && flows.every(isHeldUp) && sumOf(flows) < usualBps * SLOW_FLOW_RATIO
   for (const { from, flows } of look.reports) {
     if (!isSlow(flows)) continue
+    const telling = flows.filter(({ to }) => !isSlowReceiver(to))
     const isItself =
-      flows.some((flow) => isOutdone(flow, look)) || flows.filter((flow) => couldBeMore(flow, look)).length > 1
+      telling.some((flow) => isOutdone(flow, look)) || telling.filter((flow) => couldBeMore(flow, look)).length > 1
     if (isItself) slow.set(from, { nodeId: from, why: 'uplink', rateBps: sumOf(flows) })
   }
   for (const [to, flows] of look.into) {

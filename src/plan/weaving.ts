@@ -4,6 +4,7 @@ import type { NodePlan, PlanNode } from '../model/plan.js'
 import { SOURCE, type Strand } from './grow.js'
 import { linesOf } from './lines.js'
 import { orderNodes, toPeer } from './order.js'
+import { slowAmong } from './strategies/slots.js'
 import type { Ground, Strategy } from './strategies/strategy.js'
 
 export type { Ground } from './strategies/strategy.js'
@@ -29,10 +30,12 @@ export function partsOf({
   strands,
 }: Fabric & { readonly source: PeerRef; readonly seed: number }): ReadonlyMap<string, NodePlan> {
   const lines = linesOf(strands)
+  const isSlow = slowAmong(nodes.map(({ weight }) => weight))
   const peerOf = (at: number): PeerRef => toPeer(at === SOURCE ? source : (nodes[at] as PlanNode))
   const parts = nodes.map((node, at): [string, NodePlan] => {
     const parents = lines.map((strand) => (strand[at] ?? []).map(peerOf))
-    return [node.nodeId, { strandCount: strands.length, parents, peers: peersOf(at, nodes, seed) }]
+    const part = { strandCount: strands.length, parents, peers: peersOf(at, nodes, seed) }
+    return [node.nodeId, isSlow[at] === true ? { ...part, isSlow: true } : part]
   })
   return new Map(parts)
 }

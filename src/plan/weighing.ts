@@ -51,6 +51,7 @@ class Standing {
   slowLooks = 0
   /** Its weight while it is slow; null: it is not. */
   slowWeight: number | null = null
+  slowWhy: SlowLink['why'] | null = null
   #sinceMs = 0
   #restMs = REST_MS
   #lately: readonly number[] = []
@@ -70,15 +71,16 @@ class Standing {
     return this.ableBps ?? this.#atLeastBps
   }
 
-  /** It could send so much; null: it sent `rateBps`, and those who took it may have taken no more. */
-  notice(ableBps: number | null, rateBps: number): void {
-    this.#atLeastBps = Math.max(this.#atLeastBps, rateBps)
-    const isNews = ableBps !== null || (this.ableBps !== null && rateBps > this.ableBps)
-    if (isNews) this.#lately = [...this.#lately, ableBps ?? rateBps].slice(-LOOKS_REMEMBERED)
+  /** It could send so much; null: so much at least, and maybe more. */
+  notice(ableBps: number | null, atLeastBps: number): void {
+    this.#atLeastBps = Math.max(this.#atLeastBps, atLeastBps)
+    const isNews = ableBps !== null || (this.ableBps !== null && atLeastBps > this.ableBps)
+    if (isNews) this.#lately = [...this.#lately, ableBps ?? atLeastBps].slice(-LOOKS_REMEMBERED)
   }
 
-  slowSince(nowMs: number, weight: number): void {
+  slowSince(nowMs: number, weight: number, why: SlowLink['why']): void {
     this.slowWeight = Math.max(weight, Number.EPSILON)
+    this.slowWhy = why
     this.#sinceMs = nowMs
   }
 
@@ -88,6 +90,7 @@ class Standing {
 
   trustAgain(): void {
     this.slowWeight = null
+    this.slowWhy = null
     this.slowLooks = 0
     this.#restMs = Math.min(this.#restMs * 2, REST_MS_MAX)
   }
@@ -120,7 +123,9 @@ export class Weighing {
   look(nowMs: number, reports: readonly FlowsOf[], source: string): readonly WeightChange[] {
     if (nowMs < this.#settledAtMs) return []
     const look = makeLook(nowMs, reports, source)
-    for (const { from, flows } of look.reports) this.#standing(from).notice(ownAbleOf(flows, look), sumOf(flows))
+    for (const { from, flows } of look.reports) {
+      this.#standing(from).notice(ownAbleOf(flows, look), ableOf(flows) ?? sumOf(flows))
+    }
     const usualBps = this.#usualBps()
     if (usualBps === 0) return []
     const changes = [...this.#noteSlow(look, usualBps), ...this.#trustAgain(nowMs, usualBps)]
@@ -130,7 +135,7 @@ export class Weighing {
   }
 
   #noteSlow(look: Look, usualBps: number): readonly WeightChange[] {
-    const found = findSlow(look, usualBps)
+    const found = findSlow(look, usualBps, (nodeId) => this.#standings.get(nodeId)?.slowWhy === 'downlink')
     const slow: ReadonlyMap<string, SlowLink> = found.size > this.#standings.size * SLOW_NODES_RATIO ? new Map() : found
     for (const nodeId of slow.keys()) this.#standing(nodeId)
     return [...this.#standings].flatMap(([nodeId, standing]) => {
@@ -139,7 +144,7 @@ export class Weighing {
       if (link === undefined) return []
       const isNew = standing.slowWeight === null
       if (isNew && standing.slowLooks < LOOKS_MIN) return []
-      standing.slowSince(look.nowMs, standing.slowWeight ?? link.rateBps / usualBps)
+      standing.slowSince(look.nowMs, standing.slowWeight ?? link.rateBps / usualBps, link.why)
       return isNew ? [{ ...link, weight: standing.weight, usualBps }] : []
     })
   }
@@ -183,7 +188,7 @@ export class Weighing {
     for (const { standing, ableBps } of loads) {
       const weight = Math.min(inSteps(ableBps / unitBps), WEIGHT_MAX)
       // It will serve nobody, and nobody will see what it could give: it rests.
-      if (weight < SLOW_RATIO) standing.slowSince(nowMs, weight)
+      if (weight < SLOW_RATIO) standing.slowSince(nowMs, weight, 'uplink')
       else standing.measured = weight
     }
   }

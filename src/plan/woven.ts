@@ -4,6 +4,7 @@ import { joinPlan } from './joining.js'
 import { withoutNodes } from './mending.js'
 import { type Ground, partsOf, weave } from './weaving.js'
 import type { Strand } from './grow.js'
+import { SLOW_RATIO } from './strategies/slots.js'
 import type { Strategy } from './strategies/strategy.js'
 
 /** What a plan is woven with, and by. */
@@ -66,7 +67,7 @@ export class Woven implements Planning {
   #retell(hasMoved: boolean): readonly PlanPart[] {
     const before = this.#parts
     this.#parts = this.#makeParts()
-    const textOf = ({ plan }: PlanPart): string => JSON.stringify(hasMoved ? plan : plan.parents)
+    const textOf = ({ plan }: PlanPart): string => JSON.stringify(hasMoved ? plan : [plan.parents, plan.isSlow])
     return [...this.#parts.values()].filter((part) => {
       const known = before.get(part.nodeId)
       return known === undefined || textOf(known) !== textOf(part)
@@ -117,6 +118,7 @@ export class Woven implements Planning {
 
   #partOfLeaf(leaf: PlanNode): PlanPart {
     const at = { strandCount: this.strandCount, nodes: this.#woven }
-    return { nodeId: leaf.nodeId, plan: joinPlan(at, this.#loom.source, this.#nodes, leaf), reserve: null }
+    const plan = joinPlan(at, this.#loom.source, this.#nodes, leaf)
+    return { nodeId: leaf.nodeId, plan: leaf.weight < SLOW_RATIO ? { ...plan, isSlow: true } : plan, reserve: null }
   }
 }

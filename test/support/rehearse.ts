@@ -23,6 +23,8 @@ export interface Play {
   /** What happens, at a part of the time that the content takes over the source's link. */
   readonly event?: { readonly atRatio: number; act(rehearsal: Rehearsal, ids: readonly string[]): void }
   readonly isWeighed?: boolean
+  /** The coordinator knows all rates beforehand. */
+  readonly isKnown?: boolean
 }
 
 export interface Played {
@@ -35,13 +37,16 @@ export interface Played {
 
 const refOf = (nodeId: string): PeerRef => ({ nodeId, host: '127.0.0.1', port: 1 })
 
-export function play({ ratesMbit, downMbit, chunks = 2048, event, isWeighed = true }: Play): Played {
+export function play({ ratesMbit, downMbit, chunks = 2048, event, isWeighed = true, isKnown = false }: Play): Played {
   const rehearsal = new Rehearsal({ chunkCount: chunks, chunkBytes: CHUNK_BYTES, madePer10Ms: 0, seed: 1 })
   const ids = ratesMbit.map((mbit) => rehearsal.add({ upBps: mbit * MBIT, downBps: (downMbit ?? mbit) * MBIT }))
   const [source = '', ...receivers] = ids
   const weighing = new Weighing()
   const tell = (): void => {
-    const nodes = receivers.map((id) => ({ ...refOf(id), segment: 'here', weight: weighing.weightOf(id) }))
+    const nodes = receivers.map((id, at) => {
+      const knownWeight = isKnown ? (ratesMbit[at + 1] ?? 1) / (ratesMbit[0] ?? 1) : 1
+      return { ...refOf(id), segment: 'here', weight: knownWeight * weighing.weightOf(id) }
+    })
     const plan = makePlan({ source: refOf(source), home: 'here', nodes, strategy: 'braid', seed: 1 })
     rehearsal.setPlan(source, { strandCount: plan.strandCount, parents: [], peers: [] })
     for (const [id, part] of plan.nodes) rehearsal.setPlan(id, part)
@@ -62,7 +67,7 @@ export function play({ ratesMbit, downMbit, chunks = 2048, event, isWeighed = tr
     if (!isWeighed) continue
     const nowMs = rehearsal.nowUs / 1000
     const reports = rehearsal.poll().map(({ nodeId, children }) => {
-      return { from: nodeId, flows: meters.get(nodeId)?.look(nowMs, [{ session: 1, children }]) ?? [] }
+      return { from: nodeId, flows: meters.get(nodeId)?.look([{ session: 1, children }]) ?? [] }
     })
     const found = weighing.look(nowMs, reports, source)
     const atRatio = rehearsal.nowUs / boundUs

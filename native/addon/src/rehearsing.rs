@@ -207,6 +207,7 @@ impl Rehearsal {
             node_id: hex::encode(child),
             sent_bytes: to_js(flow.taken_bytes),
             busy_ms: to_js(flow.busy_us / 1000),
+            asked_ms: to_js(self.inner.network.now_us() / 1000),
         }
     }
 
@@ -230,6 +231,7 @@ impl Rehearsal {
             strand_count: plan.strand_count,
             parents: plan.parents.iter().map(read).collect::<Result<_, _>>()?,
             peers: read(&plan.peers)?,
+            slow: plan.is_slow.unwrap_or(false),
         })
     }
 }

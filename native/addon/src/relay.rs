@@ -45,13 +45,15 @@ pub struct PeerRef {
 }
 
 /// One node's part of a plan.
-#[napi(object, use_nullable = true)]
+#[napi(object)]
 pub struct NodePlan {
     pub strand_count: u8,
     #[napi(ts_type = "ReadonlyArray<ReadonlyArray<PeerRef>>")]
     pub parents: Vec<Vec<PeerRef>>,
     #[napi(ts_type = "ReadonlyArray<PeerRef>")]
     pub peers: Vec<PeerRef>,
+    #[napi(ts_type = "boolean | undefined")]
+    pub is_slow: Option<bool>,
 }
 
 #[napi(object, use_nullable = true)]
@@ -429,6 +431,7 @@ fn read_plan(plan: &NodePlan) -> Result<Plan, Fault> {
             .map(|ancestors| read_ancestors(ancestors))
             .collect::<Result<_, Fault>>()?,
         peers: plan.peers.iter().flat_map(read_peer).collect(),
+        slow: plan.is_slow.unwrap_or(false),
     })
 }
 

@@ -37,15 +37,15 @@ pub struct Child {
     pub node_id: String,
     pub sent_bytes: i64,
     pub busy_ms: i64,
+    pub asked_ms: i64,
 }
 
 fn child_of(child: &relay::Child) -> Child {
-    let (sent_bytes, busy_ms) = (to_js(child.sent_bytes), to_js(child.busy_ms));
-    let node_id = hex::encode(child.node);
     Child {
-        node_id,
-        sent_bytes,
-        busy_ms,
+        node_id: hex::encode(child.node),
+        sent_bytes: to_js(child.sent_bytes),
+        busy_ms: to_js(child.busy_ms),
+        asked_ms: to_js(child.asked_ms),
     }
 }
 

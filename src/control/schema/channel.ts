@@ -39,6 +39,8 @@ export const nodePlan = z.object({
   strandCount: z.number().int().min(1).max(STRAND_COUNT_MAX),
   parents: z.array(z.array(peerRef).max(PLAN_LIST_MAX)).min(1).max(STRAND_COUNT_MAX),
   peers: z.array(peerRef).max(PLAN_LIST_MAX),
+  /** Absent: it is not. Early coordinators do not say it. */
+  isSlow: z.boolean().optional(),
 })
 export const nodeSite = z.object({
   site: name,

@@ -41,10 +41,16 @@ interface Piece {
   readonly slots: number
 }
 
+/** By node, whether its link is so slow beside the others' that it forwards nothing. Pure. */
+export function slowAmong(weights: readonly number[]): readonly boolean[] {
+  const median = medianOf(weights)
+  return weights.map((weight) => weight < median * SLOW_RATIO)
+}
+
 /** Slots by node, summing to `total`, in proportion to the uplinks by largest remainder. */
 function slotBudgets(weights: readonly number[], total: number): readonly number[] {
-  const median = medianOf(weights)
-  const able = weights.map((weight) => (weight < median * SLOW_RATIO ? 0 : weight))
+  const isSlow = slowAmong(weights)
+  const able = weights.map((weight, node) => (isSlow[node] === true ? 0 : weight))
   const sum = able.reduce((all, weight) => all + weight, 0)
   const exact = able.map((weight) => (total * weight) / sum)
   const budgets = exact.map(Math.floor)

@@ -126,6 +126,7 @@ impl Flags {
             strand_count,
             parents,
             peers: Vec::new(),
+            slow: false,
         })
     }
 
@@ -172,6 +173,7 @@ fn plan_of(value: &Value) -> Outcome<Plan> {
         strand_count: u8::try_from(value["strandCount"].as_u64().unwrap_or(1))?,
         parents: strands.map(peers_of).collect::<Outcome<_>>()?,
         peers: peers_of(&value["peers"])?,
+        slow: false,
     })
 }
 

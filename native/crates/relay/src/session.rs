@@ -64,8 +64,10 @@ pub struct Child {
     pub node: NodeId,
     /// Bytes that it has acknowledged.
     pub sent_bytes: u64,
-    /// How long its system had something that it had not acknowledged.
+    /// How long there was something that it had not acknowledged.
     pub busy_ms: u64,
+    /// When the system was asked, by a clock of the session's own.
+    pub asked_ms: u64,
 }
 
 /// One session as it stood a moment ago (50 ms at most). Counters only grow.

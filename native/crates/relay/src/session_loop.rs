@@ -362,6 +362,7 @@ impl SessionLoop {
                 node,
                 sent_bytes: flow.acked_bytes,
                 busy_ms: flow.busy_us / 1000,
+                asked_ms: self.now_ms,
             })
         });
         self.shared.publish(|status| {

@@ -75,6 +75,7 @@ fn two_strands_share_the_work_and_who_has_all_leaves() {
             strand_count: 2,
             parents,
             peers: Vec::new(),
+            slow: false,
         };
         (name, content.open_receiver(&relays[place], name, plan))
     });

@@ -55,6 +55,8 @@ pub struct Core {
     pub(crate) node: NodeId,
     pub(crate) role: Role,
     pub(crate) strand_count: u8,
+    /// Its own link is slow: it asks that nobody waits for it.
+    pub(crate) slow: bool,
     /// At least `strand_count`: logs of strands that a later plan has not are kept.
     pub(crate) strands: Vec<Strand>,
     pub(crate) peers: Vec<Peer>,
@@ -109,6 +111,7 @@ impl Core {
             node,
             role,
             strand_count: 1,
+            slow: false,
             strands: Vec::new(),
             peers: Vec::new(),
             have: HaveMap::new(),
@@ -149,8 +152,10 @@ impl Core {
             strand_count,
             parents,
             peers,
+            slow,
         } = plan.bounded(self.node);
         self.strand_count = strand_count;
+        self.slow = slow;
         self.peers = peers;
         for (place, candidates) in parents.into_iter().enumerate() {
             match self.strands.get_mut(place) {
@@ -257,6 +262,7 @@ impl Core {
                 vouched_count,
                 backlog,
                 complete,
+                slow,
                 log_lengths,
             } => {
                 let said = crate::links::Said {
@@ -264,6 +270,7 @@ impl Core {
                     vouched_count: *vouched_count,
                     backlog: *backlog,
                     complete: *complete,
+                    slow: *slow,
                     unlogged: log_lengths
                         .iter()
                         .fold(0, |sum: u32, log| sum.saturating_add(*log))

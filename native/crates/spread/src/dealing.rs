@@ -54,7 +54,7 @@ impl Core {
         let steady = |id: &LinkId| {
             self.links.get(*id).is_some_and(|link| {
                 let mut feeds = link.feeds.iter();
-                !link.said.complete
+                link.is_awaited()
                     && feeds.any(|feed| usize::from(feed.strand) == place && !feed.lagging)
             })
         };

@@ -159,7 +159,7 @@ impl Core {
                 .feeds
                 .iter()
                 .find(|feed| usize::from(feed.strand) == place)?;
-            let keeps_up = !feed.lagging && !link.said.complete;
+            let keeps_up = !feed.lagging && link.is_awaited();
             keeps_up.then(|| {
                 let below = link.said.backlog.saturating_sub(1);
                 queue_of(feed, &self.strands).max(below)

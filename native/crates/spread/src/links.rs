@@ -31,6 +31,8 @@ pub(crate) struct Said {
     pub(crate) vouched_count: u32,
     pub(crate) backlog: u32,
     pub(crate) complete: bool,
+    /// Its own link is slow: nobody waits for it.
+    pub(crate) slow: bool,
     /// It has chunks that are in none of its logs, so that they must be pulled.
     pub(crate) unlogged: bool,
 }
@@ -42,6 +44,7 @@ pub(crate) struct Told {
     pub(crate) have_count: u32,
     pub(crate) backlog: u32,
     pub(crate) complete: bool,
+    pub(crate) slow: bool,
 }
 
 #[derive(Debug)]
@@ -104,6 +107,11 @@ impl Link {
     /// It is served in no strand in which it is not late.
     pub(crate) fn is_late(&self) -> bool {
         !self.feeds.is_empty() && self.feeds.iter().all(|feed| feed.late)
+    }
+
+    /// Whether its strands wait for it.
+    pub(crate) fn is_awaited(&self) -> bool {
+        !self.said.complete && !self.said.slow
     }
 
     pub(crate) fn feed(&self, strand: u8) -> Option<&Feed> {

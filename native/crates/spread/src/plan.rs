@@ -25,6 +25,8 @@ pub struct Plan {
     pub parents: Vec<Vec<Peer>>,
     /// Further nodes that may be asked for exact ranges.
     pub peers: Vec<Peer>,
+    /// The node's own link is known to be slow: it asks that nobody waits for it.
+    pub slow: bool,
 }
 
 impl Plan {

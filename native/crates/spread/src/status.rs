@@ -66,16 +66,17 @@ impl Core {
         let link = self.links.get_mut(id).ok_or(Fault::UnknownLink)?;
         let finished = said.complete && !link.said.complete;
         let relieved = said.backlog < link.said.backlog;
+        let weighs = said.slow != link.said.slow;
         link.said = said;
         for (kept, length) in link.said_logs.iter_mut().zip(log_lengths) {
             *kept = *length;
         }
         let serves = !link.feeds.is_empty();
         self.settle_accounts(id, log_lengths, now_ms);
-        if serves && finished {
+        if serves && (finished || weighs) {
             self.refresh_live();
         }
-        if serves && (finished || relieved) {
+        if serves && (finished || relieved || weighs) {
             self.wake_hungry();
         }
         if serves {
@@ -156,6 +157,7 @@ impl Core {
             have_count,
             backlog: backlog.unwrap_or(0),
             complete,
+            slow: self.slow,
         }
     }
 
@@ -187,6 +189,7 @@ impl Core {
             vouched_count: self.vouched,
             backlog: told.backlog,
             complete: told.complete,
+            slow: told.slow,
             log_lengths: planned.map(|strand| length(strand.log.len())).collect(),
         }
     }
@@ -201,6 +204,7 @@ fn is_due(last: Told, now: Told) -> bool {
         || (since_ms >= STATUS_DOWN_MS && now.have_count != last.have_count)
         || now.backlog != last.backlog
         || now.complete != last.complete
+        || now.slow != last.slow
 }
 
 /// The first message on a link is an ATTACH: ours on one that we opened, the peer's on another.

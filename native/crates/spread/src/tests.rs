@@ -38,6 +38,7 @@ fn core(role: Role, parents: &[&[u8]], peers: &[u8]) -> Core {
         strand_count: u8::try_from(parents.len()).unwrap(),
         parents: parents.iter().map(line).collect(),
         peers: peers.iter().map(|node| peer(*node)).collect(),
+        slow: false,
     };
     let node = id(if role == Role::Source { 0 } else { 9 });
     Core::new(
@@ -85,6 +86,7 @@ fn status(have_count: u32, backlog: u32, log_lengths: &[u32]) -> Message {
         vouched_count: CHUNKS,
         backlog,
         complete,
+        slow: false,
         log_lengths,
     }
 }

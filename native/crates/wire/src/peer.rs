@@ -39,7 +39,7 @@ use crate::{AssignmentId, NodeId};
 
 mod header;
 
-use header::{FLAG_COMPLETE, RANGE_BYTES, chunk_count, strand_of};
+use header::{FLAG_COMPLETE, FLAG_SLOW, RANGE_BYTES, chunk_count, strand_of};
 pub use header::{MESSAGE_HEADER_BYTES, MESSAGE_MAGIC, MessageHeader, MessageType};
 
 /// What the process at the other end is.
@@ -176,6 +176,8 @@ pub enum Message {
         backlog: u32,
         /// Whether it has everything.
         complete: bool,
+        /// Whether its own link is known to be slow, so that nobody waits for it.
+        slow: bool,
         /// For each strand, how many chunks came by it.
         log_lengths: Vec<u32>,
     },
@@ -232,8 +234,13 @@ impl Message {
             Self::Status {
                 have_count,
                 complete,
+                slow,
                 ..
-            } => (*have_count, u32::from(*complete)),
+            } => {
+                let flags = [(*complete, FLAG_COMPLETE), (*slow, FLAG_SLOW)];
+                let set = flags.iter().filter(|(is_set, _)| *is_set);
+                (*have_count, set.fold(0, |all, (_, flag)| all | flag))
+            }
             _ => (0, 0),
         }
     }
@@ -382,12 +389,12 @@ fn read_status(header: &MessageHeader, reader: &mut Reader) -> Result<Message, W
     while reader.left() > 0 {
         log_lengths.push(reader.u32()?);
     }
-    let (have_count, complete) = (header.a, header.b & FLAG_COMPLETE != 0);
     Ok(Message::Status {
-        have_count,
+        have_count: header.a,
         vouched_count,
         backlog,
-        complete,
+        complete: header.b & FLAG_COMPLETE != 0,
+        slow: header.b & FLAG_SLOW != 0,
         log_lengths,
     })
 }

@@ -94,7 +94,7 @@ fn a_message_header_is_checked_before_its_payload_is_awaited() {
             Fault::Limit("chunk count"),
         ),
         (header(MessageType::Refuse, 0, 8, 0), Fault::Type(8)),
-        (header(MessageType::Status, 8, 0, 2), Fault::Reserved),
+        (header(MessageType::Status, 8, 0, 4), Fault::Reserved),
         (header(MessageType::Have, 8, 1, 0), Fault::Reserved),
     ];
     for (header, fault) in cases {

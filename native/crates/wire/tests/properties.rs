@@ -153,15 +153,16 @@ fn messages() -> impl Strategy<Value = Message> {
             counts(),
             counts(),
             any::<u32>(),
-            any::<bool>(),
+            any::<[bool; 2]>(),
             vec(any::<u32>(), 0..17)
         )
             .prop_map(
-                |(have_count, vouched_count, backlog, complete, log_lengths)| Message::Status {
+                |(have_count, vouched_count, backlog, [complete, slow], log_lengths)| Message::Status {
                     have_count,
                     vouched_count,
                     backlog,
                     complete,
+                    slow,
                     log_lengths
                 }
             ),

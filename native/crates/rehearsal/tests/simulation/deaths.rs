@@ -188,6 +188,7 @@ fn who_comes_when_all_is_done_gets_everything_from_a_node() {
         strand_count: 1,
         parents: vec![vec![peer(2)]],
         peers: vec![peer(3)],
+        slow: false,
     };
     let now_us = session.network.now_us();
     session.add_late(plan, now_us);

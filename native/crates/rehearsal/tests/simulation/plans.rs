@@ -71,6 +71,7 @@ impl Weave {
                 .map(|line| line.into_iter().map(peer).collect())
                 .collect(),
             peers: others(receivers, node),
+            slow: false,
         }
     }
 
@@ -112,6 +113,7 @@ impl Weave {
             strand_count,
             parents: Vec::new(),
             peers: Vec::new(),
+            slow: false,
         }
     }
 
@@ -123,6 +125,7 @@ impl Weave {
             strand_count,
             parents,
             peers: others(self.strands[0].len(), node),
+            slow: false,
         }
     }
 

@@ -197,6 +197,7 @@ pub(crate) fn plan(parents: &[Peer]) -> Plan {
         strand_count: 1,
         parents: vec![parents.to_vec()],
         peers: Vec::new(),
+        slow: false,
     }
 }
 

@@ -109,6 +109,59 @@ fn the_source_does_not_wait_for_ever_for_a_slow_strand() {
 }
 
 #[test]
+fn nobody_waits_for_a_child_that_says_it_is_slow() {
+    let mut core = source(2);
+    child(&mut core, 1, 1, 0, &[]);
+    child(&mut core, 2, 2, 1, &[]);
+    child(&mut core, 3, 3, 0, &[]);
+    let mut slow = status(0, 0, &[]);
+    if let Message::Status { slow, .. } = &mut slow {
+        *slow = true;
+    }
+    core.on_message(3, &slow, 1).unwrap();
+    while core.next_dealt < CHUNKS {
+        let dealt = core.next_dealt;
+        for link in [1, 2] {
+            take(&mut core, link, 4);
+        }
+        assert!(core.next_dealt > dealt, "stands at {dealt}");
+    }
+    assert_eq!(take(&mut core, 3, 200).len(), core.strands[0].log.len());
+}
+
+#[test]
+fn a_node_whose_plan_says_that_it_is_slow_tells_its_parents_at_once() {
+    let mut core = core(Role::Receiver, &[&[1]], &[]);
+    core.tick(0);
+    core.outgoing_up(1, id(1), 1);
+    core.take_actions();
+    let told = |core: &mut crate::Core| {
+        core.tick(core.ticked_ms.unwrap_or(0) + 50);
+        let actions = core.take_actions().into_iter();
+        let said = actions.filter_map(|action| match action {
+            Action::Send {
+                message: Message::Status { slow, .. },
+                ..
+            } => Some(slow),
+            _ => None,
+        });
+        said.collect::<Vec<_>>()
+    };
+    assert_eq!(told(&mut core), vec![false]);
+    assert_eq!(told(&mut core), Vec::<bool>::new());
+    let plan = |slow| crate::Plan {
+        strand_count: 1,
+        parents: vec![vec![super::peer(1)]],
+        peers: Vec::new(),
+        slow,
+    };
+    core.set_plan(plan(true), 100);
+    assert_eq!(told(&mut core), vec![true]);
+    core.set_plan(plan(false), 200);
+    assert_eq!(told(&mut core), vec![false]);
+}
+
+#[test]
 fn a_star_gives_everything_to_everybody() {
     let mut core = source(1);
     for node in 1..=3 {

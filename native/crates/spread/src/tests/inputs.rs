@@ -110,6 +110,7 @@ fn feed(core: &mut Core, input: Input, now_ms: &mut u64) {
                     strand_count,
                     parents,
                     peers: line,
+                    slow: strand_count % 2 == 0,
                 },
                 now,
             );

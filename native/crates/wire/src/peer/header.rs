@@ -14,6 +14,7 @@ pub const MESSAGE_MAGIC: u16 = u16::from_le_bytes(*b"DS");
 /// Bytes of a message header.
 pub const MESSAGE_HEADER_BYTES: usize = 16;
 pub(super) const FLAG_COMPLETE: u32 = 1;
+pub(super) const FLAG_SLOW: u32 = 2;
 const HELLO_FIXED_BYTES: usize = 24;
 const ASSIGNMENT_BYTES: usize = 16;
 pub(super) const RANGE_BYTES: usize = 8;
@@ -174,7 +175,7 @@ impl MessageHeader {
             }
             MessageType::Status => {
                 chunk_count(self.a)?;
-                if self.b & !FLAG_COMPLETE == 0 {
+                if self.b & !(FLAG_COMPLETE | FLAG_SLOW) == 0 {
                     Ok(())
                 } else {
                     Err(Fault::Reserved)

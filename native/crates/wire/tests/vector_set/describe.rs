@@ -248,11 +248,12 @@ fn told(message: &Message) -> Value {
             vouched_count,
             backlog,
             complete,
+            slow,
             log_lengths,
         } => json!({
             "status": {
                 "haveCount": have_count, "vouchedCount": vouched_count, "backlog": backlog,
-                "complete": complete, "logLengths": log_lengths,
+                "complete": complete, "slow": slow, "logLengths": log_lengths,
             },
         }),
     }

@@ -374,6 +374,7 @@ fn messages() -> Vec<Vector> {
                 vouched_count: 140_000,
                 backlog: 5,
                 complete: false,
+                slow: false,
                 log_lengths,
             },
         ),
@@ -384,7 +385,19 @@ fn messages() -> Vec<Vector> {
                 vouched_count: 21,
                 backlog: 0,
                 complete: true,
+                slow: false,
                 log_lengths: vec![],
+            },
+        ),
+        message(
+            "message-status-slow",
+            Message::Status {
+                have_count: 21,
+                vouched_count: 30,
+                backlog: 0,
+                complete: false,
+                slow: true,
+                log_lengths: vec![11, 10],
             },
         ),
     ]
