@@ -114,7 +114,7 @@ t.test('who is not seen to be slow for a minute is trusted again, the next time 
 
 t.test('where uplinks are uneven and the source waits, an overloaded one counts by what it could give', async (t) => {
   const weighing = new Weighing()
-  // All serve two at 16 Mbit/s, for which n3 is busy all of the time; the others could give more, nobody knows how much.
+  // All serve two at 16 Mbit/s, n3 as well as it can; what the others could give nobody knows.
   const busyRatios = [0.3, 0.5, 0.3, 1]
   const uneven = ring(8, (from, each) => ({ ...each, rateBps: 16 * MBIT, busyRatio: busyRatios[from] ?? 0.5 }))
   const source = says('source', flow('n0', 16, 0.32), flow('n1', 16, 0.32))

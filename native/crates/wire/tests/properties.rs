@@ -157,13 +157,13 @@ fn messages() -> impl Strategy<Value = Message> {
             vec(any::<u32>(), 0..17)
         )
             .prop_map(
-                |(have_count, vouched_count, backlog, [complete, slow], log_lengths)| Message::Status {
+                |(have_count, vouched_count, backlog, [complete, slow], logs)| Message::Status {
                     have_count,
                     vouched_count,
                     backlog,
                     complete,
                     slow,
-                    log_lengths
+                    log_lengths: logs
                 }
             ),
     ]
