@@ -17,6 +17,13 @@ export function percentile(sorted: readonly number[], share: number): number | n
   return sorted[rank - 1] ?? null
 }
 
+/** The middle of all, in whatever order they are. @returns null where there are none. Pure. */
+export function median(values: readonly number[]): number | null {
+  const sorted = values.toSorted((a, b) => a - b)
+  const [below, above] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]]
+  return below === undefined || above === undefined ? null : (below + above) / 2
+}
+
 /**
  * How the share of those who are done grew: rising in both, from nothing at 0 to all who ever were.
  * @param sorted when each was done, ascending. @param total how many could be. Pure.

@@ -13,13 +13,17 @@ export interface Plot {
 }
 
 const [WIDTH, HEIGHT] = [860, 480]
-const AREA = { left: 64, right: 24, top: 72, bottom: 52 }
+const AREA = { left: 64, right: 24, top: 92, bottom: 52 }
 /** Told apart also by those who do not see colours: each has a dash of its own. */
 const STROKES = [
   { color: '#0072b2', dash: '' },
   { color: '#d55e00', dash: '8 4' },
   { color: '#009e73', dash: '2 3' },
   { color: '#cc79a7', dash: '10 3 2 3' },
+  { color: '#e69f00', dash: '14 4' },
+  { color: '#56b4e9', dash: '5 3' },
+  { color: '#000000', dash: '1 3' },
+  { color: '#7f7f7f', dash: '10 3 2 3 2 3' },
 ] as const
 const STEPS = [1, 2, 5, 10]
 const TICKS_WANTED = 8
@@ -27,10 +31,33 @@ const SHARES = [0, 0.25, 0.5, 0.75, 1]
 /** Slower than this many times the quickest, a strategy would press the others against the axis. */
 const LOGARITHMIC_FROM = 5
 
-/** The share of nodes that have everything, over time, as SVG. Pure. */
-export function plotOf({ title, boundSeconds, curves }: Plot): string {
+/** Names in a row of the legend. */
+const LEGEND_COLUMNS = 5
+const [LEGEND_WIDTH, LEGEND_HEIGHT] = [152, 20]
+
+/** The share of nodes that have everything, over time, as SVG; several plots are one below the other. Pure. */
+export function plotOf(first: Plot, ...others: readonly Plot[]): string {
+  const plots = [first, ...others]
+  const page = {
+    xmlns: 'http://www.w3.org/2000/svg',
+    viewBox: `0 0 ${WIDTH} ${HEIGHT * plots.length}`,
+    role: 'img',
+    'aria-label': plots.map(({ title }) => title).join('; '),
+    'font-family': 'sans-serif',
+    'font-size': 13,
+    fill: '#222222',
+  }
+  const panels = plots.map((plot, at) =>
+    element('g', { transform: at === 0 ? undefined : `translate(0 ${at * HEIGHT})` }, linesOf(panelOf(plot))),
+  )
+  return `${element('svg', page, linesOf(panels))}\n`
+}
+
+const linesOf = (parts: readonly string[]): string => `\n${parts.map((each) => `${each}\n`).join('')}`
+
+function panelOf({ title, boundSeconds, curves }: Plot): readonly string[] {
   const axis = axisOf(boundSeconds, curves)
-  const body = [
+  return [
     element('rect', { width: WIDTH, height: HEIGHT, fill: '#ffffff' }),
     text(AREA.left, 24, title, { weight: 'bold' }),
     ...SHARES.flatMap((share) => [
@@ -45,16 +72,6 @@ export function plotOf({ title, boundSeconds, curves }: Plot): string {
     text(axis.xOf(boundSeconds) - 6, AREA.top - 6, 'bound', { anchor: 'end' }),
     ...curves.flatMap((curve, at) => [pathOf(curve, at, axis), ...legendOf(curve, at)]),
   ]
-  const page = {
-    xmlns: 'http://www.w3.org/2000/svg',
-    viewBox: `0 0 ${WIDTH} ${HEIGHT}`,
-    role: 'img',
-    'aria-label': title,
-    'font-family': 'sans-serif',
-    'font-size': 13,
-    fill: '#222222',
-  }
-  return `${element('svg', page, `\n${body.map((each) => `${each}\n`).join('')}`)}\n`
 }
 
 interface Axis {
@@ -99,7 +116,8 @@ function pathOf({ points }: Curve, at: number, axis: Axis): string {
 }
 
 function legendOf({ name }: Curve, at: number): string[] {
-  const [x, y] = [AREA.left + at * 150, 46]
+  const x = AREA.left + (at % LEGEND_COLUMNS) * LEGEND_WIDTH
+  const y = 46 + Math.floor(at / LEGEND_COLUMNS) * LEGEND_HEIGHT
   const { color, dash } = strokeOf(at)
   return [line([x, y - 4], [x + 28, y - 4], color, dash, 2), text(x + 36, y, name)]
 }

@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { Running } from './running.js'
 
 /** What measures the engine itself, without a coordinator. */
@@ -23,6 +23,23 @@ export function addBenches(program: Command, run: Running): void {
     .action(
       run.command(async (context, _, flags) =>
         (await import('./commands/bench-simulate.js')).simulateBench(context, flags as never),
+      ),
+    )
+  bench
+    .command('fanout')
+    .description('one publish to real processes on this machine, each held to a rate: strategies beside one another')
+    .option('--strategy <names>', 'those that are compared, with commas', 'star,chain,tree,handout,cascade,braid')
+    .option('--nodes <counts>', 'how many nodes; several with commas', '8')
+    .option('--rate <rates>', 'at which the source and each node may send; several with commas', '100mbit')
+    .option('--size <bytes>', 'how much is brought to each node', '64MiB')
+    .option('--fault <names>', 'what befalls one node half-way: none, killed, slow or paused, with commas', 'none')
+    .option('--repetitions <count>', 'each is run so often, in turn', '3')
+    .option('--plot <file>', 'write the share of complete nodes over time there, as SVG')
+    .option('--lab', 'in network namespaces whose links have the rates (root, a checkout of the repository)')
+    .addOption(new Option('--in-lab <name>', 'the lab that this is in').hideHelp())
+    .action(
+      run.command(async (context, _, flags) =>
+        (await import('./commands/bench-fanout.js')).fanoutBench(context, flags as never),
       ),
     )
 }

@@ -1,6 +1,4 @@
-import { open } from 'node:fs/promises'
 import { SIMULATED_COPIES_MAX, SIMULATED_NODES_MAX } from '../../base/bench-limits.js'
-import { EngineError } from '../../base/errors.js'
 import { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN } from '../../base/limits.js'
 import {
   formatBytes,
@@ -9,7 +7,6 @@ import {
   formatRatio,
   parseBytes,
   parseDurationMs,
-  parseRateBps,
   parseRatio,
 } from '../../base/quantities.js'
 import {
@@ -24,6 +21,7 @@ import {
 import { type WovenName, wovenNames } from '../../model/plan.js'
 import type { Context } from '../context.js'
 import { type Output, table } from '../output.js'
+import { mbit, openPlot, rateFrom, ratio, readNames, tellerOn, whole, within } from './bench-flags.js'
 import { flag, invalid } from './flag.js'
 
 /** What was typed. */
@@ -53,11 +51,8 @@ interface Asked {
 }
 
 const RATE_MIN_BPS = 1000
-const RATE_MAX_BPS = 1e12
 const DELAY_MAX_MS = 10_000
 const SEED_MAX = 2 ** 31
-/** Time between two plain lines, where nothing can be redrawn. */
-const PLAIN_INTERVAL_MS = 10_000
 
 const HEAD = ['STRATEGY', 'LAST', 'MEDIAN', 'P99', 'SENT', 'DUPLICATES', 'INTO SEGMENTS', 'TOOK', '']
 
@@ -84,21 +79,11 @@ export async function simulateBench({ output, clock }: Context, flags: SimulateF
   return 0
 }
 
-const within =
-  (least: number, most: number, parse: (text: string) => number = Number) =>
-  (text: string): number => {
-    const value = parse(text)
-    if (value >= least && value <= most) return value
-    throw invalid(`"${text}"`, `from ${least} to ${most} is possible`)
-  }
-
-const whole = (text: string): number => (/^\d+$/.test(text) ? Number(text) : Number.NaN)
-
 function readFlags(flags: SimulateFlags): Asked {
   const nodeCount = flag('--nodes', flags.nodes, within(1, SIMULATED_NODES_MAX, whole))
   const chunkBytes = flag('--chunk', flags.chunk, within(CHUNK_BYTES_MIN, CHUNK_BYTES_MAX, parseBytes))
   const chunksMax = Math.floor(SIMULATED_COPIES_MAX / nodeCount)
-  const rate = within(RATE_MIN_BPS, RATE_MAX_BPS, parseRateBps)
+  const rate = rateFrom(RATE_MIN_BPS)
   const network = {
     nodeCount,
     chunkBytes,
@@ -116,28 +101,17 @@ function readFlags(flags: SimulateFlags): Asked {
   if (faults.failing + faults.slow + faults.decaying >= 1) {
     throw invalid('--failing, --slow and --decay', 'they are different nodes, and some must be left')
   }
-  const strategies = flag('--strategy', flags.strategy, readStrategies)
+  const strategies = flag('--strategy', flags.strategy, readNames(wovenNames))
   return { network, faults, strategies, seed: flag('--seed', flags.seed, within(0, SEED_MAX, whole)) }
 }
 
-function readStrategies(text: string): readonly WovenName[] {
-  const named = [...new Set(text.split(',').map((name) => name.trim()))]
-  const known = wovenNames.filter((name) => named.includes(name))
-  if (known.length !== named.length) throw invalid(`"${text}"`, `there are ${wovenNames.join(', ')}`)
-  return named.flatMap((name) => known.filter((each) => each === name))
-}
-
-/** Tells how far one strategy is: redrawn on a terminal, a plain line now and then elsewhere. */
+/** How far one strategy is. */
 function progressOn(output: Output, strategy: WovenName, nowMs: () => number) {
-  let plainAtMs = nowMs()
+  const tell = tellerOn(output, nowMs)
   return ({ seconds, boundSeconds, broughtShare, completeCount, livingCount }: SimulationProgress): void => {
     const time = `${seconds.toFixed(2)} s (bound ${boundSeconds.toFixed(2)} s)`
     const nodes = `${formatCount(completeCount, 'node', livingCount)} complete`
-    const said = `${strategy}  ${Math.floor(broughtShare * 100)}% brought in ${time}, ${nodes}`
-    if (output.animated) output.redraw([said.slice(0, output.columns - 1)])
-    if (output.animated || output.json || nowMs() - plainAtMs < PLAIN_INTERVAL_MS) return
-    plainAtMs = nowMs()
-    output.note(said)
+    tell(`${strategy}  ${Math.floor(broughtShare * 100)}% brought in ${time}, ${nodes}`)
   }
 }
 
@@ -157,8 +131,6 @@ function reportOf(network: Network, faults: FaultShares, [first]: readonly Simul
     first === undefined ? '' : `bound ${first.bound.seconds.toFixed(2)} s: ${first.bound.by}; times are over the bound`
   return [parts.filter((part) => part !== '').join('; '), bound]
 }
-
-const mbit = (bps: number): string => `${Number((bps / 1e6).toPrecision(4))} Mbit/s`
 
 function rowOf(result: SimulationFigures, { nodeCount }: Network): readonly string[] {
   const { completeCount, livingCount, segments, reweighed } = result
@@ -183,25 +155,9 @@ function rowOf(result: SimulationFigures, { nodeCount }: Network): readonly stri
   ]
 }
 
-const ratio = (value: number | null): string => (value === null ? 'never' : value.toFixed(3))
-
 function plotOfAll(network: Network, results: readonly Simulated[]): string {
   const { nodeCount, sizeBytes, rateBps } = network
   const title = `Nodes that have everything: ${nodeCount} nodes, ${formatBytes(sizeBytes)}, ${mbit(rateBps)}`
   const curves = results.map(({ figures, curve }) => ({ name: figures.strategy, points: curve }))
   return plotOf({ title, boundSeconds: results[0]?.bound.seconds ?? 0, curves })
-}
-
-/** Opens the file of a plot before what it is to show takes its time. */
-async function openPlot(path: string): Promise<{ write(svg: string): Promise<void> }> {
-  const guarded = async <T>(work: () => Promise<T>): Promise<T> => {
-    try {
-      return await work()
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error)
-      throw new EngineError('ENGINE_ERR_IO', { what: path, why }, { cause: error })
-    }
-  }
-  const file = await guarded(() => open(path, 'w'))
-  return { write: (svg) => guarded(() => file.writeFile(svg).finally(() => file.close())) }
 }

@@ -7,9 +7,9 @@ import type { JobsApi } from '../../control/door/api.js'
 import type { Job } from '../../control/door/jobs.js'
 import type { JobView } from '../../model/job.js'
 import type { Context } from '../context.js'
+import { FLEET_GROUP, LocalFleet } from '../local-fleet.js'
 import { JobProgress } from '../progress.js'
 import { exitCodeOfSignal, lifetime } from '../signals.js'
-import { DemoFleet } from './demo-fleet.js'
 import { changeSite, writeSite } from './demo-site.js'
 import { flag } from './flag.js'
 
@@ -21,7 +21,6 @@ export interface DemoFlags {
 }
 
 const SITE = 'demo'
-const GROUP = 'edge'
 const NODES_MAX = 100
 const SEGMENTS_DEFAULT = 3
 const DEFAULT_PORT = 7400
@@ -45,7 +44,6 @@ const listenAddress = (): Promise<string> =>
 interface PlayParts {
   /** Where the sample site is written. */
   readonly staging: string
-  readonly nodeCount: number
   /** Ends it before its next step, and while it waits. */
   readonly stop: AbortSignal
 }
@@ -55,7 +53,6 @@ class Play {
   readonly #context: Context
   readonly #api: JobsApi
   readonly #staging: string
-  readonly #nodeCount: number
   readonly #stop: AbortSignal
   /** The last event of each job that was shown: its second half does not tell the first again. */
   readonly #told = new Map<string, number>()
@@ -64,7 +61,6 @@ class Play {
     this.#context = context
     this.#api = api
     this.#staging = parts.staging
-    this.#nodeCount = parts.nodeCount
     this.#stop = parts.stop
   }
 
@@ -77,7 +73,7 @@ class Play {
       await this.#api.commit(staged.id)
       return this.#api.attach(staged.id)
     })
-    const options = { site: SITE, group: GROUP, reason: 'shown by the demo' }
+    const options = { site: SITE, group: FLEET_GROUP, reason: 'shown by the demo' }
     await this.#step('rollback', () => this.#api.rollback(options))
     // A rollback holds the site, so that no machine publishes the bad release again.
     await this.#api.resume({ site: SITE, reason: 'shown by the demo' })
@@ -86,19 +82,8 @@ class Play {
     else output.print(`${output.colors.green('✔')} ${'resume'.padEnd(14)} the hold of ${SITE} is over`)
   }
 
-  /** Waits until every node has joined. */
-  async gather(): Promise<void> {
-    const { clock, output } = this.#context
-    for (;;) {
-      const online = (await this.#api.nodes()).filter((node) => node.online).length
-      output.redraw([`joined: ${formatCount(online, 'node', this.#nodeCount)}`])
-      if (online >= this.#nodeCount) return
-      await clock.sleep(100, this.#stop)
-    }
-  }
-
   #publish(stageOnly: boolean): Promise<Job> {
-    return this.#api.publish(this.#staging, { site: SITE, group: GROUP, stageOnly })
+    return this.#api.publish(this.#staging, { site: SITE, group: FLEET_GROUP, stageOnly })
   }
 
   async #step(name: string, ask: () => Promise<Job>): Promise<Job> {
@@ -153,17 +138,21 @@ export async function demo(context: Context, flags: DemoFlags): Promise<number> 
   const stop = new AbortController()
   const beganMs = clock.monotonicMs()
   const directory = await mkdtemp(`${tmpdir()}/distributary-demo-`)
-  const starting = listenAddress().then((listen) => DemoFleet.start({ directory, nodeCount, segmentCount, listen }))
+  const segmentOf = (host: number): string => (host === 0 ? 'default' : `segment-${((host - 1) % segmentCount) + 1}`)
+  const starting = listenAddress().then((listen) => LocalFleet.start({ directory, nodeCount, segmentOf, listen }))
   let isPlayed = false
   const play = async (): Promise<null> => {
     const fleet = await starting
     stop.signal.throwIfAborted()
     const { Client } = await import('../../control/client.js')
     const staging = `${directory}/staging`
-    const steps = new Play(context, new Client({ url: fleet.url }), { staging, nodeCount, stop: stop.signal })
+    const api = new Client({ url: fleet.url })
+    const steps = new Play(context, api, { staging, stop: stop.signal })
     const size = `${formatCount(nodeCount, 'node')} in ${formatCount(segmentCount, 'segment')}`
     output.note(`coordinator  ${fleet.url}   ${size}`)
-    await steps.gather()
+    await fleet.gather(api, clock, stop.signal, (online) =>
+      output.redraw([`joined: ${formatCount(online, 'node', nodeCount)}`]),
+    )
     await steps.run(seed)
     const tookMs = Math.round(clock.monotonicMs() - beganMs)
     if (output.json) output.data({ type: 'result', status: 'success', url: fleet.url, tookMs })
@@ -171,7 +160,7 @@ export async function demo(context: Context, flags: DemoFlags): Promise<number> 
     isPlayed = true
     if (flags.keep === true) {
       output.note(`still up; try:  engine status --url ${fleet.url}`)
-      output.note(`                engine publish ${staging} --site ${SITE} --group ${GROUP} --url ${fleet.url}`)
+      output.note(`                engine publish ${staging} --site ${SITE} --group ${FLEET_GROUP} --url ${fleet.url}`)
       output.note('Ctrl-C ends it')
       await life.ended
     }

@@ -18,7 +18,7 @@ t.test('every number is within the picture, every name is escaped', async () => 
   const plots = fc.record({
     title: fc.string(),
     boundSeconds: fc.double({ min: 0.01, max: 1000, noNaN: true }),
-    curves: fc.array(curve, { minLength: 1, maxLength: 4 }),
+    curves: fc.array(curve, { minLength: 1, maxLength: 9 }),
   })
   fc.assert(
     fc.property(plots, (given) => {
@@ -57,4 +57,17 @@ t.test('a plot names what it shows', async (t) => {
   const svg = plotOf({ title: 'Nodes & <time>', boundSeconds: 2, curves: [{ name: 'braid', points: points(3) }] })
   t.match(svg, 'Nodes &#38; &#60;time&#62;')
   for (const word of ['braid', 'bound', 'seconds', '100 %']) t.match(svg, word)
+})
+
+t.test('several plots are panels of one picture, one below the other, and long legends have rows', async (t) => {
+  const curves = Array.from({ length: 7 }, (_, at) => ({ name: `s${at}`, points: points(at + 1) }))
+  const svg = plotOf({ title: 'A', boundSeconds: 1, curves }, { title: 'B', boundSeconds: 2, curves: [] })
+  t.match(svg, 'viewBox="0 0 860 960"')
+  t.match(svg, 'aria-label="A; B"')
+  t.equal(svg.match(/<svg /g)?.length, 1)
+  t.match(svg, '<g transform="translate(0 480)">')
+  const at = (name: string): readonly number[] =>
+    (new RegExp(`x="(\\d+)" y="(\\d+)">${name}<`).exec(svg) ?? []).slice(1).map(Number)
+  t.same(at('s5')[0], at('s0')[0])
+  t.ok((at('s5')[1] ?? 0) > (at('s0')[1] ?? 0), 'the sixth is below the first')
 })

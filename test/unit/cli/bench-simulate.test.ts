@@ -2,22 +2,11 @@
 // Method: the program itself with its output captured; small networks.
 import { existsSync, readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
-import { runProgram } from '../../../src/cli/program.js'
+import { ran as runIn } from '../../support/run-program.js'
 
 const SMALL = ['--nodes', '24', '--size', '1MiB', '--chunk', '32KiB']
 
-async function ran(t: Test, ...flags: readonly string[]) {
-  const [out, err] = [t.capture(process.stdout, 'write', () => true), t.capture(process.stderr, 'write', () => true)]
-  const code = await runProgram(['bench', 'simulate', ...flags], '1.2.3')
-  const textOf = (calls: typeof out): string =>
-    calls()
-      .map((call) => String(call.args[0]))
-      .join('')
-  const told = { code, out: textOf(out), err: textOf(err) }
-  out.restore()
-  err.restore()
-  return told
-}
+const ran = (t: Test, ...flags: readonly string[]) => runIn(t, 'bench', 'simulate', ...flags)
 
 t.test('strategies are compared in a table, in the order in which they were named', async (t) => {
   const { code, out } = await ran(t, ...SMALL, '--strategy', 'tree,braid,chain')
