@@ -82,9 +82,9 @@ export function runsOf(asked: FanoutAsked, hasPacer: boolean): { runs: FanoutCas
     asked.ratesBps.flatMap((rateBps) => asked.faults.map((fault) => ({ nodeCount, rateBps, fault }))),
   )
   const judged = settings.map((setting) => ({ ...setting, why: whyNot(setting, hasPacer) }))
-  const once = judged
-    .filter(({ why }) => why === null)
-    .flatMap(({ why: _, ...setting }) => asked.strategies.map((strategy) => ({ strategy, ...setting })))
+  const once = judged.flatMap(({ why, nodeCount, rateBps, fault }) =>
+    why === null ? asked.strategies.map((strategy) => ({ strategy, nodeCount, rateBps, fault })) : [],
+  )
   return {
     runs: Array.from({ length: asked.repetitions }, () => once),
     leftOut: judged.flatMap((each) => (each.why === null ? [] : [{ ...each, why: each.why }])),

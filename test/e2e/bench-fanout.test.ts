@@ -45,12 +45,15 @@ t.test('strategies are compared, the source sends a star once a node and a braid
   t.equal(stdout.trimEnd().split('\n').length, 1)
   const told = JSON.parse(stdout) as Told
   t.match(told, { type: 'result', status: 'success', grounds: 'loopback', sizeBytes: 2 * 1024 * 1024, leftOut: [] })
+  t.same(
+    told.rows.map(({ strategy }) => strategy),
+    ['star', 'braid'],
+  )
   const [star, braid] = told.rows
-  t.match([star?.strategy, braid?.strategy], ['star', 'braid'])
-  t.ok(Math.abs((star?.sourceCopies ?? 0) - 3) < 0.1, `a star: ${star?.sourceCopies}`)
-  t.ok((braid?.sourceCopies ?? 9) < 1.5, `a braid: ${braid?.sourceCopies}`)
+  t.ok(Math.abs(Number(star?.sourceCopies) - 3) < 0.1, `a star: ${star?.sourceCopies}`)
+  t.ok(Number(braid?.sourceCopies) < 1.5, `a braid: ${braid?.sourceCopies}`)
   // No limit lets content through faster, but for what may come at once.
-  t.ok((star?.lastRatio ?? 0) > 2.5, `a star: ${star?.lastRatio}`)
+  t.ok(Number(star?.lastRatio) > 2.5, `a star: ${star?.lastRatio}`)
   for (const { arrivals, awaited, cpuSeconds } of told.runs) {
     t.same([arrivals.length, awaited], [3, 3])
     t.ok(cpuSeconds > 0)

@@ -45,8 +45,8 @@ const labRate = (bps: number): string => `${bps / 1000}kbit`
 
 async function labDo(lab: string, ...args: readonly string[]): Promise<void> {
   const env = { ...processEnvironment, LAB: lab }
-  await promisify(execFile)('python3', [labScript, ...args], { env }).catch((error: { stderr?: string }) => {
-    const why = error.stderr?.trim() ?? String(error)
+  await promisify(execFile)('python3', [labScript, ...args], { env }).catch((error: Error & { stderr?: string }) => {
+    const why = error.stderr?.trim() ?? error.message
     throw new EngineError('ENGINE_ERR_IO', { what: 'the lab', why }, { cause: error })
   })
 }

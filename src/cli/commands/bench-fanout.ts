@@ -204,7 +204,7 @@ function cellsOf(row: FanoutRow): readonly string[] {
 
 /** A plot for each setting, with a curve for each strategy. */
 function plotOfAll(runs: readonly FanoutRun[], sizeBytes: number): string {
-  const settings = groupsOf(runs, ({ case: { strategy: _, ...setting } }) => setting)
+  const settings = groupsOf(runs, ({ case: { nodeCount, rateBps, fault } }) => ({ nodeCount, rateBps, fault }))
   const [first, ...others] = settings.map((own): Plot => {
     const { nodeCount, rateBps, fault } = (own[0] as FanoutRun).case
     const happened = fault === 'none' ? '' : `, one ${fault} half-way`
