@@ -87,6 +87,10 @@ export class Staging {
     return this.#lastProgress?.bytesHave ?? 0
   }
 
+  brings(site: string, { release, treeHash }: ReleaseRef): boolean {
+    return this.site === site && this.ref.release === release && this.ref.treeHash === treeHash
+  }
+
   get plan(): NodePlan {
     return this.#plan
   }

@@ -15,6 +15,7 @@ import type { Releases } from './releases.js'
 import { failureOf, type Outcome, type Reports } from './reports.js'
 import { type DataPlane, isWasted, Staging } from './staging.js'
 import { illnessOf, isHeld, type JournalRecord } from './state.js'
+import { Told } from './told.js'
 import { Places, type Turns } from './turns.js'
 
 export interface StagingsOptions {
@@ -46,6 +47,7 @@ export class Stagings {
   readonly #wanted = new Map<string, ReleaseRef>()
   readonly #stopPolling: Cancel
   readonly #flows = new FlowTeller()
+  readonly #told = new Told()
   #closing = false
 
   constructor(options: StagingsOptions) {
@@ -63,6 +65,7 @@ export class Stagings {
    */
   stage(command: Stage): Promise<void> {
     this.want(command)
+    this.#told.hear(command)
     return this.#inTurn(command)
   }
 
@@ -87,7 +90,9 @@ export class Stagings {
 
   #inTurn(command: Stage): Promise<void> {
     // A turn of its own: what is staged takes the site's turn while this may wait for it to end.
-    return this.#options.turns.run(`stage ${command.site}`, () => this.#take(command))
+    this.#told.wait(command)
+    const taken = this.#options.turns.run(`stage ${command.site}`, () => this.#take(command))
+    return taken.finally(() => this.#told.done(command))
   }
 
   async #take(command: Stage): Promise<void> {
@@ -96,8 +101,9 @@ export class Stagings {
     const known = this.#active.get(command.assignment.id)
     if (known !== undefined && known.cause === null) {
       known.join(command)
-      this.setPlan(known.assignmentId, command)
-      this.setPace(known.assignmentId, command.pace ?? usualPace)
+      const newest = this.#told.newest(command)
+      this.setPlan(known.assignmentId, newest)
+      this.setPace(known.assignmentId, newest.pace ?? usualPace)
       return
     }
     // One that is stopping ends first, and is begun anew.
@@ -114,7 +120,7 @@ export class Stagings {
       await this.#refuse(command, this.#overtaken(site, ref))
       return
     }
-    this.#begin(new Staging(command))
+    this.#begin(new Staging(this.#told.newest(command)))
   }
 
   /** What is being fetched and written, with how much of it is there. */
@@ -129,6 +135,7 @@ export class Stagings {
 
   /** Who to fetch from has changed. Unknown assignments are ignored. */
   setPlan(assignmentId: string, { plan, reserve }: Pick<Stage, 'plan' | 'reserve'>): void {
+    this.#told.change(assignmentId, { plan, reserve })
     const staging = this.#active.get(assignmentId)
     staging?.setPlan(plan, reserve ?? null)
     const session = staging?.session ?? this.#lingering.sessionOf(assignmentId)
@@ -137,6 +144,7 @@ export class Stagings {
 
   /** How fast it is passed on has changed. Unknown assignments are ignored. */
   setPace(assignmentId: string, pace: Pace): void {
+    this.#told.change(assignmentId, { pace })
     const staging = this.#active.get(assignmentId)
     if (staging !== undefined) staging.pace = pace
     const session = staging?.session ?? this.#lingering.sessionOf(assignmentId)
@@ -145,21 +153,13 @@ export class Stagings {
 
   /** The staging that will bring this release. */
   find(site: string, ref: ReleaseRef): Staging | undefined {
-    return [...this.#active.values()].find(
-      (staging) =>
-        staging.site === site && staging.ref.release === ref.release && staging.ref.treeHash === ref.treeHash,
-    )
+    return this.underWay.find((staging) => staging.brings(site, ref))
   }
 
   /** Releases of a site that stagings build on or are building. */
   inUse(site: string): ReadonlySet<number> {
-    const used = new Set<number>()
-    for (const staging of this.#active.values()) {
-      if (staging.site !== site) continue
-      used.add(staging.ref.release)
-      if (staging.base !== null) used.add(staging.base.release)
-    }
-    return used
+    const own = this.underWay.filter((staging) => staging.site === site)
+    return new Set(own.flatMap(({ ref, base }) => (base === null ? [ref.release] : [ref.release, base.release])))
   }
 
   /** A release is not what it was: what builds on it stops, and is asked for anew, whole. */

@@ -48,3 +48,35 @@ t.test('without a coordinator it goes by its reserve, and not before others woul
   await until('it fetches', () => parts.plane.receivers.length === 1)
   t.match(parts.plane.receivers[0], { assignmentId: assignmentId(1), plan: somePlan })
 })
+
+t.test(
+  'a plan that comes while the order itself waits is not lost, nor undone by the older plan of that',
+  async (t) => {
+    const parts = await openParts(t)
+    const command = await parts.command(1)
+    let isBusy = true
+    const busy = parts.turns.run('stage www', () => until('the turn before ends', () => !isBusy).then(() => {}))
+    const first = parts.stagings.stage({ ...command, plan: waiting })
+    parts.stagings.setPlan(assignmentId(1), { plan: somePlan })
+    isBusy = false
+    await Promise.all([busy, first])
+    await parts.execution(0)
+    t.match(parts.plane.receivers[0], { assignmentId: assignmentId(1), plan: somePlan })
+    // The coordinator was started again: its order comes anew, and news of it right after.
+    const other = { ...somePlan, peers: somePlan.parents[0] ?? [] }
+    const again = parts.stagings.stage({ ...command, plan: waiting })
+    parts.stagings.setPlan(assignmentId(1), { plan: other })
+    await again
+    t.strictSame(parts.plane.plans.at(-1), { session: 1, plan: other })
+  },
+)
+
+t.test('what was told before an order came is nothing, and after its turn nothing of it is kept', async (t) => {
+  const parts = await openParts(t)
+  parts.stagings.setPlan(assignmentId(1), { plan: somePlan })
+  await parts.stagings.stage({ ...(await parts.command(1)), plan: waiting })
+  t.equal(parts.plane.receivers.length, 0)
+  await parts.stagings.discard({ type: 'discard', assignmentId: assignmentId(1), site: 'www', release: 1 })
+  await parts.stagings.stage({ ...(await parts.command(1)), plan: waiting })
+  t.equal(parts.plane.receivers.length, 0, 'it is told anew')
+})
