@@ -3,7 +3,7 @@
 import t from 'tap'
 import fc from 'fast-check'
 import { strategyNames } from '../../src/model/plan.js'
-import { describe, drawSchedule, isCuttable } from '../soak/schedule.js'
+import { describe, drawSchedule, isCuttable } from '../e2e/soak/schedule.js'
 
 const series = { seed: 1, nodesMin: 2, nodesMax: 16 }
 

@@ -1,4 +1,5 @@
 // The lab's network, and an engine on each of its hosts: s0h0 coordinates, s0h1 … are nodes.
+import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { type Running, run, runEngine, start, startEngine } from './process.js'
 import { until } from './until.js'
@@ -75,6 +76,11 @@ export class LabFleet {
 
   liveOf(host: number, site: string): string {
     return `${this.dataOf(host)}/sites/${site}/live`
+  }
+
+  /** Whether a host has a release, live or held ready. */
+  isHeld(host: number, site: string, release: number): boolean {
+    return existsSync(`${this.dataOf(host)}/sites/${site}/releases/${release}`)
   }
 
   start(host: number): void {

@@ -1,8 +1,8 @@
 // What must be true of a schedule of the soak: when its job is over, and when all faults are mended.
 import { readlinkSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import type { JobNode, JobView, Receipt } from '../../src/model/job.js'
-import { linesOf } from '../support/trees.js'
+import type { JobNode, JobView, Receipt } from '../../../src/model/job.js'
+import { linesOf } from '../../support/trees.js'
 import type { Place } from './place.js'
 
 /** Where a copy differs from what was staged; null: nowhere. */

@@ -2,10 +2,10 @@
 // Each schedule has a group and a site of its own, so that what one leaves behind is no part of the next.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { Client } from '../../src/client.js'
-import { EngineError } from '../../src/base/errors.js'
-import { Fleet } from '../support/fleet.js'
-import { Proxy } from '../support/proxy.js'
+import { Client } from '../../../src/client.js'
+import { EngineError } from '../../../src/base/errors.js'
+import { Fleet } from '../../support/fleet.js'
+import { Proxy } from '../../support/proxy.js'
 import { isCuttable, RATE_MIB_PER_S, type Schedule } from './schedule.js'
 
 /** What is written under these names is not yet part of anything, and must be gone at the end. */

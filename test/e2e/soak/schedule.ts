@@ -1,7 +1,7 @@
 // What a schedule of the soak does, drawn from its number: the same number gives the same. Pure.
-import { type Random, seededRandom, shuffled } from '../../src/base/random.js'
-import type { StrategyName } from '../../src/model/plan.js'
-import { strategyNames } from '../../src/model/plan.js'
+import { type Random, seededRandom, shuffled } from '../../../src/base/random.js'
+import type { StrategyName } from '../../../src/model/plan.js'
+import { strategyNames } from '../../../src/model/plan.js'
 
 const MIB = 1024 * 1024
 /** What every sender of the soak is limited to: transfers last, and loopback is no bottleneck. */

@@ -2,7 +2,7 @@
 // is on record is so, and nothing is left over. Method: the first schedules of `npm run soak`, which draws such faults.
 import { tmpdir } from 'node:os'
 import t from 'tap'
-import { soak } from '../soak/soak.js'
+import { soak } from './soak.js'
 
 t.test('ten schedules of random faults end with right copies and a true record', async (t) => {
   const lines: string[] = []
