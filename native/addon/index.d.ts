@@ -303,12 +303,16 @@ export interface ReceiverSessionOptions {
   pace: Pace
 }
 
-/** What is spread, and how the source has it: `madePer10Ms` chunks at a time; 0: all at once. */
+/**
+ * What is spread, and how the source has it: `madePer10Ms` chunks at a time; 0: all at once.
+ * `isTcp`: in packets, acknowledged, by windows that grow; else as links allow.
+ */
 export interface RehearsalOptions {
   chunkCount: number
   chunkBytes: number
   madePer10Ms: number
   seed: number
+  isTcp?: boolean | undefined
 }
 
 /** What a port, or a gate, carries each way. */

@@ -13,6 +13,8 @@ export interface RehearsalOptions {
   /** Chunks that the source makes each 10 ms; 0: all are there at once. */
   readonly madePer10Ms: number
   readonly seed: number
+  /** In packets with headers, acknowledged, by windows that grow; else links carry content and nothing else. */
+  readonly isTcp?: boolean | undefined
 }
 
 /** What a port carries each way. */

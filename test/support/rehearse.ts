@@ -23,6 +23,8 @@ export interface Play {
   /** What happens, at a part of the time that the content takes over the source's link. */
   readonly event?: { readonly atRatio: number; act(rehearsal: Rehearsal, ids: readonly string[]): void }
   readonly isWeighed?: boolean
+  /** As TCP would carry it, not as links alone allow. */
+  readonly isTcp?: boolean
   /** The coordinator knows all rates beforehand. */
   readonly isKnown?: boolean
 }
@@ -37,8 +39,8 @@ export interface Played {
 
 const refOf = (nodeId: string): PeerRef => ({ nodeId, host: '127.0.0.1', port: 1 })
 
-export function play({ ratesMbit, downMbit, chunks = 2048, event, isWeighed = true, isKnown = false }: Play): Played {
-  const rehearsal = new Rehearsal({ chunkCount: chunks, chunkBytes: CHUNK_BYTES, madePer10Ms: 0, seed: 1 })
+export function play({ ratesMbit, downMbit, chunks = 2048, event, isWeighed = true, isKnown = false, isTcp }: Play): Played {
+  const rehearsal = new Rehearsal({ chunkCount: chunks, chunkBytes: CHUNK_BYTES, madePer10Ms: 0, seed: 1, isTcp })
   const ids = ratesMbit.map((mbit) => rehearsal.add({ upBps: mbit * MBIT, downBps: (downMbit ?? mbit) * MBIT }))
   const [source = '', ...receivers] = ids
   const weighing = new Weighing()

@@ -8,17 +8,20 @@ use crate::status::Child;
 use napi::Env;
 use napi_derive::napi;
 use rehearsal::{Content, Station, peer};
-use simnet::{Death, Rates, Way};
+use simnet::{Death, Rates, Transport, Way};
 use spread::{Peer, Plan};
 use std::collections::BTreeMap;
 
 /// What is spread, and how the source has it: `madePer10Ms` chunks at a time; 0: all at once.
-#[napi(object, use_nullable = true)]
+/// `isTcp`: in packets, acknowledged, by windows that grow; else as links allow.
+#[napi(object)]
 pub struct RehearsalOptions {
     pub chunk_count: u32,
     pub chunk_bytes: i64,
     pub made_per10_ms: u32,
     pub seed: i64,
+    #[napi(ts_type = "boolean | undefined")]
+    pub is_tcp: Option<bool>,
 }
 
 /// What a port, or a gate, carries each way.
@@ -69,8 +72,12 @@ impl Rehearsal {
             made_per_10_ms: options.made_per10_ms,
         };
         let seed = settle(env, from_js("the seed", options.seed))?;
+        let mut inner = rehearsal::Rehearsal::new(content, seed);
+        if options.is_tcp == Some(true) {
+            inner.network.set_transport(Transport::Tcp);
+        }
         Ok(Self {
-            inner: rehearsal::Rehearsal::new(content, seed),
+            inner,
             disks: BTreeMap::new(),
         })
     }

@@ -4,6 +4,7 @@ use crate::agenda::Agenda;
 use crate::happening::{Cargo, Due, Happening, Stage};
 use crate::network::{Death, Event};
 use crate::random::Random;
+use crate::transport::{Transport, waits_for_window};
 use crate::wires::{
     Connection, Connections, Flow, Gate, GateIndex, LaneIndex, LinkId, NodeIndex, Pipe, Port,
     Rates, Way, carry_us,
@@ -27,6 +28,7 @@ pub(crate) struct Fabric<M> {
     gates: Vec<Gate>,
     health: Vec<Health>,
     connections: Connections<M>,
+    pub(crate) transport: Transport,
     window_bytes: u64,
     delay_us: Box<dyn Fn(NodeIndex, NodeIndex) -> u64>,
 }
@@ -45,6 +47,7 @@ impl<M> Fabric<M> {
             gates: Vec::new(),
             health: Vec::new(),
             connections: Connections::default(),
+            transport: Transport::default(),
             window_bytes,
             delay_us,
         }
@@ -179,9 +182,9 @@ impl<M> Fabric<M> {
         let (delay_us, window_bytes) = self.way_between(opener, peer);
         match self.health.get(peer).map(|health| health.death) {
             Some(None) if peer != opener => {
-                let link =
-                    self.connections
-                        .add(Connection::new(opener, peer, delay_us, window_bytes));
+                let mut connection = Connection::new(opener, peer, delay_us, window_bytes);
+                connection.start_slowly(self.transport.first_window_bytes());
+                let link = self.connections.add(connection);
                 self.schedule(
                     self.now_us + delay_us,
                     peer,
@@ -205,6 +208,7 @@ impl<M> Fabric<M> {
     }
 
     pub(crate) fn send(&mut self, from: NodeIndex, link: LinkId, message: M, bytes: u64) {
+        let bytes = self.transport.wire_bytes(bytes);
         let Some(connection) = self.connections.get_mut(link) else {
             return;
         };
@@ -291,6 +295,7 @@ impl<M> Fabric<M> {
         let window_bytes = connection.window_bytes;
         let lane = connection.lane_of(from);
         let lane = connection.lane_mut(lane);
+        let window_bytes = window_bytes.min(lane.allowed_bytes);
         let blocked = lane.under_way_bytes > 0
             && lane
                 .unsent
@@ -324,16 +329,18 @@ impl<M> Fabric<M> {
             };
             lane.under_way_bytes += bytes;
             let to = lane.to;
+            let waits_us = waits_for_window(bytes, lane.allowed_bytes) * 2 * delay_us;
             port.sending = true;
-            port.sent_bytes += bytes;
-            let out_us = self.now_us + carry_us(bytes, up_bps);
+            let acks_bytes = std::mem::take(&mut port.acks_bytes);
+            port.sent_bytes += bytes + acks_bytes;
+            let out_us = self.now_us + carry_us(bytes + acks_bytes, up_bps);
             let is_crossing = self.ports.get(to).is_some_and(|port| port.gate != gate);
             let (stage, delay_us) = if is_crossing {
                 (Stage::Out, 0)
             } else {
                 (Stage::Port, delay_us)
             };
-            let tail_us = out_us + delay_us;
+            let tail_us = out_us + delay_us + waits_us;
             let head_us = self.now_us + delay_us;
             self.schedule(
                 out_us,
@@ -473,8 +480,13 @@ impl<M> Fabric<M> {
         let from = connection.lane(lane).from;
         let at_us = self.now_us + connection.delay_us;
         self.schedule(at_us, from, Happening::Taken { link, lane, bytes });
+        let acks_bytes = self.transport.ack_bytes(bytes);
         if let Some(port) = self.ports.get_mut(node) {
             port.received_bytes += bytes;
+            // On an idle uplink they are gone at once, and cost nobody anything.
+            if port.sending {
+                port.acks_bytes += acks_bytes;
+            }
         }
         Some(Event::Received { link, message })
     }
@@ -482,6 +494,10 @@ impl<M> Fabric<M> {
     fn taken(&mut self, node: NodeIndex, link: LinkId, lane: LaneIndex, bytes: u64) {
         if let Some(connection) = self.connections.get_mut(link) {
             connection.lane_mut(lane).take(bytes, self.now_us);
+        }
+        if let Some(port) = self.ports.get_mut(node) {
+            let acks_bytes = self.transport.ack_bytes(bytes);
+            port.down.pass(acks_bytes, self.now_us, self.now_us);
         }
         self.queue(node, link);
         self.pump(node);

@@ -9,8 +9,8 @@
 //! time; a connection has at most `window_bytes` under way, so that a slow reader holds up its own
 //! connection alone. A downlink takes messages in the order in which their first byte arrives, and
 //! passes bytes on as they come. Nodes may stand behind a gate, which they share towards all who do
-//! not: a segment's way over a WAN. There is no loss and no congestion control: connections are
-//! reliable and in order until one of their ends dies.
+//! not: a segment's way over a WAN. There is no loss: connections are reliable and in order until one
+//! of their ends dies. [`Transport`] says whether there are packets and acknowledgements.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -20,8 +20,10 @@ mod fabric;
 mod happening;
 mod network;
 mod random;
+mod transport;
 mod wires;
 
 pub use network::{Death, Event, Io, Network, Process};
 pub use random::Random;
+pub use transport::Transport;
 pub use wires::{Flow, GateIndex, LinkId, NodeIndex, Rates, Way};

@@ -3,6 +3,7 @@
 use crate::fabric::Fabric;
 use crate::happening::Happening;
 use crate::random::Random;
+use crate::transport::Transport;
 use crate::wires::{Flow, GateIndex, LinkId, NodeIndex, Rates, Way};
 
 /// What a node hears.
@@ -81,6 +82,11 @@ impl<P: Process> Network<P> {
             fabric,
             processes: Vec::new(),
         }
+    }
+
+    /// Has messages carried in another way from now on.
+    pub fn set_transport(&mut self, transport: Transport) {
+        self.fabric.transport = transport;
     }
 
     /// Adds a node, which hears [`Event::Started`] first.

@@ -13,6 +13,7 @@ const WINDOW: u64 = 64 * 1024;
 struct Talker {
     calls: Vec<NodeIndex>,
     messages: u32,
+    message_bytes: u64,
     heard: Vec<(u64, String)>,
 }
 
@@ -30,7 +31,7 @@ impl Process for Talker {
                 link, opened: true, ..
             } => {
                 for number in 0..self.messages {
-                    io.send(*link, number, 1000);
+                    io.send(*link, number, self.message_bytes);
                 }
             }
             _ => {}
@@ -40,9 +41,14 @@ impl Process for Talker {
 }
 
 fn caller(calls: &[NodeIndex], messages: u32) -> Talker {
+    caller_of(calls, messages, 1000)
+}
+
+fn caller_of(calls: &[NodeIndex], messages: u32, message_bytes: u64) -> Talker {
     Talker {
         calls: calls.to_vec(),
         messages,
+        message_bytes,
         heard: Vec::new(),
     }
 }
@@ -70,6 +76,43 @@ fn a_message_takes_its_size_over_the_rate_and_the_delay() {
     let first = up_us + KILOBYTE_US + 500;
     assert_eq!(received_at(&network, 1), vec![first, first + KILOBYTE_US]);
     assert_eq!(network.carried_bytes(1), (0, 2000));
+}
+
+#[test]
+fn over_tcp_headers_go_along_and_what_is_received_is_acknowledged_on_the_way_back() {
+    let mut network = Network::new(1, WINDOW, |_, _| 0);
+    network.set_transport(Transport::Tcp);
+    network.add(megabit(), caller(&[1], 10));
+    network.add(megabit(), caller(&[0], 10));
+    network.run_until(1_000_000);
+    let packet_bytes = 1000 + 66;
+    let (sent, received) = network.carried_bytes(1);
+    assert_eq!(received, 10 * packet_bytes);
+    // Two are under way before anything has come; acknowledgements go with those after them.
+    assert_eq!(sent, 10 * packet_bytes + 8 * 66);
+}
+
+#[test]
+fn over_tcp_a_new_connection_takes_round_trips_for_more_than_its_first_window() {
+    let arrival_us = |bytes: u64| {
+        let mut network = Network::new(1, 1 << 20, |_, _| 10_000);
+        network.set_transport(Transport::Tcp);
+        let gigabit = Rates::symmetric(1000 * MEGABIT);
+        network.add(gigabit, caller_of(&[1], 1, bytes));
+        network.add(gigabit, caller(&[], 0));
+        network.run_until(10_000_000);
+        received_at(&network, 1)[0]
+    };
+    let close = |us: u64, round_trips: u64| {
+        let least_us = round_trips * 10_000;
+        assert!(
+            (least_us..least_us + 1500).contains(&us),
+            "{us} {round_trips}"
+        );
+    };
+    close(arrival_us(10_000), 3);
+    close(arrival_us(14_480 * 3), 5);
+    close(arrival_us(14_480 * 7), 7);
 }
 
 #[test]

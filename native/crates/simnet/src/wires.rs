@@ -100,6 +100,8 @@ pub(crate) struct Port {
     /// Connections with something to send, in turn.
     pub(crate) waiting: VecDeque<LinkId>,
     pub(crate) sending: bool,
+    /// Acknowledgements that go out with what is sent next.
+    pub(crate) acks_bytes: u64,
     pub(crate) sent_bytes: u64,
     pub(crate) received_bytes: u64,
 }
@@ -112,6 +114,7 @@ impl Port {
             gate,
             waiting: VecDeque::new(),
             sending: false,
+            acks_bytes: 0,
             sent_bytes: 0,
             received_bytes: 0,
         }
@@ -128,6 +131,8 @@ pub(crate) struct Lane<M> {
     pub(crate) unsent_bytes: u64,
     /// Sent and not yet taken by the other end.
     pub(crate) under_way_bytes: u64,
+    /// What it may have under way, if the connection allows it: it grows with what is taken.
+    pub(crate) allowed_bytes: u64,
     /// In the port's `waiting`.
     pub(crate) queued: bool,
     /// The sender was told that there is no room, and waits to hear that there is.
@@ -154,6 +159,7 @@ impl<M> Lane<M> {
             unsent: VecDeque::new(),
             unsent_bytes: 0,
             under_way_bytes: 0,
+            allowed_bytes: u64::MAX,
             queued: false,
             wants_room: false,
             taken_bytes: 0,
@@ -173,6 +179,7 @@ impl<M> Lane<M> {
     pub(crate) fn take(&mut self, bytes: u64, now_us: u64) {
         self.under_way_bytes = self.under_way_bytes.saturating_sub(bytes);
         self.taken_bytes += bytes;
+        self.allowed_bytes = self.allowed_bytes.saturating_add(bytes);
         if self.under_way_bytes == 0
             && self.unsent_bytes == 0
             && let Some(since_us) = self.busy_since_us.take()
@@ -210,6 +217,13 @@ impl<M> Connection<M> {
             lanes: [Lane::new(opener, other), Lane::new(other, opener)],
             delay_us,
             window_bytes,
+        }
+    }
+
+    /// Has each lane begin with `first_window_bytes` under way.
+    pub(crate) fn start_slowly(&mut self, first_window_bytes: u64) {
+        for lane in &mut self.lanes {
+            lane.allowed_bytes = first_window_bytes;
         }
     }
 
