@@ -14,7 +14,8 @@ export interface RepairPolicy {
  * node was asked; `answered`: what it said, or what came of a repair; `extended`: it is waited for another period;
  * `repaired`: something was done for it; `done`: it has done all that was asked; `left`: it is left behind; `closed`:
  * the job is over; `canary`: some nodes switch first; `checked`: they are well; `promoted`: all may follow; `revoked`:
- * they switch back; `joined`: a node takes part from now on; `departed`: one is among the job's nodes no longer.
+ * they switch back; `joined`: a node takes part from now on; `departed`: one is among the job's nodes no longer;
+ * `weighed`: links are not what they were while content is on its way, and who serves whom is planned anew.
  */
 export const accountKinds = [
   'ended',
@@ -32,6 +33,7 @@ export const accountKinds = [
   'revoked',
   'joined',
   'departed',
+  'weighed',
 ] as const
 export type AccountKind = (typeof accountKinds)[number]
 

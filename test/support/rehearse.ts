@@ -39,7 +39,15 @@ export interface Played {
 
 const refOf = (nodeId: string): PeerRef => ({ nodeId, host: '127.0.0.1', port: 1 })
 
-export function play({ ratesMbit, downMbit, chunks = 2048, event, isWeighed = true, isKnown = false, isTcp }: Play): Played {
+export function play({
+  ratesMbit,
+  downMbit,
+  chunks = 2048,
+  event,
+  isWeighed = true,
+  isKnown = false,
+  isTcp,
+}: Play): Played {
   const rehearsal = new Rehearsal({ chunkCount: chunks, chunkBytes: CHUNK_BYTES, madePer10Ms: 0, seed: 1, isTcp })
   const ids = ratesMbit.map((mbit) => rehearsal.add({ upBps: mbit * MBIT, downBps: (downMbit ?? mbit) * MBIT }))
   const [source = '', ...receivers] = ids

@@ -1,12 +1,20 @@
 import { FlowMeter } from '../native/flow-meter.js'
 import type { SessionStatus } from '../native/relay.js'
 import { formatRate } from '../base/quantities.js'
+import type { AccountEvent } from '../model/account.js'
 import type { FlowsOf, WeightChange } from '../plan/weighing.js'
 import { reweigh } from './uplinks.js'
-import type { World } from './world.js'
+import { activeJob, inBackground, type World } from './world.js'
+
+const messages: Readonly<Record<WeightChange['why'], string>> = {
+  uplink: 'its uplink is slow: it serves no others for a while',
+  downlink: 'its downlink is slow: it serves no others for a while, and nobody waits for it',
+  uneven: 'uplinks differ: those that are asked for too much count by what they could give',
+  rested: 'it was slow, and is trusted to serve others again',
+}
 
 /** Looks at what senders say of their links, and has whoever is slow serve nobody until that is over. */
-export class Pacing {
+export class LinkWatch {
   readonly #world: World
   readonly #meter = new FlowMeter()
 
@@ -21,8 +29,10 @@ export class Pacing {
     const reports = [{ from: coordinatorId, flows: this.#meter.look(own) }]
     for (const { identity, flows } of roster.all) if (flows.length > 0) reports.push({ from: identity.id, flows })
     const changes = weighing.look(nowMs, this.#withinSegments(reports), coordinatorId)
+    if (changes.length === 0) return
     for (const change of changes) this.#note(change)
-    if (changes.length > 0) reweigh(this.#world)
+    this.#account(changes)
+    reweigh(this.#world)
   }
 
   /** Between segments it is not a node's own link that is slow. */
@@ -41,8 +51,23 @@ export class Pacing {
     metrics.add('engine_weight_changes_total', { why }, 1)
     const node = roster.get(nodeId)?.identity.name
     const facts = { nodeId, node, why, rate: formatRate(rateBps), usual: formatRate(usualBps) }
-    if (why === 'rested') log.info(facts, 'a node whose link was slow is trusted to serve others again')
-    else if (why === 'uneven') log.info(facts, 'uplinks differ: each counts by what it could give')
-    else log.warn(facts, 'the link of a node is slow: it serves no others for a while')
+    if (why === 'uplink' || why === 'downlink') log.warn(facts, messages[why])
+    else log.info(facts, messages[why])
+  }
+
+  /** Jobs whose content is under way tell of it: their plans are made anew. */
+  #account(changes: readonly WeightChange[]): void {
+    const world = this.#world
+    const atMs = world.clock.nowMs()
+    const events = changes.map(({ nodeId, why, rateBps, usualBps }): AccountEvent => {
+      const reason = `${messages[why]} (${why}: ${formatRate(rateBps)}, where ${formatRate(usualBps)} is usual)`
+      return { atMs, kind: 'weighed', node: world.roster.get(nodeId)?.identity.name ?? null, reason, rung: null }
+    })
+    const jobs = new Set(world.transfers.all.flatMap(({ about }) => activeJob(world, about.site) ?? []))
+    for (const { record } of jobs) {
+      inBackground(world, 'an account of links', () =>
+        world.store.transaction((tables) => tables.accounts.add(record.id, events)),
+      )
+    }
   }
 }

@@ -9,7 +9,7 @@ import { FakeNode, type Stage } from '../../support/fake-node.js'
 import { until } from '../../support/until.js'
 
 const MBIT = 1_000_000
-const root = await mkdtemp(join(tmpdir(), 'distributary-pacing-'))
+const root = await mkdtemp(join(tmpdir(), 'distributary-link-watch-'))
 t.teardown(() => rm(root, { recursive: true, force: true }))
 
 type Plan = Stage['plan']
@@ -35,6 +35,8 @@ t.test('it becomes a leaf in every strand', async (t) => {
   const newest = (node: FakeNode): Plan => node.messages('plan').at(-1)?.plan ?? (plans.get(node.id) as Plan)
   await until('nobody is served by it', () => nodes.every((node) => !firstParents(newest(node)).includes(slow.id)))
   for (const node of nodes) t.equal(newest(node).strandCount, plans.get(node.id)?.strandCount)
+  const told = await until('the job tells why', async () => (await coordinator.explain(job.id)).at(0))
+  t.match(told, { kind: 'weighed', node: slow.name, reason: /its uplink is slow: .* is usual/ })
   await coordinator.abort(job.id)
 })
 
