@@ -1,13 +1,15 @@
 //! Ports, connections and the queue of what happens next. Knows no process.
 
+mod stages;
+
 use crate::agenda::Agenda;
 use crate::happening::{Cargo, Due, Happening, Stage};
 use crate::network::{Death, Event};
 use crate::random::Random;
 use crate::transport::{Transport, waits_for_window};
 use crate::wires::{
-    Connection, Connections, Flow, Gate, GateIndex, LaneIndex, LinkId, NodeIndex, Pipe, Port,
-    Rates, Way, carry_us,
+    Connection, Connections, Flow, Gate, GateIndex, LaneIndex, LinkId, NodeIndex, Port, Rates, Way,
+    carry_us,
 };
 
 /// Unsent bytes below which a connection asks its sender for more.
@@ -386,87 +388,6 @@ impl<M> Fabric<M> {
         }
         self.pump(node);
         event
-    }
-
-    /// Takes a message through one stage, whose bytes pass on as they come, and on to the next.
-    fn head(&mut self, node: NodeIndex, cargo: Cargo<M>, stage: Stage, tail_us: u64) {
-        let Some(connection) = self.connections.get(cargo.link) else {
-            return;
-        };
-        let (from, delay_us) = (connection.lane(cargo.lane).from, connection.delay_us);
-        let gates = self.gates_between(from, node);
-        let (now_us, bytes) = (self.now_us, cargo.bytes);
-        let pass = |pipe: Option<&mut Pipe>| {
-            pipe.map_or((now_us, tail_us), |pipe| pipe.pass(bytes, now_us, tail_us))
-        };
-        let (next, (head_us, tail_us)) = match stage {
-            Stage::Out => {
-                let gate = gates.and_then(|(out, _)| self.gates.get_mut(out?));
-                let (head_us, tail_us) = pass(gate.map(|gate| &mut gate.out));
-                (Stage::Into, (head_us + delay_us, tail_us + delay_us))
-            }
-            Stage::Into => {
-                let gate = gates.and_then(|(_, into)| self.gates.get_mut(into?));
-                (Stage::Port, pass(gate.map(|gate| &mut gate.into)))
-            }
-            Stage::Port => {
-                let (_, tail_us) = pass(self.ports.get_mut(node).map(|port| &mut port.down));
-                let Cargo {
-                    link,
-                    lane,
-                    bytes,
-                    message,
-                } = cargo;
-                let arrived = Happening::Arrived {
-                    link,
-                    lane,
-                    bytes,
-                    message,
-                };
-                self.schedule(tail_us, node, arrived);
-                return;
-            }
-        };
-        let Cargo {
-            link,
-            lane,
-            bytes,
-            message,
-        } = cargo;
-        let head = Happening::Head {
-            link,
-            lane,
-            stage: next,
-            tail_us,
-            bytes,
-            message,
-        };
-        self.schedule(head_us, node, head);
-    }
-
-    /// One-way delay and bytes under way at most, from one node to another.
-    fn way_between(&self, from: NodeIndex, to: NodeIndex) -> (u64, u64) {
-        let near_us = (self.delay_us)(from, to);
-        let Some((out, into)) = self.gates_between(from, to) else {
-            return (near_us, self.window_bytes);
-        };
-        let ways = [out, into].map(|gate| self.gates.get(gate?));
-        ways.into_iter()
-            .flatten()
-            .fold((near_us, self.window_bytes), |(delay_us, most), gate| {
-                (delay_us + gate.delay_us, most.max(gate.window_bytes))
-            })
-    }
-
-    /// The gates that a message passes, out of the one and into the other; none inside of one.
-    fn gates_between(
-        &self,
-        from: NodeIndex,
-        to: NodeIndex,
-    ) -> Option<(Option<GateIndex>, Option<GateIndex>)> {
-        let gate = |node: NodeIndex| self.ports.get(node).and_then(|port| port.gate);
-        let (out, into) = (gate(from), gate(to));
-        (out != into).then_some((out, into))
     }
 
     fn arrived(&mut self, node: NodeIndex, cargo: Cargo<M>) -> Option<Event<M>> {
