@@ -9,8 +9,8 @@
 //! time; a connection has at most `window_bytes` under way, so that a slow reader holds up its own
 //! connection alone. A downlink takes messages in the order in which their first byte arrives, and
 //! passes bytes on as they come. Nodes may stand behind a gate, which they share towards all who do
-//! not: a segment's way over a WAN. There is no loss: connections are reliable and in order until one
-//! of their ends dies. [`Transport`] says whether there are packets and acknowledgements.
+//! not: a segment's way over a WAN. There is no loss: connections are reliable and in order until
+//! one of their ends dies. [`Transport`] says whether there are packets and acknowledgements.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]

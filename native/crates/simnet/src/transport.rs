@@ -4,8 +4,8 @@
 const SEGMENT_BYTES: u64 = 1448;
 /// What is around a packet's payload: Ethernet (14), IPv4, TCP and its timestamps.
 const HEADER_BYTES: u64 = 66;
-/// Segments that one acknowledgement answers. Every second one has to be (RFC 5681, section 4.2), but
-/// Linux waits for its reader where the window would not grow, and a relay reads every 2 ms: at
+/// Segments that one acknowledgement answers. Every second one has to be (RFC 5681, section 4.2),
+/// but Linux waits for its reader where the window would not grow, and a relay reads every 2 ms: at
 /// 100 Mbit/s its acknowledgements came to 0.5 percent of what it received.
 const SEGMENTS_PER_ACK: u64 = 8;
 /// Segments that a new connection may have under way (RFC 6928).
