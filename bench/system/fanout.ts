@@ -1,19 +1,22 @@
-// How long one source takes to bring content to the last of many hosts, ours beside rivals, in one run.
+// How long one source takes to bring content to the last of many hosts, ours beside peers, in one run.
 //
 //   npm run bench:fanout -- [--scenario file|tree] [--nodes 8] [--rate 100mbit] [--size 128] [--repetitions 3]
-//                           [--only NAME,NAME] [--dir /dev/shm]
+//                           [--only NAME,NAME] [--plot FILE.svg] [--dir /dev/shm] [--no-keep]
 //
 // file: one file of random bytes; × is seconds over size ÷ rate, where packet headers alone make 1.045.
 // tree: a real package of more than 5,000 files, its first publish and then its next version.
-// Contenders take turns within each repetition; every copy is compared with the source afterwards.
+// Contenders take turns within each repetition; every copy is compared with the source afterwards. A peer that is not
+// installed is left out, and the table says why. Size in MiB.
 import { randomBytes } from 'node:crypto'
 import { cpSync, mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { plotOf } from '../../src/bench/plot.js'
 import { labDown, labUp, namespaceOf } from '../../test/support/lab.js'
 import { run } from '../../test/support/process.js'
+import { plotOfArrivals } from '../arrivals.js'
 import { keepResult, machineBusy, median } from '../machine.js'
-import { type Contender, contenders, type Field } from './contenders.js'
+import { type Contender, contenders, type Field, type Prepared } from './contenders.js'
 
 const { values } = parseArgs({
   options: {
@@ -23,8 +26,11 @@ const { values } = parseArgs({
     size: { type: 'string', default: '128' },
     repetitions: { type: 'string', default: '3' },
     only: { type: 'string' },
+    plot: { type: 'string' },
+    keep: { type: 'boolean', default: true },
     dir: { type: 'string', default: '/dev/shm' },
   },
+  allowNegative: true,
 })
 
 const nodeCount = Number(values.nodes)
@@ -34,7 +40,10 @@ const rateBps = Number.parseFloat(values.rate) * 1e6
 interface Figure {
   readonly contender: string
   readonly scenario: string
+  /** From the order until the last host had everything; of ours, until it was live there. */
   readonly seconds: number
+  /** When each host had everything, in seconds after the order, ascending. */
+  readonly arrivals: readonly number[]
   readonly sourceSentBytes: number
   readonly busyRatio: number
 }
@@ -68,15 +77,23 @@ const compare = async (content: string, copy: string): Promise<void> => {
   if (difference !== '') throw new Error(`${copy} differs:\n${difference.slice(0, 2000)}`)
 }
 
-const measure = async (name: string, scenario: string, carry: () => Promise<void>): Promise<Figure> => {
-  const [sentBefore, busyBefore, begin] = [await sourceSentBytes(), machineBusy(), performance.now()]
-  await carry()
+const measure = async (name: string, scenario: string, prepared: Prepared): Promise<Figure> => {
+  const [sentBefore, busyBefore, begin, beganMs] = [
+    await sourceSentBytes(),
+    machineBusy(),
+    performance.now(),
+    Date.now(),
+  ]
+  await prepared.run()
   const seconds = (performance.now() - begin) / 1000
   const [sentAfter, busyAfter] = [await sourceSentBytes(), machineBusy()]
   const busyRatio = (busyAfter.busyS - busyBefore.busyS) / (busyAfter.totalS - busyBefore.totalS)
-  const figure = { contender: name, scenario, seconds, sourceSentBytes: sentAfter - sentBefore, busyRatio }
+  const arrivals = [...(await prepared.arrivals()).values()]
+    .map((atMs) => (atMs - beganMs) / 1000)
+    .toSorted((a, b) => a - b)
+  const sent = sentAfter - sentBefore
   say(`  ${name.padEnd(16)} ${scenario.padEnd(7)} ${seconds.toFixed(2).padStart(8)} s   busy ${busyRatio.toFixed(2)}`)
-  return figure
+  return { contender: name, scenario, seconds, arrivals, sourceSentBytes: sent, busyRatio }
 }
 
 const runOnce = async (contender: Contender): Promise<readonly Figure[]> => {
@@ -90,7 +107,7 @@ const runOnce = async (contender: Contender): Promise<readonly Figure[]> => {
   try {
     for (const round of rounds) {
       if (round === 'update') fillTree(field.content, 'lab-new')
-      figures.push(await measure(contender.name, round, () => prepared.run()))
+      figures.push(await measure(contender.name, round, prepared))
       for (let host = 1; host <= nodeCount; host++) await compare(field.content, prepared.copyOf(host))
     }
   } finally {
@@ -115,6 +132,7 @@ const summarise = (figures: readonly Figure[]): readonly object[] => {
       medianS: Number(typical.toFixed(3)),
       minS: Number(Math.min(...seconds).toFixed(3)),
       maxS: Number(Math.max(...seconds).toFixed(3)),
+      medianNodeS: Number(median(own.map(({ arrivals }) => median(arrivals))).toFixed(3)),
       ...(scenario === 'file' ? { timesFloor: Number((typical / floorS).toFixed(3)) } : {}),
       sentMiB: Number((median(own.map((figure) => figure.sourceSentBytes)) / 2 ** 20).toFixed(1)),
       busyRatio: Number(median(own.map((figure) => figure.busyRatio)).toFixed(2)),
@@ -122,11 +140,28 @@ const summarise = (figures: readonly Figure[]): readonly object[] => {
   })
 }
 
-const field = contenders.filter(
-  (contender) =>
-    contender.scenarios.includes(values.scenario === 'file' ? 'file' : 'first') &&
-    (values.only === undefined || values.only.split(',').includes(contender.name)),
-)
+/** A plot for each round, with a curve for each contender over all of its repetitions. */
+const plotOfAll = (figures: readonly Figure[]): string => {
+  const [first, ...others] = [...new Set(figures.map(({ scenario }) => scenario))].map((scenario) => {
+    const own = figures.filter((figure) => figure.scenario === scenario)
+    const title = `Nodes that have everything: ${nodeCount} nodes, ${values.rate}, ${scenario}`
+    // Of a tree nobody knows how little could travel: the quickest of all stands for it.
+    const quickestS = Math.min(...own.map(({ seconds }) => seconds))
+    return plotOfArrivals(title, scenario === 'file' ? sizeBytes / (rateBps / 8) : quickestS, own)
+  })
+  return first === undefined ? '' : plotOf(first, ...others)
+}
+
+const names = contenders.map(({ name }) => name)
+const only = values.only?.split(',') ?? names
+const unknown = only.find((name) => !names.includes(name))
+if (unknown !== undefined) throw new Error(`${unknown} is none of ${names.join(', ')}`)
+const scenario = values.scenario === 'file' ? 'file' : 'first'
+const asked = contenders.filter(({ name, scenarios }) => scenarios.includes(scenario) && only.includes(name))
+const judged = await Promise.all(asked.map(async (contender) => ({ contender, lacks: await contender.lacks() })))
+const skipped = judged.flatMap(({ contender: { name }, lacks }) => (lacks === null ? [] : [{ name, lacks }]))
+for (const { name, lacks } of skipped) say(`${name} is left out: ${lacks}`)
+const field = judged.flatMap(({ contender, lacks }) => (lacks === null ? [contender] : []))
 await labUp(nodeCount + 1, values.rate)
 const figures: Figure[] = []
 try {
@@ -138,6 +173,8 @@ try {
   await labDown()
 }
 const rows = summarise(figures)
-console.table(rows)
+console.table([...rows, ...skipped.map(({ name, lacks }) => ({ contender: name, scenario: `left out: ${lacks}` }))])
+if (values.plot !== undefined) writeFileSync(values.plot, plotOfAll(figures))
 const parameters = { nodeCount, rateBps, sizeBytes: values.scenario === 'file' ? sizeBytes : null }
-say(`kept in ${keepResult(`fanout-${values.scenario}`, { parameters, rows, figures })}`)
+const result = { parameters, rows, skipped, figures }
+if (values.keep) say(`kept in ${keepResult(`fanout-${values.scenario}`, result)}`)
