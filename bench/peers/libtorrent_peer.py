@@ -20,7 +20,7 @@ session = libtorrent.session({
     "listen_interfaces": address,
     # All peers are given: nothing is looked for.
     "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
-    # TCP alone: by uTP it takes half as long again.
+    # TCP alone: nobody else is on these links to make way for.
     "enable_outgoing_utp": False, "enable_incoming_utp": False,
     "unchoke_slots_limit": -1, "unchoke_interval": 1, "max_out_request_queue": 100,
     "connection_speed": 200, "out_enc_policy": 2, "in_enc_policy": 2, "alert_mask": 0,

@@ -39,9 +39,9 @@ export interface LeftOut extends Omit<FanoutCase, 'strategy'> {
 export interface FanoutRun {
   readonly case: FanoutCase
   readonly repetition: number
-  /** When each node had every byte, in seconds after the order, ascending. Whom the fault befell is not among them. */
+  /** When each node had every byte, in seconds after the order, ascending; of those that were to be complete. */
   readonly arrivals: readonly number[]
-  /** Nodes that were to be complete. */
+  /** Nodes that were to be complete: not who was killed or paused. */
   readonly awaited: number
   /** Bytes of content that left the source, over the size. */
   readonly sourceCopies: number
