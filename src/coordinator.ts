@@ -40,6 +40,7 @@ import type { LimitView } from './model/bandwidth.js'
 import type { CloudEvent } from './model/fleet-event.js'
 import type { CommandRequest, CommandView, JobRequest, JobView, Receipt } from './model/job.js'
 import type { NodeView, PeerAddress } from './model/node.js'
+import type { ProbeRequest, ProbeView } from './model/rate.js'
 import type { NodeStateView } from './model/node-state.js'
 import type { SiteView } from './model/site.js'
 import type { VerifyRun } from './model/verification.js'
@@ -241,6 +242,11 @@ export class Coordinator implements JobsApi {
   /** Limits what a node or `coordinator` sends until its process starts again. */
   setLimit(name: string, bandwidth: string): Promise<LimitView> {
     return this.#parts.door.setLimit(name, bandwidth)
+  }
+
+  /** Measures what can be sent to a node, and by it, now. */
+  probe(name: string, request: ProbeRequest = {}): Promise<readonly ProbeView[]> {
+    return this.#parts.door.probe(name, request)
   }
 
   sites(): Promise<readonly SiteView[]> {

@@ -6,6 +6,7 @@ import { type Clock, systemClock } from './base/clock.js'
 import { EngineError, toEngineError } from './base/errors.js'
 import { VERIFY_EVERY_MS_DEFAULT, VERIFY_RATE_BPS_DEFAULT } from './base/verify-limits.js'
 import { type Logger, silentLogger } from './base/log.js'
+import { machineLoad } from './base/load.js'
 import { systemRandom } from './base/random.js'
 import { readSoftware } from './base/software.js'
 import { requireLoopback } from './config/listen.js'
@@ -174,7 +175,8 @@ async function openLocked(options: NodeOptions, settings: Settings, lock: Direct
   try {
     const releases = new Releases({ paths, ledger, clock, log: roomLog })
     await releases.recover()
-    relay = new Relay({ host: data.host, port: data.port, nodeId: id, name, role: 'node' })
+    const opened = new Relay({ host: data.host, port: data.port, nodeId: id, name, role: 'node' })
+    relay = opened
     const { port } = relay
     const limit = new RateLimit({ relay, clock, bandwidth: settings.bwlimit })
     const hooks = new Hooks({
@@ -192,7 +194,7 @@ async function openLocked(options: NodeOptions, settings: Settings, lock: Direct
       dataAddress: (localAddress) => announced(data, port, localAddress),
       join: settings.join,
       talks: relay,
-      limit,
+      links: { limit, load: machineLoad, probe: (to, isBulk) => opened.probe(to, isBulk) },
       software: softwareName(),
       signer,
       plane: dataPlane(relay),

@@ -845,6 +845,7 @@ module.exports.checkEdits = nativeBinding.checkEdits
 module.exports.compareTrees = nativeBinding.compareTrees
 module.exports.digestFile = nativeBinding.digestFile
 module.exports.editTree = nativeBinding.editTree
+module.exports.estimateRate = nativeBinding.estimateRate
 module.exports.generateKey = nativeBinding.generateKey
 module.exports.listAt = nativeBinding.listAt
 module.exports.listReleases = nativeBinding.listReleases

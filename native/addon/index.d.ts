@@ -73,6 +73,8 @@ export declare class Relay {
   setPace(session: number, pace: Pace): void
   /** Limits what all sessions together send, in bits per second of content; null: no limit. */
   setRate(rateBps?: number | undefined | null): void
+  /** Measures what can be sent to a peer now, by bytes that are thrown away there. */
+  probe(options: ProbeOptions): Promise<ProbeResult>
   /**
    * Takes in callers that want to talk from here on; `onWaiting` is called when some wait. It
    * does not keep the process alive.
@@ -139,6 +141,9 @@ export declare function digestFile(path: string, sync: boolean): Promise<FileDig
 
 /** Applies edits (JSON) to a tree and writes what they make of it. */
 export declare function editTree(baseTreePath: string | undefined | null, edits: string, outTreePath: string): Promise<TreeSummary>
+
+/** What measurements of one link say together; null: there is none. */
+export declare function estimateRate(measures: Array<RateMeasure>): RateEstimate | null
 
 /** A file as it was read. */
 export interface FileDigest {
@@ -262,6 +267,23 @@ export interface PeerRef {
   port: number
 }
 
+/** What is to be measured. */
+export interface ProbeOptions {
+  /** Who has to be there. */
+  to: PeerRef
+  /** By many bytes instead of a short train. */
+  isBulk: boolean
+}
+
+/** One measurement that has just been made. */
+export interface ProbeResult {
+  rateBps: number
+  /** How long the rate was seen. */
+  spanMs: number
+  /** Bytes that arrived. */
+  bytes: number
+}
+
 /** Tries what the engine needs of a directory, leaving nothing behind. */
 export declare function probeStorage(directory: string): Promise<StorageProbe>
 
@@ -282,6 +304,27 @@ export interface PublishedFile {
   sizeBytes: number
   mtimeNs: string
   digest: string
+}
+
+/** What several measurements say together. */
+export interface RateEstimate {
+  rateBps: number
+  /** Of the newest. */
+  ageMs: number
+  /** Of the one that counts most. */
+  how: 'train' | 'bulk' | 'passive'
+  /** Too old to be relied on. */
+  isStale: boolean
+}
+
+/** One measurement of some time ago. */
+export interface RateMeasure {
+  how: 'train' | 'bulk' | 'passive'
+  rateBps: number
+  /** How long the rate was seen, in milliseconds. */
+  spanMs: number
+  /** How long ago that was, in milliseconds. */
+  ageMs: number
 }
 
 /** Reads the HELLO at the front of what came; null when it is not whole yet. */

@@ -55,6 +55,12 @@ export const metricTable = {
     help: 'Bytes of chunks moved by this process, by direction (sent, received) and transport (unicast).',
     labels: ['direction', 'transport'],
   },
+  engine_probes_total: {
+    type: 'counter',
+    unit: 'probes',
+    help: 'Links measured for their own sake, by how (train, bulk) and result (measured, failed).',
+    labels: ['how', 'result'],
+  },
   engine_weight_changes_total: {
     type: 'counter',
     unit: 'changes',

@@ -30,6 +30,20 @@ export const processFaults = {
     'cannot listen on {host}:{port}: {why}',
     'choose an address of this machine and a port above 1023',
   ),
+  ENGINE_ERR_PROBE_FAILED: row(
+    502,
+    1,
+    true,
+    'the link to {to} cannot be measured: {why}',
+    'see that the process there runs and that its relay can be reached from the other end of the link',
+  ),
+  ENGINE_ERR_PROBE_BUSY: row(
+    409,
+    1,
+    true,
+    'links are not measured while content is on its way: {what}',
+    'wait for its end, or measure all the same with --force, which makes both slower',
+  ),
   ENGINE_ERR_DATABASE_DAMAGED: row(
     500,
     1,

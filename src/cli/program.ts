@@ -127,6 +127,17 @@ function addQueries(program: Command, run: Run): void {
       run.command(async (context, [name, asked]) => (await import('./commands/limit.js')).limit(context, name, asked)),
     )
   program
+    .command('probe')
+    .description('measure what nodes can send and receive: short trains of bytes to and from the coordinator')
+    .argument('[nodes...]', 'nodes to measure (default: all that are there)')
+    .option('-g, --group <name>', 'nodes of this group')
+    .option('--from <node>', 'only what this node can send to them')
+    .option('--bulk', 'by up to 64 MiB, for three seconds at most, instead of a short train')
+    .option('--force', 'also while content is on its way, which makes both slower')
+    .action(
+      run.command(async (context, names, flags) => (await import('./commands/probe.js')).probe(context, names, flags)),
+    )
+  program
     .command('hooks')
     .description('commands that nodes declare and jobs may name')
     .argument('[node]', 'only those of this node')

@@ -4,6 +4,7 @@
 import { type Clock, systemClock } from '../base/clock.js'
 import { EngineError } from '../base/errors.js'
 import { AUDIT_PAGE_DEFAULT, JOB_PAGE_DEFAULT, REQUEST_TIMEOUT_MS, STREAM_OUTAGE_MS_MAX } from '../base/limits.js'
+import { PROBE_REQUEST_MS } from '../base/probe-limits.js'
 import type { AccountEvent } from '../model/account.js'
 import type { AuditPage } from '../model/audit.js'
 import type { HistoryEntry } from '../model/history.js'
@@ -12,6 +13,8 @@ import type { LimitView } from '../model/bandwidth.js'
 import type { CloudEvent } from '../model/fleet-event.js'
 import type { CommandRequest, CommandView, JobRequest, JobView, Receipt } from '../model/job.js'
 import type { NodeView } from '../model/node.js'
+import type { ProbeRequest, ProbeView } from '../model/rate.js'
+import type { ProbeList } from './schema/rate.js'
 import type { NodeStateView } from '../model/node-state.js'
 import type { VerifyRun } from '../model/verification.js'
 import type { SiteView } from '../model/site.js'
@@ -194,6 +197,13 @@ export class Client implements JobsApi {
   /** Limits what a node or `coordinator` sends until its process starts again. */
   setLimit(name: string, bandwidth: string): Promise<LimitView> {
     return this.#json({ method: 'PUT', path: `/v1/limits/${encodeURIComponent(name)}`, body: { bandwidth } })
+  }
+
+  /** Measures what can be sent to a node, and by it, now. */
+  async probe(name: string, request: ProbeRequest = {}): Promise<readonly ProbeView[]> {
+    const path = `/v1/nodes/${encodeURIComponent(name)}/probe`
+    const asked = { method: 'POST', path, body: request, timeoutMs: PROBE_REQUEST_MS } as const
+    return (await this.#json<ProbeList>(asked)).items
   }
 
   sites(): Promise<readonly SiteView[]> {

@@ -11,6 +11,7 @@ import type { HistoryEntry } from '../model/history.js'
 import type { CommandRequest, CommandView, JobRequest, JobView, Receipt } from '../model/job.js'
 import type { NodeStateView } from '../model/node-state.js'
 import type { NodeView } from '../model/node.js'
+import type { ProbeRequest, ProbeView } from '../model/rate.js'
 import type { HoldRequest, ResumeRequest, SiteView } from '../model/site.js'
 import type { VerifyRun, VerifyRunRequest } from '../model/verification.js'
 import type { NodeLink, NodeSession } from './door/channel.js'
@@ -53,6 +54,7 @@ export type ChangingMethod =
   | 'holdSite'
   | 'resumeSite'
   | 'setLimit'
+  | 'probe'
 
 /** What everybody may ask without a record of it. */
 export type ReadingDoor = Omit<CoordinatorDoor, ChangingMethod | 'webhooks' | 'uploads'> & {
@@ -93,6 +95,8 @@ export interface CoordinatorDoor {
   limits(): Promise<readonly LimitView[]>
   /** @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT, and as queryNode. */
   setLimit(name: string, bandwidth: string): Promise<LimitView>
+  /** @throws {EngineError} ENGINE_ERR_PROBE_FAILED, ENGINE_ERR_PROBE_BUSY, and as queryNode. */
+  probe(name: string, request: ProbeRequest): Promise<readonly ProbeView[]>
   sites(): Promise<readonly SiteView[]>
   /** @throws {EngineError} ENGINE_ERR_SITE_UNKNOWN, as resumeSite does. */
   holdSite(site: string, request: HoldRequest): Promise<SiteView>

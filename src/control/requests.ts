@@ -12,9 +12,10 @@ const defaultPolicy: JobPolicy = {
 }
 
 /** What a strategy is told beside its name. */
-const wayOf = ({ fanout, order }: Partial<JobPolicy>): Partial<JobPolicy> => ({
+const wayOf = ({ fanout, order, probe }: Partial<JobPolicy>): Partial<JobPolicy> => ({
   ...(fanout === undefined ? {} : { fanout }),
   ...(order === undefined ? {} : { order }),
+  ...(probe === undefined ? {} : { probe }),
 })
 
 /** The policy of a job: what its options say, defaults for the rest. */

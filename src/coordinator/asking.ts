@@ -8,6 +8,7 @@ import type { JobFilter } from '../control/door/jobs.js'
 import type { WebhooksApi } from '../control/door/webhooks.js'
 import { holdRequest, resumeRequest } from '../control/schema/hold.js'
 import { commandsRequest, jobRequest } from '../control/schema/job.js'
+import { probeRequest } from '../control/schema/rate.js'
 import { verifyRunRequest } from '../control/schema/verification.js'
 import { checkCommands } from '../jobs/commands.js'
 import { checkAbort, checkCommit, checkOpen, checkPause } from '../jobs/job.js'
@@ -267,6 +268,9 @@ export class Door implements CoordinatorDoor {
   queryNode: CoordinatorDoor['queryNode'] = (name) => queryNode(this.#world, name)
 
   limits: CoordinatorDoor['limits'] = async () => limitViews(this.#world)
+
+  probe: CoordinatorDoor['probe'] = async (name, request) =>
+    this.#world.probes.probe(name, checked(probeRequest, request))
 
   setLimit: CoordinatorDoor['setLimit'] = async (name, bandwidth) => setLimit(this.#world, name, bandwidth)
 

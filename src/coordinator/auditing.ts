@@ -211,6 +211,13 @@ export class AuditedDoor implements CoordinatorDoor {
       this.#door.resumeSite(site, request),
     )
 
+  probe: CoordinatorDoor['probe'] = (name, request) => {
+    const { from = null, bulk = false, force = false } = request
+    return this.#audited({ action: 'probe', subject: `links of ${name}`, request: { from, bulk, force } }, () =>
+      this.#door.probe(name, request),
+    )
+  }
+
   setLimit: CoordinatorDoor['setLimit'] = (name, bandwidth) =>
     this.#audited({ action: 'setLimit', subject: `relay ${name}`, request: { bandwidth } }, () =>
       this.#door.setLimit(name, bandwidth),

@@ -2,6 +2,7 @@ import { FlowMeter } from '../native/flow-meter.js'
 import type { SessionStatus } from '../native/relay.js'
 import { formatRate } from '../base/quantities.js'
 import type { AccountEvent } from '../model/account.js'
+import { ableOf } from '../plan/flows.js'
 import type { FlowsOf, WeightChange } from '../plan/weighing.js'
 import { reweigh } from './uplinks.js'
 import { activeJob, inBackground, type World } from './world.js'
@@ -24,11 +25,15 @@ export class LinkWatch {
 
   /** Called at an even pace. @param own how the coordinator's own sessions stand. */
   look(own: readonly SessionStatus[]): void {
-    const { weighing, roster, clock, coordinatorId } = this.#world
+    const { weighing, uplinks, roster, clock, coordinatorId } = this.#world
     const nowMs = clock.monotonicMs()
     const reports = [{ from: coordinatorId, flows: this.#meter.look(own) }]
     for (const { identity, flows } of roster.all) if (flows.length > 0) reports.push({ from: identity.id, flows })
     const changes = weighing.look(nowMs, this.#withinSegments(reports), coordinatorId)
+    for (const { from, flows } of reports) {
+      const ableBps = from === coordinatorId ? ableOf(flows) : weighing.ableBpsOf(from)
+      if (ableBps !== null) uplinks.seen(from, ableBps)
+    }
     if (changes.length === 0) return
     for (const change of changes) this.#note(change)
     this.#account(changes)

@@ -42,9 +42,11 @@ export function nodeConnected(world: World, link: NodeLink, hello: Hello): NodeS
   world.checks.lost(known.identity.id)
   world.queries.lost(known.identity.id, node.name)
   world.looking.lost(known)
+  world.probes.lost(known)
   known.link = link
   known.hooks = hello.hooks ?? null
   known.limit = hello.limit ?? null
+  known.load = hello.load ?? null
   known.heard(world.clock)
   link.send({
     type: 'welcome',
@@ -135,8 +137,11 @@ function take(world: World, known: KnownNode, link: NodeLink, message: FromNode)
     case 'limited':
       known.limit = message.limit
       known.limitBell.ring()
-      world.uplinks.limitChanged()
+      world.uplinks.changed()
       reweigh(world)
+      break
+    case 'load':
+      known.load = message.load
       break
     case 'report':
       enqueue(world, known, 'a report', () => takeReport(world, known, link, message))
@@ -167,7 +172,7 @@ function take(world: World, known: KnownNode, link: NodeLink, message: FromNode)
 function takeAnswer(
   world: World,
   known: KnownNode,
-  message: FromNode & { readonly type: 'checked' | 'state' | 'looked' | 'unsent' },
+  message: FromNode & { readonly type: 'checked' | 'state' | 'looked' | 'unsent' | 'probed' },
 ): void {
   switch (message.type) {
     case 'checked':
@@ -178,6 +183,9 @@ function takeAnswer(
       break
     case 'looked':
       world.looking.looked(known.identity.id, message)
+      break
+    case 'probed':
+      world.probes.answer(known.identity.id, message)
       break
     case 'unsent':
       world.looking.unsent(known.identity.id, message)
@@ -191,6 +199,7 @@ function closed(world: World, known: KnownNode, link: NodeLink): void {
   world.checks.lost(known.identity.id)
   world.queries.lost(known.identity.id, known.identity.name)
   world.looking.lost(known)
+  world.probes.lost(known)
   world.log.info({ nodeId: known.identity.id, node: known.identity.name }, 'node disconnected')
   enqueue(world, known, 'a goodbye', () => world.nodeBook.setSeen(known.identity.id, known.lastSeenMs))
   for (const job of world.jobs.values()) job.bell.ring()

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import type { Clock } from '../base/clock.js'
 import { makeDataDirectory } from '../base/directories.js'
 import { EngineError, toEngineError } from '../base/errors.js'
+import { machineLoad } from '../base/load.js'
 import type { Logger } from '../base/log.js'
 import type { Metrics } from '../base/metrics.js'
 import { idSource, newIdentity, systemRandom } from '../base/random.js'
@@ -30,6 +31,7 @@ import { Weighing } from '../plan/weighing.js'
 import type { Quotas } from '../jobs/quota.js'
 import { Looking } from './looking.js'
 import { DurableOutbox } from './outbox.js'
+import { Probes } from './probing.js'
 import { Roster } from './roster.js'
 import { ReceiptBook } from './receipt-book.js'
 import { NodeStandings } from './standings.js'
@@ -112,6 +114,7 @@ export async function openWorld(options: OpeningOptions, opened: OpenedWorld): P
   const announcing = openAnnouncing({ ...options, store, coordinatorId }, opened)
   const roster = new Roster()
   const weighing = new Weighing()
+  const ownLinks = { nodeId: coordinatorId, limitBps: () => rateLimit.view.rateBps, load: machineLoad }
   const uploads = opened.keep('uploads', await openUploads(() => world, options), (it) => it.close())
   const world: World = {
     ...{
@@ -132,7 +135,7 @@ export async function openWorld(options: OpeningOptions, opened: OpenedWorld): P
     },
     openedAtMs: clock.monotonicMs(),
     publicKey: publicKey.toString('hex'),
-    ...{ roster, weighing, uplinks: new Uplinks({ roster, weighing, clock }) },
+    ...{ roster, weighing, uplinks: new Uplinks({ roster, weighing, clock, own: ownLinks }) },
     watching: new Watching(store.events),
     announcing,
     standings: new NodeStandings(() => world),
@@ -144,6 +147,7 @@ export async function openWorld(options: OpeningOptions, opened: OpenedWorld): P
     checks: new Checks(),
     queries: new Queries(),
     looking: new Looking(() => world),
+    probes: new Probes(() => world),
     sites: new Map(),
     jobs: new Map(),
     stale: [],

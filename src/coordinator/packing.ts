@@ -46,6 +46,7 @@ export async function packJob(world: World, job: LiveJob, toPack: ToPack): Promi
     return 'identical'
   }
   await giveNumber(world, job, scanned, base)
+  await world.probes.beforeJob(job)
   await timed(world, job, 'pack', () => new Packing(world, job, { directory, base, upload }).run())
   return 'packed'
 }

@@ -85,6 +85,8 @@ export class KnownNode {
   lastSeenMs: number
   /** How fast it may send; null: it has not said on this connection. */
   limit: BandwidthView | null = null
+  /** How many want to run on its machine, for each core; null: it has not said on this connection. */
+  load: number | null = null
   /** Rings when it has said, or is gone. */
   readonly limitBell = new Bell()
   /** What it said last of whom it sends to. */
@@ -170,6 +172,7 @@ export class KnownNode {
     this.link = null
     this.flows = []
     this.limit = null
+    this.load = null
     this.limitBell.ring()
     this.owedTold = null
     for (const task of this.#tasks.values()) task.underWay = null

@@ -1,6 +1,6 @@
 import type { Stage } from '../control/schema/channel.js'
 import type { JobPolicy } from '../model/job.js'
-import { isWaiting, type NodePlan, type PlanPart } from '../model/plan.js'
+import { isHanded, isWaiting, type NodePlan, type PlanPart } from '../model/plan.js'
 import { startPlanning } from '../plan/index.js'
 import { seedOf } from '../plan/order.js'
 import { foldPart } from '../track/fold.js'
@@ -20,14 +20,15 @@ export const wayOf = (world: World, site: string): Way => activeJob(world, site)
 export function toTransferNode({ uplinks }: Pick<World, 'uplinks'>, { identity }: KnownNode, way: Way): TransferNode {
   const { id: nodeId, name, dataAddress, segment } = identity
   const rank = way.order?.indexOf(name) ?? -1
-  const node = { nodeId, ...dataAddress, segment, weight: uplinks.weightOf(nodeId) }
+  const facts = isHanded(way.strategy) ? uplinks.factsOf(nodeId) : {}
+  const node = { nodeId, ...dataAddress, segment, weight: uplinks.weightOf(nodeId), ...facts }
   return rank < 0 ? node : { ...node, rank }
 }
 
 /** Plans of a policy's strategy; the same assignment is always woven the same way. */
-export function plannerOf({ strategy, fanout }: Way, assignmentId: string, home: string): Planner {
-  const seed = seedOf(assignmentId)
-  return (source, nodes) => startPlanning({ source, home, nodes, strategy, seed, fanout: fanout ?? null })
+export function plannerOf({ uplinks, segment }: World, { strategy, fanout }: Way, assignmentId: string): Planner {
+  const about = { strategy, home: segment, seed: seedOf(assignmentId), fanout: fanout ?? null }
+  return (source, nodes) => startPlanning({ ...about, source, nodes, sourceBears: uplinks.bearsOf(source.nodeId) })
 }
 
 /** Opens the transfer of an assignment for the nodes that are there now. */
@@ -49,7 +50,7 @@ export function openTransfer(
     about: { site: record.site, release: record.release },
     nodes: to.nodes.map((each) => toTransferNode(world, each, to.way)),
     pace: paceAt(world, record.site),
-    planner: plannerOf(to.way, record.id, world.segment),
+    planner: plannerOf(world, to.way, record.id),
   })
 }
 

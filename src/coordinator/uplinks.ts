@@ -1,49 +1,131 @@
 import type { Clock } from '../base/clock.js'
 import { PROGRESS_INTERVAL_MS } from '../base/limits.js'
-import { limitedWeight, usualUplink } from '../plan/uplinks.js'
+import { SECOND_MS } from '../base/units.js'
+import type { PlanNode, Uplink } from '../model/plan.js'
+import type { Measured, MeasureKind, RateView } from '../model/rate.js'
+import { medianOf } from '../plan/strategies/slots.js'
+import { fanoutOf, limitedWeight, usualUplink } from '../plan/uplinks.js'
 import type { Weighing } from '../plan/weighing.js'
+import { RateBook } from './rate-book.js'
 import type { Roster } from './roster.js'
 import { tellPlans } from './sending.js'
 import type { World } from './world.js'
+
+/** What was measured so near to a sender's limit tells of the limit, not of who received. */
+const AT_LIMIT_RATIO = 0.8
 
 export interface UplinksOptions {
   readonly roster: Roster
   readonly weighing: Weighing
   readonly clock: Clock
+  /** The coordinator itself, which has uplink, limit and load as nodes do. */
+  readonly own: {
+    readonly nodeId: string
+    readonly limitBps: () => number | null
+    /** As `machineLoad` tells it; absent: it does not matter. */
+    readonly load?: () => number
+  }
 }
 
-/** What is known of nodes' uplinks: what they were seen to give, and what they are allowed to. */
+/** What is known of links beside one another, looked up for all nodes at once. */
+interface Usual {
+  readonly uplinkBps: number
+  /** What one receiver takes; null: nobody has measured it. */
+  readonly takesBps: number | null
+  readonly atMs: number
+}
+
+/** What is known of nodes' links: what was measured, what transfers showed, and what nodes are allowed to send. */
 export class Uplinks {
   readonly #options: UplinksOptions
-  #usualBps = 0
-  #usualAtMs = Number.NEGATIVE_INFINITY
+  readonly #sent: RateBook
+  readonly #received: RateBook
+  #usual: Usual | null = null
 
   constructor(options: UplinksOptions) {
     this.#options = options
+    this.#sent = new RateBook(options.clock)
+    this.#received = new RateBook(options.clock)
   }
 
   /** What a node's uplink counts beside the others'; 1 is usual. Never more than its own limit lets it give. */
   weightOf(nodeId: string): number {
-    const { roster, weighing } = this.#options
-    const limitBps = roster.get(nodeId)?.limit?.rateBps ?? null
-    const weight = weighing.weightOf(nodeId)
-    return limitBps === null ? weight : limitedWeight(weight, limitBps, this.#usual())
+    const limitBps = this.#limitOf(nodeId)
+    const weight = this.#options.weighing.weightOf(nodeId)
+    return limitBps === null ? weight : limitedWeight(weight, limitBps, this.#lookAround().uplinkBps)
   }
 
-  /** A limit has changed: it counts at the next question. */
-  limitChanged(): void {
-    this.#usualAtMs = Number.NEGATIVE_INFINITY
+  /** What plans of the strategies that approach nodes one by one are told of a node beside its weight. */
+  factsOf(nodeId: string): Pick<PlanNode, 'uplink' | 'bears'> {
+    const uplink = this.#uplinkOf(nodeId)
+    return { ...(uplink === null ? {} : { uplink }), bears: this.bearsOf(nodeId) }
+  }
+
+  /** Servers at once that a node, or the coordinator, can feed. */
+  bearsOf(nodeId: string): number {
+    const uplink = this.#uplinkOf(nodeId)
+    const known = this.rateOf(nodeId)
+    const uplinkBps = uplink === null || known === null || known.isStale ? null : uplink.rateBps
+    const { takesBps } = this.#lookAround()
+    return fanoutOf({ weight: this.weightOf(nodeId), uplinkBps, takesBps, load: this.#loadOf(nodeId) })
+  }
+
+  /** What a node was measured to be able to send; null: nothing was. */
+  rateOf(nodeId: string): RateView | null {
+    const known = this.#sent.estimate(nodeId)
+    if (known === null) return null
+    const { rateBps, how, ageMs, isStale } = known
+    return { rateBps, how, measuredAtMs: this.#options.clock.nowMs() - ageMs, ageMs, isStale }
+  }
+
+  /** A link was measured for its own sake. */
+  measured(from: string, to: string, how: MeasureKind, { rateBps, spanMs }: Measured): void {
+    this.#sent.note(from, { how, rateBps, spanMs, peer: to })
+    const limitBps = this.#limitOf(from)
+    if (limitBps === null || rateBps < limitBps * AT_LIMIT_RATIO) {
+      this.#received.note(to, { how, rateBps, spanMs, peer: from })
+    }
+    this.changed()
+  }
+
+  /** Transfers showed that a node can send so much. */
+  seen(nodeId: string, rateBps: number): void {
+    this.#sent.note(nodeId, { how: 'passive', rateBps, spanMs: SECOND_MS, peer: null })
+  }
+
+  /** A limit, or something that was measured, has changed: it counts at the next question. */
+  changed(): void {
+    this.#usual = null
+  }
+
+  #uplinkOf(nodeId: string): Uplink | null {
+    const known = this.#sent.estimate(nodeId)
+    if (known === null) return null
+    const rateBps = Math.min(known.rateBps, this.#limitOf(nodeId) ?? known.rateBps)
+    return { rateBps, isFresh: !known.isStale && known.how !== 'passive' }
+  }
+
+  #limitOf(nodeId: string): number | null {
+    const { own, roster } = this.#options
+    return nodeId === own.nodeId ? own.limitBps() : (roster.get(nodeId)?.limit?.rateBps ?? null)
+  }
+
+  #loadOf(nodeId: string): number {
+    const { own, roster } = this.#options
+    return nodeId === own.nodeId ? (own.load?.() ?? 0) : (roster.get(nodeId)?.load ?? 0)
   }
 
   /** It is asked for node by node, and takes a look at all of them. */
-  #usual(): number {
+  #lookAround(): Usual {
     const { roster, weighing, clock } = this.#options
     const nowMs = clock.monotonicMs()
-    if (nowMs - this.#usualAtMs < PROGRESS_INTERVAL_MS) return this.#usualBps
-    const limits = roster.all.filter(({ link }) => link !== null).map(({ limit }) => limit?.rateBps ?? null)
-    this.#usualBps = usualUplink(weighing.usualBps, limits)
-    this.#usualAtMs = nowMs
-    return this.#usualBps
+    if (this.#usual !== null && nowMs - this.#usual.atMs < PROGRESS_INTERVAL_MS) return this.#usual
+    const there = roster.all.filter(({ link }) => link !== null)
+    const limits = there.map(({ limit }) => limit?.rateBps ?? null)
+    const taken = this.#received.freshRates(there.map(({ identity }) => identity.id))
+    const takesBps = taken.length === 0 ? null : medianOf(taken)
+    this.#usual = { uplinkBps: usualUplink(weighing.usualBps, limits), takesBps, atMs: nowMs }
+    return this.#usual
   }
 }
 

@@ -15,9 +15,21 @@ export function nodeViews(world: World): readonly NodeView[] {
   return world.roster.all.map((known) => {
     const { identity, link, lastSeenMs, hooks, publicKey } = known
     const limit = known.limit === null ? {} : { limit: known.limit }
+    const rate = world.uplinks.rateOf(identity.id)
+    const uplink = rate === null ? {} : { uplink: rate }
     const sites = [...known.sites.values()]
     const online = link !== null
-    return { ...identity, online, lastSeenMs, sites, reason: reasonOf(world, known), hooks, publicKey, ...limit }
+    return {
+      ...identity,
+      online,
+      lastSeenMs,
+      sites,
+      reason: reasonOf(world, known),
+      hooks,
+      publicKey,
+      ...uplink,
+      ...limit,
+    }
   })
 }
 

@@ -28,6 +28,7 @@ import type { Looking } from './looking.js'
 import type { LiveJob } from './live-job.js'
 import { patched, toView } from './live-job.js'
 import type { NodeBook } from './node-book.js'
+import type { Probes } from './probing.js'
 import type { Roster } from './roster.js'
 import type { ReceiptBook } from './receipt-book.js'
 import type { Announcing } from './announcing.js'
@@ -92,6 +93,8 @@ export interface World {
   readonly queries: Queries
   /** Looking at what nodes have on disk. */
   readonly looking: Looking
+  /** Measuring links for their own sake. */
+  readonly probes: Probes
   /** Damage that a node reports is mended without being asked. */
   readonly repair: boolean
   readonly quotas: Quotas

@@ -116,6 +116,8 @@ export interface JobPolicy {
   readonly fanout?: number | undefined
   /** Of `chain`, `handout` and `cascade`: names of nodes, who go first, in this order; absent: the fastest does. */
   readonly order?: readonly string[] | undefined
+  /** Of `handout` and `cascade`: links of which nothing fresh is known are measured first; absent: they are not. */
+  readonly probe?: boolean | undefined
   /** `each`: a node goes live when it is complete; absent, and `together`: all at once. */
   readonly commit?: (typeof commitKinds)[number] | undefined
   /** Not decided so long after it might have started: it fails; decided: nobody is waited for. Absent: no limit. */

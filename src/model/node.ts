@@ -1,5 +1,6 @@
 import type { BandwidthView } from './bandwidth.js'
 import type { HookInfo } from './hook.js'
+import type { RateView } from './rate.js'
 
 /** Where a process listens for peers of the data plane. */
 export interface PeerAddress {
@@ -41,6 +42,8 @@ export interface NodeView extends NodeIdentity {
   readonly hooks: readonly HookInfo[] | null
   /** Signs its reports: 64 hexadecimal digits; null for a node that has no key. */
   readonly publicKey: string | null
+  /** What it was measured to be able to send, in this life of the coordinator; absent: nobody has measured it. */
+  readonly uplink?: RateView | undefined
   /** How fast it may send; absent: it is not connected, or has not said. */
   readonly limit?: BandwidthView | undefined
 }

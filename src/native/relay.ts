@@ -3,8 +3,10 @@
 import { guarded, guardedAsync } from './fault.js'
 import type { RawRelay } from './load.js'
 import { engine } from './load.js'
+import type { PeerRef } from '../model/node.js'
 import { type Pace, usualPace } from '../model/pace.js'
 import type { NodePlan } from '../model/plan.js'
+import type { Measured } from '../model/rate.js'
 
 export interface RelayOptions {
   /** Address to listen on, numeric. */
@@ -140,6 +142,14 @@ export class Relay {
   /** Limits what all sessions send together, in bits of content a second; null: no limit. */
   setRate(rateBps: number | null): void {
     guarded(() => this.#raw.setRate(rateBps))
+  }
+
+  /**
+   * Measures what can be sent to a peer now, by bytes that are thrown away there: a short train, or many for seconds.
+   * @throws {EngineError} ENGINE_ERR_PROBE_FAILED, ENGINE_ERR_NATIVE_CLOSED.
+   */
+  probe(to: PeerRef, isBulk: boolean): Promise<Measured> {
+    return guardedAsync(() => this.#raw.probe({ to, isBulk }))
   }
 
   /** All sessions in one call; cheap enough for a timer of 100 ms. */

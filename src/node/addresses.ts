@@ -24,11 +24,15 @@ export function announced(data: DataListen, port: number, localAddress: string):
  * @param remoteAddress the coordinator's end of the connection with it; empty when there is none.
  */
 export function reachable(plan: Stage['plan'], remoteAddress: string): Stage['plan'] {
+  const at = (peer: PeerRef): PeerRef => reachablePeer(peer, remoteAddress)
+  return { ...plan, parents: plan.parents.map((strand) => strand.map(at)), peers: plan.peers.map(at) }
+}
+
+/** The same for one peer, which may be the coordinator. */
+export function reachablePeer(peer: PeerRef, remoteAddress: string): PeerRef {
   const host = plain(remoteAddress)
   const isElsewhere = host !== '' && !isLoopback(host)
-  const at = (peer: PeerRef): PeerRef =>
-    (isWildcard(peer.host) && host !== '') || (isLoopback(peer.host) && isElsewhere) ? { ...peer, host } : peer
-  return { ...plan, parents: plan.parents.map((strand) => strand.map(at)), peers: plan.peers.map(at) }
+  return (isWildcard(peer.host) && host !== '') || (isLoopback(peer.host) && isElsewhere) ? { ...peer, host } : peer
 }
 
 /** An order in whose plans the source can be reached. */

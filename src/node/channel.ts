@@ -23,7 +23,7 @@ import {
   fromCoordinator,
   type Hello,
 } from '../control/schema/channel.js'
-import { inReach } from './addresses.js'
+import { inReach, reachablePeer } from './addresses.js'
 import { Troubles } from './troubles.js'
 
 export type Welcome = Extract<FromCoordinator, { type: 'welcome' }>
@@ -229,8 +229,12 @@ export class Channel {
     if (!this.#isWelcome) {
       throw new EngineError('ENGINE_ERR_CHANNEL_PROTOCOL', { why: `${message.type} before welcome` })
     }
-    const order = 'plan' in message ? inReach(message, this.#remoteAddress) : message
-    this.#options.onOrder(order)
+    this.#options.onOrder(this.#reached(message))
+  }
+
+  #reached(order: Order): Order {
+    if ('plan' in order) return inReach(order, this.#remoteAddress)
+    return order.type === 'probe' ? { ...order, to: reachablePeer(order.to, this.#remoteAddress) } : order
   }
 
   #checkVersion({ version }: Welcome): void {

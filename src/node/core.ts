@@ -9,7 +9,6 @@ import type { Random } from '../base/random.js'
 import type { Signer } from '../base/signing.js'
 import { CHANNEL_VERSION, type Commit, type Execute, type Hello } from '../control/schema/channel.js'
 import type { NodeIdentity, NodeSite, PeerAddress } from '../model/node.js'
-import type { BandwidthView } from '../model/bandwidth.js'
 import { checkCoordinator } from './belonging.js'
 import { bringer } from './bringing.js'
 import { Channel, type Connect, type Order, type Welcome } from './channel.js'
@@ -18,6 +17,7 @@ import { Commits, type CommitsOptions } from './committing.js'
 import { Executions, type Executors } from './executing.js'
 import type { Hooks } from './hooks.js'
 import type { Ledger } from './ledger.js'
+import { Links, type LinksParts } from './links.js'
 import { type Eyes, Looks } from './looking.js'
 import { answeredOf, type Command } from './orders.js'
 import type { NodePaths } from './paths.js'
@@ -34,13 +34,6 @@ import { Turns } from './turns.js'
 import { verifyExecutor } from './verify-executor.js'
 import { VerifySchedule } from './verify-schedule.js'
 import { Verifications, type VerificationsOptions } from './verifying.js'
-
-/** What a node's relay is kept to. */
-interface Limit {
-  readonly view: BandwidthView
-  set(bandwidth: string): void
-  onChange(tell: (view: BandwidthView) => void): void
-}
 
 export interface NodeCoreOptions {
   readonly identity: Omit<NodeIdentity, 'dataAddress'>
@@ -64,8 +57,7 @@ export interface NodeCoreOptions {
   readonly verify: VerifySettings
   /** The disk as it is looked at. */
   readonly eyes: Eyes
-  /** How fast its relay may send; absent: there is no limit, and none is taken. */
-  readonly limit?: Limit
+  readonly links?: LinksParts
   readonly clock: Clock
   readonly random: Random
   readonly log: Logger
@@ -101,6 +93,7 @@ export class NodeCore {
   readonly #executions: Executions
   readonly #checks: Checks
   readonly #looks: Looks
+  readonly #links: Links
   readonly #verifySchedule: VerifySchedule
   readonly #words: Words
   #channel: Channel | null = null
@@ -137,6 +130,7 @@ export class NodeCore {
       onDrift: (found) => this.#checks.tell(found),
     })
     this.#checks = new Checks({ verifications, send })
+    this.#links = new Links({ ...options.links, clock, log, send })
     this.#looks = new Looks({ paths, log, send, eyes: options.eyes, bring: bringer(options.join) })
     this.#verifySchedule = new VerifySchedule({ ...verify, verifications, ledger, clock, random, log })
     const executors = { verify: verifyExecutor(verifications, options.identity.name), ...options.executors }
@@ -171,7 +165,7 @@ export class NodeCore {
     this.#inBackground(this.#commits.resumeHooks())
     this.#stopLooking = clock.setInterval(LINK_CHECK_MS, () => this.#look())
     this.#verifySchedule.start()
-    this.#options.limit?.onChange((limit) => void this.#channel?.send({ type: 'limited', limit }))
+    this.#links.start()
     this.#words.start()
   }
 
@@ -217,6 +211,7 @@ export class NodeCore {
     this.#stopLooking?.()
     this.#channel?.close()
     for (const { reject } of [...this.#joining]) reject(new EngineError('ENGINE_ERR_CLOSING'))
+    this.#links.close()
     this.#executions.close()
     // At once: what words have begun may wait for a hook.
     await Promise.all([this.#words.close(), this.#options.hooks.close()])
@@ -236,8 +231,8 @@ export class NodeCore {
     const node = { id, name, groups: [...groups], segment, dataAddress: dataAddress(localAddress) }
     const { publicKey } = signer
     const hooks = [...this.#options.hooks.told]
-    const limit = this.#options.limit === undefined ? {} : { limit: this.#options.limit.view }
-    return { type: 'hello', version: CHANNEL_VERSION, role: 'node', software, node, publicKey, sites, hooks, ...limit }
+    const links = this.#links.told
+    return { type: 'hello', version: CHANNEL_VERSION, role: 'node', software, node, publicKey, sites, hooks, ...links }
   }
 
   #onWelcome({ coordinatorId, publicKey }: Welcome): void {
@@ -281,10 +276,7 @@ export class NodeCore {
       this.#inBackground(this.#reports.refused(order.reportId, order))
       return
     }
-    if (order.type === 'limit') {
-      this.#attempt(() => this.#options.limit?.set(order.bandwidth))
-      return
-    }
+    if (order.type === 'limit' || order.type === 'probe') return this.#links.take(order)
     if (order.type === 'check') return this.#checks.check(order)
     if (order.type === 'look') return this.#looks.look(order)
     if (order.type === 'send') return this.#looks.send(order)

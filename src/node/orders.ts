@@ -4,7 +4,7 @@ import type { Answered } from './reports.js'
 /** What is carried out, and takes its time. */
 export type Command = Exclude<
   Order,
-  { type: 'plan' | 'ack' | 'refuse-report' | 'check' | 'query' | 'look' | 'send' | 'word' | 'limit' | 'pace' }
+  { type: 'plan' | 'ack' | 'refuse-report' | 'check' | 'query' | 'look' | 'send' | 'word' | 'limit' | 'pace' | 'probe' }
 >
 
 /** What an answer to an order is about. */

@@ -119,6 +119,11 @@ export class Weighing {
     return this.#usualBps()
   }
 
+  /** The most that a node could send at its last looks, by what it did send; null: nobody knows. */
+  ableBpsOf(nodeId: string): number | null {
+    return this.#standings.get(nodeId)?.ableBps ?? null
+  }
+
   /** Call it at an even pace. */
   look(nowMs: number, reports: readonly FlowsOf[], source: string): readonly WeightChange[] {
     if (nowMs < this.#settledAtMs) return []

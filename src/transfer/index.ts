@@ -4,6 +4,7 @@
 import type { Logger } from '../base/log.js'
 import type { PeerRef } from '../model/node.js'
 import type { Pace } from '../model/pace.js'
+import type { Measured } from '../model/rate.js'
 import type { PlanEvent, PlanNode, PlanPart } from '../model/plan.js'
 import type { Relay, SessionStatus } from '../native/relay.js'
 import { type Planner, Plans, type TransferNode } from './plans.js'
@@ -143,6 +144,14 @@ export class Transfers {
 
   get all(): readonly Transfer[] {
     return [...this.#open.values()]
+  }
+
+  /**
+   * Measures what the relay can send to a node now, beside all that it sends anyway.
+   * @throws {EngineError} ENGINE_ERR_PROBE_FAILED, ENGINE_ERR_NATIVE_CLOSED.
+   */
+  probe(to: PeerRef, isBulk: boolean): Promise<Measured> {
+    return this.#options.relay.probe(to, isBulk)
   }
 
   /** How every open session stands. */

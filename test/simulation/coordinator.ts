@@ -19,6 +19,7 @@ import { Queries } from '../../src/coordinator/querying.js'
 import { ReceiptBook } from '../../src/coordinator/receipt-book.js'
 import { recover } from '../../src/coordinator/recovering.js'
 import { Roster } from '../../src/coordinator/roster.js'
+import { Probes } from '../../src/coordinator/probing.js'
 import { Uplinks } from '../../src/coordinator/uplinks.js'
 import { launch, startJobs } from '../../src/coordinator/running.js'
 import { NodeStandings } from '../../src/coordinator/standings.js'
@@ -171,6 +172,7 @@ export class SimCoordinator {
     const deliverer = new Deliverer({ ...about, clock, random, log, metrics })
     const roster = new Roster()
     const weighing = new Weighing()
+    const own = { nodeId: coordinatorId, limitBps: () => null }
     const world: World = {
       wording: new Wording(() => world, signer),
       ...{
@@ -181,7 +183,7 @@ export class SimCoordinator {
         coordinatorId,
         source,
         segment: 'default',
-        ...{ roster, weighing, uplinks: new Uplinks({ roster, weighing, clock }) },
+        ...{ roster, weighing, uplinks: new Uplinks({ roster, weighing, clock, own }) },
         repair: true,
         quotas: { jobs: 1000, releaseBytes: null },
         uploads: simUploads,
@@ -199,6 +201,7 @@ export class SimCoordinator {
       auditLog: await AuditLog.open({ store, signer, clock, metrics, log }),
       wholes: new WholePacking(() => world),
       checks: new Checks(),
+      probes: new Probes(() => world),
       queries: new Queries(),
       looking: new Looking(() => world),
       sites: new Map(),

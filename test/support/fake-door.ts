@@ -15,6 +15,7 @@ import { type CloudEvent, matchesType } from '../../src/model/fleet-event.js'
 import type { CommandRequest, CommandView, JobRequest, JobState, JobView, Receipt } from '../../src/model/job.js'
 import type { LimitView } from '../../src/model/bandwidth.js'
 import type { NodeView } from '../../src/model/node.js'
+import type { ProbeView } from '../../src/model/rate.js'
 import type { HoldRequest, ResumeRequest, SiteView } from '../../src/model/site.js'
 import type { NodeStateView } from '../../src/model/node-state.js'
 import type { VerifyRun, VerifyRunRequest } from '../../src/model/verification.js'
@@ -118,6 +119,11 @@ export class FakeDoor implements CoordinatorDoor {
 
   async limits(): Promise<readonly LimitView[]> {
     return [{ name: 'coordinator', bandwidth: 'off', rateBps: null }]
+  }
+
+  async probe(name: string): Promise<readonly ProbeView[]> {
+    this.calls.push(`probe ${name}`)
+    return [{ from: 'coordinator', to: name, how: 'train', rateBps: 8, spanMs: 1.5, bytes: 9 }]
   }
 
   async setLimit(name: string, bandwidth: string): Promise<LimitView> {

@@ -6,7 +6,7 @@ type Untold = Pick<World, 'announcing' | 'standings' | 'transfers' | 'uplinks' |
 
 export const untold: Untold = {
   weighing: new Weighing(),
-  uplinks: { weightOf: () => 1, limitChanged: () => {} },
+  uplinks: { weightOf: () => 1, changed: () => {}, factsOf: () => ({}), bearsOf: () => 2, seen: () => {} },
   transfers: { all: [], openIds: [], get: () => undefined, poll: () => [] },
   announcing: { announce: async () => {}, announceJob: async () => {}, ring: () => {} },
   standings: { look: () => {}, recover: async () => {} },

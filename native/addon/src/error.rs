@@ -106,6 +106,9 @@ impl From<RelayError> for Fault {
             RelayError::Disk { path, source, .. } => fault
                 .with("what", path.display().to_string())
                 .with("why", source.to_string()),
+            RelayError::Probe { address, why } => {
+                fault.with("to", address.to_string()).with("why", why)
+            }
             RelayError::Closed => fault.with("what", "the relay"),
             _ => fault
                 .with("what", "the session")

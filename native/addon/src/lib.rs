@@ -24,6 +24,7 @@ mod looking;
 mod number;
 mod outcome;
 mod pacing;
+mod probing;
 mod promise;
 mod rehearsing;
 mod relay;

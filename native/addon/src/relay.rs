@@ -3,6 +3,7 @@
 use crate::error::{Fault, settle};
 use crate::keys::{read_hex, read_key};
 use crate::pacing::{Pace, read_pace, read_rate};
+use crate::probing::{ProbeOptions, ProbeResult, result_of};
 use crate::promise::on_thread;
 use crate::status::{SessionStatus, status_of};
 use crate::teardown::{Teardown, key_of};
@@ -11,7 +12,9 @@ use napi::Env;
 use napi::bindgen_prelude::{Function, PromiseRaw, Uint8Array};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
-use relay::{ListenLimits, Prefix, ReceiverSpec, RelayError, Session, SourceSpec, Waited};
+use relay::{
+    ListenLimits, Prefix, ProbeSpec, ReceiverSpec, RelayError, Session, SourceSpec, Waited,
+};
 use spread::{Peer, Plan};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -183,6 +186,25 @@ impl Relay {
     pub fn set_rate(&self, env: &Env, rate_bps: Option<i64>) -> napi::Result<()> {
         self.inner.relay.set_rate(settle(env, read_rate(rate_bps))?);
         Ok(())
+    }
+
+    /// Measures what can be sent to a peer now, by bytes that are thrown away there.
+    #[napi(catch_unwind, ts_return_type = "Promise<ProbeResult>")]
+    pub fn probe<'env>(
+        &self,
+        env: &'env Env,
+        options: ProbeOptions,
+    ) -> napi::Result<PromiseRaw<'env, ProbeResult>> {
+        let Peer { node, address } = settle(env, read_peer(&options.to))?;
+        let spec = ProbeSpec {
+            node,
+            address,
+            is_bulk: options.is_bulk,
+        };
+        let inner = Arc::clone(&self.inner);
+        on_thread(env, "engine-probe", move || {
+            Ok(result_of(&inner.relay.probe(&spec)?))
+        })
     }
 
     /// Takes in callers that want to talk from here on; `onWaiting` is called when some wait. It

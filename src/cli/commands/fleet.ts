@@ -89,11 +89,19 @@ const stateOf = ({ online, lastSeenMs, limit }: NodeView, nowMs: number): string
   return limit === undefined || limit.rateBps === null ? 'online' : `online, ≤ ${formatRate(limit.rateBps)}`
 }
 
+/** What its uplink was measured to give; a question mark: too long ago. */
+const uplinkOf = ({ uplink }: NodeView): string => {
+  if (uplink === undefined) return ''
+  const { rateBps, how, ageMs, isStale } = uplink
+  return `${formatRate(rateBps)}${isStale ? '?' : ''} (${how}, ${formatDuration(ageMs)} ago)`
+}
+
 const nodeRow = (node: NodeView, nowMs: number): string[] => [
   node.name,
   node.groups.join(','),
   node.segment,
   stateOf(node, nowMs),
+  uplinkOf(node),
   node.sites.map((site) => (site.live === null ? `${site.site} –` : `${site.site}@${site.live.release}`)).join(' '),
   `${node.dataAddress.host}:${node.dataAddress.port}`,
   node.reason ?? '',
@@ -105,7 +113,7 @@ export async function nodes(context: Context): Promise<number> {
   if (context.output.json) context.output.data({ items })
   else if (items.length === 0) context.output.note('no node has joined; start one: engine serve --role node --join URL')
   else {
-    const head = ['NODE', 'GROUPS', 'SEGMENT', 'STATE', 'LIVE', 'ADDRESS', 'WHY']
+    const head = ['NODE', 'GROUPS', 'SEGMENT', 'STATE', 'UPLINK', 'LIVE', 'ADDRESS', 'WHY']
     const rows = items.map((node) => nodeRow(node, context.clock.nowMs()))
     for (const line of table(head, rows, context.output.dataColumns)) context.output.print(line)
   }

@@ -22,6 +22,7 @@ export interface OpenFlags extends PolicyFlags {
   readonly strategy?: string
   readonly fanout?: string
   readonly order?: string
+  readonly probe?: boolean
   readonly message?: string
   readonly idempotencyKey?: string
   readonly period?: string
@@ -65,6 +66,7 @@ export const openOptions = (flags: OpenFlags, nowMs: number): OpenOptions => ({
   ...(flags.strategy === undefined ? {} : { strategy: flag('--strategy', flags.strategy, strategy) }),
   ...(flags.fanout === undefined ? {} : { fanout: flag('--fanout', flags.fanout, fanout) }),
   ...(flags.order === undefined ? {} : { order: flags.order.split(',').map((name) => name.trim()) }),
+  ...(flags.probe === undefined ? {} : { probe: flags.probe }),
   ...(flags.period === undefined ? {} : { periodMs: flag('--period', flags.period, parseDurationMs) }),
   ...(flags.message === undefined ? {} : { reason: flags.message }),
   ...keyOf(flags),

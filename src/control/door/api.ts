@@ -8,6 +8,7 @@ import type { HistoryEntry } from '../../model/history.js'
 import type { CommandRequest, CommandView, JobView, Receipt } from '../../model/job.js'
 import type { NodeStateView } from '../../model/node-state.js'
 import type { NodeView } from '../../model/node.js'
+import type { ProbeRequest, ProbeView } from '../../model/rate.js'
 import type { SiteView } from '../../model/site.js'
 import type { VerifyRun } from '../../model/verification.js'
 import type { VersionView, AuditQuery } from '../door.js'
@@ -64,6 +65,13 @@ export interface JobsApi {
    * @throws {EngineError} ENGINE_ERR_INVALID_ARGUMENT, and as `queryNode`.
    */
   setLimit(name: string, bandwidth: string): Promise<LimitView>
+  /**
+   * Measures what the coordinator can send to a node and that to the coordinator, or what another node can send to it.
+   * It is kept as what is known of the sender's uplink (`uplink` of `nodes`).
+   * @throws {EngineError} ENGINE_ERR_PROBE_FAILED; ENGINE_ERR_PROBE_BUSY while content is on its way, unless `force`
+   * is given; and as `queryNode`.
+   */
+  probe(name: string, request?: ProbeRequest): Promise<readonly ProbeView[]>
   sites(): Promise<readonly SiteView[]>
   /**
    * Holds sites on the releases that they serve: no job makes another one live, but rollbacks.

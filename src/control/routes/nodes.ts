@@ -1,10 +1,11 @@
 import { nodeList } from '../schema/node.js'
 import { nodeParams, nodeStateView } from '../schema/node-state.js'
+import { probeList, probeRequest } from '../schema/rate.js'
 import { siteList } from '../schema/site.js'
 import { type App, problemAnswer, type RouteContext } from './context.js'
 
 /** Who has joined, and what the sites are. */
-export function nodeRoutes(app: App, { door }: RouteContext): void {
+export function nodeRoutes(app: App, { door, asking }: RouteContext): void {
   app.route({
     method: 'GET',
     url: '/v1/nodes',
@@ -27,6 +28,21 @@ export function nodeRoutes(app: App, { door }: RouteContext): void {
       response: { 200: nodeStateView, ...problemAnswer },
     },
     handler: async (request, reply) => reply.send(await door.queryNode(request.params.name)),
+  })
+  app.route({
+    method: 'POST',
+    url: '/v1/nodes/:name/probe',
+    schema: {
+      operationId: 'probe',
+      summary: 'Measure what can be sent to a node, and by it, now',
+      tags: ['nodes'],
+      params: nodeParams,
+      body: probeRequest,
+      response: { 200: probeList, ...problemAnswer },
+    },
+    handler: async (request, reply) => {
+      return reply.send({ items: await asking(request).probe(request.params.name, request.body) })
+    },
   })
   app.route({
     method: 'GET',

@@ -19,6 +19,7 @@ import {
   TICKET_CHARS_MAX,
 } from '../../base/limits.js'
 import { BANDWIDTH_CHARS_MAX, PRIORITY_MAX } from '../../base/policy-limits.js'
+import { LOAD_MAX } from '../../base/probe-limits.js'
 import { FLOWS_MAX } from '../../base/transfer-limits.js'
 import { commandStates, commandTypes } from '../../model/job.js'
 import { fileFetch, filePaging, filePlace, foundFile } from './file.js'
@@ -56,6 +57,9 @@ export const channelError = z.object({
   hint: z.string().max(HINT_CHARS_MAX),
 })
 
+/** How many want to run on the node's machine, for each core. */
+const load = z.number().min(0).max(LOAD_MAX)
+
 /** First message of a node. `ticket` is room for an identity's proof; it is not read yet. */
 export const hello = z.object({
   type: z.literal('hello'),
@@ -77,6 +81,7 @@ export const hello = z.object({
   hooks: z.array(hookInfo).max(HOOKS_MAX).optional(),
   /** How fast its relay may send. */
   limit: bandwidthView.optional(),
+  load: load.optional(),
 })
 /** What a node has (receipt), has done (completion) or could not do (failure); sent until acknowledged. */
 export const report = z.object({
@@ -115,6 +120,15 @@ export const flows = z.object({
 })
 /** How fast the node's relay may send from now on. */
 export const limited = z.object({ type: z.literal('limited'), limit: bandwidthView })
+/** How busy the node's machine is, now and then. */
+export const loaded = z.object({ type: z.literal('load'), load })
+/** What came of a `probe`: one of the two is null. */
+export const probed = z.object({
+  type: z.literal('probed'),
+  probeId: z.string().max(ID_CHARS_MAX),
+  measured: z.object({ rateBps: count, spanMs: z.number().min(0), bytes: count }).nullable(),
+  error: channelError.nullable(),
+})
 /** All that a node holds of its sites, sent when it changed. */
 export const holdings = z.object({ type: z.literal('holdings'), sites: z.array(nodeSite).max(NODE_SITES_MAX) })
 
@@ -163,6 +177,8 @@ export const fromNode = z.discriminatedUnion('type', [
   progress,
   flows,
   limited,
+  loaded,
+  probed,
   holdings,
   drift,
   checked,
@@ -281,6 +297,13 @@ export const tellWord = z.object({
 })
 /** Send no faster than this until you start again: answered by `limited`. */
 export const limit = z.object({ type: z.literal('limit'), bandwidth: z.string().max(BANDWIDTH_CHARS_MAX) })
+/** Measure what you can send to this peer now: answered by `probed`, if the connection lasts. */
+export const probe = z.object({
+  type: z.literal('probe'),
+  probeId: z.string().max(ID_CHARS_MAX),
+  to: peerRef,
+  isBulk: z.boolean(),
+})
 export const ack = z.object({ type: z.literal('ack'), reportId: z.number().int().min(1) })
 /** A report that is not recorded and never will be: it need not come again. */
 export const refuseReport = z.object({
@@ -305,6 +328,7 @@ export const fromCoordinator = z.discriminatedUnion('type', [
   discard,
   tellWord,
   limit,
+  probe,
   ack,
   refuseReport,
 ])
@@ -327,4 +351,6 @@ export type Discard = z.infer<typeof discard>
 export type Look = z.infer<typeof look>
 export type Looked = z.infer<typeof looked>
 export type Send = z.infer<typeof send>
+export type Probe = z.infer<typeof probe>
+export type Probed = z.infer<typeof probed>
 export type Unsent = z.infer<typeof unsent>

@@ -117,6 +117,10 @@ const wayShape = {
     .max(ORDER_NODES_MAX)
     .optional()
     .describe('Of chain, handout and cascade: names of nodes, who go first, in this order. Else the fastest does.'),
+  probe: z
+    .boolean()
+    .optional()
+    .describe('Of handout and cascade: measure first what nodes can send, for ten seconds at most.'),
 }
 
 const policyShape = {
@@ -151,6 +155,10 @@ export const jobPolicy: z.ZodType<JobPolicy> = named(
     })
     .refine(({ strategy, fanout }) => fanout === undefined || isHanded(strategy), {
       path: ['fanout'],
+      message: 'it is of the strategies handout and cascade',
+    })
+    .refine(({ strategy, probe }) => probe === undefined || isHanded(strategy), {
+      path: ['probe'],
       message: 'it is of the strategies handout and cascade',
     })
     .refine(({ strategy, order }) => order === undefined || strategy === 'chain' || isHanded(strategy), {

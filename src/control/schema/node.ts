@@ -2,6 +2,7 @@ import { z } from 'zod'
 import type { DamagedRelease, NodeSite, NodeView, ReleaseRef } from '../../model/node.js'
 import { bandwidthView } from './limit.js'
 import { hookInfo } from './hook.js'
+import { rateView } from './rate.js'
 import { identity, name, named, publicKey, release, timeMs, treeHash } from './registry.js'
 
 export const releaseRef: z.ZodType<ReleaseRef> = named('ReleaseRef', z.object({ release, treeHash }))
@@ -41,6 +42,7 @@ export const nodeView: z.ZodType<NodeView> = named(
     reason: z.string().nullable().describe('Why it does not answer or is behind.'),
     hooks: z.array(hookInfo).nullable().describe('What jobs may name on it; null: it has not said yet.'),
     publicKey: publicKey.nullable().describe('ed25519; signs its reports.'),
+    uplink: rateView.optional().describe('What it was measured to be able to send; absent: nobody has measured it.'),
     limit: bandwidthView.optional().describe('How fast it may send; absent: it is away, or has not said.'),
   }),
 )

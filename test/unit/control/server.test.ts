@@ -140,6 +140,7 @@ t.test('whatever changes something is asked on the door of who sent the request'
     ['/v1/sites/{site}/hold', { reason: 'x' }],
     ['/v1/sites/{site}/resume', {}],
     ['/v1/limits/{name}', { bandwidth: 'off' }],
+    ['/v1/nodes/{name}/probe', {}],
   ])
   for (const { url, method } of changing) {
     const payload = url.endsWith('/commands') ? { commands } : (bodies.get(url) ?? publish)
@@ -294,6 +295,7 @@ t.test('the OpenAPI document describes every route, and every reference in it le
     'openJob',
     'pauseJob',
     'pingWebhook',
+    'probe',
     'putBlob',
     'putContent',
     'putFile',

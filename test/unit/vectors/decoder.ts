@@ -148,6 +148,7 @@ export function decodeVouch(bytes: Buffer, publicKey: string) {
 }
 
 const CHUNK_COUNT_MAX = 1 << 24
+const PROBE_BYTES_MAX = 1 << 26
 const isStrand = (strand: number): boolean => strand < 16 || strand === 255
 const areZero = (a: number, b: number): boolean => a === 0 && b === 0
 
@@ -163,6 +164,8 @@ const messageTypes: readonly (readonly [number, (a: number, b: number) => boolea
   [8 * 8192, areZero], // HAVE
   [8 + 4 * 16, (a, b) => a <= CHUNK_COUNT_MAX && b <= 1], // STATUS
   [0, areZero], // TALK
+  [0, (a, b) => a >= 1 && a <= PROBE_BYTES_MAX && b === 0], // PROBE
+  [16 * 256, areZero], // PROBED
 ]
 
 /** The 16 bytes that precede each peer message's payload. */

@@ -79,12 +79,13 @@ pub struct Estimate {
 ///
 /// None: too little came to say anything.
 pub fn rate_of(arrivals: &[Arrival]) -> Option<Seen> {
-    let points = coalesced(&ascending(arrivals));
+    let all = ascending(arrivals);
+    let points = coalesced(&all);
     let settled = points.get(settled_from(&points)..)?;
-    let half = settled.len() / 2;
     if settled.len() < ARRIVALS_MIN {
-        return None;
+        return rate_of_whole(&all);
     }
+    let half = settled.len() / 2;
     let pairs = settled.iter().zip(settled.iter().skip(half));
     let mut slopes: Vec<u64> = pairs
         .filter_map(|(from, to)| slope_bps(*from, *to))
@@ -92,6 +93,18 @@ pub fn rate_of(arrivals: &[Arrival]) -> Option<Seen> {
     slopes.sort_unstable();
     let rate_bps = *slopes.get(slopes.len() / 2)?;
     let span_ns = settled.last()?.at_ns - settled.first()?.at_ns;
+    Some(Seen { rate_bps, span_ns })
+}
+
+/// Where a reader was woken too seldom to see how bytes came, how long all of them took is what is
+/// left to tell.
+fn rate_of_whole(arrivals: &[Arrival]) -> Option<Seen> {
+    let (first, last) = (arrivals.first()?, arrivals.last()?);
+    if arrivals.len() < ARRIVALS_MIN {
+        return None;
+    }
+    let rate_bps = slope_bps(*first, *last)?;
+    let span_ns = last.at_ns - first.at_ns;
     Some(Seen { rate_bps, span_ns })
 }
 

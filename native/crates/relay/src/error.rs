@@ -55,6 +55,14 @@ pub enum RelayError {
     /// The relay or session was closed.
     #[error("the relay is closed")]
     Closed,
+    /// A link could not be measured.
+    #[error("the link to {address} cannot be measured: {why}")]
+    Probe {
+        /// Who was to receive.
+        address: SocketAddr,
+        /// What went wrong.
+        why: String,
+    },
     /// A chunk size that the protocol does not allow.
     #[error("chunks cannot have {chunk_bytes} bytes")]
     ChunkBytes {
@@ -88,6 +96,7 @@ impl RelayError {
             Self::VouchInvalid { .. } => "ENGINE_ERR_DIGEST_MISMATCH",
             Self::SessionExists => "ENGINE_ERR_CONFLICT",
             Self::Closed => "ENGINE_ERR_NATIVE_CLOSED",
+            Self::Probe { .. } => "ENGINE_ERR_PROBE_FAILED",
             Self::ChunkBytes { .. } => "ENGINE_ERR_INVALID_ARGUMENT",
             Self::Internal { .. } => "ENGINE_ERR_INTERNAL",
         }

@@ -16,6 +16,27 @@ pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 64;
 pub const CONNECTIONS_FROM_LOOPBACK_MAX: usize = 2048;
 /// Talks at once: each is one exchange of some seconds, and peers that find no room ask others.
 pub const TALKS_MAX: usize = 64;
+/// Bytes of a short train: at 1 Gbit/s 8 ms of them, at 100 Mbit/s 84 ms.
+pub const TRAIN_BYTES: u32 = 1 << 20;
+/// Longest that a short train takes to be sent; on slower links it is shorter: at 1 Mbit/s 50 KB.
+pub const TRAIN_TIME: Duration = Duration::from_millis(400);
+/// Bytes of a bulk probe: half a second of 1 Gbit/s, what starts slowly has long settled by then.
+pub const BULK_BYTES: u32 = wire::limits::PROBE_BYTES_MAX;
+/// Longest that a bulk probe takes to be sent: nobody's link is filled for longer than that.
+pub const BULK_TIME: Duration = Duration::from_secs(3);
+/// Bytes of a probe that are given to the system at once.
+pub const PROBE_STEP_BYTES: u64 = 64 << 10;
+/// The same where a limit holds, as time at its rate: a train of a low limit is made of several.
+pub const PROBE_STEP_TIME: Duration = Duration::from_millis(10);
+/// Fewest bytes of a step: about one packet.
+pub const PROBE_STEP_BYTES_MIN: u64 = 1 << 10;
+/// Longest that the receiver of a probe waits for its end: the time to send it, and to drain what
+/// is in the sender's socket by then.
+pub const PROBE_RECEIVE_TIME: Duration = Duration::from_secs(10);
+/// Longest that its sender waits for the answer: what is in its socket has to arrive first.
+pub const PROBE_ANSWER_TIME: Duration = Duration::from_secs(10);
+/// How often both look whether their relay closes.
+pub const PROBE_LOOK: Duration = Duration::from_millis(100);
 /// Control bytes waiting for one slow reader. A reader that is further behind is cut off.
 pub const OUT_BYTES_MAX: usize = 4 << 20;
 /// Most bytes read from one link before the others get their turn.

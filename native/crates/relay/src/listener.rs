@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -19,10 +19,12 @@ use crate::limits::{
     CONNECTIONS_FROM_LOOPBACK_MAX, CONNECTIONS_PER_ADDRESS_MAX, HANDSHAKE_DEADLINE, HANDSHAKES_MAX,
     TALKS_MAX,
 };
+use crate::probing::{self, Probing};
 use crate::reader::{Reader, Step};
 use crate::session::{Command, Incoming, Shared};
 use crate::socket;
 use crate::talks::Talks;
+use crate::tally::{ListenerCounters, Tally, count};
 
 const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
@@ -56,40 +58,6 @@ impl Default for ListenLimits {
     }
 }
 
-/// What became of callers, since the relay opened.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct ListenerCounters {
-    /// Handed to a session.
-    pub admitted: u64,
-    /// Taken in to talk.
-    pub talks: u64,
-    /// Cut off because there were too many, in all or from their address.
-    pub refused_full: u64,
-    /// Wanted an assignment that has no session here.
-    pub refused_unknown: u64,
-    /// Said what is not in the protocol, or closed half-way.
-    pub malformed: u64,
-    /// Did not say what they want in time.
-    pub too_slow: u64,
-    /// Accepts that the system refused.
-    pub accept_errors: u64,
-}
-
-#[derive(Debug, Default)]
-struct Tally {
-    admitted: AtomicU64,
-    talks: AtomicU64,
-    refused_full: AtomicU64,
-    refused_unknown: AtomicU64,
-    malformed: AtomicU64,
-    too_slow: AtomicU64,
-    accept_errors: AtomicU64,
-}
-
-fn count(counter: &AtomicU64) {
-    counter.fetch_add(1, Ordering::Relaxed);
-}
-
 /// What the listening thread and the relay share.
 #[derive(Debug)]
 pub(crate) struct Door {
@@ -98,6 +66,7 @@ pub(crate) struct Door {
     closing: AtomicBool,
     waker: Waker,
     pub(crate) talks: Talks,
+    probing: Probing,
 }
 
 impl Door {
@@ -119,21 +88,17 @@ impl Door {
     }
 
     pub(crate) fn counters(&self) -> ListenerCounters {
-        let load = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        ListenerCounters {
-            admitted: load(&self.tally.admitted),
-            talks: load(&self.tally.talks),
-            refused_full: load(&self.tally.refused_full),
-            refused_unknown: load(&self.tally.refused_unknown),
-            malformed: load(&self.tally.malformed),
-            too_slow: load(&self.tally.too_slow),
-            accept_errors: load(&self.tally.accept_errors),
-        }
+        self.tally.counters()
     }
 
     pub(crate) fn close(&self) {
         self.closing.store(true, Ordering::Release);
         let _ = self.waker.wake();
+    }
+
+    /// Waits until nobody is timed any more; the door is closed.
+    pub(crate) fn end_probe(&self) {
+        self.probing.join();
     }
 
     pub(crate) fn is_closing(&self) -> bool {
@@ -167,6 +132,7 @@ enum Verdict {
     Wait,
     Admit { node: NodeId, attach: Message },
     Talk { node: NodeId, name: String },
+    Probe { bytes: u32 },
     Refuse(Refusal),
     Drop,
 }
@@ -201,6 +167,7 @@ impl Listener {
             closing: AtomicBool::new(false),
             waker: Waker::new(poll.registry(), WAKER)?,
             talks: Talks::default(),
+            probing: Probing::default(),
         });
         let listener = Self {
             poll,
@@ -335,6 +302,7 @@ impl Listener {
             Verdict::Wait => self.callers[slot] = Some(caller),
             Verdict::Admit { node, attach } => self.hand_over(slot, caller, node, attach),
             Verdict::Talk { node, name } => self.let_talk(slot, caller, node, name),
+            Verdict::Probe { bytes } => self.time(slot, caller, bytes),
             Verdict::Refuse(reason) => {
                 count(&self.door.tally.malformed);
                 self.refuse(slot, caller, reason, 0);
@@ -386,6 +354,26 @@ impl Listener {
         self.door.talks.put(node, name, stream.into(), place);
     }
 
+    /// Times what the caller sends, on a thread of its own; one at a time, since two would measure
+    /// each other.
+    fn time(&mut self, slot: usize, mut caller: Caller, bytes: u32) {
+        if !self.door.probing.begin() {
+            count(&self.door.tally.refused_full);
+            return self.refuse(slot, caller, Refusal::Full, STRAND_PULLED);
+        }
+        if self.poll.registry().deregister(&mut caller.stream).is_err() {
+            return self.door.probing.end();
+        }
+        count(&self.door.tally.probes);
+        let Caller { stream, place, .. } = caller;
+        let door = Arc::clone(&self.door);
+        self.door.probing.run(move || {
+            let _ = probing::receive(stream.into(), bytes, &|| door.is_closing());
+            drop(place);
+            door.probing.end();
+        });
+    }
+
     /// Says why, then reads on until the caller closes or its time is over.
     fn refuse(&mut self, slot: usize, mut caller: Caller, reason: Refusal, strand: u8) {
         let message = Message::Refuse {
@@ -425,7 +413,10 @@ fn listen(caller: &mut Caller, scratch: &mut [u8]) -> Verdict {
                 let is_hello = header.kind == MessageType::Hello;
                 let is_wanted = match caller.stage {
                     Stage::Hello => is_hello,
-                    _ => matches!(header.kind, MessageType::Attach | MessageType::Talk),
+                    _ => matches!(
+                        header.kind,
+                        MessageType::Attach | MessageType::Talk | MessageType::Probe
+                    ),
                 };
                 if !is_wanted {
                     return Verdict::Refuse(Refusal::Malformed);
@@ -458,6 +449,7 @@ fn understand(caller: &mut Caller) -> Verdict {
             node: *node,
             name: std::mem::take(name),
         },
+        (Message::Probe { bytes }, Stage::Greeted { .. }) => Verdict::Probe { bytes },
         (attach @ Message::Attach { .. }, Stage::Greeted { node, .. }) => Verdict::Admit {
             node: *node,
             attach,

@@ -165,6 +165,47 @@ impl Gate {
     }
 }
 
+/// The way of what belongs to no session: it shares the process's rate like one of the usual weight.
+#[derive(Debug)]
+pub(crate) struct Toll {
+    pacer: Arc<Pacer>,
+    member: MemberId,
+    meter: Meter,
+}
+
+impl Toll {
+    pub(crate) fn new(pacer: &Arc<Pacer>) -> Self {
+        let weight = Pace::default().weight;
+        let member = pacer.lock().join(weight, pacer.now_ns());
+        Self {
+            pacer: Arc::clone(pacer),
+            member,
+            meter: Meter::default(),
+        }
+    }
+
+    /// Pays for so many bytes, or says how long to wait before it is tried again.
+    pub(crate) fn pay(&mut self, bytes: u64) -> Option<Duration> {
+        let (pacer, member) = (&self.pacer, self.member);
+        let now_ns = pacer.now_ns();
+        let borrow = |unspent| pacer.lock().borrow(member, unspent, bytes, now_ns);
+        match self.meter.ask(bytes, now_ns, borrow) {
+            Verdict::Wait { wait_ns } => Some(Duration::from_nanos(wait_ns)),
+            Verdict::Go | Verdict::Paused => {
+                self.meter.spend(bytes);
+                None
+            }
+        }
+    }
+}
+
+impl Drop for Toll {
+    fn drop(&mut self) {
+        let now_ns = self.pacer.now_ns();
+        self.pacer.lock().leave(self.member, now_ns);
+    }
+}
+
 impl Drop for Gate {
     fn drop(&mut self) {
         let now_ns = self.pacer.now_ns();

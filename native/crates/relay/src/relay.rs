@@ -11,12 +11,14 @@ use wire::limits::chunk_bytes_allowed;
 use wire::peer::{Message, PeerRole};
 
 use crate::error::RelayError;
-use crate::listener::{Door, ListenLimits, Listener, ListenerCounters};
+use crate::listener::{Door, ListenLimits, Listener};
 use crate::pace::{Pace, Pacer};
+use crate::probing::{self, ProbeSpec, Probed};
 use crate::session::{ReceiverSpec, Session, Shared, SourceSpec};
 use crate::session_loop::{self, Start};
 use crate::store::Store;
 use crate::talks::{Poke, Talk};
+use crate::tally::ListenerCounters;
 use crate::vouches::{Terms, VouchBook};
 
 /// Where a relay listens, and who it says it is.
@@ -142,6 +144,16 @@ impl Relay {
     /// A talk is over, and its socket closed: others have its place.
     pub fn end_talk(&self, number: u32) {
         self.door.talks.end(number);
+    }
+
+    /// Measures what this process can send to a peer now, by bytes that are thrown away there, as
+    /// fast as the process's limit allows. Blocks, for seconds at most; ends early when the relay
+    /// closes.
+    ///
+    /// # Errors
+    /// `Probe`, `Closed`.
+    pub fn probe(&self, spec: &ProbeSpec) -> Result<Probed, RelayError> {
+        probing::send(spec, &self.hello, &self.pacer, &|| self.door.is_closing())
     }
 
     /// Serves a stream that is in a file or still being written.
@@ -271,6 +283,7 @@ impl Relay {
         if let Some(thread) = thread {
             let _ = thread.join();
         }
+        self.door.end_probe();
         self.door.talks.close();
         let sessions = std::mem::take(&mut *lock(&self.sessions));
         for session in sessions.iter().filter_map(Weak::upgrade) {

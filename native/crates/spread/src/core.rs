@@ -281,7 +281,9 @@ impl Core {
             Message::Hello { .. }
             | Message::Vouch { .. }
             | Message::Chunk { .. }
-            | Message::Talk => Err(Fault::OutOfPlace),
+            | Message::Talk
+            | Message::Probe { .. }
+            | Message::Probed { .. } => Err(Fault::OutOfPlace),
         }
     }
 

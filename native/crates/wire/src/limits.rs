@@ -66,6 +66,11 @@ pub const PULL_RANGE_COUNT_MAX: usize = 64;
 pub const NAME_BYTES_MAX: usize = 255;
 /// Longest ticket in bytes: room for a signed token; empty until identities exist.
 pub const TICKET_BYTES_MAX: usize = 2048;
+/// Most bytes of one PROBE: half a second of 1 Gbit/s, and what any stranger may have a relay throw
+/// away at once.
+pub const PROBE_BYTES_MAX: u32 = 64 * 1024 * 1024;
+/// Most arrivals of one PROBED (4 KiB of payload): a rate is told by a few dozen.
+pub const PROBE_ARRIVAL_COUNT_MAX: usize = 256;
 /// Longest text of a REFUSE in bytes: one line for a log.
 pub const REFUSE_TEXT_BYTES_MAX: usize = 512;
 

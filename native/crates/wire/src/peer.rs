@@ -20,10 +20,13 @@
 //! 8 HAVE     0           0              (start u32 | end u32)*
 //! 9 STATUS   have_count  flags          vouched_count u32 | backlog u32 | log_length u32 *
 //! 10 TALK    0           0
+//! 11 PROBE   bytes       0
+//! 12 PROBED  0           0              (bytes u64 | at_ns u64)*
 //! ```
 //! Both ends send HELLO first; the child, who connected, then sends ATTACH. A connection serves
 //! the assignment of its first ATTACH and no other. One that sends TALK instead is no child: what
-//! follows on the connection is no message. Ranges are half-open, ascend and do not
+//! follows on the connection is no message; nor is what follows a PROBE, up to so many bytes, until
+//! its sender shuts its end and is answered by PROBED. Ranges are half-open, ascend and do not
 //! overlap. Whatever breaks these rules ends the connection.
 
 use std::ops::Range;
@@ -31,15 +34,15 @@ use std::ops::Range;
 use crate::cursor::{Reader, count32, put_bytes16};
 use crate::error::{Fault, Part, WireError};
 use crate::limits::{
-    HAVE_RANGE_COUNT_MAX, NAME_BYTES_MAX, PULL_RANGE_COUNT_MAX, REFUSE_TEXT_BYTES_MAX,
-    STRAND_COUNT_MAX, TICKET_BYTES_MAX,
+    HAVE_RANGE_COUNT_MAX, NAME_BYTES_MAX, PROBE_ARRIVAL_COUNT_MAX, PROBE_BYTES_MAX,
+    PULL_RANGE_COUNT_MAX, REFUSE_TEXT_BYTES_MAX, STRAND_COUNT_MAX, TICKET_BYTES_MAX,
 };
 use crate::vouch::VOUCH_BYTES_MAX;
 use crate::{AssignmentId, NodeId};
 
 mod header;
 
-use header::{FLAG_COMPLETE, FLAG_SLOW, RANGE_BYTES, chunk_count, strand_of};
+use header::{ARRIVAL_BYTES, FLAG_COMPLETE, FLAG_SLOW, RANGE_BYTES, chunk_count, strand_of};
 pub use header::{MESSAGE_HEADER_BYTES, MESSAGE_MAGIC, MessageHeader, MessageType};
 
 /// What the process at the other end is.
@@ -100,6 +103,15 @@ impl Refusal {
             .into_iter()
             .find(|refusal| refusal.number() == number)
     }
+}
+
+/// So many bytes of a probe had arrived by a time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProbeArrival {
+    /// Since the first.
+    pub bytes: u64,
+    /// By the receiver's clock, since the probe began.
+    pub at_ns: u64,
 }
 
 /// One message. Texts and lists beyond their limits are cut when it is encoded.
@@ -183,6 +195,17 @@ pub enum Message {
     },
     /// Whoever connected wants to speak of commands: the last message of its connection.
     Talk,
+    /// Whoever connected sends bytes to be timed, shuts its end, and waits for the answer: the last
+    /// message of the caller.
+    Probe {
+        /// At most so many follow, from 1 to [`crate::limits::PROBE_BYTES_MAX`].
+        bytes: u32,
+    },
+    /// When the bytes of a probe arrived: the last message of the connection.
+    Probed {
+        /// Ascending, at most [`PROBE_ARRIVAL_COUNT_MAX`]; none where nothing came.
+        arrivals: Vec<ProbeArrival>,
+    },
 }
 
 impl Message {
@@ -199,6 +222,8 @@ impl Message {
             Self::Have { .. } => MessageType::Have,
             Self::Status { .. } => MessageType::Status,
             Self::Talk => MessageType::Talk,
+            Self::Probe { .. } => MessageType::Probe,
+            Self::Probed { .. } => MessageType::Probed,
         }
     }
 
@@ -231,6 +256,7 @@ impl Message {
             Self::Detach { strand } => (u32::from(*strand), 0),
             Self::Refuse { reason, strand, .. } => (reason.number(), u32::from(*strand)),
             Self::Chunk { index, strand, .. } => (*index, u32::from(*strand)),
+            Self::Probe { bytes } => (*bytes, 0),
             Self::Status {
                 have_count,
                 complete,
@@ -288,7 +314,13 @@ impl Message {
                     out.extend_from_slice(&length.to_le_bytes());
                 }
             }
-            Self::Detach { .. } | Self::Chunk { .. } | Self::Talk => {}
+            Self::Probed { arrivals } => {
+                for arrival in arrivals.iter().take(PROBE_ARRIVAL_COUNT_MAX) {
+                    out.extend_from_slice(&arrival.bytes.to_le_bytes());
+                    out.extend_from_slice(&arrival.at_ns.to_le_bytes());
+                }
+            }
+            Self::Detach { .. } | Self::Chunk { .. } | Self::Talk | Self::Probe { .. } => {}
         }
     }
 
@@ -355,6 +387,8 @@ impl Message {
             },
             MessageType::Status => read_status(header, reader)?,
             MessageType::Talk => Self::Talk,
+            MessageType::Probe => Self::Probe { bytes: a },
+            MessageType::Probed => read_probed(reader)?,
         })
     }
 }
@@ -397,6 +431,23 @@ fn read_status(header: &MessageHeader, reader: &mut Reader) -> Result<Message, W
         slow: header.b & FLAG_SLOW != 0,
         log_lengths,
     })
+}
+
+/// Reads arrivals to the end of the payload, whose length bounds them.
+fn read_probed(reader: &mut Reader) -> Result<Message, WireError> {
+    let mut arrivals: Vec<ProbeArrival> = Vec::with_capacity(reader.left() / ARRIVAL_BYTES);
+    while reader.left() > 0 {
+        let (bytes, at_ns) = (reader.u64()?, reader.u64()?);
+        let is_next = |last: &ProbeArrival| bytes > last.bytes && at_ns >= last.at_ns;
+        if !arrivals.last().is_none_or(is_next) {
+            return Err(reader.fail(Fault::Order("arrivals")));
+        }
+        if bytes > u64::from(PROBE_BYTES_MAX) {
+            return Err(reader.fail(Fault::Limit("probe size")));
+        }
+        arrivals.push(ProbeArrival { bytes, at_ns });
+    }
+    Ok(Message::Probed { arrivals })
 }
 
 fn read_text(reader: &mut Reader, count: usize) -> Result<String, WireError> {

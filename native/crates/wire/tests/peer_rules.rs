@@ -4,7 +4,7 @@
 // In a test a panic is the finding.
 #![allow(clippy::expect_used)]
 
-use wire::peer::{Message, MessageHeader, MessageType, PeerRole, Refusal};
+use wire::peer::{Message, MessageHeader, MessageType, PeerRole, ProbeArrival, Refusal};
 use wire::{Fault, Part, WireError, limits};
 
 #[test]
@@ -82,6 +82,24 @@ fn a_message_header_is_checked_before_its_payload_is_awaited() {
             Fault::Limit("payload size"),
         ),
         (
+            header(MessageType::Probe, 0, 0, 0),
+            Fault::Value("probe size"),
+        ),
+        (
+            header(MessageType::Probe, 0, limits::PROBE_BYTES_MAX + 1, 0),
+            Fault::Limit("probe size"),
+        ),
+        (header(MessageType::Probe, 0, 1, 1), Fault::Reserved),
+        (
+            header(MessageType::Probe, 1, 1, 0),
+            Fault::Limit("payload size"),
+        ),
+        (header(MessageType::Probed, 16, 1, 0), Fault::Reserved),
+        (
+            header(MessageType::Probed, 16 * 256 + 16, 0, 0),
+            Fault::Limit("payload size"),
+        ),
+        (
             header(MessageType::Detach, 1, 0, 0),
             Fault::Limit("payload size"),
         ),
@@ -117,13 +135,32 @@ fn a_message_header_is_checked_before_its_payload_is_awaited() {
 }
 
 #[test]
+fn arrivals_of_a_probe_ascend_and_are_no_more_than_it_may_have() {
+    let read = |arrivals: &[(u64, u64)]| {
+        let one = |(bytes, at_ns): &(u64, u64)| ProbeArrival {
+            bytes: *bytes,
+            at_ns: *at_ns,
+        };
+        let arrivals = arrivals.iter().map(one).collect();
+        let message = Message::Probed { arrivals };
+        Message::decode(&message.encode()).map_err(|error| error.fault)
+    };
+    assert!(read(&[]).is_ok());
+    assert!(read(&[(0, 5), (1, 5), (2, 6)]).is_ok(), "two at one time");
+    assert_eq!(read(&[(1, 5), (1, 6)]), Err(Fault::Order("arrivals")));
+    assert_eq!(read(&[(1, 5), (2, 4)]), Err(Fault::Order("arrivals")));
+    let beyond = u64::from(limits::PROBE_BYTES_MAX) + 1;
+    assert_eq!(read(&[(beyond, 0)]), Err(Fault::Limit("probe size")));
+}
+
+#[test]
 fn every_message_type_has_its_number_and_only_it() {
     for (number, kind) in (1_u8..).zip(MessageType::ALL) {
         assert_eq!(kind.number(), number);
         assert_eq!(MessageType::from_number(number), Some(*kind));
     }
-    assert_eq!(MessageType::ALL.len(), 10);
-    assert_eq!([0, 11, 255].map(MessageType::from_number), [None; 3]);
+    assert_eq!(MessageType::ALL.len(), 12);
+    assert_eq!([0, 13, 255].map(MessageType::from_number), [None; 3]);
 }
 
 #[test]

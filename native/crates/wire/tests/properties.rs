@@ -14,7 +14,7 @@ use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
 use wire::assignment::{Command, Header, SectionHeader, SectionKind, Trailer};
 use wire::path::check_path;
-use wire::peer::{Message, MessageHeader, PeerRole, Refusal};
+use wire::peer::{Message, MessageHeader, PeerRole, ProbeArrival, Refusal};
 use wire::steps::{self, Step};
 use wire::tree::{Entry, EntryKind, Tree};
 use wire::vouch::{SigningKey, StreamEnd, Vouch, public_key_of};
@@ -128,6 +128,18 @@ fn messages() -> impl Strategy<Value = Message> {
             }
         ),
         Just(Message::Talk),
+        (1..=limits::PROBE_BYTES_MAX).prop_map(|bytes| Message::Probe { bytes }),
+        vec((1..1000_u64, 0..1_000_000_u64), 0..300).prop_map(|steps| {
+            let (mut bytes, mut at_ns) = (0, 0);
+            let arrivals = steps.into_iter().take(limits::PROBE_ARRIVAL_COUNT_MAX);
+            let arrivals = arrivals.map(|(more, later)| {
+                (bytes, at_ns) = (bytes + more, at_ns + later);
+                ProbeArrival { bytes, at_ns }
+            });
+            Message::Probed {
+                arrivals: arrivals.collect(),
+            }
+        }),
         strands().prop_map(|strand| Message::Detach { strand }),
         (refusals, strands(), ".{0,100}").prop_map(|(reason, strand, text)| Message::Refuse {
             reason,

@@ -200,6 +200,17 @@ fn one_late_wake_up_changes_nothing() {
 }
 
 #[test]
+fn a_reader_that_was_hardly_ever_woken_tells_how_long_all_of_it_took() {
+    let mut arrivals = steady().arrivals();
+    let last_ns = arrivals[63].at_ns;
+    for arrival in &mut arrivals[1..] {
+        arrival.at_ns = last_ns;
+    }
+    let seen = rate_of(&arrivals).unwrap();
+    assert!(within(seen.rate_bps, 1_000_000 * KBIT, 5), "{seen:?}");
+}
+
+#[test]
 fn what_was_counted_while_there_was_something_to_send_is_a_rate() {
     let seen = rate_of_count(1_000_000, 80_000_000).unwrap();
     assert_eq!((seen.rate_bps, seen.span_ns), (100_000 * KBIT, 80_000_000));

@@ -5,7 +5,8 @@ use crate::cursor::Reader;
 use crate::error::{Fault, Part, WireError};
 use crate::limits::{
     CHUNK_BYTES_MAX, CHUNK_COUNT_MAX, HAVE_RANGE_COUNT_MAX, NAME_BYTES_MAX, PEER_VERSION,
-    PULL_RANGE_COUNT_MAX, REFUSE_TEXT_BYTES_MAX, STRAND_COUNT_MAX, STRAND_PULLED, TICKET_BYTES_MAX,
+    PROBE_ARRIVAL_COUNT_MAX, PROBE_BYTES_MAX, PULL_RANGE_COUNT_MAX, REFUSE_TEXT_BYTES_MAX,
+    STRAND_COUNT_MAX, STRAND_PULLED, TICKET_BYTES_MAX,
 };
 use crate::vouch::VOUCH_BYTES_MAX;
 
@@ -19,6 +20,7 @@ const HELLO_FIXED_BYTES: usize = 24;
 const ASSIGNMENT_BYTES: usize = 16;
 pub(super) const RANGE_BYTES: usize = 8;
 const STATUS_FIXED_BYTES: usize = 8;
+pub(super) const ARRIVAL_BYTES: usize = 16;
 
 /// Table of the message types: number, name, most bytes of payload.
 macro_rules! message_types {
@@ -63,6 +65,8 @@ message_types! {
     Have = 8, RANGE_BYTES * HAVE_RANGE_COUNT_MAX, "Chunks that are there.";
     Status = 9, STATUS_FIXED_BYTES + 4 * STRAND_COUNT_MAX as usize, "How far a peer is.";
     Talk = 10, 0, "Whoever connected wants to speak of commands.";
+    Probe = 11, 0, "Bytes follow that are there to be timed.";
+    Probed = 12, ARRIVAL_BYTES * PROBE_ARRIVAL_COUNT_MAX, "When the bytes of a probe arrived.";
 }
 
 /// What precedes each message's payload.
@@ -139,7 +143,8 @@ impl MessageHeader {
             | MessageType::Vouch
             | MessageType::Pull
             | MessageType::Have
-            | MessageType::Talk => {
+            | MessageType::Talk
+            | MessageType::Probed => {
                 if self.a == 0 && self.b == 0 {
                     Ok(())
                 } else {
@@ -171,6 +176,16 @@ impl MessageHeader {
                     Ok(())
                 } else {
                     Err(Fault::Limit("chunk count"))
+                }
+            }
+            MessageType::Probe => {
+                if self.b != 0 {
+                    return Err(Fault::Reserved);
+                }
+                match self.a {
+                    0 => Err(Fault::Value("probe size")),
+                    bytes if bytes > PROBE_BYTES_MAX => Err(Fault::Limit("probe size")),
+                    _ => Ok(()),
                 }
             }
             MessageType::Status => {

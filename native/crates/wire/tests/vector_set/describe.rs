@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use serde_json::{Value, json};
 use wire::assignment::{Command, Header, SectionHeader, SectionKind, Trailer};
-use wire::peer::{Message, MessageHeader, PeerRole};
+use wire::peer::{Message, MessageHeader, PeerRole, ProbeArrival};
 use wire::steps::Step;
 use wire::tree::{Entry, EntryKind, Tree};
 use wire::vouch::{Vouch, public_key_of};
@@ -226,6 +226,11 @@ fn told(message: &Message) -> Value {
         }),
         Message::Detach { strand } => json!({ "detach": { "strand": strand } }),
         Message::Talk => json!({ "talk": {} }),
+        Message::Probe { bytes } => json!({ "probe": { "bytes": bytes } }),
+        Message::Probed { arrivals } => {
+            let one = |each: &ProbeArrival| json!({ "bytes": each.bytes, "atNs": each.at_ns });
+            json!({ "probed": arrivals.iter().map(one).collect::<Vec<_>>() })
+        }
         Message::Refuse {
             reason,
             strand,

@@ -6,7 +6,7 @@
 
 use wire::assignment::{Command, Header, SectionHeader, SectionKind, Trailer};
 use wire::digest_of;
-use wire::peer::{Message, PeerRole, Refusal};
+use wire::peer::{Message, PeerRole, ProbeArrival, Refusal};
 use wire::steps::{self, Step};
 use wire::tree::{Entry, EntryKind, Tree};
 use wire::vouch::{SigningKey, StreamEnd, Vouch};
@@ -315,6 +315,7 @@ fn messages() -> Vec<Vector> {
         }
     };
     let log_lengths = vec![70_000, 65_536, 3];
+    let arrival = |bytes, at_ns| ProbeArrival { bytes, at_ns };
     vec![
         message("message-hello", hello(PeerRole::Node, "löwe-3", b"")),
         message(
@@ -332,6 +333,13 @@ fn messages() -> Vec<Vector> {
         ),
         message("message-detach", Message::Detach { strand: 255 }),
         message("message-talk", Message::Talk),
+        message("message-probe", Message::Probe { bytes: 1 << 20 }),
+        message(
+            "message-probed",
+            Message::Probed {
+                arrivals: vec![arrival(16_384, 0), arrival(49_152, 262_144)],
+            },
+        ),
         message(
             "message-refuse",
             Message::Refuse {
@@ -482,7 +490,7 @@ pub(crate) fn refused() -> Vec<Vector> {
         vector("bad-vouch-signature", "vouch", end(48, &[0xff])),
         vector("bad-message-magic", "message", chunk(0, b"X")),
         vector("bad-message-version", "message", chunk(2, &[2])),
-        vector("bad-message-type", "message", chunk(3, &[11])),
+        vector("bad-message-type", "message", chunk(3, &[99])),
         vector(
             "bad-message-too-long",
             "message",

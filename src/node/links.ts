@@ -1,0 +1,86 @@
+import type { Cancel, Clock } from '../base/clock.js'
+import { EngineError, toEngineError } from '../base/errors.js'
+import type { Logger } from '../base/log.js'
+import { LOAD_TELL_MS } from '../base/probe-limits.js'
+import type { FromNode, Hello } from '../control/schema/channel.js'
+import type { BandwidthView } from '../model/bandwidth.js'
+import type { PeerRef } from '../model/node.js'
+import type { Measured } from '../model/rate.js'
+import type { Order } from './channel.js'
+
+/** What a node's relay is kept to. */
+interface Limit {
+  readonly view: BandwidthView
+  set(bandwidth: string): void
+  onChange(tell: (view: BandwidthView) => void): void
+}
+
+/** What a node knows of what it can send. Each may be absent: then nothing is told of it, and nothing done. */
+export interface LinksParts {
+  /** How fast its relay may send. */
+  readonly limit?: Limit
+  /** Measures what can be sent to a peer. @throws {EngineError} ENGINE_ERR_PROBE_FAILED. */
+  readonly probe?: (to: PeerRef, isBulk: boolean) => Promise<Measured>
+  /** How busy the machine is, as `machineLoad` tells it. */
+  readonly load?: () => number
+}
+
+export interface LinksOptions extends LinksParts {
+  readonly clock: Clock
+  readonly log: Logger
+  /** @returns false when no coordinator is there. */
+  readonly send: (message: FromNode) => boolean
+}
+
+type LinkOrder = Extract<Order, { type: 'limit' | 'probe' }>
+
+/** What a node can send: it is told, limited and measured. */
+export class Links {
+  readonly #options: LinksOptions
+  #stop: Cancel | null = null
+
+  constructor(options: LinksOptions) {
+    this.#options = options
+  }
+
+  /** What a hello says of it. */
+  get told(): Pick<Hello, 'limit' | 'load'> {
+    const { limit, load } = this.#options
+    return { ...(limit === undefined ? {} : { limit: limit.view }), ...(load === undefined ? {} : { load: load() }) }
+  }
+
+  start(): void {
+    const { limit, load, clock, send } = this.#options
+    limit?.onChange((view) => void send({ type: 'limited', limit: view }))
+    if (load !== undefined)
+      this.#stop = clock.setInterval(LOAD_TELL_MS, () => void send({ type: 'load', load: load() }))
+  }
+
+  take(order: LinkOrder): void {
+    if (order.type === 'limit') return this.#limit(order.bandwidth)
+    void this.#probe(order)
+  }
+
+  /** What is being measured ends with the relay. */
+  close(): void {
+    this.#stop?.()
+  }
+
+  #limit(bandwidth: string): void {
+    try {
+      this.#options.limit?.set(bandwidth)
+    } catch (error) {
+      this.#options.log.warn({ err: toEngineError(error) }, 'an order was not carried out')
+    }
+  }
+
+  async #probe({ probeId, to, isBulk }: Extract<LinkOrder, { type: 'probe' }>): Promise<void> {
+    const { probe, send } = this.#options
+    try {
+      if (probe === undefined) throw new EngineError('ENGINE_ERR_PROBE_FAILED', { to: to.host, why: 'it has no relay' })
+      send({ type: 'probed', probeId, measured: await probe(to, isBulk), error: null })
+    } catch (error) {
+      send({ type: 'probed', probeId, measured: null, error: toEngineError(error).toReport() })
+    }
+  }
+}

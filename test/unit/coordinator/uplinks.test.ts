@@ -1,0 +1,79 @@
+// Goal: what is known of links decides what nodes count, when their turn comes, and how many they feed.
+// Method: a roster made by hand, a clock that is moved.
+import t from 'tap'
+import { KnownNode, Roster } from '../../../src/coordinator/roster.js'
+import { Uplinks } from '../../../src/coordinator/uplinks.js'
+import { Weighing } from '../../../src/plan/weighing.js'
+import { ManualClock } from '../../support/manual-clock.js'
+import { nodeIdentity } from '../../support/records.js'
+
+const MBIT = 1_000_000
+const OWN = '0'.repeat(32)
+
+function place(...names: readonly string[]) {
+  const clock = new ManualClock()
+  const roster = new Roster()
+  const nodes = names.map((name) => new KnownNode(nodeIdentity({ name, id: name.padEnd(32, '0') }), [], 0))
+  for (const node of nodes) {
+    roster.add(node)
+    node.link = { send: () => {}, close: () => {} } as unknown as NonNullable<KnownNode['link']>
+  }
+  let limitBps: number | null = null
+  const own = { nodeId: OWN, limitBps: () => limitBps, load: () => 0 }
+  const uplinks = new Uplinks({ roster, weighing: new Weighing(), clock, own })
+  const ids = nodes.map(({ identity }) => identity.id) as [string, string, string]
+  return { clock, nodes, ids, uplinks, limitOwn: (bps: number) => (limitBps = bps) }
+}
+const measured = (mbit: number) => ({ rateBps: mbit * MBIT, spanMs: 100, bytes: 1 })
+
+t.test('a rate is the best of what is fresh, and grows stale', async (t) => {
+  const { clock, ids, uplinks } = place('n1', 'n2')
+  const [n1, n2] = ids
+  t.equal(uplinks.rateOf(n1), null)
+  t.same(uplinks.factsOf(n1), { bears: 2 })
+  uplinks.measured(n1, OWN, 'train', measured(100))
+  uplinks.measured(n1, n2, 'train', measured(10))
+  t.match(uplinks.rateOf(n1), { rateBps: 100 * MBIT, how: 'train', ageMs: 0, isStale: false })
+  t.match(uplinks.factsOf(n1), { uplink: { rateBps: 100 * MBIT, isFresh: true } })
+  clock.advance(11 * 60_000)
+  t.match(uplinks.rateOf(n1), { rateBps: 100 * MBIT, isStale: true, ageMs: 11 * 60_000 })
+  t.match(uplinks.factsOf(n1), { uplink: { isFresh: false }, bears: 2 })
+  uplinks.measured(n1, n2, 'train', measured(10))
+  t.match(uplinks.rateOf(n1), { rateBps: 10 * MBIT, isStale: false }, 'stale ones count where there is nothing else')
+})
+
+t.test('what transfers showed is known, and is no measurement for its own sake', async (t) => {
+  const { ids, uplinks } = place('n1')
+  uplinks.seen(ids[0], 80 * MBIT)
+  uplinks.seen(ids[0], 90 * MBIT)
+  t.match(uplinks.rateOf(ids[0]), { rateBps: 90 * MBIT, how: 'passive', isStale: false })
+  t.match(uplinks.factsOf(ids[0]), { uplink: { rateBps: 90 * MBIT, isFresh: false } })
+})
+
+t.test('a node feeds as many as its uplink fills, within its limit, and fewer on a busy machine', async (t) => {
+  const { nodes, ids, uplinks } = place('n1', 'n2', 'n3')
+  const [n1, n2, n3] = ids
+  for (const id of [n2, n3]) uplinks.measured(OWN, id, 'train', measured(100))
+  uplinks.measured(n1, OWN, 'train', measured(400))
+  t.equal(uplinks.bearsOf(n1), 4)
+  t.equal(uplinks.bearsOf(OWN), 1)
+  t.equal(uplinks.bearsOf(n2), 2, 'nobody has measured what it can send')
+  const [node] = nodes as [KnownNode]
+  node.load = 2
+  t.equal(uplinks.bearsOf(n1), 2)
+  node.load = null
+  node.limit = { bandwidth: '200Mbit', rateBps: 200 * MBIT }
+  uplinks.changed()
+  t.equal(uplinks.bearsOf(n1), 2)
+})
+
+t.test('what a limit of the sender made of it tells nothing of who received', async (t) => {
+  const { ids, uplinks, limitOwn } = place('n1', 'n2')
+  const [n1, n2] = ids
+  limitOwn(10 * MBIT)
+  uplinks.measured(OWN, n2, 'train', measured(9.9))
+  uplinks.measured(n1, OWN, 'train', measured(400))
+  t.equal(uplinks.bearsOf(n1), 2, 'what a node takes is not known')
+  uplinks.measured(OWN, n2, 'train', measured(5))
+  t.equal(uplinks.bearsOf(n1), 8, 'half of what its sender may give is its own')
+})
