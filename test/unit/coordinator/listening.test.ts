@@ -55,6 +55,7 @@ t.test('a node that says more than can be taken is let go, one that tells all th
     looking: new Looking(() => {
       throw new Error('asked for its world')
     }),
+    probes: { lost: () => {} },
     nodeBook: { put: () => stalled, setSites: async () => {} },
     store: { commands: { owedTo: async () => [] }, releases: { undecided: async () => [] } },
   } as unknown as World
@@ -101,6 +102,7 @@ function place(record: (receipt: Receipt) => Promise<void> = async () => {}) {
     looking: new Looking(() => {
       throw new Error('asked for its world')
     }),
+    probes: { lost: () => {} },
     store: {
       commands: { owedTo: async () => [] },
       ...{ releases: { undecided: async () => [] }, jobs: { get: async () => ({ state: 'succeeded', site: 'www' }) } },

@@ -57,6 +57,7 @@ pub(crate) fn good() -> Vec<Vector> {
         vector("vouch-end", "vouch", vouch(19, 2, Some(21)).encode()),
     ];
     vectors.extend(messages());
+    vectors.extend(probes());
     vectors
 }
 
@@ -303,6 +304,16 @@ fn vouch(first: u32, count: u8, chunk_count: Option<u32>) -> Vouch {
     Vouch::sign(publish_header().id(), first, digests, end, &key).expect("a vouch")
 }
 
+fn probes() -> [Vector; 2] {
+    let arrival = |bytes, at_ns| ProbeArrival { bytes, at_ns };
+    let arrivals = vec![arrival(16_384, 0), arrival(49_152, 262_144)];
+    [
+        ("message-probe", Message::Probe { bytes: 1 << 20 }),
+        ("message-probed", Message::Probed { arrivals }),
+    ]
+    .map(|(name, message)| vector(name, "message", message.encode()))
+}
+
 fn messages() -> Vec<Vector> {
     let message = |name, message: Message| vector(name, "message", message.encode());
     let hello = |role, name: &str, ticket: &[u8]| {
@@ -315,7 +326,6 @@ fn messages() -> Vec<Vector> {
         }
     };
     let log_lengths = vec![70_000, 65_536, 3];
-    let arrival = |bytes, at_ns| ProbeArrival { bytes, at_ns };
     vec![
         message("message-hello", hello(PeerRole::Node, "löwe-3", b"")),
         message(
@@ -333,13 +343,6 @@ fn messages() -> Vec<Vector> {
         ),
         message("message-detach", Message::Detach { strand: 255 }),
         message("message-talk", Message::Talk),
-        message("message-probe", Message::Probe { bytes: 1 << 20 }),
-        message(
-            "message-probed",
-            Message::Probed {
-                arrivals: vec![arrival(16_384, 0), arrival(49_152, 262_144)],
-            },
-        ),
         message(
             "message-refuse",
             Message::Refuse {
