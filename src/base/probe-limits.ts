@@ -11,7 +11,7 @@ export const PROBE_REQUEST_MS = MINUTE_MS
 /** Measurements that wait for their turn, one being under way: two at once would measure each other. */
 export const PROBES_WAITING_MAX = 64
 
-/** Before a job is sent its links are measured for no longer than this: what is not measured by then is not waited for. */
+/** Before a job is sent its links are measured for no longer than this: nobody waits for what is not known by then. */
 export const PROBES_BEFORE_JOB_MS = 10 * SECOND_MS
 
 /** Measurements kept of one end of a node's links, newest last: older ones count next to nothing. */

@@ -276,7 +276,7 @@ export class NodeCore {
       this.#inBackground(this.#reports.refused(order.reportId, order))
       return
     }
-    if (order.type === 'limit' || order.type === 'probe') return this.#links.take(order)
+    if (this.#links.take(order)) return
     if (order.type === 'check') return this.#checks.check(order)
     if (order.type === 'look') return this.#looks.look(order)
     if (order.type === 'send') return this.#looks.send(order)
@@ -289,6 +289,10 @@ export class NodeCore {
       this.#answerQuery(order.queryId)
       return
     }
+    this.#enqueue(order)
+  }
+
+  #enqueue(order: Command): void {
     if (this.#orders.size >= COMMANDS_WAITING_MAX) {
       this.#inBackground(this.#answerFailure(order, new EngineError('ENGINE_ERR_OVERLOADED', { what: 'commands' })))
       return

@@ -56,9 +56,12 @@ export class Links {
       this.#stop = clock.setInterval(LOAD_TELL_MS, () => void send({ type: 'load', load: load() }))
   }
 
-  take(order: LinkOrder): void {
-    if (order.type === 'limit') return this.#limit(order.bandwidth)
-    void this.#probe(order)
+  /** @returns false: the order is about something else. */
+  take(order: Order): order is LinkOrder {
+    if (order.type === 'limit') this.#limit(order.bandwidth)
+    else if (order.type === 'probe') void this.#probe(order)
+    else return false
+    return true
   }
 
   /** What is being measured ends with the relay. */

@@ -1,8 +1,8 @@
-import { EngineError, toEngineError } from '../../base/errors.js'
+import { type EngineError, toEngineError } from '../../base/errors.js'
 import { formatRate } from '../../base/quantities.js'
 import { SECOND_MS } from '../../base/units.js'
 import type { NodeView } from '../../model/node.js'
-import type { ProbeView } from '../../model/rate.js'
+import type { ProbeRequest, ProbeView } from '../../model/rate.js'
 import type { Context } from '../context.js'
 import { table } from '../output.js'
 
@@ -21,6 +21,9 @@ const row = ({ from, to, rateBps, how, spanMs, bytes }: ProbeView): string[] => 
   `${bytes} bytes, seen for ${(spanMs / SECOND_MS).toFixed(2)} s`,
 ]
 
+const requestOf = ({ from, bulk = false, force = false }: ProbeFlags): ProbeRequest =>
+  from === undefined ? { bulk, force } : { from, bulk, force }
+
 /** Those that are named, each once; else all that are there, of a group where one is given. */
 function chosen(all: readonly NodeView[], names: readonly string[], { group, from }: ProbeFlags): readonly string[] {
   if (names.length > 0) return [...new Set(names)]
@@ -28,18 +31,18 @@ function chosen(all: readonly NodeView[], names: readonly string[], { group, fro
   return there.filter(({ groups }) => group === undefined || groups.includes(group)).map(({ name }) => name)
 }
 
-/** `engine probe [NODE…]`: measures links, one after the other, and tells each as soon as it is known. */
+/** `engine probe [NODE…]`: measures links, one after the other. */
 export async function probe(context: Context, names: readonly string[], flags: ProbeFlags): Promise<number> {
   const { output } = context
   const api = await context.connect()
-  const { from, bulk = false, force = false } = flags
+  const request = requestOf(flags)
   const nodes = chosen(names.length > 0 ? [] : await api.nodes(), names, flags)
   if (nodes.length === 0) output.note('no node is there to be measured; see `engine nodes`')
   const items: ProbeView[] = []
   const failed: { node: string; error: ReturnType<EngineError['toReport']> }[] = []
   for (const node of nodes) {
     try {
-      items.push(...(await api.probe(node, { ...(from === undefined ? {} : { from }), bulk, force })))
+      items.push(...(await api.probe(node, request)))
     } catch (caught) {
       const error = toEngineError(caught)
       // Of one alone, and where it is not this link that fails, that is all there is to say.

@@ -165,7 +165,7 @@ impl Gate {
     }
 }
 
-/// The way of what belongs to no session: it shares the process's rate like one of the usual weight.
+/// The way of what belongs to no session: it shares the process's rate like one of usual weight.
 #[derive(Debug)]
 pub(crate) struct Toll {
     pacer: Arc<Pacer>,
