@@ -2,7 +2,9 @@
 // Method: the real planner and the real spreading core on a virtual network, whose time is virtual and may be asserted.
 import t from 'tap'
 import { seededRandom } from '../../../src/base/random.js'
+import type { PlanNode, PlanPart } from '../../../src/model/plan.js'
 import { Rehearsal } from '../../../src/native/rehearsal.js'
+import { startPlanning } from '../../../src/plan/index.js'
 import { MBIT, type Play, play, type Played } from '../../support/rehearse.js'
 
 const equal = (nodes: number, mbit = 100): readonly number[] => Array.from({ length: nodes + 1 }, () => mbit)
@@ -126,4 +128,70 @@ t.test('a node that was never added is refused', async (t) => {
   t.throws(() => rehearsal.setPlan('ab'.repeat(16), { strandCount: 1, parents: [], peers: [] }), {
     code: 'ENGINE_ERR_INVALID_ARGUMENT',
   })
+})
+
+const refOf = (nodeId: string): PlanNode => ({ nodeId, host: '127.0.0.1', port: 1, segment: 'here', weight: 1 })
+const RATES = { upBps: 100 * MBIT, downBps: 100 * MBIT }
+const CHUNKS = 2048
+const WHOLE_US = (CHUNKS * 32_768 * 8) / 100
+
+/** A braid at work on equal links, of which the planner hears what happens. */
+function braidOf(nodes: number, mbitOf: (at: number) => number = () => 100) {
+  const rehearsal = new Rehearsal({ chunkCount: CHUNKS, chunkBytes: 32_768, madePer10Ms: 0, seed: 1 })
+  const source = rehearsal.add(RATES)
+  const ids = Array.from({ length: nodes }, (_, at) => {
+    const rate = mbitOf(at) * MBIT
+    return rehearsal.add({ upBps: rate, downBps: rate })
+  })
+  const all = ids.map((id, at) => ({ ...refOf(id), weight: mbitOf(at) / 100 }))
+  const planning = startPlanning({ source: refOf(source), home: 'here', nodes: all, strategy: 'braid', seed: 1 })
+  rehearsal.setPlan(source, { strandCount: planning.strandCount, parents: [], peers: [] })
+  const tell = (parts: readonly PlanPart[]): void => {
+    for (const { nodeId, plan } of parts) rehearsal.setPlan(nodeId, plan)
+  }
+  tell(ids.flatMap((id) => planning.partOf(id) ?? []))
+  const completed = (): ReadonlyMap<string, number | null> =>
+    new Map(rehearsal.poll().map(({ nodeId, completedUs }) => [nodeId, completedUs]))
+  return { rehearsal, source, ids, planning, tell, completed }
+}
+
+t.test('who joins at half-time disturbs nobody, and has all within 1.6 times what its link needs', async (t) => {
+  for (const nodes of [8, 16, 64]) {
+    const last = (isJoined: boolean): { readonly others: number; readonly joiner: number } => {
+      const { rehearsal, ids, planning, tell, completed } = braidOf(nodes)
+      rehearsal.run(WHOLE_US / 2)
+      const joiner = isJoined ? rehearsal.add(RATES, null, rehearsal.nowUs) : null
+      if (joiner !== null) {
+        const changed = planning.take([{ type: 'joined', node: refOf(joiner) }])
+        tell(changed)
+      }
+      t.ok(rehearsal.run(20 * WHOLE_US), 'all complete')
+      const times = completed()
+      const others = Math.max(...ids.map((id) => times.get(id) ?? Number.POSITIVE_INFINITY)) / WHOLE_US
+      return { others, joiner: ((times.get(joiner ?? '') ?? 0) - WHOLE_US / 2) / WHOLE_US }
+    }
+    const [alone, joined] = [last(false), last(true)]
+    t.comment(`${nodes}: others ${alone.others.toFixed(3)} → ${joined.others.toFixed(3)}, joiner ${joined.joiner}`)
+    t.ok(joined.others <= 1.01 * alone.others, `${nodes}: others ${alone.others} → ${joined.others}`)
+    t.ok(joined.joiner <= 1.6, `${nodes}: joiner ${joined.joiner}`)
+  }
+})
+
+t.test('a source that dies when one copy is out, with half of the work left, is needed by nobody', async (t) => {
+  for (const how of ['reset', 'silent'] as const) {
+    for (const nodes of [8, 16, 64]) {
+      const { rehearsal, source, ids, completed } = braidOf(nodes, (at) => (at < nodes / 2 ? 100 : 50))
+      const sentBytes = (): number => rehearsal.poll().find(({ nodeId }) => nodeId === source)?.bytesSent ?? 0
+      while (sentBytes() < CHUNKS * 32_768) rehearsal.run(rehearsal.nowUs + 10_000)
+      // What is in its port is still on its way.
+      rehearsal.run(rehearsal.nowUs + 50_000)
+      const killedUs = rehearsal.nowUs
+      t.ok([...completed().values()].includes(null), 'there is work left')
+      rehearsal.kill(source, how)
+      t.ok(rehearsal.run(20 * WHOLE_US), `${how} ${nodes}: all complete`)
+      const last = Math.max(...ids.map((id) => completed().get(id) ?? Number.POSITIVE_INFINITY)) / WHOLE_US
+      t.comment(`${how} ${nodes}: killed at ${(killedUs / WHOLE_US).toFixed(3)}, the last at ${last.toFixed(3)}`)
+      t.ok(last < 3, `${last}`)
+    }
+  }
 })
