@@ -14,6 +14,8 @@ export interface Network {
   readonly wanRateBps: number
   /** One way, between two segments. */
   readonly wanDelayMs: number
+  /** Links carry packets with headers and acknowledgements, as TCP has it; else content alone. */
+  readonly isTcp?: boolean | undefined
 }
 
 /** What a connection between segments has under way at least: the relay's own buffer for such links. */

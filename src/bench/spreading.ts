@@ -55,9 +55,9 @@ export class Spreading {
 
   constructor(options: SpreadingOptions) {
     const { network, faults, seed } = options
-    const { chunkBytes, rateBps, segmentCount } = network
+    const { chunkBytes, rateBps, segmentCount, isTcp } = network
     this.#options = options
-    this.#rehearsal = new Rehearsal({ chunkCount: chunkCountOf(network), chunkBytes, madePer10Ms: 0, seed })
+    this.#rehearsal = new Rehearsal({ chunkCount: chunkCountOf(network), chunkBytes, madePer10Ms: 0, seed, isTcp })
     const way = wayOf(network)
     this.#gates = segmentCount < 2 ? [] : Array.from({ length: segmentCount }, () => this.#rehearsal.addGate(way))
     this.#source = this.#add(rateBps, 0)

@@ -41,7 +41,7 @@ export type SimulateFlags = Readonly<
     | 'seed',
     string
   >
-> & { readonly plot?: string }
+> & { readonly plot?: string; readonly tcp?: boolean }
 
 interface Asked {
   readonly network: Network
@@ -92,6 +92,7 @@ function readFlags(flags: SimulateFlags): Asked {
     segmentCount: flag('--segments', flags.segments, within(1, nodeCount, whole)),
     wanRateBps: flag('--wan-rate', flags.wanRate, rate),
     wanDelayMs: flag('--wan-delay', flags.wanDelay, within(0, DELAY_MAX_MS, parseDurationMs)),
+    isTcp: flags.tcp === true,
   }
   const faults = {
     failing: flag('--failing', flags.failing, parseRatio),
@@ -116,10 +117,10 @@ function progressOn(output: Output, strategy: WovenName, nowMs: () => number) {
 }
 
 function reportOf(network: Network, faults: FaultShares, [first]: readonly Simulated[]): readonly string[] {
-  const { nodeCount, sizeBytes, chunkBytes, rateBps, segmentCount, wanRateBps, wanDelayMs } = network
+  const { nodeCount, sizeBytes, chunkBytes, rateBps, segmentCount, wanRateBps, wanDelayMs, isTcp } = network
   const content = `${formatBytes(sizeBytes)} in chunks of ${formatBytes(chunkBytes)}`
   const parts = [
-    `${formatCount(nodeCount, 'node')}, ${content}, ${mbit(rateBps)}`,
+    `${formatCount(nodeCount, 'node')}, ${content}, ${mbit(rateBps)}${isTcp === true ? ' over TCP' : ''}`,
     segmentCount > 1
       ? `${formatCount(segmentCount, 'segment')} with ${mbit(wanRateBps)} and ${wanDelayMs} ms between`
       : '',

@@ -12,6 +12,7 @@
 
 mod addresses;
 mod connecting;
+mod door;
 mod error;
 pub mod limits;
 mod link;

@@ -1,11 +1,9 @@
 //! The listening thread: accepts, lets each caller say who it is and what it wants within a
 //! deadline, and hands the socket to the session it wants. Callers are strangers until then.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use mio::net::{TcpListener, TcpStream};
@@ -15,16 +13,16 @@ use wire::peer::{Message, MessageHeader, MessageType, Refusal};
 use wire::{AssignmentId, NodeId};
 
 use crate::addresses::{Addresses, Place};
+use crate::door::Door;
 use crate::limits::{
     CONNECTIONS_FROM_LOOPBACK_MAX, CONNECTIONS_PER_ADDRESS_MAX, HANDSHAKE_DEADLINE, HANDSHAKES_MAX,
-    TALKS_MAX,
+    TALKS_MAX, UNKNOWN_WAIT,
 };
-use crate::probing::{self, Probing};
+use crate::probing;
 use crate::reader::{Reader, Step};
-use crate::session::{Command, Incoming, Shared};
+use crate::session::{Command, Incoming};
 use crate::socket;
-use crate::talks::Talks;
-use crate::tally::{ListenerCounters, Tally, count};
+use crate::tally::count;
 
 const LISTENER: Token = Token(usize::MAX);
 const WAKER: Token = Token(usize::MAX - 1);
@@ -42,6 +40,8 @@ pub struct ListenLimits {
     pub handshakes_max: usize,
     /// Time they have for it.
     pub handshake_deadline: Duration,
+    /// Time that they wait for an assignment that has no session here.
+    pub unknown_wait: Duration,
     /// Talks that wait or are under way.
     pub talks_max: usize,
 }
@@ -53,56 +53,9 @@ impl Default for ListenLimits {
             connections_from_loopback_max: CONNECTIONS_FROM_LOOPBACK_MAX,
             handshakes_max: HANDSHAKES_MAX,
             handshake_deadline: HANDSHAKE_DEADLINE,
+            unknown_wait: UNKNOWN_WAIT,
             talks_max: TALKS_MAX,
         }
-    }
-}
-
-/// What the listening thread and the relay share.
-#[derive(Debug)]
-pub(crate) struct Door {
-    sessions: Mutex<HashMap<AssignmentId, Arc<Shared>>>,
-    tally: Tally,
-    closing: AtomicBool,
-    waker: Waker,
-    pub(crate) talks: Talks,
-    probing: Probing,
-}
-
-impl Door {
-    /// Opens the door for an assignment; false when it is open already.
-    pub(crate) fn admit(&self, shared: &Arc<Shared>) -> bool {
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        let id = shared.terms.assignment;
-        if sessions.get(&id).is_some_and(|other| !other.has_ended()) {
-            return false;
-        }
-        sessions.insert(id, Arc::clone(shared));
-        true
-    }
-
-    fn session(&self, assignment: &AssignmentId) -> Option<Arc<Shared>> {
-        let mut sessions = self.sessions.lock().unwrap_or_else(PoisonError::into_inner);
-        sessions.retain(|_, shared| !shared.has_ended());
-        sessions.get(assignment).map(Arc::clone)
-    }
-
-    pub(crate) fn counters(&self) -> ListenerCounters {
-        self.tally.counters()
-    }
-
-    pub(crate) fn close(&self) {
-        self.closing.store(true, Ordering::Release);
-        let _ = self.waker.wake();
-    }
-
-    /// Waits until nobody is timed any more; the door is closed.
-    pub(crate) fn end_probe(&self) {
-        self.probing.join();
-    }
-
-    pub(crate) fn is_closing(&self) -> bool {
-        self.closing.load(Ordering::Acquire)
     }
 }
 
@@ -113,6 +66,11 @@ enum Stage {
     Greeted {
         node: NodeId,
         name: String,
+    },
+    /// It wants an assignment that has no session here yet, and is not read from.
+    Waiting {
+        node: NodeId,
+        attach: Box<Message>,
     },
     /// Refused; read on, so that what we said is not lost with what we did not read.
     Refused,
@@ -161,14 +119,7 @@ impl Listener {
         let poll = Poll::new()?;
         poll.registry()
             .register(&mut socket, LISTENER, Interest::READABLE)?;
-        let door = Arc::new(Door {
-            sessions: Mutex::default(),
-            tally: Tally::default(),
-            closing: AtomicBool::new(false),
-            waker: Waker::new(poll.registry(), WAKER)?,
-            talks: Talks::default(),
-            probing: Probing::default(),
-        });
+        let door = Arc::new(Door::new(Waker::new(poll.registry(), WAKER)?));
         let listener = Self {
             poll,
             socket,
@@ -193,7 +144,7 @@ impl Listener {
             for event in &events {
                 match event.token() {
                     LISTENER => self.accept(),
-                    WAKER => {}
+                    WAKER => self.call_waiting(),
                     Token(slot) => {
                         if event.is_read_closed()
                             && let Some(Some(caller)) = self.callers.get_mut(slot)
@@ -219,8 +170,40 @@ impl Listener {
         Some(next.saturating_duration_since(Instant::now()) + Duration::from_millis(1))
     }
 
+    /// Hands those over whose session has opened.
+    fn call_waiting(&mut self) {
+        for slot in 0..self.callers.len() {
+            let opened = |caller: &mut Caller| match &caller.stage {
+                Stage::Waiting { attach, .. } => wanted(attach)
+                    .is_some_and(|(assignment, _)| self.door.session(&assignment).is_some()),
+                _ => false,
+            };
+            if let Some(caller) = self.callers[slot].take_if(opened) {
+                self.end_wait(slot, caller);
+            }
+        }
+    }
+
+    /// Hands a caller over that has waited, or refuses it.
+    fn end_wait(&mut self, slot: usize, mut caller: Caller) {
+        caller.deadline = Instant::now() + self.limits.handshake_deadline;
+        if let Stage::Waiting { node, attach } =
+            std::mem::replace(&mut caller.stage, Stage::Refused)
+        {
+            self.hand_over(slot, caller, node, *attach);
+        }
+    }
+
     fn cut_off_late(&mut self) {
         let now = Instant::now();
+        for slot in 0..self.callers.len() {
+            let waits = |caller: &mut Caller| {
+                caller.deadline <= now && matches!(caller.stage, Stage::Waiting { .. })
+            };
+            if let Some(caller) = self.callers[slot].take_if(waits) {
+                self.end_wait(slot, caller);
+            }
+        }
         for slot in &mut self.callers {
             if let Some(caller) = slot.take_if(|caller| caller.deadline <= now)
                 && !matches!(caller.stage, Stage::Refused)
@@ -316,15 +299,19 @@ impl Listener {
     }
 
     fn hand_over(&mut self, slot: usize, mut caller: Caller, node: NodeId, attach: Message) {
-        let Message::Attach {
-            assignment, strand, ..
-        } = attach
-        else {
+        let Some((assignment, strand)) = wanted(&attach) else {
             return;
         };
         let Some(session) = self.door.session(&assignment) else {
-            count(&self.door.tally.refused_unknown);
-            return self.refuse(slot, caller, Refusal::UnknownAssignment, strand);
+            if matches!(caller.stage, Stage::Refused) || self.limits.unknown_wait.is_zero() {
+                count(&self.door.tally.refused_unknown);
+                return self.refuse(slot, caller, Refusal::UnknownAssignment, strand);
+            }
+            let attach = Box::new(attach);
+            caller.stage = Stage::Waiting { node, attach };
+            caller.deadline = Instant::now() + self.limits.unknown_wait;
+            self.callers[slot] = Some(caller);
+            return;
         };
         if self.poll.registry().deregister(&mut caller.stream).is_err() {
             return;
@@ -398,8 +385,21 @@ impl Listener {
     }
 }
 
+/// What an ATTACH is about.
+fn wanted(attach: &Message) -> Option<(AssignmentId, u8)> {
+    match attach {
+        Message::Attach {
+            assignment, strand, ..
+        } => Some((*assignment, *strand)),
+        _ => None,
+    }
+}
+
 /// Reads what a caller has said so far.
 fn listen(caller: &mut Caller, scratch: &mut [u8]) -> Verdict {
+    if matches!(caller.stage, Stage::Waiting { .. }) {
+        return Verdict::Wait;
+    }
     if matches!(caller.stage, Stage::Refused) {
         return drain(caller, scratch);
     }

@@ -10,8 +10,9 @@ use wire::NodeId;
 use wire::limits::chunk_bytes_allowed;
 use wire::peer::{Message, PeerRole};
 
+use crate::door::Door;
 use crate::error::RelayError;
-use crate::listener::{Door, ListenLimits, Listener};
+use crate::listener::{ListenLimits, Listener};
 use crate::pace::{Pace, Pacer};
 use crate::probing::{self, ProbeSpec, Probed};
 use crate::session::{ReceiverSpec, Session, Shared, SourceSpec};

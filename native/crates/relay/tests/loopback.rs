@@ -14,6 +14,7 @@ use spread::Plan;
 use support::{
     CHUNK, Content, FakePeer, chunk_bytes, lie_until, open_relay, peer, plan, until, vouches_of,
 };
+use wire::peer::Message;
 use wire::vouch::SigningKey;
 
 const MIB: usize = 1 << 20;
@@ -279,6 +280,22 @@ fn a_child_goes_on_with_others_when_the_source_dies() {
     orphan_plan.peers = vec![at(1)];
     let orphan = content.open_receiver(&relays[2], "c", orphan_plan);
     content.completes(&orphan, "c");
+}
+
+#[test]
+fn who_asks_a_moment_before_the_session_opens_is_let_in_when_it_does() {
+    let content = Content::new("moment", MIB / 2, 8);
+    let relay = open_relay(1);
+    let mut child = FakePeer::call(relay.address(), 7);
+    child.attach(content.assignment);
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(relay.counters().admitted, 0);
+    let _source = content.open_source(&relay, 1);
+    child.expect("CHUNK", |message| matches!(message, Message::Chunk { .. }));
+    assert_eq!(
+        (relay.counters().admitted, relay.counters().refused_unknown),
+        (1, 0)
+    );
 }
 
 #[test]
