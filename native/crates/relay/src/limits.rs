@@ -8,8 +8,8 @@ pub const LINKS_MAX: usize = 1024;
 pub const HANDSHAKES_MAX: usize = 256;
 /// Time from accept to a whole HELLO and ATTACH or TALK: three round trips over a slow WAN.
 pub const HANDSHAKE_DEADLINE: Duration = Duration::from_secs(5);
-/// Time that a caller waits for a session which may be about to open: orders reach nodes at different
-/// times, and who is refused asks again after two or three times as long as that mostly is.
+/// Time that a caller waits for a session which may be about to open: orders reach nodes at
+/// different times, and who is refused asks again after twice as long as that mostly is.
 pub const UNKNOWN_WAIT: Duration = Duration::from_millis(500);
 /// Time for an outgoing connection to be up and greeted, in milliseconds; then the next is tried.
 pub const CONNECT_DEADLINE_MS: u64 = 3_000;
