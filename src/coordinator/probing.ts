@@ -3,7 +3,6 @@ import { PROBE_MS, PROBES_BEFORE_JOB_MS, PROBES_WAITING_MAX } from '../base/prob
 import type { Probe, Probed } from '../control/schema/channel.js'
 import { COORDINATOR_NAME } from '../model/bandwidth.js'
 import type { PeerRef } from '../model/node.js'
-import { isHanded } from '../model/plan.js'
 import type { Measured, ProbeRequest, ProbeView } from '../model/rate.js'
 import { nodesOf } from './audience.js'
 import type { LiveJob } from './live-job.js'
@@ -64,7 +63,7 @@ export class Probes {
   async beforeJob(job: LiveJob): Promise<void> {
     const world = this.#world()
     const { strategy, probe } = job.record.policy
-    if (probe !== true || !isHanded(strategy) || isSending(world, job)) return
+    if (probe !== true || strategy === 'star' || isSending(world, job)) return
     const endMs = world.clock.monotonicMs() + PROBES_BEFORE_JOB_MS
     for (const from of nodesOf(world, job.record)) {
       if (job.signal.aborted || world.clock.monotonicMs() >= endMs || isSending(world, job)) return

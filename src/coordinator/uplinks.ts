@@ -4,7 +4,7 @@ import { SECOND_MS } from '../base/units.js'
 import type { PlanNode, Uplink } from '../model/plan.js'
 import type { Measured, MeasureKind, RateView } from '../model/rate.js'
 import { medianOf } from '../plan/strategies/slots.js'
-import { fanoutOf, limitedWeight, usualUplink } from '../plan/uplinks.js'
+import { fanoutOf, limitedWeight, measuredWeight, usualUplink } from '../plan/uplinks.js'
 import type { Weighing } from '../plan/weighing.js'
 import { RateBook } from './rate-book.js'
 import type { Roster } from './roster.js'
@@ -30,6 +30,8 @@ export interface UplinksOptions {
 /** What is known of links beside one another, looked up for all nodes at once. */
 interface Usual {
   readonly uplinkBps: number
+  /** Of those uplinks that were measured lately for their own sake; null: too few were. */
+  readonly measuredBps: number | null
   /** What one receiver takes; null: nobody has measured it. */
   readonly takesBps: number | null
   readonly atMs: number
@@ -48,11 +50,15 @@ export class Uplinks {
     this.#received = new RateBook(options.clock)
   }
 
-  /** What a node's uplink counts beside the others'; 1 is usual. Never more than its own limit lets it give. */
+  /**
+   * What a node's uplink counts beside the others'; 1 is usual: what transfers showed of it, else what was measured.
+   * Never more than its own limit lets it give.
+   */
   weightOf(nodeId: string): number {
     const limitBps = this.#limitOf(nodeId)
     const weight = this.#options.weighing.weightOf(nodeId)
-    return limitBps === null ? weight : limitedWeight(weight, limitBps, this.#lookAround().uplinkBps)
+    const known = weight === 1 ? this.#measuredWeightOf(nodeId) : weight
+    return limitBps === null ? known : limitedWeight(known, limitBps, this.#lookAround().uplinkBps)
   }
 
   /** What plans of the strategies that approach nodes one by one are told of a node beside its weight. */
@@ -98,6 +104,12 @@ export class Uplinks {
     this.#usual = null
   }
 
+  #measuredWeightOf(nodeId: string): number {
+    const { measuredBps } = this.#lookAround()
+    const uplink = measuredBps === null ? null : this.#uplinkOf(nodeId)
+    return measuredBps === null || uplink?.isFresh !== true ? 1 : measuredWeight(uplink.rateBps, measuredBps)
+  }
+
   #uplinkOf(nodeId: string): Uplink | null {
     const known = this.#sent.estimate(nodeId)
     if (known === null) return null
@@ -124,7 +136,11 @@ export class Uplinks {
     const limits = there.map(({ limit }) => limit?.rateBps ?? null)
     const taken = this.#received.freshRates(there.map(({ identity }) => identity.id))
     const takesBps = taken.length === 0 ? null : medianOf(taken)
-    this.#usual = { uplinkBps: usualUplink(weighing.usualBps, limits), takesBps, atMs: nowMs }
+    const uplinks = there.flatMap(({ identity }) => this.#uplinkOf(identity.id) ?? [])
+    const measured = uplinks.filter(({ isFresh }) => isFresh).map(({ rateBps }) => rateBps)
+    // Of a few it says nothing: they may be measured because they are slow.
+    const measuredBps = measured.length > there.length / 2 ? medianOf(measured) : null
+    this.#usual = { uplinkBps: usualUplink(weighing.usualBps, limits), measuredBps, takesBps, atMs: nowMs }
     return this.#usual
   }
 }

@@ -21,6 +21,19 @@ export function limitedWeight(weight: number, limitBps: number | null, usualBps:
   return limitBps === null ? weight : Math.min(weight, inSteps(limitBps / usualBps))
 }
 
+/** What one uplink counts at most: more of it finds no use beside the others. */
+export const WEIGHT_MAX = 4
+/** Above that a measurement is one of processors. */
+const CLEAR_BPS = 2_000_000_000
+/** A measurement that is no further from what is usual says that both are alike: trains are good to some twenty percent. */
+const ALIKE_RATIO = 0.75
+
+/** What an uplink counts that was measured. @param usualBps of those that were. Pure. */
+export function measuredWeight(rateBps: number, usualBps: number): number {
+  const ratio = Math.min(rateBps, CLEAR_BPS) / Math.min(Math.max(1, usualBps), CLEAR_BPS)
+  return ratio >= ALIKE_RATIO && ratio <= 1 / ALIKE_RATIO ? 1 : Math.min(inSteps(ratio), WEIGHT_MAX)
+}
+
 /** What decides how many servers a node feeds at once. */
 export interface Bearing {
   /** Its uplink beside the others'. */

@@ -10,7 +10,7 @@ import {
   sumOf,
 } from './flows.js'
 import { SLOW_RATIO } from './strategies/slots.js'
-import { inSteps } from './uplinks.js'
+import { inSteps, WEIGHT_MAX } from './uplinks.js'
 
 export type { FlowsOf } from './flows.js'
 
@@ -24,8 +24,6 @@ const OVERLOAD_RATIO = 1.4
 const BROAD_RATIO = 0.2
 /** When more than this part of the nodes are slow, it is not they. */
 const SLOW_NODES_RATIO = 0.5
-/** What one uplink counts at most: more of it finds no use beside the others. */
-const WEIGHT_MAX = 4
 /** After a change nothing counts for this time: who has new parents and children is not as it will be. */
 const SETTLE_MS = 1000
 /** All are weighed anew at most this often, each time twice as seldom: measures of a busy machine waver. */

@@ -67,6 +67,18 @@ t.test('a node feeds as many as its uplink fills, within its limit, and fewer on
   t.equal(uplinks.bearsOf(n1), 2)
 })
 
+t.test('plans count by what was measured, once most nodes were', async (t) => {
+  const { clock, ids, uplinks } = place('n1', 'n2', 'n3')
+  const [n1, n2, n3] = ids
+  uplinks.measured(n1, OWN, 'train', measured(20))
+  t.equal(uplinks.weightOf(n1), 1, 'one alone says nothing')
+  for (const id of [n2, n3]) uplinks.measured(id, OWN, 'train', measured(95))
+  t.ok(uplinks.weightOf(n1) < 0.3)
+  t.equal(uplinks.weightOf(n2), 1)
+  clock.advance(11 * 60_000)
+  t.equal(uplinks.weightOf(n1), 1, 'it is stale')
+})
+
 t.test('what a limit of the sender made of it tells nothing of who received', async (t) => {
   const { ids, uplinks, limitOwn } = place('n1', 'n2')
   const [n1, n2] = ids

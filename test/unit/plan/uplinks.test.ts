@@ -1,6 +1,6 @@
 import t from 'tap'
 import { compareApproach } from '../../../src/plan/order.js'
-import { type Bearing, fanoutOf, limitedWeight, usualUplink } from '../../../src/plan/uplinks.js'
+import { type Bearing, fanoutOf, limitedWeight, measuredWeight, usualUplink } from '../../../src/plan/uplinks.js'
 
 const MBIT = 1_000_000
 const bearing: Bearing = { weight: 1, uplinkBps: null, takesBps: null, load: 0 }
@@ -32,6 +32,12 @@ t.test('a node counts no more than its limit lets it give', async (t) => {
   t.equal(limitedWeight(0.05, 25 * MBIT, 100 * MBIT), 0.05, 'its link is slower than its limit')
   t.equal(limitedWeight(1, 1000 * MBIT, 100 * MBIT), 1)
   t.equal(limitedWeight(1, 97 * MBIT, 100 * MBIT), 1, 'what is nearly the same is the same')
+})
+
+t.test('an uplink counts by what was measured, and what is nearly usual is usual', async (t) => {
+  const weighed = (mbit: number): number => measuredWeight(mbit * MBIT, 100 * MBIT)
+  t.same([25, 50, 80, 100, 120, 200, 500, 5000].map(weighed), [0.25, 0.5, 1, 1, 1, 2, 4, 4])
+  t.equal(measuredWeight(9000 * MBIT, 2500 * MBIT), 1, 'that is what processors can do')
 })
 
 t.test('what is usual is what was measured, else the middle of the limits', async (t) => {
