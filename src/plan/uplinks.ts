@@ -25,7 +25,7 @@ export function limitedWeight(weight: number, limitBps: number | null, usualBps:
 export const WEIGHT_MAX = 4
 /** Above that a measurement is one of processors. */
 const CLEAR_BPS = 2_000_000_000
-/** A measurement that is no further from what is usual says that both are alike: trains are good to some twenty percent. */
+/** A measurement no further from what is usual says that both are alike: trains are good to some twenty percent. */
 const ALIKE_RATIO = 0.75
 
 /** What an uplink counts that was measured. @param usualBps of those that were. Pure. */
