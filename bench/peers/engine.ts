@@ -16,7 +16,9 @@ export const engine = (strategy: string): Contender => ({
     let published: string | null = null
     return {
       run: async () => {
-        const outcome = await fleet.publish(field.content, '--strategy', strategy, '--max-delete', '100%').exited
+        // The content is where the source is, as it is for the others.
+        const how = ['--no-upload', '--strategy', strategy, '--max-delete', '100%']
+        const outcome = await fleet.publish(field.content, ...how).exited
         if (outcome.code !== 0) throw new Error(`publish ended with ${outcome.code}: ${outcome.stderr}${fleet.story()}`)
         published = outcome.stdout.trim().split('\n').at(-1) ?? '{}'
       },

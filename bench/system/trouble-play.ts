@@ -67,13 +67,13 @@ class Run {
   #boundS = (rateMbit: number): number => (this.#sizeBytes * BITS) / (rateMbit * this.#options.scale * 1e6)
 
   get #wholeS(): number {
-    const { wan, rateMbit } = this.#scenario
-    return this.#boundS(wan?.rateMbit ?? rateMbit)
+    const { wan, rateMbit, boundMbit } = this.#scenario
+    return this.#boundS(boundMbit ?? wan?.rateMbit ?? rateMbit)
   }
 
   /** The network, the nodes with their engines, as the scenario has them, and the content. */
   async #prepare(): Promise<void> {
-    const { wan, rateMbit, nodes, rates = {} } = this.#scenario
+    const { wan, rateMbit, nodes, rates = {}, isProbed = false } = this.#scenario
     const between =
       wan === undefined ? wan : { segments: wan.segments, link: `${this.#mbit(wan.rateMbit)},${wan.delay}` }
     await labUp(this.#nodes + 1, this.#mbit(rateMbit), between)
@@ -82,8 +82,10 @@ class Run {
     for (let host = 0; host <= nodes; host++) this.#fleet.start(host)
     await this.#fleet.nodesOnline(nodes)
     for (const [host, rate] of Object.entries(rates)) {
-      await shape(Number(host), { up: this.#mbit(rate), down: this.#mbit(rate) })
+      const { up, down } = typeof rate === 'number' ? { up: rate, down: rate } : rate
+      await shape(Number(host), { up: this.#mbit(up), down: this.#mbit(down) })
     }
+    if (isProbed) await this.#told('probe', '--group', 'edge')
   }
 
   async #told<T>(...args: readonly string[]): Promise<T | null> {
@@ -112,7 +114,9 @@ class Run {
       sizeBytes: this.#sizeBytes,
       mbit: this.#mbit,
     }
-    const publish = this.#fleet.publish(`${this.#directory}/content`, ...options, '--stage-only', '--quorum', quorum)
+    // The content is where the source is, as it is for others that are measured.
+    const how = [...options, '--no-upload', '--stage-only', '--quorum', quorum]
+    const publish = this.#fleet.publish(`${this.#directory}/content`, ...how)
     const [ended, outcome = {}] = await Promise.all([publish.exited, event?.(stage)])
     const last = ended.stdout.trim().split('\n').at(-1) ?? '{}'
     const { job } = JSON.parse(last) as { job?: { id: string } }

@@ -26,8 +26,12 @@ export interface Scenario {
   readonly nodes: number
   readonly rateMbit: number
   readonly wan?: { readonly segments: number; readonly delay: string; readonly rateMbit: number }
-  /** Links that are not like the others, from the start, in Mbit/s. */
-  readonly rates?: Readonly<Record<number, number>>
+  /** Links that are not like the others, from the start, in Mbit/s; one number: both ways. */
+  readonly rates?: Readonly<Record<number, number | { readonly up: number; readonly down: number }>>
+  /** The coordinator has links measured before the order. */
+  readonly isProbed?: boolean
+  /** What the time is measured by, where neither the LAN nor the WAN is: a rate in Mbit/s. */
+  readonly boundMbit?: number
   /** How it is published, where not as all are. */
   readonly options?: readonly string[]
   /** What happens after the order. */
@@ -166,10 +170,21 @@ const oneHolds = ({ fleet }: Stage, nodes: number): Promise<unknown> =>
 /** Those at half the rate have half of their work left when the source has sent its copy. */
 const halfAtHalf = { 5: 50, 6: 50, 7: 50, 8: 50 }
 
+/** Uplinks spread by ten, log-uniformly, with a sum above that of the others' needs. */
+const uneven: Scenario = {
+  nodes: 8,
+  rateMbit: 1000,
+  rates: Object.fromEntries([100, 32, 44, 61, 85, 118, 164, 228, 316].map((up, host) => [host, { up, down: 1000 }])),
+  boundMbit: 100,
+}
+
 export const scenarios: Readonly<Record<string, Scenario>> = {
   'flat-8': { nodes: 8, rateMbit: 100 },
   'flat-16': { nodes: 16, rateMbit: 50 },
   'mixed-8': { nodes: 8, rateMbit: 100, rates: { 1: 20, 2: 500 }, apart: { 1: 20 } },
+  'mixed-8-probed': { nodes: 8, rateMbit: 100, rates: { 1: 20, 2: 500 }, apart: { 1: 20 }, isProbed: true },
+  'uneven-8': uneven,
+  'uneven-8-probed': { ...uneven, isProbed: true },
   'decay-8': {
     nodes: 8,
     rateMbit: 100,

@@ -24,7 +24,7 @@ export function withPolicy(command: Command): Command {
     .option('--priority <weight>', 'its part of what a sender may send beside other jobs, 1 to 100 (10)')
     .option('--strategy <name>', 'who sends to whom: braid (default), star, chain, tree, handout or cascade')
     .option('--fanout <number>', 'handout, cascade: servers that each serves at once (what its uplink bears)')
-    .option('--probe', 'handout, cascade: measure first what nodes can send, where nothing fresh is known')
+    .option('--probe', 'measure first what nodes can send, where nothing fresh is known')
     .option('--order <nodes>', 'chain, handout, cascade: names with commas, who go first (the fastest)')
 }
 
