@@ -12,6 +12,9 @@ const STRAND_COUNTS = [2, 3, 4, 6, 8]
 /** What a strand more costs in connections and acknowledgements, as a part of the time. */
 const STRAND_COST_RATIO = 0.01
 
+/** With so few segments strands go from one to the next; with more that takes longer than it gains. */
+const CHAINED_SEGMENTS_MAX = 8
+
 /** The default braid: with two strands every node is inner in one and a leaf in the other. */
 export const braid: Strategy = {
   weave: (ground) => weaveBraid(strandCountFor(ground)).weave(ground),
@@ -75,12 +78,24 @@ function segmentsOf({ nodes, home }: Ground): readonly Segment[] {
  * @returns by strand, by segment, the segment that serves it; 0 of itself.
  */
 function waysBetween(others: number, strandCount: number, seed: number): readonly Strand[] {
+  if (others <= CHAINED_SEGMENTS_MAX) return Array.from({ length: strandCount }, (_, strand) => chained(others, strand))
   const weights = Array.from({ length: others }, () => 1)
   const needs = Array.from({ length: strandCount }, () => Math.max(0, others - 1))
   return dealSlots(weights, needs).map((slots, strand) => {
     const grown = growStrand({ sourceSlots: 1, slots, weights }, seed + strand)
     return [0, ...grown.map((parent) => (parent === SOURCE ? 0 : parent + 1))]
   })
+}
+
+/**
+ * A strand goes from one segment to the next, every other strand the other way round: who is last in one is first in
+ * the other, and no segment sends a strand twice. So a strand that gets less of the way out of the source's segment than
+ * another has all of it once that one is through, where one that some segment sends twice is held to half of a way.
+ */
+function chained(others: number, strand: number): Strand {
+  const last = others
+  const before = (segment: number): number => (strand % 2 === 0 ? segment - 1 : segment === last ? 0 : segment + 1)
+  return Array.from({ length: others + 1 }, (_, segment) => (segment === 0 ? 0 : before(segment)))
 }
 
 /** One strand within a segment: by node of it, and then by segment that it serves, the place of who serves them. */

@@ -33,6 +33,7 @@ function place() {
     ...{ closing: new AbortController().signal, store: { meta: { nextSerial: async () => 1 } }, content: { pack } },
     sites: new Map([['www', { record, assignments: [] }]]),
     wholes: new WholePacking(() => world),
+    uplinks: { rateOf: () => null },
   } as unknown as World
   /** A round, and all that follows from it. */
   const round = async (): Promise<void> => {

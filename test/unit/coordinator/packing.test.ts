@@ -48,6 +48,7 @@ async function place(t: { testdir(): string; teardown(run: () => unknown): void 
     content: { scan: async () => ({ ...counts, treeHash: 'e'.repeat(64), identical: false }), pack, paths },
     transfers: { open },
     uploads: { owns: () => false },
+    probes: { beforeJob: async () => {} },
   } as unknown as World
   await refreshSite(world, 'www')
   return { world, job }

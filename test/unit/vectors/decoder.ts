@@ -162,7 +162,7 @@ const messageTypes: readonly (readonly [number, (a: number, b: number) => boolea
   [1 << 20, (a, b) => a < CHUNK_COUNT_MAX && isStrand(b)], // CHUNK
   [8 * 64, areZero], // PULL
   [8 * 8192, areZero], // HAVE
-  [8 + 4 * 16, (a, b) => a <= CHUNK_COUNT_MAX && b <= 1], // STATUS
+  [8 + 4 * 16, (a, b) => a <= CHUNK_COUNT_MAX && b <= 3], // STATUS
   [0, areZero], // TALK
   [0, (a, b) => a >= 1 && a <= PROBE_BYTES_MAX && b === 0], // PROBE
   [16 * 256, areZero], // PROBED

@@ -101,6 +101,11 @@ impl Link {
         }
     }
 
+    /// Whether a new connection has a long way to go.
+    pub(crate) fn is_far(&self) -> bool {
+        self.depth == Depth::Deep
+    }
+
     /// Counts what was sent; a link that has proven fast gets deep buffers.
     pub(crate) fn count_sent(&mut self, bytes: u64, now_ms: u64) {
         self.window.bytes += bytes;

@@ -188,6 +188,9 @@ impl SessionLoop {
         }
         link.stage = Stage::Up;
         self.core.outgoing_up(link.id, node, self.now_ms);
+        if link.is_far() {
+            self.core.mark_far(link.id);
+        }
         Ok(())
     }
 

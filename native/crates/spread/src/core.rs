@@ -214,6 +214,14 @@ impl Core {
         self.greet_parent(link, node, now_ms);
     }
 
+    /// A link turned out to be a long way, which others share: its other end is not asked for what
+    /// strands will bring anyway.
+    pub fn mark_far(&mut self, link: LinkId) {
+        if let Some(link) = self.links.get_mut(link) {
+            link.far = true;
+        }
+    }
+
     /// A node has connected to this one and is greeted. Its first ATTACH then comes by
     /// [`Core::on_message`].
     pub fn incoming_up(&mut self, link: LinkId, node: NodeId, now_ms: u64) {

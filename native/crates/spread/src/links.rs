@@ -52,6 +52,8 @@ pub(crate) struct Link {
     pub(crate) node: NodeId,
     /// This node opened it.
     pub(crate) outgoing: bool,
+    /// A long way lies between, which others share.
+    pub(crate) far: bool,
     pub(crate) heard_ms: u64,
     /// When a strand last brought something by it, or it came up.
     pub(crate) fed_ms: u64,
@@ -85,6 +87,7 @@ impl Link {
         Self {
             node,
             outgoing,
+            far: false,
             heard_ms: now_ms,
             fed_ms: now_ms,
             used_ms: now_ms,

@@ -205,7 +205,7 @@ impl Core {
         }
         let idle = link.said.complete && now_ms.saturating_sub(link.fed_ms) >= STALL_MS;
         let mut wanted = match need {
-            Need::FromIdle if idle => self.last_wanted(count),
+            Need::FromIdle if idle && !link.far => self.last_wanted(count),
             Need::FromIdle | Need::Nothing => Vec::new(),
             Need::FromAny => self.wanted_of(link, start, count),
         };

@@ -124,6 +124,41 @@ fn who_sends_a_corrupt_chunk_is_left() {
 }
 
 #[test]
+fn an_idle_parent_is_asked_for_what_another_strand_still_brings_unless_it_is_far() {
+    for is_far in [false, true] {
+        let mut core = core(Role::Receiver, &[&[1], &[2]], &[]);
+        core.vouched(CHUNKS, Some(CHUNKS), 0);
+        core.tick(0);
+        core.outgoing_up(10, id(1), 1);
+        core.outgoing_up(11, id(2), 1);
+        if is_far {
+            core.mark_far(10);
+        }
+        let mut asks = 0;
+        for step in 1..40 {
+            let now_ms = u64::from(step) * 50;
+            core.on_message(10, &status(CHUNKS, 0, &[CHUNKS / 2]), now_ms)
+                .unwrap();
+            core.on_chunk(11, 1, step, now_ms);
+            core.tick(now_ms);
+            let actions = core.take_actions().into_iter();
+            asks += actions
+                .filter(|action| {
+                    matches!(
+                        action,
+                        Action::Send {
+                            link: 10,
+                            message: Message::Pull { .. }
+                        }
+                    )
+                })
+                .count();
+        }
+        assert_eq!(asks > 0, !is_far, "{asks}");
+    }
+}
+
+#[test]
 fn without_parents_what_is_missing_is_pulled_and_nothing_is_asked_twice() {
     let mut core = core(Role::Receiver, &[&[]], &[3, 4]);
     core.vouched(CHUNKS, Some(CHUNKS), 0);
