@@ -89,8 +89,8 @@ function waysBetween(others: number, strandCount: number, seed: number): readonl
 
 /**
  * A strand goes from one segment to the next, every other strand the other way round: who is last in one is first in
- * the other, and no segment sends a strand twice. So a strand that gets less of the way out of the source's segment than
- * another has all of it once that one is through, where one that some segment sends twice is held to half of a way.
+ * the other, and no segment sends a strand twice. So a strand that gets less of the way out of the source's segment
+ * has all of it once the other is through, where one that some segment sends twice is held to half of a way.
  */
 function chained(others: number, strand: number): Strand {
   const last = others

@@ -10,7 +10,7 @@ use wire::{AssignmentId, NodeId};
 use crate::fault::Fault;
 use crate::have_map::HaveMap;
 use crate::limits::{CHUNK_ARRIVAL_MS, DISTRUST_MS, NEWS_MAX, TICK_MS};
-use crate::links::{LinkId, LinkTable};
+use crate::links::{LinkId, LinkTable, Reach};
 use crate::plan::{Peer, Plan, Role, Setup};
 use crate::repair::{Asked, Flow};
 use crate::status::Progress;
@@ -218,7 +218,7 @@ impl Core {
     /// strands will bring anyway.
     pub fn mark_far(&mut self, link: LinkId) {
         if let Some(link) = self.links.get_mut(link) {
-            link.far = true;
+            link.reach = Reach::Far;
         }
     }
 

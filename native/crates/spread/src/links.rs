@@ -47,13 +47,20 @@ pub(crate) struct Told {
     pub(crate) slow: bool,
 }
 
+/// How far the other end is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reach {
+    Near,
+    /// A long way lies between, which others share.
+    Far,
+}
+
 #[derive(Debug)]
 pub(crate) struct Link {
     pub(crate) node: NodeId,
     /// This node opened it.
     pub(crate) outgoing: bool,
-    /// A long way lies between, which others share.
-    pub(crate) far: bool,
+    pub(crate) reach: Reach,
     pub(crate) heard_ms: u64,
     /// When a strand last brought something by it, or it came up.
     pub(crate) fed_ms: u64,
@@ -87,7 +94,7 @@ impl Link {
         Self {
             node,
             outgoing,
-            far: false,
+            reach: Reach::Near,
             heard_ms: now_ms,
             fed_ms: now_ms,
             used_ms: now_ms,

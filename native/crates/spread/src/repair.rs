@@ -12,7 +12,7 @@ use crate::limits::{
     NEWS_MAX, PULL_CHUNKS, PULL_LACK_MS, PULL_LINKS_MAX, PULL_REFILL, PULL_TIMEOUT_MS,
     STALL_FED_MS, STALL_MS, UNUSED_MS,
 };
-use crate::links::{Link, LinkId};
+use crate::links::{Link, LinkId, Reach};
 use crate::plan::{Peer, Role};
 
 /// A chunk that was asked for.
@@ -205,7 +205,7 @@ impl Core {
         }
         let idle = link.said.complete && now_ms.saturating_sub(link.fed_ms) >= STALL_MS;
         let mut wanted = match need {
-            Need::FromIdle if idle && !link.far => self.last_wanted(count),
+            Need::FromIdle if idle && link.reach == Reach::Near => self.last_wanted(count),
             Need::FromIdle | Need::Nothing => Vec::new(),
             Need::FromAny => self.wanted_of(link, start, count),
         };
