@@ -1,10 +1,10 @@
 // Goal: whoever dies, goes away or comes while content is on its way, all who are there have it in the end, whole, and
-// the record says so. Method: each fault of `npm run lab:faults` once, in the lab, with a quarter of the content.
+// the record says so. Method: three faults of `npm run lab:faults`, which plays all, once, in the lab, with a quarter
+// of the content.
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import t from 'tap'
 import { type Figure, play } from '../../bench/system/trouble-play.js'
-import { faults } from '../../bench/system/trouble-scenarios.js'
 
 const directory = await mkdtemp(`${tmpdir()}/distributary-trouble-`)
 t.teardown(() => rm(directory, { recursive: true, force: true }))
@@ -16,7 +16,7 @@ const further: Readonly<Record<string, (figure: Figure) => boolean>> = {
   'source-killed-8': ({ apart }) => (apart['heldThen'] ?? 8) < 8,
 }
 
-for (const scenario of faults) {
+for (const scenario of ['relay-killed-8', 'source-killed-8', 'restarted-8']) {
   t.test(`${scenario}: all who are there have it, and it is on record`, async (t) => {
     const options = { scale: 0.25, length: 0.25, strategy: 'braid', directory, isTalkative: false }
     const figure = await play(scenario, options)
