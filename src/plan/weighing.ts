@@ -26,7 +26,7 @@ const BROAD_RATIO = 0.2
 const SLOW_NODES_RATIO = 0.5
 /** After a change nothing counts for this time: who has new parents and children is not as it will be. */
 const SETTLE_MS = 1000
-/** All are weighed anew at most this often, each time twice as seldom: measures of a busy machine waver. */
+/** Uneven uplinks are weighed anew at most this often, each time twice as seldom: a busy machine's measures waver. */
 const MEASURE_REST_MS = 2000
 /** A node that was slow and is not seen to be is trusted again after this time, each time twice as long. */
 const REST_MS = 60_000
@@ -36,7 +36,7 @@ const REST_MS_MAX = 640_000
 export interface WeightChange {
   readonly nodeId: string
   readonly weight: number
-  /** `uneven`: all count anew by what they could send, and this one was asked for most beyond that. */
+  /** `uneven`: who is held up counts by what it gave, and this one was asked for most beyond that. */
   readonly why: 'uplink' | 'downlink' | 'uneven' | 'rested'
   readonly rateBps: number
   readonly usualBps: number
@@ -98,7 +98,7 @@ class Standing {
  * Finds nodes whose links are slow beside the others', from what senders say of their links. A node's uplink is slow
  * when all its links are held up, give little together, and a receiver could take more; its downlink, when all links
  * towards it are held up and give little together. And where the source could give more than goes on, uplinks are
- * uneven: all count by what they could send. Pure.
+ * uneven: who is held up itself counts by what it gave. Pure.
  */
 export class Weighing {
   readonly #standings = new Map<string, Standing>()
@@ -164,7 +164,7 @@ export class Weighing {
     }))
   }
 
-  /** Where the source waits for somebody who is asked for more than it can give, all count by what they could give. */
+  /** Where the source waits for somebody who is asked for too much, those held up count by what they gave. */
   #measure(look: Look, usualBps: number, isDue: boolean): readonly WeightChange[] {
     const loads = this.#loads(look)
     const over = loads.filter(({ load }) => load > OVERLOAD_RATIO)

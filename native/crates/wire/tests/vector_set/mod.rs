@@ -4,6 +4,7 @@
 //! byte that is not a printable ASCII character, and `%`, is `%XX`.
 
 mod describe;
+mod messages;
 mod samples;
 
 pub(crate) use describe::describe;
