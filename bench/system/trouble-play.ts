@@ -22,6 +22,8 @@ export interface PlayOptions {
   /** Below it everything lies. */
   readonly directory: string
   readonly isTalkative: boolean
+  /** Links are measured before in every scenario, not only where it says so. */
+  readonly isProbed: boolean
 }
 
 export interface Figure {
@@ -73,7 +75,7 @@ class Run {
 
   /** The network, the nodes with their engines, as the scenario has them, and the content. */
   async #prepare(): Promise<void> {
-    const { wan, rateMbit, nodes, rates = {}, isProbed = false } = this.#scenario
+    const { wan, rateMbit, nodes, rates = {}, isProbed = this.#options.isProbed } = this.#scenario
     const between =
       wan === undefined ? wan : { segments: wan.segments, link: `${this.#mbit(wan.rateMbit)},${wan.delay}` }
     await labUp(this.#nodes + 1, this.#mbit(rateMbit), between)

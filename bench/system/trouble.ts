@@ -1,11 +1,11 @@
 // How long content takes to the last of many hosts when links differ, break down or die, beside what links allow.
 //
 //   npm run bench:trouble -- [--only flat-8,mixed-8,…] [--repetitions 3] [--scale 1] [--length 1] [--strategy braid]
-//                            [--dir /dev/shm]
+//                            [--dir /dev/shm] [--probed]
 //   npm run lab:faults -- [--repetitions 20]      # those in which somebody dies, goes away or comes
 //
 // --scale 0.25 takes a quarter of every rate and of the content, for machines that are busy with other things;
-// --length 0.25 a quarter of the content alone.
+// --length 0.25 a quarter of the content alone. --probed has links measured before, as after `engine probe`.
 //
 // As root, in the lab. × is the time from the order until a node says that it has every byte, over size ÷ rate. Where a
 // node is in trouble itself, the others are told apart from it. Every copy is compared with the source afterwards, and
@@ -25,12 +25,13 @@ const { values } = parseArgs({
     dir: { type: 'string', default: '/dev/shm' },
     keep: { type: 'boolean', default: true },
     log: { type: 'boolean', default: false },
+    probed: { type: 'boolean', default: false },
   },
   allowNegative: true,
 })
 const options = {
   ...{ scale: Number(values.scale), length: Number(values.length), strategy: values.strategy },
-  ...{ directory: values.dir, isTalkative: values.log },
+  ...{ directory: values.dir, isTalkative: values.log, isProbed: values.probed },
 }
 const say = (line: string): void => void process.stdout.write(`${line}\n`)
 
@@ -65,9 +66,9 @@ const rows = names.map((scenario) => {
   }
 })
 console.table(rows)
-const { scale, length, strategy } = options
+const { scale, length, strategy, isProbed } = options
 if (values.keep) {
-  const parameters = { sizeBytes: sizeOf(options), scale, length, strategy }
+  const parameters = { sizeBytes: sizeOf(options), scale, length, strategy, isProbed }
   say(`kept in ${keepResult('trouble', { parameters, rows, figures })}`)
 }
 process.exitCode = rows.every((row) => row.endless + row.wrong === 0) ? 0 : 1

@@ -1,14 +1,17 @@
 import { FlowMeter } from '../native/flow-meter.js'
 import type { SessionStatus } from '../native/relay.js'
+import { LINK_SILENT_MS } from '../base/transfer-limits.js'
 import { formatRate } from '../base/quantities.js'
 import type { AccountEvent } from '../model/account.js'
 import { ableOf } from '../plan/flows.js'
 import type { FlowsOf, WeightChange } from '../plan/weighing.js'
+import type { KnownNode } from './roster.js'
 import { reweigh } from './uplinks.js'
 import { activeJob, inBackground, type World } from './world.js'
 
 const messages: Readonly<Record<WeightChange['why'], string>> = {
   uplink: 'its uplink is slow: it serves no others for a while',
+  silent: 'it says nothing, and may be gone: it serves no others for a while',
   downlink: 'its downlink is slow: it serves no others for a while, and nobody waits for it',
   uneven: 'uplinks differ: those that are asked for too much count by what they could give',
   rested: 'it was slow, and is trusted to serve others again',
@@ -29,15 +32,25 @@ export class LinkWatch {
     const nowMs = clock.monotonicMs()
     const reports = [{ from: coordinatorId, flows: this.#meter.look(own) }]
     for (const { identity, flows } of roster.all) if (flows.length > 0) reports.push({ from: identity.id, flows })
-    const changes = weighing.look(nowMs, this.#withinSegments(reports), coordinatorId)
+    const wereKnown = uplinks.areKnown
+    const changes = weighing.look(nowMs, this.#withinSegments(reports), coordinatorId, this.#silent(nowMs))
     for (const { from, flows } of reports) {
       const ableBps = from === coordinatorId ? ableOf(flows) : weighing.ableBpsOf(from)
       if (ableBps !== null) uplinks.seen(from, ableBps)
     }
-    if (changes.length === 0) return
+    // What has become known serves the next transfer: weaving one anew costs as much as it gains.
+    if (changes.length === 0 && !(wereKnown && !uplinks.areKnown)) return
     for (const change of changes) this.#note(change)
-    this.#account(changes)
+    if (changes.length > 0) this.#account(changes)
     reweigh(this.#world)
+  }
+
+  /** Nodes on their way say something at each look. */
+  #silent(nowMs: number): readonly string[] {
+    const { all } = this.#world.roster
+    const isSilent = ({ link, lastHeardMs, flows }: KnownNode): boolean =>
+      link !== null && flows.length > 0 && nowMs - (lastHeardMs ?? nowMs) > LINK_SILENT_MS
+    return all.filter(isSilent).map(({ identity }) => identity.id)
   }
 
   /** Between segments it is not a node's own link that is slow. */
@@ -56,7 +69,7 @@ export class LinkWatch {
     metrics.add('engine_weight_changes_total', { why }, 1)
     const node = roster.get(nodeId)?.identity.name
     const facts = { nodeId, node, why, rate: formatRate(rateBps), usual: formatRate(usualBps) }
-    if (why === 'uplink' || why === 'downlink') log.warn(facts, messages[why])
+    if (why !== 'uneven' && why !== 'rested') log.warn(facts, messages[why])
     else log.info(facts, messages[why])
   }
 

@@ -100,7 +100,7 @@ export async function openWorld(options: OpeningOptions, opened: OpenedWorld): P
   const signer = new Signer(keySeed)
   const auditLog = await AuditLog.open({ store, signer, clock, metrics, log: log.child({ room: 'audit' }) })
   opened.keep('audit log', auditLog, (it) => it.close())
-  const pool = opened.keep('worker pool', new WorkerPool(), (it) => it.close())
+  const pool = opened.keep('worker pool', new WorkerPool({ keptThreads: 1 }), (it) => it.close())
   const content = await Content.open({ directory: dataDir, pool, keySeed })
   const { host, port } = data
   const own = { nodeId: coordinatorId, name: 'coordinator', role: 'coordinator' } as const

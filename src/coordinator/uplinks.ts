@@ -61,6 +61,14 @@ export class Uplinks {
     return limitBps === null ? known : limitedWeight(known, limitBps, this.#lookAround().uplinkBps)
   }
 
+  /** All links were compared, in what they carried or by measuring them, and weights say what there is to say. */
+  get areKnown(): boolean {
+    const { roster, weighing, clock } = this.#options
+    if (weighing.isKnown || weighing.isDoubted(clock.monotonicMs())) return weighing.isKnown
+    const there = roster.all.filter(({ link }) => link !== null)
+    return there.every(({ identity }) => this.#uplinkOf(identity.id)?.isFresh === true)
+  }
+
   /** What plans of the strategies that approach nodes one by one are told of a node beside its weight. */
   factsOf(nodeId: string): Pick<PlanNode, 'uplink' | 'bears'> {
     const uplink = this.#uplinkOf(nodeId)
@@ -148,7 +156,7 @@ export class Uplinks {
 /** Has all plans at work go by what uplinks count now, and tells nodes whose part is another. */
 export function reweigh(world: World): void {
   for (const transfer of world.transfers.all) {
-    const parts = transfer.reweigh((nodeId) => world.uplinks.weightOf(nodeId))
+    const parts = transfer.reweigh((nodeId) => world.uplinks.weightOf(nodeId), world.uplinks.areKnown)
     tellPlans(world, transfer.assignmentId, parts)
   }
 }

@@ -70,6 +70,8 @@ export type PlanEvent =
   /** It takes part from now on, or again, or is another than it was: its address, its weight. */
   | { readonly type: 'joined'; readonly node: PlanNode }
   | { readonly type: 'weighed'; readonly nodeId: string; readonly weight: number }
+  /** All links have been compared: weights say what there is to say of them, or do not any longer. */
+  | { readonly type: 'compared'; readonly isKnown: boolean }
   /** It receives, and can pass on what it has. */
   | { readonly type: 'ready'; readonly nodeId: string }
   /** It has everything. */

@@ -25,16 +25,18 @@ export interface Look {
   /** Its own links are held up as often as not: it is not weighed. */
   readonly source: string
   readonly ofSource: readonly Flow[]
+  /** What all got when links were last found to be even; null: they are not known to be. */
+  readonly evenBps: number | null
 }
 
 /** A node with a link that is slow. */
 export interface SlowLink {
   readonly nodeId: string
-  readonly why: 'uplink' | 'downlink'
+  readonly why: 'uplink' | 'downlink' | 'silent'
   readonly rateBps: number
 }
 
-export function makeLook(nowMs: number, reports: readonly FlowsOf[], source: string): Look {
+export function makeLook(nowMs: number, reports: readonly FlowsOf[], source: string, evenBps: number | null): Look {
   const into = new Map<string, Flow[]>()
   for (const { flows } of reports) {
     for (const flow of flows) {
@@ -44,7 +46,7 @@ export function makeLook(nowMs: number, reports: readonly FlowsOf[], source: str
     }
   }
   const ofSource = reports.find(({ from }) => from === source)?.flows ?? []
-  return { nowMs, reports: reports.filter(({ from }) => from !== source), into, source, ofSource }
+  return { nowMs, reports: reports.filter(({ from }) => from !== source), into, source, ofSource, evenBps }
 }
 
 export const isHeldUp = ({ busyRatio }: Flow): boolean => busyRatio >= HELD_UP_RATIO
@@ -73,6 +75,15 @@ export function ownAbleOf(flows: readonly Flow[], look: Look): number | null {
 }
 
 /**
+ * What a node could give at least: what it gave, and as much more as it had time for, up to what the source could give.
+ * A link that is hardly busy looks faster than any is.
+ */
+export function atLeastOf(flows: readonly Flow[], { ofSource }: Look): number {
+  const sourceBps = ableOf(ofSource) ?? Number.POSITIVE_INFINITY
+  return Math.max(sumOf(flows), Math.min(ableOf(flows) ?? 0, sourceBps))
+}
+
+/**
  * By node, whose link is slow beside what is usual.
  * @param isSlowReceiver who is known to take little: what it takes of one says nothing of that one.
  */
@@ -82,20 +93,34 @@ export function findSlow(
   isSlowReceiver: (nodeId: string) => boolean,
 ): ReadonlyMap<string, SlowLink> {
   const slow = new Map<string, SlowLink>()
-  const isSlow = (flows: readonly Flow[]): boolean =>
-    flows.length > 0 && flows.every(isHeldUp) && sumOf(flows) < usualBps * SLOW_FLOW_RATIO
+  const isSlow = (flows: readonly Flow[], besideBps = usualBps): boolean =>
+    flows.length > 0 && flows.every(isHeldUp) && sumOf(flows) < besideBps * SLOW_FLOW_RATIO
   for (const { from, flows } of look.reports) {
     if (!isSlow(flows)) continue
     const telling = flows.filter(({ to }) => !isSlowReceiver(to))
     const isItself =
-      telling.some((flow) => isOutdone(flow, look)) || telling.filter((flow) => couldBeMore(flow, look)).length > 1
+      telling.some((flow) => isOutdone(flow, look)) ||
+      telling.filter((flow) => couldBeMore(flow, look)).length > 1 ||
+      (look.evenBps !== null && isSlow(telling, look.evenBps))
     if (isItself) slow.set(from, { nodeId: from, why: 'uplink', rateBps: sumOf(flows) })
   }
+  // Whose uplink is full acknowledges late: it seems slow to whoever serves it, too.
+  for (const { from, flows } of look.reports) if (flows.some(({ to }) => slow.has(to))) slow.delete(from)
   for (const [to, flows] of look.into) {
     if (flows.length > 1 && isSlow(flows)) slow.set(to, { nodeId: to, why: 'downlink', rateBps: sumOf(flows) })
   }
   return slow
 }
+
+/** What each receiver gets, where that is about all that the source can give, and it gives it; null: it is not. */
+export function evenRate({ into, ofSource }: Look): number | null {
+  const least = Math.min(...[...into.values()].map(sumOf))
+  return ofSource.some(isHeldUp) && least > sumOf(ofSource) * FULL_RATIO ? least : null
+}
+
+/** Somebody gets less of all who serve it than all got when links were even, although there is more for it. */
+export const hasLaggard = ({ into, evenBps }: Look): boolean =>
+  evenBps !== null && [...into.values()].some((flows) => flows.every(isHeldUp) && sumOf(flows) < evenBps * FULL_RATIO)
 
 /** It gets most of what the source can give, or all who serve it are held up: it may take no more. */
 function mayBeFull(receiver: string, { into, ofSource }: Look): boolean {

@@ -64,6 +64,9 @@ export class Handed implements Planning {
         this.#approached = this.#approached.filter((other) => other !== event.nodeId)
         this.#noteSteps(course.failed(event.nodeId))
         return []
+      // Each server is approached by one way, known or not.
+      case 'compared':
+        return []
     }
   }
 

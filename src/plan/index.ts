@@ -32,6 +32,8 @@ export interface PlanRequest {
   /** Each once; may be empty. */
   readonly nodes: readonly PlanNode[]
   readonly strategy: StrategyName
+  /** Links have been compared, and weights say all that is known of them; absent: they have not. */
+  readonly isKnown?: boolean
   /** The same request with the same seed gives the same plan. */
   readonly seed: number
   /** Down-line servers at once, of `handout` and `cascade`; absent: as many as each one's uplink bears. */
@@ -43,10 +45,10 @@ export interface PlanRequest {
  * request and the same events give the same parts.
  */
 export function startPlanning(request: PlanRequest): Planning {
-  const { source, sourceBears: bears, nodes, strategy, seed, home = null, fanout = null } = request
+  const { source, sourceBears: bears, nodes, strategy, seed, home = null, fanout = null, isKnown = false } = request
   const root = { ...toPeer(source), segment: '', weight: 1, ...(bears === undefined ? {} : { bears }) }
   if (isHanded(strategy)) return new Handed(handed[strategy], root, nodes, fanout)
-  return new Woven({ strategy: woven[strategy], source, home, seed }, nodes)
+  return new Woven({ strategy: woven[strategy], source, home, isKnown, seed }, nodes)
 }
 
 /**
@@ -54,7 +56,7 @@ export function startPlanning(request: PlanRequest): Planning {
  * and has the source in it. Pure; O(S·n log n).
  */
 export function makePlan(request: PlanRequest & { readonly strategy: WovenName }): Plan {
-  const { source, strategy, seed, home = null } = request
-  const fabric = weave(woven[strategy], { nodes: request.nodes, home, seed })
+  const { source, strategy, seed, home = null, isKnown = false } = request
+  const fabric = weave(woven[strategy], { nodes: request.nodes, home, isKnown, seed })
   return { strategy, strandCount: fabric.strands.length, nodes: partsOf({ ...fabric, source, seed }) }
 }

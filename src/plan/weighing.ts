@@ -1,6 +1,9 @@
 import {
   ableOf,
+  atLeastOf,
+  evenRate,
   findSlow,
+  hasLaggard,
   type FlowsOf,
   isHeldUp,
   type Look,
@@ -24,6 +27,10 @@ const OVERLOAD_RATIO = 1.4
 const BROAD_RATIO = 0.2
 /** When more than this part of the nodes are slow, it is not they. */
 const SLOW_NODES_RATIO = 0.5
+/** Links are known when all got what the source could give at so many looks, and not when one lagged at as many. */
+const KNOWN_LOOKS = 4
+/** After a link was not what it was taken for, none is known for this time. */
+const DOUBT_MS = 60_000
 /** After a change nothing counts for this time: who has new parents and children is not as it will be. */
 const SETTLE_MS = 1000
 /** Uneven uplinks are weighed anew at most this often, each time twice as seldom: a busy machine's measures waver. */
@@ -37,7 +44,7 @@ export interface WeightChange {
   readonly nodeId: string
   readonly weight: number
   /** `uneven`: who is held up counts by what it gave, and this one was asked for most beyond that. */
-  readonly why: 'uplink' | 'downlink' | 'uneven' | 'rested'
+  readonly why: SlowLink['why'] | 'uneven' | 'rested'
   readonly rateBps: number
   readonly usualBps: number
 }
@@ -106,6 +113,20 @@ export class Weighing {
   #measuredAtMs = Number.NEGATIVE_INFINITY
   #measureRestMs = MEASURE_REST_MS
   #settledAtMs = 0
+  #evenLooks = 0
+  #laggingLooks = 0
+  #evenBps: number | null = null
+  #doubtedTillMs = Number.NEGATIVE_INFINITY
+
+  /** All links were compared in what they carried, and weights say what there is to say of them. */
+  get isKnown(): boolean {
+    return this.#evenBps !== null
+  }
+
+  /** Some link was lately not what it was taken for: they have to be compared. */
+  isDoubted(nowMs: number): boolean {
+    return nowMs < this.#doubtedTillMs
+  }
 
   /** What a node's uplink counts beside the others'; 1 is usual. */
   weightOf(nodeId: string): number {
@@ -122,19 +143,55 @@ export class Weighing {
     return this.#standings.get(nodeId)?.ableBps ?? null
   }
 
-  /** Call it at an even pace. */
-  look(nowMs: number, reports: readonly FlowsOf[], source: string): readonly WeightChange[] {
-    if (nowMs < this.#settledAtMs) return []
-    const look = makeLook(nowMs, reports, source)
+  /** Call it at an even pace. @param silent who takes part and has said nothing for too long. */
+  look(
+    nowMs: number,
+    reports: readonly FlowsOf[],
+    source: string,
+    silent: readonly string[] = [],
+  ): readonly WeightChange[] {
+    const lost = this.#noteSilent(nowMs, silent)
+    if (lost.length > 0 || nowMs < this.#settledAtMs) return lost
+    const look = makeLook(nowMs, reports, source, this.#evenBps)
     for (const { from, flows } of look.reports) {
-      this.#standing(from).notice(ownAbleOf(flows, look), ableOf(flows) ?? sumOf(flows))
+      this.#standing(from).notice(ownAbleOf(flows, look), atLeastOf(flows, look))
     }
     const usualBps = this.#usualBps()
     if (usualBps === 0) return []
     const changes = [...this.#noteSlow(look, usualBps), ...this.#trustAgain(nowMs, usualBps)]
     changes.push(...this.#measure(look, usualBps, changes.length > 0))
-    if (changes.length > 0) this.#settledAtMs = nowMs + SETTLE_MS
+    this.#compare(look, changes.length > 0)
     return changes
+  }
+
+  /** Links become known while they are even, and are not when one lags behind what it was known for. */
+  #compare(look: Look, hasChanged: boolean): void {
+    const evenBps = evenRate(look)
+    this.#laggingLooks = hasLaggard(look) ? this.#laggingLooks + 1 : 0
+    this.#evenLooks = evenBps === null ? 0 : this.#evenLooks + 1
+    if (hasChanged || this.#laggingLooks >= KNOWN_LOOKS) this.#doubt(look.nowMs)
+    else if (this.#evenLooks >= KNOWN_LOOKS && !this.isDoubted(look.nowMs)) this.#evenBps ??= evenBps
+  }
+
+  #doubt(nowMs: number): void {
+    this.#evenBps = null
+    this.#evenLooks = 0
+    this.#doubtedTillMs = nowMs + DOUBT_MS
+    this.#settledAtMs = nowMs + SETTLE_MS
+  }
+
+  /** Who says nothing may be gone: whoever it serves is served by others before its links break. */
+  #noteSilent(nowMs: number, silent: readonly string[]): readonly WeightChange[] {
+    const usualBps = this.#usualBps()
+    const fresh = silent.filter((nodeId) => this.#standings.get(nodeId)?.slowWeight === null)
+    // When so many say nothing, it is not they.
+    if (fresh.length === 0 || silent.length > this.#standings.size * SLOW_NODES_RATIO) return []
+    this.#doubt(nowMs)
+    return fresh.map((nodeId) => {
+      const standing = this.#standing(nodeId)
+      standing.slowSince(nowMs, 0, 'silent')
+      return { nodeId, why: 'silent', weight: standing.weight, rateBps: 0, usualBps }
+    })
   }
 
   #noteSlow(look: Look, usualBps: number): readonly WeightChange[] {
@@ -178,9 +235,10 @@ export class Weighing {
   }
 
   /** The source is held back, and all were weighed long enough ago. */
-  #couldMore({ nowMs, ofSource }: Look): boolean {
+  #couldMore({ nowMs, ofSource, evenBps }: Look): boolean {
     const hasRested = nowMs - this.#measuredAtMs >= this.#measureRestMs
-    return hasRested && ofSource.length > 0 && !ofSource.some(isHeldUp)
+    // Where links are even, what one gives who waits for another says nothing of its own.
+    return hasRested && evenBps === null && ofSource.length > 0 && !ofSource.some(isHeldUp)
   }
 
   #weighAll({ nowMs, ofSource }: Look, loads: readonly Load[], usualBps: number): void {

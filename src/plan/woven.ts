@@ -8,7 +8,7 @@ import { SLOW_RATIO } from './strategies/slots.js'
 import type { Strategy } from './strategies/strategy.js'
 
 /** What a plan is woven with, and by. */
-export interface Loom extends Omit<Ground, 'nodes'> {
+export interface Loom extends Omit<Ground, 'nodes' | 'isKnown'> {
   readonly strategy: Strategy
   readonly source: PeerRef
 }
@@ -21,6 +21,7 @@ export interface Loom extends Omit<Ground, 'nodes'> {
 export class Woven implements Planning {
   readonly givesTurns = false
   readonly #loom: Loom
+  #isKnown: boolean
   /** In planning order. */
   #nodes: readonly PlanNode[]
   #strands: readonly Strand[]
@@ -28,9 +29,10 @@ export class Woven implements Planning {
   #woven: ReadonlyMap<string, NodePlan> = new Map()
   #parts: Map<string, PlanPart>
 
-  constructor(loom: Loom, nodes: readonly PlanNode[]) {
+  constructor({ isKnown, ...loom }: Loom & Pick<Ground, 'isKnown'>, nodes: readonly PlanNode[]) {
     this.#loom = loom
-    const woven = weave(loom.strategy, { ...loom, nodes })
+    this.#isKnown = isKnown
+    const woven = weave(loom.strategy, { ...loom, nodes, isKnown })
     this.#nodes = woven.nodes
     this.#strands = woven.strands
     this.#parts = this.#makeParts()
@@ -100,9 +102,11 @@ export class Woven implements Planning {
     const weights = new Map(events.flatMap((each) => (each.type === 'weighed' ? [[each.nodeId, each.weight]] : [])))
     const weightOf = ({ nodeId, weight }: PlanNode): number => weights.get(nodeId) ?? weight
     for (const leaf of this.#leaves.values()) this.#leaves.set(leaf.nodeId, { ...leaf, weight: weightOf(leaf) })
-    if (this.#nodes.every((node) => weightOf(node) === node.weight)) return false
+    const isKnown = events.findLast((event) => event.type === 'compared')?.isKnown ?? this.#isKnown
+    if (isKnown === this.#isKnown && this.#nodes.every((node) => weightOf(node) === node.weight)) return false
+    this.#isKnown = isKnown
     const nodes = this.#nodes.map((node) => ({ ...node, weight: weightOf(node) }))
-    const woven = weave(this.#loom.strategy, { ...this.#loom, nodes })
+    const woven = weave(this.#loom.strategy, { ...this.#loom, nodes, isKnown })
     this.#nodes = woven.nodes
     this.#strands = woven.strands
     return true

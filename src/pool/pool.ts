@@ -30,10 +30,14 @@ export class WorkerPool {
   readonly #running = new Set<() => void>()
   #closing: Promise<void> | null = null
 
-  /** @param workers  folder of the tasks; tests put in their own. */
-  constructor(workers = ownTasks) {
+  /**
+   * @param keptThreads  threads that start at once and stay: a task then need not wait for one to start, which takes
+   * 0.05 s, and twice that where the processors are busy.
+   * @param workers  folder of the tasks; tests put in their own.
+   */
+  constructor({ keptThreads = 0, workers = ownTasks }: { readonly keptThreads?: number; readonly workers?: URL } = {}) {
     this.#workers = workers
-    const sizes = { minThreads: 0, maxThreads: POOL_THREADS_MAX, idleTimeout: POOL_IDLE_MS }
+    const sizes = { minThreads: keptThreads, maxThreads: POOL_THREADS_MAX, idleTimeout: POOL_IDLE_MS }
     this.#piscina = new Piscina({
       ...sizes,
       niceIncrement: WORK_NICENESS,

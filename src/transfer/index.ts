@@ -71,8 +71,8 @@ export class Transfer {
   }
 
   /** Uplinks count differently now. @returns the parts that have to be told. */
-  reweigh(weightOf: (nodeId: string) => number): readonly PlanPart[] {
-    const changed = this.#plans.reweigh(weightOf)
+  reweigh(weightOf: (nodeId: string) => number, isKnown: boolean): readonly PlanPart[] {
+    const changed = this.#plans.reweigh(weightOf, isKnown)
     // There may be more strands now, or fewer.
     if (changed.length > 0) this.relay.setPlan(this.session, this.#plans.ofSource)
     return changed

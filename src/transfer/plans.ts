@@ -51,10 +51,10 @@ export class Plans {
     return this.#planning.take(events)
   }
 
-  /** Uplinks count differently now. @returns the parts that have to be told. */
-  reweigh(weightOf: (nodeId: string) => number): readonly PlanPart[] {
+  /** Uplinks count differently now, or are known or not. @returns the parts that have to be told. */
+  reweigh(weightOf: (nodeId: string) => number, isKnown: boolean): readonly PlanPart[] {
     const changed = [...this.#planning.members].filter(({ nodeId, weight }) => weight !== weightOf(nodeId))
-    if (changed.length === 0) return []
-    return this.take(changed.map(({ nodeId }) => ({ type: 'weighed', nodeId, weight: weightOf(nodeId) })))
+    const weighed = changed.map(({ nodeId }) => ({ type: 'weighed' as const, nodeId, weight: weightOf(nodeId) }))
+    return this.take([...weighed, { type: 'compared', isKnown }])
   }
 }

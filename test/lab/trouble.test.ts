@@ -18,7 +18,7 @@ const further: Readonly<Record<string, (figure: Figure) => boolean>> = {
 
 for (const scenario of ['relay-killed-8', 'source-killed-8', 'restarted-8']) {
   t.test(`${scenario}: all who are there have it, and it is on record`, async (t) => {
-    const options = { scale: 0.25, length: 0.25, strategy: 'braid', directory, isTalkative: false }
+    const options = { scale: 0.25, length: 0.25, strategy: 'braid', directory, isTalkative: false, isProbed: false }
     const figure = await play(scenario, options)
     t.same(figure.wrong, [])
     t.ok(further[scenario]?.(figure) ?? true, JSON.stringify(figure))

@@ -1,7 +1,6 @@
 import { growStrand, SOURCE, type Strand } from '../grow.js'
 import type { PlanNode } from '../../model/plan.js'
 import { dealSlots, overloadOf } from './slots.js'
-import { star } from './star.js'
 import type { Ground, Strategy } from './strategy.js'
 
 /**
@@ -9,23 +8,36 @@ import type { Ground, Strategy } from './strategy.js'
  * connections a node; more deal what uplinks can give in smaller pieces.
  */
 const STRAND_COUNTS = [2, 3, 4, 6, 8]
-/** What a strand more costs in connections and acknowledgements, as a part of the time. */
+/**
+ * With one strand a braid is a path: no flow shares a link with another, and every node waits for all before it. So who
+ * is slow holds up all behind it, and nothing comes another way to compare with: links have to be known before.
+ */
+const PATH_COUNTS = [1, ...STRAND_COUNTS]
+/** What a strand more costs in connections, acknowledgements and flows that meet, as a part of the time. */
 const STRAND_COST_RATIO = 0.01
+/** What a node more on a path costs, as a part of the time: a chunk, of 128 MiB on equal links, and its way. */
+const PATH_COST_RATIO = 0.0005
 
 /** With so few segments strands go from one to the next; with more that takes longer than it gains. */
 const CHAINED_SEGMENTS_MAX = 8
 
 /** The default braid: with two strands every node is inner in one and a leaf in the other. */
 export const braid: Strategy = {
-  weave: (ground) => weaveBraid(strandCountFor(ground)).weave(ground),
+  weave(ground) {
+    const count = strandCountFor(ground)
+    const woven = weaveBraid(count).weave(ground)
+    // Strands that run the same way are one flow, and can run apart again at once.
+    return count === 1 && ground.nodes.length > 1 ? [...woven, ...woven] : woven
+  },
 }
 
 /** The count with which the uplink that is asked for most, beside what it can give, is asked for least. */
-function strandCountFor({ nodes }: Ground): number {
+function strandCountFor({ nodes, isKnown }: Ground): number {
   const weights = nodes.map(({ weight }) => weight)
-  const costs = STRAND_COUNTS.map((count) => {
+  const costs = (isKnown ? PATH_COUNTS : STRAND_COUNTS).map((count) => {
     const overload = Math.max(1, overloadOf(weights, count * Math.max(0, nodes.length - 1)) / count)
-    return { count, cost: overload + count * STRAND_COST_RATIO }
+    const length = count === 1 ? nodes.length : 0
+    return { count, cost: overload + count * STRAND_COST_RATIO + length * PATH_COST_RATIO }
   })
   return costs.reduce((best, each) => (each.cost < best.cost ? each : best)).count
 }
@@ -39,7 +51,6 @@ export function weaveBraid(strandCount: number): Strategy {
   return {
     weave(ground) {
       const count = Math.min(strandCount, ground.nodes.length)
-      if (count <= 1) return star.weave(ground)
       const segments = segmentsOf(ground)
       const ways = waysBetween(segments.length - 1, count, ground.seed)
       const parts = segments.map((segment, place) => {

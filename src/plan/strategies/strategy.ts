@@ -7,6 +7,8 @@ export interface Ground {
   readonly nodes: readonly PlanNode[]
   /** The segment that the source is in; null: none that nodes are in. */
   readonly home: string | null
+  /** Links have been compared: there is nothing to say of them that weights do not say. */
+  readonly isKnown: boolean
   /** The same seed gives the same strands. */
   readonly seed: number
 }

@@ -19,7 +19,7 @@ const braids = fc
       const segment = `s${Math.floor((at * segmentCount) / nodeCount)}`
       return { nodeId: `n${at}`, segment, host: '127.0.0.1', port: 1, weight: 1 }
     })
-    return weaveBraid(strandCount).weave({ nodes, home: 's0', seed })
+    return weaveBraid(strandCount).weave({ nodes, home: 's0', isKnown: false, seed })
   })
 
 const isBelow = (node: number, other: number, strand: Strand): boolean => {
@@ -79,7 +79,7 @@ t.test('in a braid of two over equal nodes a death has nobody serve more than it
     const nodes = Array.from({ length: nodeCount }, (_, at) => {
       return { nodeId: `n${at}`, segment: 'here', host: '127.0.0.1', port: 1, weight: 1 }
     })
-    const woven = weaveBraid(2).weave({ nodes, home: 'here', seed: 1 })
+    const woven = weaveBraid(2).weave({ nodes, home: 'here', isKnown: false, seed: 1 })
     const before = loadsOf(woven, new Set())
     for (let dead = 0; dead < nodeCount; dead++) {
       const gone = new Set([dead])
@@ -94,7 +94,7 @@ t.test('when a node and who takes its place are gone, the next has a place to sp
   const nodes = Array.from({ length: 64 }, (_, at) => {
     return { nodeId: `n${at}`, segment: 'here', host: '127.0.0.1', port: 1, weight: 1 }
   })
-  const woven = weaveBraid(2).weave({ nodes, home: 'here', seed: 1 })
+  const woven = weaveBraid(2).weave({ nodes, home: 'here', isKnown: false, seed: 1 })
   const lines = linesOf(woven)
   let [cases, crowded] = [0, 0]
   for (let dead = 0; dead < nodes.length; dead++) {

@@ -131,3 +131,60 @@ t.test('uneven uplinks are left alone while the source is held up itself', async
   const uneven = ring(8, (from, each) => ({ ...each, rateBps: 16 * MBIT, busyRatio: from === 3 ? 0.7 : 0.16 }))
   t.same(looks(weighing, 10, [says('source', flow('n0', 16), flow('n1', 16)), ...uneven]), [])
 })
+
+/** The source serves n0, and each node the next. */
+const path = (count: number, change: (from: number, flow: Flow) => Flow = (_, same) => same): FlowsOf[] => [
+  says('source', flow('n0', 95)),
+  ...Array.from({ length: count - 1 }, (_, at) => says(`n${at}`, change(at, flow(`n${at + 1}`, 95)))),
+]
+
+t.test('links are known when all get what the source can give, at four looks in a row', async (t) => {
+  const weighing = new Weighing()
+  looks(weighing, 3, path(8))
+  t.notOk(weighing.isKnown)
+  looks(weighing, 1, path(8), 750)
+  t.ok(weighing.isKnown)
+  const star = new Weighing()
+  const shares = Array.from({ length: 8 }, (_, at) => flow(`n${at}`, 12))
+  looks(star, 10, [says('source', ...shares)])
+  t.notOk(star.isKnown, 'of equal shares nobody knows what they could be')
+})
+
+t.test(
+  'on a path that was known, the sender of the slowest link is slow, and those who wait for it are not',
+  async (t) => {
+    const weighing = new Weighing()
+    looks(weighing, 4, path(8))
+    // The acknowledgements of n3 are late: n2 seems slow, too. Whoever is below has nothing to pass on.
+    const decayed = path(8, (from, each) => {
+      if (from < 2) return each
+      return { ...each, rateBps: (from === 2 ? 18 : 5) * MBIT, busyRatio: from < 4 ? 1 : 0.1 }
+    })
+    t.match(looks(weighing, 2, decayed, 1000), [{ nodeId: 'n3', why: 'uplink', rateBps: 5 * MBIT }])
+    t.notOk(weighing.isKnown)
+    t.ok(weighing.isDoubted(2000))
+    looks(weighing, 40, path(8), 3000)
+    t.notOk(weighing.isKnown, 'not for a while')
+  },
+)
+
+t.test('a link that lags a little makes doubt, and blames nobody', async (t) => {
+  const weighing = new Weighing()
+  looks(weighing, 4, path(8))
+  const lagging = path(8, (from, each) => (from < 3 ? each : { ...each, rateBps: 60 * MBIT }))
+  t.same(looks(weighing, 3, lagging, 1000), [])
+  t.ok(weighing.isKnown, 'it may pass')
+  t.same(looks(weighing, 1, lagging, 1750), [])
+  t.notOk(weighing.isKnown)
+})
+
+t.test('who says nothing serves nobody for a while, unless half of all say nothing', async (t) => {
+  const weighing = new Weighing()
+  looks(weighing, 4, path(8))
+  t.match(weighing.look(1000, path(8), 'source', ['n3']), [{ nodeId: 'n3', why: 'silent' }])
+  t.same(weighing.look(1250, path(8), 'source', ['n3']), [], 'it is told once')
+  t.ok(weighing.weightOf('n3') < 0.001)
+  const cut = new Weighing()
+  looks(cut, 4, path(8))
+  t.same(cut.look(1000, path(8), 'source', ['n0', 'n1', 'n2', 'n3', 'n4']), [])
+})

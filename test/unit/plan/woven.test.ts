@@ -81,3 +81,30 @@ t.test('a chain follows the order that is wanted', async (t) => {
     ['bcs', 'cs', 's'],
   )
 })
+
+t.test('a braid over links that are known is a path in both strands, and comes apart when they are not', async (t) => {
+  const nodes = [...'abcdefgh'].map((name) => node(name))
+  const planning = startPlanning({ source, nodes, strategy: 'braid', seed: 7, isKnown: true })
+  t.equal(planning.strandCount, 2)
+  t.same(
+    [...'abc'].map((name) => line(planning, name)),
+    ['s s', 'as as', 'bas bas'],
+  )
+  t.same(planning.take([{ type: 'compared', isKnown: true }]), [], 'as they were')
+  planning.take([{ type: 'weighed', nodeId: 'b', weight: 0.05 }])
+  t.same(
+    [...'acb'].map((name) => line(planning, name)),
+    ['s s', 'as as', 'hgfedcas hgfedcas'],
+    'who is slow comes last',
+  )
+  planning.take([{ type: 'compared', isKnown: false }])
+  const isApart = [...'abcdefgh'].some((name) => new Set(line(planning, name).split(' ')).size > 1)
+  t.ok(isApart)
+  const many = Array.from({ length: 40 }, (_, at) => node(String.fromCodePoint(97 + at)))
+  const broad = startPlanning({ source, nodes: many, strategy: 'braid', seed: 7, isKnown: true })
+  const lines = many.map(({ nodeId }) => line(broad, nodeId).split(' '))
+  t.ok(
+    lines.some(([first, second]) => first !== second),
+    'of many a path is too long',
+  )
+})

@@ -10,7 +10,7 @@ import { noise, packOptions, writeTree } from '../../support/assignments.js'
 const strangeWorkers = new URL('../../support/workers/', import.meta.url)
 // Shared: a thread takes its time to start.
 const pool = new WorkerPool()
-const strange = new WorkerPool(strangeWorkers)
+const strange = new WorkerPool({ workers: strangeWorkers })
 t.teardown(() => Promise.all([pool.close(), strange.close()]))
 
 function scanOptions(directory: string) {
@@ -76,7 +76,7 @@ t.test('a thread that dies fails its task, and the pool goes on', async (t) => {
 })
 
 t.test('closing stops what runs; a closed pool takes nothing', async (t) => {
-  const pool = new WorkerPool(strangeWorkers)
+  const pool = new WorkerPool({ workers: strangeWorkers })
   let begun = (): void => undefined
   const hasBegun = new Promise<void>((resolve) => {
     begun = resolve

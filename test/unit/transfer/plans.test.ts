@@ -48,11 +48,11 @@ t.test('who asks for its part joins, and is not among the others whose part chan
 
 t.test('of uplinks, those are told that count differently, and nothing when none does', async (t) => {
   const { plans: these, heard } = plans([node('a'), node('b')])
-  t.same(
-    these.reweigh(() => 1),
-    [],
-  )
-  t.same(heard, [])
-  t.equal(these.reweigh((nodeId) => (nodeId === 'b' ? 0.05 : 1)).length, 2)
-  t.same(heard, [[{ type: 'weighed', nodeId: 'b', weight: 0.05 }]])
+  these.reweigh(() => 1, false)
+  t.same(heard, [[{ type: 'compared', isKnown: false }]])
+  these.reweigh((nodeId) => (nodeId === 'b' ? 0.05 : 1), true)
+  t.same(heard[1], [
+    { type: 'weighed', nodeId: 'b', weight: 0.05 },
+    { type: 'compared', isKnown: true },
+  ])
 })

@@ -182,9 +182,8 @@ impl Work {
             work: self,
             root,
             entries: Vec::new(),
-            buffer: Vec::new(),
+            buffer: vec![0; READ_BUFFER_BYTES],
         };
-        worker.buffer.resize(READ_BUFFER_BYTES, 0);
         while let Some(item) = self.take() {
             let turn = Turn(self);
             let done = match item {
@@ -287,12 +286,8 @@ impl Worker<'_> {
                 return Ok(());
             }
             let path = join_path(parent, name);
-            let stopped = &self.work.stopped;
-            let (stat, digest) = hash_file(&directory, name, &path, &mut self.buffer, stopped)?;
+            let (stat, digest) = hash_file(&directory, name, &path, &mut self.buffer, self.work)?;
             self.work.files.fetch_add(1, Ordering::Relaxed);
-            self.work
-                .bytes
-                .fetch_add(stat.size_bytes, Ordering::Relaxed);
             self.entries.push(Entry {
                 path,
                 mode: stat.mode & MODE_MASK,
@@ -397,13 +392,13 @@ const fn special_name(kind: Kind) -> &'static str {
 }
 
 /// Hashes a file by one descriptor; again when size or times change meanwhile. `Cancelled` as soon
-/// as `stopped` is set.
+/// as the work is stopped.
 fn hash_file(
     directory: &Root,
     name: &[u8],
     full: &[u8],
     buffer: &mut [u8],
-    stopped: &AtomicBool,
+    work: &Work,
 ) -> Outcome<(Stat, Digest)> {
     for _ in 0..READ_TRIES_MAX {
         let file = match directory.open_file(name) {
@@ -411,7 +406,7 @@ fn hash_file(
             Err(error) if error.failure == Failure::Missing => continue,
             Err(error) => return Err(ContentError::unreadable(full, &error)),
         };
-        if let Some(hashed) = hash_once(&file, full, buffer, stopped)? {
+        if let Some(hashed) = hash_once(&file, full, buffer, work)? {
             return Ok(hashed);
         }
     }
@@ -422,7 +417,7 @@ fn hash_once(
     file: &File,
     full: &[u8],
     buffer: &mut [u8],
-    stopped: &AtomicBool,
+    work: &Work,
 ) -> Outcome<Option<(Stat, Digest)>> {
     let unreadable = |error: std::io::Error| ContentError::SourceUnreadable {
         path: shown(full),
@@ -440,7 +435,7 @@ fn hash_once(
     let mut bytes = 0;
     let mut reader = file;
     loop {
-        if stopped.load(Ordering::Acquire) {
+        if work.stopped.load(Ordering::Acquire) {
             return Err(ContentError::Cancelled);
         }
         let read = match reader.read(buffer) {
@@ -451,15 +446,20 @@ fn hash_once(
         };
         hasher.update(&buffer[..read]);
         bytes += read as u64;
+        work.bytes.fetch_add(read as u64, Ordering::Relaxed);
         if bytes > before.size_bytes {
-            return Ok(None);
+            break;
         }
     }
     let after = stat_of(file).map_err(unreadable)?;
     let same = before.size_bytes == bytes
         && (before.size_bytes, before.mtime_ns, before.ctime_ns)
             == (after.size_bytes, after.mtime_ns, after.ctime_ns);
-    Ok(same.then(|| (after, *hasher.finalize().as_bytes())))
+    if !same {
+        work.bytes.fetch_sub(bytes, Ordering::Relaxed);
+        return Ok(None);
+    }
+    Ok(Some((after, *hasher.finalize().as_bytes())))
 }
 
 /// Attributes of an open file.
@@ -478,8 +478,9 @@ mod tests {
         let root = Root::open(directory.path()).unwrap();
         let mut buffer = [0; 16];
         let mut hash = |stopped| {
-            let stopped = AtomicBool::new(stopped);
-            hash_file(&root, b"a", b"a", &mut buffer, &stopped).map(|(_, digest)| digest)
+            let work = Work::new();
+            work.stopped.store(stopped, Ordering::Release);
+            hash_file(&root, b"a", b"a", &mut buffer, &work).map(|(_, digest)| digest)
         };
         assert_eq!(hash(false), Ok(wire::digest_of(&[7; 100])));
         assert_eq!(hash(true), Err(ContentError::Cancelled));
