@@ -64,7 +64,7 @@ export const metricTable = {
   engine_weight_changes_total: {
     type: 'counter',
     unit: 'changes',
-    help: 'Nodes with a slow uplink or downlink, silent ones, or trusted again (rested); all of them weighed anew (uneven).',
+    help: 'Nodes that are slow (uplink, downlink), silent, or trusted again (rested); all weighed anew (uneven).',
     labels: ['why'],
   },
   engine_http_requests_total: {

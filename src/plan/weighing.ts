@@ -10,7 +10,6 @@ import {
   makeLook,
   ownAbleOf,
   type SlowLink,
-  sumOf,
 } from './flows.js'
 import { SLOW_RATIO } from './strategies/slots.js'
 import { inSteps, WEIGHT_MAX } from './uplinks.js'
