@@ -1,11 +1,9 @@
 import { FlowMeter } from '../native/flow-meter.js'
 import type { SessionStatus } from '../native/relay.js'
-import { LINK_SILENT_MS } from '../base/transfer-limits.js'
 import { formatRate } from '../base/quantities.js'
 import type { AccountEvent } from '../model/account.js'
 import { ableOf } from '../plan/flows.js'
 import type { FlowsOf, WeightChange } from '../plan/weighing.js'
-import type { KnownNode } from './roster.js'
 import { reweigh } from './uplinks.js'
 import { activeJob, inBackground, type World } from './world.js'
 
@@ -33,7 +31,7 @@ export class LinkWatch {
     const reports = [{ from: coordinatorId, flows: this.#meter.look(own) }]
     for (const { identity, flows } of roster.all) if (flows.length > 0) reports.push({ from: identity.id, flows })
     const wereKnown = uplinks.areKnown
-    const changes = weighing.look(nowMs, this.#withinSegments(reports), coordinatorId, this.#silent(nowMs))
+    const changes = weighing.look(nowMs, this.#withinSegments(reports), coordinatorId, this.#quietMs(nowMs))
     for (const { from, flows } of reports) {
       const ableBps = from === coordinatorId ? ableOf(flows) : weighing.ableBpsOf(from)
       if (ableBps !== null) uplinks.seen(from, ableBps)
@@ -45,12 +43,9 @@ export class LinkWatch {
     reweigh(this.#world)
   }
 
-  /** Nodes on their way say something at each look. */
-  #silent(nowMs: number): readonly string[] {
-    const { all } = this.#world.roster
-    const isSilent = ({ link, lastHeardMs, flows }: KnownNode): boolean =>
-      link !== null && flows.length > 0 && nowMs - (lastHeardMs ?? nowMs) > LINK_SILENT_MS
-    return all.filter(isSilent).map(({ identity }) => identity.id)
+  #quietMs(nowMs: number): ReadonlyMap<string, number> {
+    const serving = this.#world.roster.all.filter(({ link, flows }) => link !== null && flows.length > 0)
+    return new Map(serving.map(({ identity, lastHeardMs }) => [identity.id, nowMs - (lastHeardMs ?? nowMs)]))
   }
 
   /** Between segments it is not a node's own link that is slow. */

@@ -27,6 +27,8 @@ export interface Look {
   readonly ofSource: readonly Flow[]
   /** What all got when links were last found to be even; null: they are not known to be. */
   readonly evenBps: number | null
+  /** Who says nothing, and may be gone. */
+  readonly quiet: ReadonlySet<string>
 }
 
 /** A node with a link that is slow. */
@@ -36,7 +38,7 @@ export interface SlowLink {
   readonly rateBps: number
 }
 
-export function makeLook(nowMs: number, reports: readonly FlowsOf[], source: string, evenBps: number | null): Look {
+export function makeLook({ nowMs, reports, source, evenBps, quiet }: Omit<Look, 'into' | 'ofSource'>): Look {
   const into = new Map<string, Flow[]>()
   for (const { flows } of reports) {
     for (const flow of flows) {
@@ -46,7 +48,7 @@ export function makeLook(nowMs: number, reports: readonly FlowsOf[], source: str
     }
   }
   const ofSource = reports.find(({ from }) => from === source)?.flows ?? []
-  return { nowMs, reports: reports.filter(({ from }) => from !== source), into, source, ofSource, evenBps }
+  return { nowMs, reports: reports.filter(({ from }) => from !== source), into, source, ofSource, evenBps, quiet }
 }
 
 export const isHeldUp = ({ busyRatio }: Flow): boolean => busyRatio >= HELD_UP_RATIO
@@ -97,7 +99,7 @@ export function findSlow(
     flows.length > 0 && flows.every(isHeldUp) && sumOf(flows) < besideBps * SLOW_FLOW_RATIO
   for (const { from, flows } of look.reports) {
     if (!isSlow(flows)) continue
-    const telling = flows.filter(({ to }) => !isSlowReceiver(to))
+    const telling = flows.filter(({ to }) => !isSlowReceiver(to) && !look.quiet.has(to))
     const isItself =
       telling.some((flow) => isOutdone(flow, look)) ||
       telling.filter((flow) => couldBeMore(flow, look)).length > 1 ||

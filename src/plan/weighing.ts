@@ -28,6 +28,10 @@ const BROAD_RATIO = 0.2
 const SLOW_NODES_RATIO = 0.5
 /** Links are known when all got what the source could give at so many looks, and not when one lagged at as many. */
 const KNOWN_LOOKS = 4
+/** Who serves others says how it stands four times a second: after this long without a word others serve them. */
+const SILENT_MS = 750
+/** After this long what comes to it says nothing of who sends it. */
+const QUIET_MS = 375
 /** After a link was not what it was taken for, none is known for this time. */
 const DOUBT_MS = 60_000
 /** After a change nothing counts for this time: who has new parents and children is not as it will be. */
@@ -142,16 +146,16 @@ export class Weighing {
     return this.#standings.get(nodeId)?.ableBps ?? null
   }
 
-  /** Call it at an even pace. @param silent who takes part and has said nothing for too long. */
+  /** Call it at an even pace. @param quietMs of those who serve others: for how long each has said nothing. */
   look(
     nowMs: number,
     reports: readonly FlowsOf[],
     source: string,
-    silent: readonly string[] = [],
+    quietMs: ReadonlyMap<string, number> = new Map(),
   ): readonly WeightChange[] {
-    const lost = this.#noteSilent(nowMs, silent)
+    const lost = this.#noteSilent(nowMs, quietMs)
     if (lost.length > 0 || nowMs < this.#settledAtMs) return lost
-    const look = makeLook(nowMs, reports, source, this.#evenBps)
+    const look = makeLook({ nowMs, reports, source, evenBps: this.#evenBps, quiet: quietFor(quietMs, QUIET_MS) })
     for (const { from, flows } of look.reports) {
       this.#standing(from).notice(ownAbleOf(flows, look), atLeastOf(flows, look))
     }
@@ -180,11 +184,12 @@ export class Weighing {
   }
 
   /** Who says nothing may be gone: whoever it serves is served by others before its links break. */
-  #noteSilent(nowMs: number, silent: readonly string[]): readonly WeightChange[] {
+  #noteSilent(nowMs: number, quietMs: ReadonlyMap<string, number>): readonly WeightChange[] {
     const usualBps = this.#usualBps()
-    const fresh = silent.filter((nodeId) => this.#standings.get(nodeId)?.slowWeight === null)
+    const silent = quietFor(quietMs, SILENT_MS)
+    const fresh = [...silent].filter((nodeId) => this.#standings.get(nodeId)?.slowWeight === null)
     // When so many say nothing, it is not they.
-    if (fresh.length === 0 || silent.length > this.#standings.size * SLOW_NODES_RATIO) return []
+    if (fresh.length === 0 || silent.size > this.#standings.size * SLOW_NODES_RATIO) return []
     this.#doubt(nowMs)
     return fresh.map((nodeId) => {
       const standing = this.#standing(nodeId)
@@ -280,6 +285,9 @@ export class Weighing {
     return all.sort((a, b) => a - b)[Math.floor(all.length / 2)] ?? 0
   }
 }
+
+const quietFor = (quietMs: ReadonlyMap<string, number>, leastMs: number): ReadonlySet<string> =>
+  new Set([...quietMs].flatMap(([nodeId, ms]) => (ms >= leastMs ? [nodeId] : [])))
 
 interface Load {
   readonly nodeId: string
