@@ -3,9 +3,12 @@ import { LabFleet } from '../../test/support/lab.js'
 import type { Arrivals, Contender } from '../system/contenders.js'
 import { hostsOf } from './hosts.js'
 
-/** Ours: what is measured ends when it is live everywhere; hosts count as done when they say that they have it all. */
-export const engine = (strategy: string): Contender => ({
-  name: `engine ${strategy}`,
+/**
+ * Ours: what is measured ends when it is live everywhere; hosts count as done when they say that they have it all. Its
+ * links are known before, as after any earlier publish or `engine probe`, unless they are new.
+ */
+export const engine = (strategy: string, { isNew = false }: { readonly isNew?: boolean } = {}): Contender => ({
+  name: isNew ? `engine ${strategy} (new links)` : `engine ${strategy}`,
   scenarios: ['file', 'first', 'update'],
   lacks: async () => null,
   prepare: async (field) => {
@@ -13,6 +16,7 @@ export const engine = (strategy: string): Contender => ({
     fleet.start(0)
     for (const host of hostsOf(field)) fleet.start(host)
     await fleet.nodesOnline(field.nodeCount)
+    if (!isNew) await fleet.engine(['probe', '--group', 'edge'])
     let published: string | null = null
     return {
       run: async () => {

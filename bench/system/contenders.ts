@@ -39,6 +39,7 @@ export interface Prepared {
 
 export const contenders: readonly Contender[] = [
   engine('braid'),
+  engine('braid', { isNew: true }),
   bareChain,
   engine('chain'),
   engine('tree'),
