@@ -16,6 +16,8 @@ export interface Network {
   readonly wanDelayMs: number
   /** Links carry packets with headers and acknowledgements, as TCP has it; else content alone. */
   readonly isTcp?: boolean | undefined
+  /** The planner takes links for known, as after an earlier transfer; else it compares them first. */
+  readonly isKnown?: boolean | undefined
 }
 
 /** What a connection between segments has under way at least: the relay's own buffer for such links. */

@@ -93,6 +93,10 @@ export class Spreading {
     return { seconds: this.#rehearsal.nowUs / MICROSECONDS, isOver, nodes, source: source as RehearsalStatus }
   }
 
+  get #isKnown(): boolean {
+    return this.#options.network.isKnown === true && !this.#weighing.isDoubted(this.#rehearsal.nowUs / 1000)
+  }
+
   #add(bps: number, segment: number): string {
     const id = this.#rehearsal.add({ upBps: bps, downBps: bps }, this.#gates[segment] ?? null)
     this.#segments.set(id, segment)
@@ -132,7 +136,7 @@ export class Spreading {
     const { strategy, seed } = this.#options
     const nodes = this.#nodes.map((nodeId) => ({ ...refOf(nodeId), segment: this.#segmentOf(nodeId), weight: 1 }))
     const home = this.#segmentOf(this.#source)
-    return startPlanning({ source: refOf(this.#source), home, nodes, strategy, seed })
+    return startPlanning({ source: refOf(this.#source), home, nodes, strategy, seed, isKnown: this.#isKnown })
   }
 
   #tell(parts: readonly PlanPart[]): void {
@@ -149,15 +153,18 @@ export class Spreading {
       // Between segments it is not a node's own link that is slow.
       return { from: nodeId, flows: flows.filter(({ to }) => this.#segments.get(to) === this.#segments.get(nodeId)) }
     })
+    const wasKnown = this.#isKnown
     const changes = this.#weighing.look(nowMs, reports, this.#source)
+    const isKnown = this.#isKnown
     this.#reweighed += changes.length
-    if (changes.length === 0) return []
+    if (changes.length === 0 && wasKnown === isKnown) return []
     // One change may say that all count differently.
     const weights = [...this.#planning.members].map(({ nodeId, weight: before }) => {
       return { nodeId, before, weight: this.#weighing.weightOf(nodeId) }
     })
     const other = weights.filter(({ before, weight }) => before !== weight)
-    return this.#planning.take(other.map(({ nodeId, weight }) => ({ type: 'weighed', nodeId, weight })))
+    const weighed = other.map(({ nodeId, weight }) => ({ type: 'weighed' as const, nodeId, weight }))
+    return this.#planning.take([...weighed, { type: 'compared', isKnown }])
   }
 
   #segmentOf(nodeId: string): string {

@@ -16,6 +16,7 @@ export function addBenches(program: Command, run: Running): void {
     .option('--wan-rate <rate>', 'of the way between a segment and the others, each way', '40mbit')
     .option('--wan-delay <time>', 'between two segments, one way', '20ms')
     .option('--tcp', 'links carry headers and acknowledgements, too, and connections begin slowly, as over TCP')
+    .option('--known', 'the planner takes links for known, as after an earlier transfer')
     .option('--failing <share>', 'this share of nodes is killed at random times in the middle', '0%')
     .option('--slow <share>', 'this share of nodes has a fifth of the rate', '0%')
     .option('--decay <share>', 'of this share of nodes the uplink falls to a twentieth half-way', '0%')

@@ -30,14 +30,14 @@ export class LinkWatch {
     const nowMs = clock.monotonicMs()
     const reports = [{ from: coordinatorId, flows: this.#meter.look(own) }]
     for (const { identity, flows } of roster.all) if (flows.length > 0) reports.push({ from: identity.id, flows })
-    const wereKnown = uplinks.areKnown
+    const wasDoubted = weighing.isDoubted(nowMs)
     const changes = weighing.look(nowMs, this.#withinSegments(reports), coordinatorId, this.#quietMs(nowMs))
     for (const { from, flows } of reports) {
       const ableBps = from === coordinatorId ? ableOf(flows) : weighing.ableBpsOf(from)
       if (ableBps !== null) uplinks.seen(from, ableBps)
     }
     // What has become known serves the next transfer: weaving one anew costs as much as it gains.
-    if (changes.length === 0 && !(wereKnown && !uplinks.areKnown)) return
+    if (changes.length === 0 && (wasDoubted || !weighing.isDoubted(nowMs))) return
     for (const change of changes) this.#note(change)
     if (changes.length > 0) this.#account(changes)
     reweigh(this.#world)

@@ -32,6 +32,8 @@ interface Usual {
   readonly uplinkBps: number
   /** Of those uplinks that were measured lately for their own sake; null: too few were. */
   readonly measuredBps: number | null
+  /** All uplinks were. */
+  readonly areMeasured: boolean
   /** What one receiver takes; null: nobody has measured it. */
   readonly takesBps: number | null
   readonly atMs: number
@@ -63,10 +65,9 @@ export class Uplinks {
 
   /** All links were compared, in what they carried or by measuring them, and weights say what there is to say. */
   get areKnown(): boolean {
-    const { roster, weighing, clock } = this.#options
+    const { weighing, clock } = this.#options
     if (weighing.isKnown || weighing.isDoubted(clock.monotonicMs())) return weighing.isKnown
-    const there = roster.all.filter(({ link }) => link !== null)
-    return there.every(({ identity }) => this.#uplinkOf(identity.id)?.isFresh === true)
+    return this.#lookAround().areMeasured
   }
 
   /** What plans of the strategies that approach nodes one by one are told of a node beside its weight. */
@@ -148,7 +149,9 @@ export class Uplinks {
     const measured = uplinks.filter(({ isFresh }) => isFresh).map(({ rateBps }) => rateBps)
     // Of a few it says nothing: they may be measured because they are slow.
     const measuredBps = measured.length > there.length / 2 ? medianOf(measured) : null
-    this.#usual = { uplinkBps: usualUplink(weighing.usualBps, limits), measuredBps, takesBps, atMs: nowMs }
+    const areMeasured = measured.length > 0 && measured.length === there.length
+    const uplinkBps = usualUplink(weighing.usualBps, limits)
+    this.#usual = { uplinkBps, measuredBps, areMeasured, takesBps, atMs: nowMs }
     return this.#usual
   }
 }

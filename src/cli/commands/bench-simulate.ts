@@ -41,7 +41,7 @@ export type SimulateFlags = Readonly<
     | 'seed',
     string
   >
-> & { readonly plot?: string; readonly tcp?: boolean }
+> & { readonly plot?: string; readonly tcp?: boolean; readonly known?: boolean }
 
 interface Asked {
   readonly network: Network
@@ -93,6 +93,7 @@ function readFlags(flags: SimulateFlags): Asked {
     wanRateBps: flag('--wan-rate', flags.wanRate, rate),
     wanDelayMs: flag('--wan-delay', flags.wanDelay, within(0, DELAY_MAX_MS, parseDurationMs)),
     isTcp: flags.tcp === true,
+    isKnown: flags.known === true,
   }
   const faults = {
     failing: flag('--failing', flags.failing, parseRatio),
@@ -117,13 +118,14 @@ function progressOn(output: Output, strategy: WovenName, nowMs: () => number) {
 }
 
 function reportOf(network: Network, faults: FaultShares, [first]: readonly Simulated[]): readonly string[] {
-  const { nodeCount, sizeBytes, chunkBytes, rateBps, segmentCount, wanRateBps, wanDelayMs, isTcp } = network
+  const { nodeCount, sizeBytes, chunkBytes, rateBps, segmentCount, wanRateBps, wanDelayMs, isTcp, isKnown } = network
   const content = `${formatBytes(sizeBytes)} in chunks of ${formatBytes(chunkBytes)}`
   const parts = [
     `${formatCount(nodeCount, 'node')}, ${content}, ${mbit(rateBps)}${isTcp === true ? ' over TCP' : ''}`,
     segmentCount > 1
       ? `${formatCount(segmentCount, 'segment')} with ${mbit(wanRateBps)} and ${wanDelayMs} ms between`
       : '',
+    isKnown === true ? 'links known' : '',
     faults.failing > 0 ? `${formatRatio(faults.failing)} failing` : '',
     faults.slow > 0 ? `${formatRatio(faults.slow)} slow` : '',
     faults.decaying > 0 ? `${formatRatio(faults.decaying)} decaying` : '',

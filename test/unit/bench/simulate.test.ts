@@ -44,6 +44,27 @@ for (const seed of [1, 2, 3]) {
   )
 }
 
+for (const nodeCount of [8, 16]) {
+  t.test(`over known links ${nodeCount} nodes stand a death, a decay and a slow one as a braid does`, async (t) => {
+    const known = { nodeCount, sizeBytes: 32 * 1024 * 1024, isKnown: true }
+    const share = 1 / nodeCount
+    const last = (faults: Partial<FaultShares>, seed: number) =>
+      run(known, { faults: { ...none, ...faults }, seed }).figures
+    const still = last({}, 1)
+    t.ok((still.lastRatio ?? 9) < 1.07, `${still.lastRatio}`)
+    for (const seed of [1, 2, 3]) {
+      const killed = last({ failing: share }, seed)
+      t.equal(killed.completeCount, nodeCount - 1)
+      t.ok((killed.lastRatio ?? 9) < 1.1, `killed: ${killed.lastRatio}`)
+      // A second of a quarter as much content is four times as much of it.
+      const decayed = last({ decaying: share }, seed)
+      t.ok((decayed.lastRatio ?? 9) < 1.4, `decayed: ${decayed.lastRatio}`)
+      const slow = last({ slow: share }, seed)
+      t.ok((slow.medianRatio ?? 9) < 0.6, `the others beside a slow one, over its bound: ${slow.medianRatio}`)
+    }
+  })
+}
+
 t.test('the same options give the same result, another seed another', async (t) => {
   const faults = { failing: 0.05, slow: 0.05, decaying: 0.02 }
   const told = (seed: number) => {
