@@ -40,6 +40,36 @@ t.test('it becomes a leaf in every strand', async (t) => {
   await coordinator.abort(job.id)
 })
 
+t.test('who serves others and says nothing any more serves nobody, and the job tells why', async (t) => {
+  const staging = join(root, 'silent')
+  await mkdir(staging)
+  await writeFile(join(staging, 'index.html'), 'one\n')
+  await using coordinator = await Coordinator.open({ dataDir: join(root, 'data-silent') })
+  const nodes = Array.from({ length: 6 }, (_, at) => new FakeNode({ name: `n${at}`, onStage: () => 'ignore' }))
+  for (const node of nodes) await node.connect(coordinator.url)
+  const job = await coordinator.publish(staging, { site: 'www', group: 'edge', periodMs: 1000 })
+  await until('all are told to stage', () => nodes.every((node) => node.messages('stage').length > 0))
+  const newest = (node: FakeNode): Plan =>
+    node.messages('plan').at(-1)?.plan ?? (node.messages('stage')[0]?.plan as Plan)
+  const childrenOf = (server: FakeNode): readonly FakeNode[] =>
+    nodes.filter((node) => firstParents(newest(node)).includes(server.id))
+  const silent = nodes.find((node) => childrenOf(node).length > 1) as FakeNode
+  const tell = (node: FakeNode): void => {
+    const flows = nodes.filter((other) => other !== node).map(({ id }) => ({ to: id, rateBps: MBIT, busyRatio: 0.5 }))
+    node.send({ type: 'flows', flows })
+  }
+  tell(silent)
+  const talking = setInterval(() => {
+    for (const node of nodes) if (node !== silent) tell(node)
+  }, 100)
+  t.teardown(() => clearInterval(talking))
+  await until('nobody is served by it', () => childrenOf(silent).length === 0)
+  const told = await until('the job tells why', async () => (await coordinator.explain(job.id)).at(0))
+  t.match(told, { kind: 'weighed', node: silent.name, reason: /it says nothing/ })
+  clearInterval(talking)
+  await coordinator.abort(job.id)
+})
+
 t.test('a node that is limited to less than usual serves nobody, as long as it is', async (t) => {
   const staging = join(root, 'limited')
   await mkdir(staging)
