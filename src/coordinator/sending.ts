@@ -28,8 +28,10 @@ export function toTransferNode({ uplinks }: Pick<World, 'uplinks'>, { identity }
 /** Plans of a policy's strategy; the same assignment is always woven the same way. */
 export function plannerOf({ uplinks, segment }: World, { strategy, fanout }: Way, assignmentId: string): Planner {
   const about = { strategy, home: segment, seed: seedOf(assignmentId), fanout: fanout ?? null }
-  return (source, nodes) =>
-    startPlanning({ ...about, source, nodes, sourceBears: uplinks.bearsOf(source.nodeId), isKnown: uplinks.areKnown })
+  return (source, nodes) => {
+    const isKnown = uplinks.areKnown(nodes.map(({ nodeId }) => nodeId))
+    return startPlanning({ ...about, source, nodes, sourceBears: uplinks.bearsOf(source.nodeId), isKnown })
+  }
 }
 
 /** Opens the transfer of an assignment for the nodes that are there now. */

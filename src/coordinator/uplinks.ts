@@ -13,6 +13,8 @@ import type { World } from './world.js'
 
 /** What was measured so near to a sender's limit tells of the limit, not of who received. */
 const AT_LIMIT_RATIO = 0.8
+/** What is woven for more nodes than this is the same whether their links are known or not. */
+const KNOWN_NODES_MAX = 64
 
 export interface UplinksOptions {
   readonly roster: Roster
@@ -32,8 +34,6 @@ interface Usual {
   readonly uplinkBps: number
   /** Of those uplinks that were measured lately for their own sake; null: too few were. */
   readonly measuredBps: number | null
-  /** All uplinks were. */
-  readonly areMeasured: boolean
   /** What one receiver takes; null: nobody has measured it. */
   readonly takesBps: number | null
   readonly atMs: number
@@ -63,11 +63,11 @@ export class Uplinks {
     return limitBps === null ? known : limitedWeight(known, limitBps, this.#lookAround().uplinkBps)
   }
 
-  /** All links were compared, in what they carried or by measuring them, and weights say what there is to say. */
-  get areKnown(): boolean {
+  /** The links of all these were compared, in what they carried or by measuring them: weights say all of them. */
+  areKnown(nodeIds: readonly string[]): boolean {
     const { weighing, clock } = this.#options
-    if (weighing.isKnown || weighing.isDoubted(clock.monotonicMs())) return weighing.isKnown
-    return this.#lookAround().areMeasured
+    if (nodeIds.length > KNOWN_NODES_MAX || weighing.isDoubted(clock.monotonicMs())) return false
+    return nodeIds.every((nodeId) => weighing.knows(nodeId) || this.#uplinkOf(nodeId)?.isFresh === true)
   }
 
   /** What plans of the strategies that approach nodes one by one are told of a node beside its weight. */
@@ -149,9 +149,7 @@ export class Uplinks {
     const measured = uplinks.filter(({ isFresh }) => isFresh).map(({ rateBps }) => rateBps)
     // Of a few it says nothing: they may be measured because they are slow.
     const measuredBps = measured.length > there.length / 2 ? medianOf(measured) : null
-    const areMeasured = measured.length > 0 && measured.length === there.length
-    const uplinkBps = usualUplink(weighing.usualBps, limits)
-    this.#usual = { uplinkBps, measuredBps, areMeasured, takesBps, atMs: nowMs }
+    this.#usual = { uplinkBps: usualUplink(weighing.usualBps, limits), measuredBps, takesBps, atMs: nowMs }
     return this.#usual
   }
 }
@@ -159,7 +157,8 @@ export class Uplinks {
 /** Has all plans at work go by what uplinks count now, and tells nodes whose part is another. */
 export function reweigh(world: World): void {
   for (const transfer of world.transfers.all) {
-    const parts = transfer.reweigh((nodeId) => world.uplinks.weightOf(nodeId), world.uplinks.areKnown)
+    const isKnown = world.uplinks.areKnown([...transfer.members].map(({ nodeId }) => nodeId))
+    const parts = transfer.reweigh((nodeId) => world.uplinks.weightOf(nodeId), isKnown)
     tellPlans(world, transfer.assignmentId, parts)
   }
 }

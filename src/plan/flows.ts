@@ -116,7 +116,7 @@ export function findSlow(
 
 /** What each receiver gets, where that is about all that the source can give, and it gives it; null: it is not. */
 export function evenRate({ into, ofSource }: Look): number | null {
-  const least = Math.min(...[...into.values()].map(sumOf))
+  const least = [...into.values()].map(sumOf).reduce((few, sum) => Math.min(few, sum), Number.POSITIVE_INFINITY)
   return ofSource.some(isHeldUp) && least > sumOf(ofSource) * FULL_RATIO ? least : null
 }
 

@@ -119,11 +119,12 @@ export class Weighing {
   #evenLooks = 0
   #laggingLooks = 0
   #evenBps: number | null = null
+  readonly #compared = new Set<string>()
   #doubtedTillMs = Number.NEGATIVE_INFINITY
 
-  /** All links were compared in what they carried, and weights say what there is to say of them. */
-  get isKnown(): boolean {
-    return this.#evenBps !== null
+  /** The node's links were compared with others' in what they carried: weights say what there is to say of them. */
+  knows(nodeId: string): boolean {
+    return this.#compared.has(nodeId)
   }
 
   /** Some link was lately not what it was taken for: they have to be compared. */
@@ -173,11 +174,15 @@ export class Weighing {
     this.#laggingLooks = hasLaggard(look) ? this.#laggingLooks + 1 : 0
     this.#evenLooks = evenBps === null ? 0 : this.#evenLooks + 1
     if (hasChanged || this.#laggingLooks >= KNOWN_LOOKS) this.#doubt(look.nowMs)
-    else if (this.#evenLooks >= KNOWN_LOOKS && !this.isDoubted(look.nowMs)) this.#evenBps ??= evenBps
+    else if (this.#evenLooks >= KNOWN_LOOKS && !this.isDoubted(look.nowMs)) {
+      this.#evenBps ??= evenBps
+      for (const nodeId of look.into.keys()) this.#compared.add(nodeId)
+    }
   }
 
   #doubt(nowMs: number): void {
     this.#evenBps = null
+    this.#compared.clear()
     this.#evenLooks = 0
     this.#doubtedTillMs = nowMs + DOUBT_MS
     this.#settledAtMs = nowMs + SETTLE_MS

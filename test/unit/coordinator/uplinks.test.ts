@@ -89,3 +89,16 @@ t.test('what a limit of the sender made of it tells nothing of who received', as
   uplinks.measured(OWN, n2, 'train', measured(5))
   t.equal(uplinks.bearsOf(n1), 8, 'half of what its sender may give is its own')
 })
+
+t.test('links are known of those who were all measured lately, of few enough to make a difference', async (t) => {
+  const { clock, ids, uplinks } = place('n1', 'n2', 'n3')
+  const [n1, n2, n3] = ids
+  uplinks.measured(n1, OWN, 'train', measured(100))
+  uplinks.measured(n2, OWN, 'train', measured(100))
+  uplinks.seen(n3, 100 * MBIT)
+  t.ok(uplinks.areKnown([n1, n2]))
+  t.notOk(uplinks.areKnown([n1, n2, n3]), 'what a transfer gave may be no more than was there to give')
+  t.notOk(uplinks.areKnown(Array.from({ length: 65 }, () => n1)))
+  clock.advance(11 * 60_000)
+  t.notOk(uplinks.areKnown([n1, n2]))
+})
