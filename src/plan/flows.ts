@@ -36,6 +36,8 @@ export interface SlowLink {
   readonly nodeId: string
   readonly why: 'uplink' | 'downlink' | 'silent'
   readonly rateBps: number
+  /** It is slow, or they are: only links that were known say that it is itself. */
+  readonly starved?: readonly string[]
 }
 
 export function makeLook({ nowMs, reports, source, evenBps, quiet }: Omit<Look, 'into' | 'ofSource'>): Look {
@@ -100,11 +102,13 @@ export function findSlow(
   for (const { from, flows } of look.reports) {
     if (!isSlow(flows)) continue
     const telling = flows.filter(({ to }) => !isSlowReceiver(to) && !look.quiet.has(to))
+    const link: SlowLink = { nodeId: from, why: 'uplink', rateBps: sumOf(flows) }
     const isItself =
-      telling.some((flow) => isOutdone(flow, look)) ||
-      telling.filter((flow) => couldBeMore(flow, look)).length > 1 ||
-      (look.evenBps !== null && isSlow(telling, look.evenBps))
-    if (isItself) slow.set(from, { nodeId: from, why: 'uplink', rateBps: sumOf(flows) })
+      telling.some((flow) => isOutdone(flow, look)) || telling.filter((flow) => couldBeMore(flow, look)).length > 1
+    if (isItself) slow.set(from, link)
+    else if (look.evenBps !== null && isSlow(telling, look.evenBps)) {
+      slow.set(from, { ...link, starved: telling.map(({ to }) => to) })
+    }
   }
   // Whose uplink is full acknowledges late: it seems slow to whoever serves it, too.
   for (const { from, flows } of look.reports) if (flows.some(({ to }) => slow.has(to))) slow.delete(from)

@@ -1,9 +1,8 @@
+import { Comparing } from './comparing.js'
 import {
   ableOf,
   atLeastOf,
-  evenRate,
   findSlow,
-  hasLaggard,
   type FlowsOf,
   isHeldUp,
   type Look,
@@ -26,14 +25,10 @@ const OVERLOAD_RATIO = 1.4
 const BROAD_RATIO = 0.2
 /** When more than this part of the nodes are slow, it is not they. */
 const SLOW_NODES_RATIO = 0.5
-/** Links are known when all got what the source could give at so many looks, and not when one lagged at as many. */
-const KNOWN_LOOKS = 4
 /** Who serves others says how it stands four times a second: after this long without a word others serve them. */
 const SILENT_MS = 750
 /** After this long what comes to it says nothing of who sends it. */
 const QUIET_MS = 375
-/** After a link was not what it was taken for, none is known for this time. */
-const DOUBT_MS = 60_000
 /** After a change nothing counts for this time: who has new parents and children is not as it will be. */
 const SETTLE_MS = 1000
 /** Uneven uplinks are weighed anew at most this often, each time twice as seldom: a busy machine's measures waver. */
@@ -50,6 +45,7 @@ export interface WeightChange {
   readonly why: SlowLink['why'] | 'uneven' | 'rested'
   readonly rateBps: number
   readonly usualBps: number
+  readonly starved?: readonly string[]
 }
 
 /** What is known of a node. */
@@ -116,20 +112,16 @@ export class Weighing {
   #measuredAtMs = Number.NEGATIVE_INFINITY
   #measureRestMs = MEASURE_REST_MS
   #settledAtMs = 0
-  #evenLooks = 0
-  #laggingLooks = 0
-  #evenBps: number | null = null
-  readonly #compared = new Set<string>()
-  #doubtedTillMs = Number.NEGATIVE_INFINITY
+  readonly #comparing = new Comparing()
 
   /** The node's links were compared with others' in what they carried: weights say what there is to say of them. */
   knows(nodeId: string): boolean {
-    return this.#compared.has(nodeId)
+    return this.#comparing.knows(nodeId)
   }
 
   /** Some link was lately not what it was taken for: they have to be compared. */
   isDoubted(nowMs: number): boolean {
-    return nowMs < this.#doubtedTillMs
+    return this.#comparing.isDoubted(nowMs)
   }
 
   /** What a node's uplink counts beside the others'; 1 is usual. */
@@ -156,7 +148,13 @@ export class Weighing {
   ): readonly WeightChange[] {
     const lost = this.#noteSilent(nowMs, quietMs)
     if (lost.length > 0 || nowMs < this.#settledAtMs) return lost
-    const look = makeLook({ nowMs, reports, source, evenBps: this.#evenBps, quiet: quietFor(quietMs, QUIET_MS) })
+    const look = makeLook({
+      nowMs,
+      reports,
+      source,
+      evenBps: this.#comparing.evenBps,
+      quiet: quietFor(quietMs, QUIET_MS),
+    })
     for (const { from, flows } of look.reports) {
       this.#standing(from).notice(ownAbleOf(flows, look), atLeastOf(flows, look))
     }
@@ -164,28 +162,9 @@ export class Weighing {
     if (usualBps === 0) return []
     const changes = [...this.#noteSlow(look, usualBps), ...this.#trustAgain(nowMs, usualBps)]
     changes.push(...this.#measure(look, usualBps, changes.length > 0))
-    this.#compare(look, changes.length > 0)
+    const isDoubtNew = this.#comparing.look(look, changes)
+    if (changes.length > 0 || isDoubtNew) this.#settledAtMs = nowMs + SETTLE_MS
     return changes
-  }
-
-  /** Links become known while they are even, and are not when one lags behind what it was known for. */
-  #compare(look: Look, hasChanged: boolean): void {
-    const evenBps = evenRate(look)
-    this.#laggingLooks = hasLaggard(look) ? this.#laggingLooks + 1 : 0
-    this.#evenLooks = evenBps === null ? 0 : this.#evenLooks + 1
-    if (hasChanged || this.#laggingLooks >= KNOWN_LOOKS) this.#doubt(look.nowMs)
-    else if (this.#evenLooks >= KNOWN_LOOKS && !this.isDoubted(look.nowMs)) {
-      this.#evenBps ??= evenBps
-      for (const nodeId of look.into.keys()) this.#compared.add(nodeId)
-    }
-  }
-
-  #doubt(nowMs: number): void {
-    this.#evenBps = null
-    this.#compared.clear()
-    this.#evenLooks = 0
-    this.#doubtedTillMs = nowMs + DOUBT_MS
-    this.#settledAtMs = nowMs + SETTLE_MS
   }
 
   /** Who says nothing may be gone: whoever it serves is served by others before its links break. */
@@ -195,7 +174,7 @@ export class Weighing {
     const fresh = [...silent].filter((nodeId) => this.#standings.get(nodeId)?.slowWeight === null)
     // When so many say nothing, it is not they.
     if (fresh.length === 0 || silent.size > this.#standings.size * SLOW_NODES_RATIO) return []
-    this.#doubt(nowMs)
+    this.#settledAtMs = nowMs + SETTLE_MS
     return fresh.map((nodeId) => {
       const standing = this.#standing(nodeId)
       standing.slowSince(nowMs, 0, 'silent')
