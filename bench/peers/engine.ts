@@ -16,7 +16,8 @@ export const engine = (strategy: string, { isNew = false }: { readonly isNew?: b
     fleet.start(0)
     for (const host of hostsOf(field)) fleet.start(host)
     await fleet.nodesOnline(field.nodeCount)
-    if (!isNew) await fleet.engine(['probe', '--group', 'edge'])
+    const { code } = isNew ? { code: 0 } : await fleet.engine(['probe', '--group', 'edge'])
+    if (code !== 0) throw new Error(`links cannot be measured: probe ended with ${code}${fleet.story()}`)
     let published: string | null = null
     return {
       run: async () => {

@@ -43,6 +43,7 @@ export class LinkWatch {
     reweigh(this.#world)
   }
 
+  /** For how long each has said nothing of those who serve others, who say how they stand at every look. */
   #quietMs(nowMs: number): ReadonlyMap<string, number> {
     const serving = this.#world.roster.all.filter(({ link, flows }) => link !== null && flows.length > 0)
     return new Map(serving.map(({ identity, lastHeardMs }) => [identity.id, nowMs - (lastHeardMs ?? nowMs)]))

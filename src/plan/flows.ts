@@ -36,7 +36,7 @@ export interface SlowLink {
   readonly nodeId: string
   readonly why: 'uplink' | 'downlink' | 'silent'
   readonly rateBps: number
-  /** It is slow, or they are: only links that were known say that it is itself. */
+  /** Whom it serves, where either may be slow: that their links were known speaks against it alone. */
   readonly starved?: readonly string[]
 }
 

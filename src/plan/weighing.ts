@@ -45,6 +45,7 @@ export interface WeightChange {
   readonly why: SlowLink['why'] | 'uneven' | 'rested'
   readonly rateBps: number
   readonly usualBps: number
+  /** As of `SlowLink`. */
   readonly starved?: readonly string[]
 }
 
@@ -104,7 +105,8 @@ class Standing {
  * Finds nodes whose links are slow beside the others', from what senders say of their links. A node's uplink is slow
  * when all its links are held up, give little together, and a receiver could take more; its downlink, when all links
  * towards it are held up and give little together. And where the source could give more than goes on, uplinks are
- * uneven: who is held up itself counts by what it gave. Pure.
+ * uneven: who is held up itself counts by what it gave. Once links are known (`Comparing`), who gives little by one has
+ * become slow; and who serves others and says nothing may be gone. Pure.
  */
 export class Weighing {
   readonly #standings = new Map<string, Standing>()

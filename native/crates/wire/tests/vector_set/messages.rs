@@ -1,8 +1,5 @@
 //! The peer messages of the vectors.
 
-// A have-map of one range is meant as such.
-#![allow(clippy::single_range_in_vec_init)]
-
 use wire::peer::{Message, PeerRole, ProbeArrival, Refusal};
 
 use super::Vector;
@@ -78,7 +75,7 @@ pub(super) fn messages() -> Vec<Vector> {
         message(
             "message-have",
             Message::Have {
-                ranges: vec![0..0x0100_0000],
+                ranges: std::iter::once(0..0x0100_0000).collect(),
             },
         ),
         message("message-have-none", Message::Have { ranges: vec![] }),

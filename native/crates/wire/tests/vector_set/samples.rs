@@ -1,9 +1,5 @@
 //! The values that the vectors hold.
 
-// A have-map of one range is meant as such.
-// In a test a panic is the finding.
-#![allow(clippy::single_range_in_vec_init)]
-
 use wire::assignment::{Command, Header, SectionHeader, SectionKind, Trailer};
 use wire::digest_of;
 use wire::peer::Message;
