@@ -36,7 +36,6 @@ export class LinkWatch {
       const ableBps = from === coordinatorId ? ableOf(flows) : weighing.ableBpsOf(from)
       if (ableBps !== null) uplinks.seen(from, ableBps)
     }
-    // What has become known serves the next transfer: weaving one anew costs as much as it gains.
     if (changes.length === 0 && (wasDoubted || !weighing.isDoubted(nowMs))) return
     for (const change of changes) this.#note(change)
     if (changes.length > 0) this.#account(changes)

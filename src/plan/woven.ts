@@ -102,7 +102,8 @@ export class Woven implements Planning {
     const weights = new Map(events.flatMap((each) => (each.type === 'weighed' ? [[each.nodeId, each.weight]] : [])))
     const weightOf = ({ nodeId, weight }: PlanNode): number => weights.get(nodeId) ?? weight
     for (const leaf of this.#leaves.values()) this.#leaves.set(leaf.nodeId, { ...leaf, weight: weightOf(leaf) })
-    const isKnown = events.findLast((event) => event.type === 'compared')?.isKnown ?? this.#isKnown
+    // What becomes known later serves the next plan: a pipeline that is woven anew loses what a path would gain.
+    const isKnown = this.#isKnown && (events.findLast((event) => event.type === 'compared')?.isKnown ?? true)
     if (isKnown === this.#isKnown && this.#nodes.every((node) => weightOf(node) === node.weight)) return false
     this.#isKnown = isKnown
     const nodes = this.#nodes.map((node) => ({ ...node, weight: weightOf(node) }))

@@ -21,7 +21,7 @@ const PATH_COST_RATIO = 0.0005
 /** With so few segments strands go from one to the next; with more that takes longer than it gains. */
 const CHAINED_SEGMENTS_MAX = 8
 
-/** The default braid: a path over known links, else two strands, in each of which half of the nodes are inner, or more. */
+/** The default: a path over known links; else with two strands every node is inner in one and a leaf in the other. */
 export const braid: Strategy = {
   weave(ground) {
     const count = strandCountFor(ground)
