@@ -117,13 +117,14 @@ pub(crate) fn receive(stream: OwnedFd, bytes_max: u32, is_closing: IsClosing) ->
             return Err(io::ErrorKind::InvalidData.into());
         }
     }
-    let arrivals = log.arrivals;
+    let arrivals = log.end();
     stream.write_all(&Message::Probed { arrivals }.encode())
 }
 
 /// What is kept of a probe: arrivals far enough apart that all find room.
 struct ArrivalLog {
     bytes: u64,
+    at: Duration,
     step_bytes: u64,
     arrivals: Vec<ProbeArrival>,
 }
@@ -132,6 +133,7 @@ impl ArrivalLog {
     fn new(bytes_max: u64) -> Self {
         Self {
             bytes: 0,
+            at: Duration::ZERO,
             step_bytes: bytes_max.div_ceil(PROBE_ARRIVAL_COUNT_MAX as u64),
             arrivals: Vec::new(),
         }
@@ -139,13 +141,29 @@ impl ArrivalLog {
 
     fn note(&mut self, bytes: u64, at: Duration) {
         self.bytes += bytes;
-        let at_ns = u64::try_from(at.as_nanos()).unwrap_or(u64::MAX);
-        let last = self.arrivals.last().map_or(0, |last| last.bytes);
-        let has_room = self.arrivals.len() < PROBE_ARRIVAL_COUNT_MAX;
-        if has_room && self.bytes - last >= self.step_bytes {
+        self.at = at;
+        if self.unlogged() >= self.step_bytes {
+            self.log();
+        }
+    }
+
+    /// All that was kept, the last bytes with it, however few they are.
+    fn end(mut self) -> Vec<ProbeArrival> {
+        if self.unlogged() > 0 {
+            self.log();
+        }
+        self.arrivals
+    }
+
+    fn unlogged(&self) -> u64 {
+        self.bytes - self.arrivals.last().map_or(0, |last| last.bytes)
+    }
+
+    fn log(&mut self) {
+        if self.arrivals.len() < PROBE_ARRIVAL_COUNT_MAX {
             self.arrivals.push(ProbeArrival {
                 bytes: self.bytes,
-                at_ns,
+                at_ns: u64::try_from(self.at.as_nanos()).unwrap_or(u64::MAX),
             });
         }
     }
@@ -331,4 +349,28 @@ fn is_fast(bytes: u64, elapsed: Duration) -> bool {
 fn is_a_wait(error: &io::Error) -> bool {
     use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
     matches!(error.kind(), Interrupted | TimedOut | WouldBlock)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_arrives_is_told_to_its_last_byte_in_few_enough_arrivals() {
+        let most = PROBE_ARRIVAL_COUNT_MAX as u64;
+        for bytes_max in [1, most - 1, 1 << 20, (1 << 20) + 1, 100 * most + 7] {
+            for step in [1, 7, 1448, 4096, 1 << 18] {
+                let mut log = ArrivalLog::new(bytes_max);
+                let mut left = bytes_max;
+                while left > 0 {
+                    let next = step.min(left);
+                    log.note(next, Duration::from_nanos(bytes_max - left));
+                    left -= next;
+                }
+                let arrivals = log.end();
+                assert!(arrivals.len() <= PROBE_ARRIVAL_COUNT_MAX);
+                assert_eq!(arrivals.last().unwrap().bytes, bytes_max);
+            }
+        }
+    }
 }
