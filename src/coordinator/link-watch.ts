@@ -3,6 +3,7 @@ import type { SessionStatus } from '../native/relay.js'
 import { formatRate } from '../base/quantities.js'
 import type { AccountEvent } from '../model/account.js'
 import { ableOf } from '../plan/flows.js'
+import type { Heard } from '../plan/silences.js'
 import type { FlowsOf, WeightChange } from '../plan/weighing.js'
 import { reweigh } from './uplinks.js'
 import { activeJob, inBackground, type World } from './world.js'
@@ -12,7 +13,7 @@ const messages: Readonly<Record<WeightChange['why'], string>> = {
   silent: 'it says nothing, and may be gone: it serves no others for a while',
   downlink: 'its downlink is slow: it serves no others for a while, and nobody waits for it',
   uneven: 'uplinks differ: those that are asked for too much count by what they could give',
-  rested: 'it was slow, and is trusted to serve others again',
+  rested: 'it was slow or silent, and is trusted to serve others again',
 }
 
 /** Looks at what senders say of their links, and has whoever is slow serve nobody until that is over. */
@@ -31,7 +32,7 @@ export class LinkWatch {
     const reports = [{ from: coordinatorId, flows: this.#meter.look(own) }]
     for (const { identity, flows } of roster.all) if (flows.length > 0) reports.push({ from: identity.id, flows })
     const wasDoubted = weighing.isDoubted(nowMs)
-    const changes = weighing.look(nowMs, this.#withinSegments(reports), coordinatorId, this.#quietMs(nowMs))
+    const changes = weighing.look(nowMs, this.#withinSegments(reports), coordinatorId, this.#heard())
     for (const { from, flows } of reports) {
       const ableBps = from === coordinatorId ? ableOf(flows) : weighing.ableBpsOf(from)
       if (ableBps !== null) uplinks.seen(from, ableBps)
@@ -42,10 +43,15 @@ export class LinkWatch {
     reweigh(this.#world)
   }
 
-  /** For how long each has said nothing of those who serve others, who say how they stand at every look. */
-  #quietMs(nowMs: number): ReadonlyMap<string, number> {
-    const serving = this.#world.roster.all.filter(({ link, flows }) => link !== null && flows.length > 0)
-    return new Map(serving.map(({ identity, lastHeardMs }) => [identity.id, nowMs - (lastHeardMs ?? nowMs)]))
+  /** When each was heard, who is there. */
+  #heard(): ReadonlyMap<string, Heard> {
+    const there = this.#world.roster.all.filter(({ link }) => link !== null)
+    return new Map(
+      there.map(({ identity, lastHeardMs, flows }) => [
+        identity.id,
+        { heardMs: lastHeardMs ?? 0, serves: flows.length > 0 },
+      ]),
+    )
   }
 
   /** Between segments it is not a node's own link that is slow. */

@@ -22,6 +22,8 @@ export interface Look {
   readonly reports: readonly FlowsOf[]
   /** By receiver, what comes to it. */
   readonly into: ReadonlyMap<string, readonly Flow[]>
+  /** By flow, who sends it, and all that this one sends. */
+  readonly by: ReadonlyMap<Flow, FlowsOf>
   /** Its own links are held up as often as not: it is not weighed. */
   readonly source: string
   readonly ofSource: readonly Flow[]
@@ -40,17 +42,19 @@ export interface SlowLink {
   readonly starved?: readonly string[]
 }
 
-export function makeLook({ nowMs, reports, source, evenBps, quiet }: Omit<Look, 'into' | 'ofSource'>): Look {
+export function makeLook({ nowMs, reports, source, evenBps, quiet }: Omit<Look, 'into' | 'by' | 'ofSource'>): Look {
   const into = new Map<string, Flow[]>()
-  for (const { flows } of reports) {
-    for (const flow of flows) {
+  const by = new Map<Flow, FlowsOf>()
+  for (const report of reports) {
+    for (const flow of report.flows) {
+      by.set(flow, report)
       const known = into.get(flow.to)
       if (known === undefined) into.set(flow.to, [flow])
       else known.push(flow)
     }
   }
   const ofSource = reports.find(({ from }) => from === source)?.flows ?? []
-  return { nowMs, reports: reports.filter(({ from }) => from !== source), into, source, ofSource, evenBps, quiet }
+  return { nowMs, reports: reports.filter(({ from }) => from !== source), into, by, source, ofSource, evenBps, quiet }
 }
 
 export const isHeldUp = ({ busyRatio }: Flow): boolean => busyRatio >= HELD_UP_RATIO
@@ -87,15 +91,18 @@ export function atLeastOf(flows: readonly Flow[], { ofSource }: Look): number {
   return Math.max(sumOf(flows), Math.min(ableOf(flows) ?? 0, sourceBps))
 }
 
-/**
- * By node, whose link is slow beside what is usual.
- * @param isSlowReceiver who is known to take little: what it takes of one says nothing of that one.
- */
-export function findSlow(
-  look: Look,
-  usualBps: number,
-  isSlowReceiver: (nodeId: string) => boolean,
-): ReadonlyMap<string, SlowLink> {
+/** What is known of nodes from looks before. */
+export interface Known {
+  readonly usualBps: number
+  /** It is known to take little: what it takes of one says nothing of that one. */
+  readonly isSlowReceiver: (nodeId: string) => boolean
+  /** The most that a node could send lately; null: nobody knows. */
+  readonly ableBpsOf: (nodeId: string) => number | null
+}
+
+/** By node, whose link is slow beside what is usual. */
+export function findSlow(look: Look, known: Known): ReadonlyMap<string, SlowLink> {
+  const { usualBps, isSlowReceiver } = known
   const slow = new Map<string, SlowLink>()
   const isSlow = (flows: readonly Flow[], besideBps = usualBps): boolean =>
     flows.length > 0 && flows.every(isHeldUp) && sumOf(flows) < besideBps * SLOW_FLOW_RATIO
@@ -113,9 +120,18 @@ export function findSlow(
   // Whose uplink is full acknowledges late: it seems slow to whoever serves it, too.
   for (const { from, flows } of look.reports) if (flows.some(({ to }) => slow.has(to))) slow.delete(from)
   for (const [to, flows] of look.into) {
-    if (flows.length > 1 && isSlow(flows)) slow.set(to, { nodeId: to, why: 'downlink', rateBps: sumOf(flows) })
+    const isItself = flows.length > 1 && isSlow(flows) && flows.every((flow) => couldGiveMore(flow, look, known))
+    if (isItself) slow.set(to, { nodeId: to, why: 'downlink', rateBps: sumOf(flows) })
   }
   return slow
+}
+
+/** Its sender gives less than it can, or gives another much more: it is not the sender who has no more for this one. */
+function couldGiveMore(flow: Flow, { by }: Look, { usualBps, ableBpsOf }: Known): boolean {
+  const { from, flows = [] } = by.get(flow) ?? { from: '' }
+  const ableBps = Math.min(usualBps, ableBpsOf(from) ?? usualBps)
+  const isOutdoneBy = (other: Flow): boolean => other.rateBps * SLOW_FLOW_RATIO > flow.rateBps
+  return sumOf(flows) < ableBps * FULL_RATIO || flows.some(isOutdoneBy)
 }
 
 /** What each receiver gets, where that is about all that the source can give, and it gives it; null: it is not. */

@@ -10,6 +10,7 @@ import {
   ownAbleOf,
   type SlowLink,
 } from './flows.js'
+import { type Heard, type Silence, Silences } from './silences.js'
 import { SLOW_RATIO } from './strategies/slots.js'
 import { inSteps, WEIGHT_MAX } from './uplinks.js'
 
@@ -25,10 +26,6 @@ const OVERLOAD_RATIO = 1.4
 const BROAD_RATIO = 0.2
 /** When more than this part of the nodes are slow, it is not they. */
 const SLOW_NODES_RATIO = 0.5
-/** Who serves others says how it stands four times a second: after this long without a word others serve them. */
-const SILENT_MS = 750
-/** After this long what comes to it says nothing of who sends it. */
-const QUIET_MS = 375
 /** After a change nothing counts for this time: who has new parents and children is not as it will be. */
 const SETTLE_MS = 1000
 /** Uneven uplinks are weighed anew at most this often, each time twice as seldom: a busy machine's measures waver. */
@@ -89,14 +86,20 @@ class Standing {
     this.#sinceMs = nowMs
   }
 
-  hasRested(nowMs: number): boolean {
-    return this.slowWeight !== null && nowMs - this.#sinceMs >= this.#restMs
-  }
-
-  trustAgain(): void {
+  /** What was held against it is not any more. */
+  clear(): void {
     this.slowWeight = null
     this.slowWhy = null
     this.slowLooks = 0
+  }
+
+  /** Who was silent is trusted when it is heard. */
+  hasRested(nowMs: number): boolean {
+    return this.slowWhy !== 'silent' && this.slowWeight !== null && nowMs - this.#sinceMs >= this.#restMs
+  }
+
+  trustAgain(): void {
+    this.clear()
     this.#restMs = Math.min(this.#restMs * 2, REST_MS_MAX)
   }
 }
@@ -115,6 +118,7 @@ export class Weighing {
   #measureRestMs = MEASURE_REST_MS
   #settledAtMs = 0
   readonly #comparing = new Comparing()
+  readonly #silences = new Silences()
 
   /** The node's links were compared with others' in what they carried: weights say what there is to say of them. */
   knows(nodeId: string): boolean {
@@ -141,22 +145,18 @@ export class Weighing {
     return this.#standings.get(nodeId)?.ableBps ?? null
   }
 
-  /** Call it at an even pace. @param quietMs of those who serve others: for how long each has said nothing. */
+  /** Call it at an even pace. @param heard when each was, who is there. */
   look(
     nowMs: number,
     reports: readonly FlowsOf[],
     source: string,
-    quietMs: ReadonlyMap<string, number> = new Map(),
+    heard: ReadonlyMap<string, Heard> = new Map(),
   ): readonly WeightChange[] {
-    const lost = this.#noteSilent(nowMs, quietMs)
-    if (lost.length > 0 || nowMs < this.#settledAtMs) return lost
-    const look = makeLook({
-      nowMs,
-      reports,
-      source,
-      evenBps: this.#comparing.evenBps,
-      quiet: quietFor(quietMs, QUIET_MS),
-    })
+    const silence = this.#silences.look(nowMs, heard)
+    const heeded = this.#heed(nowMs, silence)
+    if (heeded.length > 0 || nowMs < this.#settledAtMs) return heeded
+    const { evenBps } = this.#comparing
+    const look = makeLook({ nowMs, reports, source, evenBps, quiet: silence.quiet })
     for (const { from, flows } of look.reports) {
       this.#standing(from).notice(ownAbleOf(flows, look), atLeastOf(flows, look))
     }
@@ -169,23 +169,38 @@ export class Weighing {
     return changes
   }
 
-  /** Who says nothing may be gone: whoever it serves is served by others before its links break. */
-  #noteSilent(nowMs: number, quietMs: ReadonlyMap<string, number>): readonly WeightChange[] {
+  /** Whoever is served by one that may be gone is served by others, before its links break. */
+  #heed(nowMs: number, { lost, back }: Silence): readonly WeightChange[] {
     const usualBps = this.#usualBps()
-    const silent = quietFor(quietMs, SILENT_MS)
-    const fresh = [...silent].filter((nodeId) => this.#standings.get(nodeId)?.slowWeight === null)
-    // When so many say nothing, it is not they.
-    if (fresh.length === 0 || silent.size > this.#standings.size * SLOW_NODES_RATIO) return []
-    this.#settledAtMs = nowMs + SETTLE_MS
-    return fresh.map((nodeId) => {
-      const standing = this.#standing(nodeId)
-      standing.slowSince(nowMs, 0, 'silent')
-      return { nodeId, why: 'silent', weight: standing.weight, rateBps: 0, usualBps }
-    })
+    if (usualBps === 0) return []
+    const changes = [
+      ...lost.flatMap((nodeId) => this.#lose(nowMs, nodeId, usualBps)),
+      ...back.flatMap((nodeId) => this.#takeBack(nodeId, usualBps)),
+    ]
+    if (changes.length > 0) this.#settledAtMs = nowMs + SETTLE_MS
+    return changes
+  }
+
+  #lose(nowMs: number, nodeId: string, usualBps: number): readonly WeightChange[] {
+    const standing = this.#standings.get(nodeId)
+    if (standing === undefined || standing.slowWeight !== null) return []
+    standing.slowSince(nowMs, 0, 'silent')
+    return [{ nodeId, why: 'silent', weight: standing.weight, rateBps: 0, usualBps }]
+  }
+
+  #takeBack(nodeId: string, usualBps: number): readonly WeightChange[] {
+    const standing = this.#standings.get(nodeId)
+    if (standing?.slowWhy !== 'silent') return []
+    standing.clear()
+    return [{ nodeId, why: 'rested', weight: standing.weight, rateBps: standing.seenBps, usualBps }]
   }
 
   #noteSlow(look: Look, usualBps: number): readonly WeightChange[] {
-    const found = findSlow(look, usualBps, (nodeId) => this.#standings.get(nodeId)?.slowWhy === 'downlink')
+    const found = findSlow(look, {
+      usualBps,
+      isSlowReceiver: (nodeId) => this.#standings.get(nodeId)?.slowWhy === 'downlink',
+      ableBpsOf: (nodeId) => this.ableBpsOf(nodeId),
+    })
     const slow: ReadonlyMap<string, SlowLink> = found.size > this.#standings.size * SLOW_NODES_RATIO ? new Map() : found
     for (const nodeId of slow.keys()) this.#standing(nodeId)
     return [...this.#standings].flatMap(([nodeId, standing]) => {
@@ -271,9 +286,6 @@ export class Weighing {
     return all.sort((a, b) => a - b)[Math.floor(all.length / 2)] ?? 0
   }
 }
-
-const quietFor = (quietMs: ReadonlyMap<string, number>, leastMs: number): ReadonlySet<string> =>
-  new Set([...quietMs].flatMap(([nodeId, ms]) => (ms >= leastMs ? [nodeId] : [])))
 
 interface Load {
   readonly nodeId: string

@@ -176,17 +176,28 @@ t.test('who is starved by two has links that nobody knows', async (t) => {
   t.notOk(weighing.knows('n5'), 'not for a while')
 })
 
-t.test('who says nothing serves nobody for a while, unless half of all say nothing', async (t) => {
+t.test('who says nothing serves nobody until it is heard, and who sends to it is not blamed', async (t) => {
   const weighing = new Weighing()
   looks(weighing, 4, path(8))
-  const quiet = (ms: number, ...names: readonly string[]) => new Map(names.map((name) => [name, ms]))
+  const heard = (nowMs: number, silentSinceMs: number) =>
+    new Map(ring(8).map(({ from }) => [from, { heardMs: from === 'n3' ? silentSinceMs : nowMs, serves: true }]))
   const stalled = path(8, (from, each) => (from < 2 ? each : { ...each, rateBps: 0, busyRatio: from === 2 ? 1 : 0 }))
-  t.same(weighing.look(1000, stalled, 'source', quiet(400, 'n3')), [])
-  t.same(weighing.look(1250, stalled, 'source', quiet(650, 'n3')), [], 'who sends to it is not blamed')
-  t.match(weighing.look(1500, stalled, 'source', quiet(900, 'n3')), [{ nodeId: 'n3', why: 'silent' }])
-  t.same(weighing.look(1750, stalled, 'source', quiet(1150, 'n3')), [], 'it is told once')
+  for (const nowMs of [1000, 1250, 1500]) t.same(weighing.look(nowMs, stalled, 'source', heard(nowMs, 900)), [])
+  t.match(weighing.look(1750, stalled, 'source', heard(1750, 900)), [{ nodeId: 'n3', why: 'silent' }])
+  t.same(weighing.look(2000, stalled, 'source', heard(2000, 900)), [], 'it is told once')
   t.ok(weighing.weightOf('n3') < 0.001)
-  const cut = new Weighing()
-  looks(cut, 4, path(8))
-  t.same(cut.look(1000, path(8), 'source', quiet(900, 'n0', 'n1', 'n2', 'n3', 'n4')), [])
+  t.same(weighing.look(3500, path(8), 'source', heard(3500, 3400)), [], 'not at once')
+  t.match(weighing.look(3750, path(8), 'source', heard(3750, 3700)), [{ nodeId: 'n3', why: 'rested', weight: 1 }])
+})
+
+t.test('who gets little of senders that have no more to give has no slow downlink', async (t) => {
+  const weighing = new Weighing()
+  looks(weighing, 4, ring(8))
+  // Everybody is asked for six halves of what it has.
+  const asked = Array.from({ length: 8 }, (_, at) => {
+    const flows = [1, 2, 3, 4, 5, 6].map((step) => flow(`n${(at + step) % 8}`, 100 / 6))
+    return says(`n${at}`, ...(at === 0 ? flows.slice(0, 2).map((each) => ({ ...each, rateBps: 50 * MBIT })) : flows))
+  })
+  const fewer = asked.map(({ from, flows }) => says(from, ...flows.filter(({ to }) => to !== 'n7' || from < 'n3')))
+  t.same(looks(weighing, 10, fewer), [])
 })
