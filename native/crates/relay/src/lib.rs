@@ -24,6 +24,7 @@ mod probing;
 mod reader;
 mod receiving;
 mod relay;
+mod rest;
 mod sending;
 mod session;
 mod session_loop;

@@ -13,12 +13,10 @@ use wire::NodeId;
 use wire::peer::Message;
 
 use crate::error::{Failure, RelayError};
-use crate::limits::{
-    FLOWS_MS, LINKS_MAX, PREFIX_WAKE_MS, READ_TURN_BYTES, ROUND_BYTES_SMALL, ROUND_REST,
-    TICK_IDLE_MS, TICK_MS,
-};
+use crate::limits::{FLOWS_MS, LINKS_MAX, PREFIX_WAKE_MS, READ_TURN_BYTES, TICK_IDLE_MS, TICK_MS};
 use crate::links::Links;
 use crate::pace::{Gate, Pace, Pacer};
+use crate::rest::Rest;
 use crate::session::{Child, Command, Shared};
 use crate::socket;
 use crate::store::Store;
@@ -79,8 +77,9 @@ pub(crate) struct SessionLoop {
     tick_due_ms: u64,
     settle_due_ms: u64,
     flows_due_ms: u64,
-    moved_before: u64,
+    /// No link may be fast: after a round that moved little there is a rest.
     rests: bool,
+    rest: Rest,
     prefix_chunks: u32,
     prefix_wake_due: bool,
     prefix_woken_ms: u64,
@@ -156,8 +155,8 @@ impl SessionLoop {
             tick_due_ms: 0,
             settle_due_ms: 0,
             flows_due_ms: 0,
-            moved_before: 0,
             rests: true,
+            rest: Rest::new(0),
             prefix_chunks: 0,
             prefix_wake_due: false,
             prefix_woken_ms: 0,
@@ -340,6 +339,8 @@ impl SessionLoop {
         self.core.tick(self.now_ms);
         self.give_up_late_links();
         self.rests = !self.links.iter().any(|link| link.may_be_fast(self.now_ms));
+        let (received, sent) = (self.figures.bytes_received, self.figures.bytes_sent);
+        self.rest.measure(self.now_ms, received, sent);
         if self.now_ms >= self.settle_due_ms {
             self.vouched_settled = self.book.known();
             self.settle_due_ms = self.now_ms + 1000;
@@ -426,11 +427,10 @@ impl SessionLoop {
     /// After a round that moved little, waits a moment for more to come together: fewer wake-ups
     /// and acknowledgements. Not while a link may still prove to be fast.
     fn rest(&mut self) {
-        let moved = self.figures.bytes_received + self.figures.bytes_sent;
-        let bytes = moved - self.moved_before;
-        self.moved_before = moved;
-        if self.rests && bytes > 0 && bytes < ROUND_BYTES_SMALL {
-            std::thread::sleep(ROUND_REST);
+        let (received, sent) = (self.figures.bytes_received, self.figures.bytes_sent);
+        let span = self.rest.after_round(received, sent);
+        if let Some(span) = span.filter(|_| self.rests) {
+            std::thread::sleep(span);
         }
     }
 }

@@ -57,6 +57,12 @@ pub(crate) struct Strand {
     pub(crate) account: Account,
     /// Time until the next round through the candidates.
     pub(crate) retry_ms: u64,
+    /// When it turns to the first candidate again, where another serves it.
+    pub(crate) return_at_ms: u64,
+    /// How long it is served by another before it does.
+    pub(crate) return_ms: u64,
+    /// It turned to the first candidate although another served it.
+    pub(crate) returning: bool,
     /// Since when the candidate says that it does not know the assignment.
     pub(crate) unknown_since_ms: Option<u64>,
 }
@@ -73,6 +79,9 @@ impl Strand {
             standing: Standing::Alone { until_ms: now_ms },
             account: Account::open(now_ms),
             retry_ms: crate::limits::RETRY_MS_MIN,
+            return_at_ms: 0,
+            return_ms: crate::limits::RETURN_MS_MIN,
+            returning: false,
             unknown_since_ms: None,
         }
     }

@@ -8,8 +8,9 @@ use wire::peer::{Message, Refusal};
 
 use crate::core::{Action, Core};
 use crate::limits::{
-    CHUNK_ARRIVAL_MS, CONNECT_MS, PEERS_MAX, RETRY_MS_MAX, RETRY_MS_MIN, SHUN_MS, SILENCE_MS,
-    STARVED_MS, UNKNOWN_PATIENCE_MS, UNKNOWN_RETRY_MS, WITHHELD_MS,
+    CHUNK_ARRIVAL_MS, CONNECT_MS, PEERS_MAX, RETRY_MS_MAX, RETRY_MS_MIN, RETURN_MS_MAX,
+    RETURN_MS_MIN, SHUN_MS, SILENCE_MS, STARVED_MS, UNKNOWN_PATIENCE_MS, UNKNOWN_RETRY_MS,
+    WITHHELD_MS,
 };
 use crate::links::{Link, LinkId};
 use crate::plan::Peer;
@@ -42,6 +43,8 @@ impl Core {
         strand.candidates = candidates;
         strand.at = 0;
         strand.retry_ms = RETRY_MS_MIN;
+        strand.return_ms = RETURN_MS_MIN;
+        strand.returning = false;
         strand.unknown_since_ms = None;
         let Some(first) = first else {
             self.leave_parent(place);
@@ -147,9 +150,33 @@ impl Core {
                 Standing::Attached { link, since_ms } if self.withholds(place, link, since_ms) => {
                     self.abandon(place, link, now_ms);
                 }
+                Standing::Attached { .. } => self.turn_back(place, now_ms),
                 _ => {}
             }
         }
+    }
+
+    /// Turns a strand that has been served by another for a while to its first candidate again.
+    fn turn_back(&mut self, place: usize, now_ms: u64) {
+        let serving = self.serving_node(place);
+        let Some(strand) = self.strands.get_mut(place) else {
+            return;
+        };
+        let Some(first) = strand.candidates.first().copied() else {
+            return;
+        };
+        if serving == Some(first.node) || now_ms < strand.return_at_ms {
+            return;
+        }
+        strand.return_ms = (strand.return_ms * 2).min(RETURN_MS_MAX);
+        strand.return_at_ms = now_ms + strand.return_ms;
+        if self.complete || self.is_shunned(first.node, now_ms) {
+            return;
+        }
+        let strand = &mut self.strands[place];
+        strand.at = 0;
+        strand.returning = true;
+        self.turn_to(place, first, now_ms);
     }
 
     /// Cuts off parents, and peers that we pull from, who do not even say how far they are.
@@ -276,6 +303,10 @@ impl Core {
         };
         strand.account = Account::open(now_ms);
         strand.retry_ms = RETRY_MS_MIN;
+        if strand.at > 0 {
+            strand.return_at_ms = now_ms + strand.return_ms;
+            strand.returning = false;
+        }
         if let Ok(strand) = u8::try_from(place) {
             self.send_attach(link, strand);
         }
@@ -320,7 +351,8 @@ impl Core {
             Refusal::Circle => strand.at == 0,
             _ => false,
         };
-        if passes && patient {
+        // Who came back from another that served it need not wait for this one.
+        if passes && patient && !strand.returning {
             strand.standing = Standing::Alone {
                 until_ms: now_ms + UNKNOWN_RETRY_MS,
             };

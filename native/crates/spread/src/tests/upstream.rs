@@ -5,7 +5,8 @@ use wire::peer::{Message, Refusal};
 
 use super::{CHUNKS, connects, core, id, pass, peer, receiver, sends, status};
 use crate::limits::{
-    PULL_CHUNKS, SHUN_MS, SILENCE_MS, UNKNOWN_PATIENCE_MS, UNKNOWN_RETRY_MS, WITHHELD_MS,
+    PULL_CHUNKS, RETURN_MS_MAX, RETURN_MS_MIN, SHUN_MS, SILENCE_MS, UNKNOWN_PATIENCE_MS,
+    UNKNOWN_RETRY_MS, WITHHELD_MS,
 };
 use crate::{Action, Role};
 
@@ -184,4 +185,59 @@ fn without_parents_what_is_missing_is_pulled_and_nothing_is_asked_twice() {
     asked.sort_unstable();
     asked.dedup();
     assert_eq!(asked.len(), count);
+}
+
+/// A node whose first parent was reset, and that the next serves since, until it dials again.
+fn served_by_the_next() -> (crate::Core, u64) {
+    let mut core = receiver();
+    core.tick(0);
+    core.outgoing_up(10, id(1), 0);
+    core.link_down(10, 1);
+    core.outgoing_up(11, id(2), 2);
+    core.take_actions();
+    let until = dials_again(&mut core, 2);
+    (core, until)
+}
+
+/// Lets time pass in which node 2 feeds it, until node 1 is dialled.
+fn dials_again(core: &mut crate::Core, since_ms: u64) -> u64 {
+    for now_ms in (since_ms..since_ms + RETURN_MS_MAX * 2).step_by(50) {
+        core.on_message(11, &status(0, 0, &[0]), now_ms).unwrap();
+        core.tick(now_ms);
+        if connects(core) == vec![id(1)] {
+            return now_ms;
+        }
+    }
+    panic!("it never turned back");
+}
+
+#[test]
+fn who_is_served_by_the_next_of_its_line_turns_back_to_the_first() {
+    let (mut core, at_ms) = served_by_the_next();
+    assert!((RETURN_MS_MIN..RETURN_MS_MIN + 100).contains(&at_ms));
+    assert_eq!(core.parents().collect::<Vec<_>>(), vec![Some(id(2))]);
+    core.outgoing_up(12, id(1), at_ms + 5);
+    assert!(matches!(
+        sends(&mut core, 12)[..],
+        [Message::Attach { strand: 0, .. }]
+    ));
+    assert_eq!(core.parents().collect::<Vec<_>>(), vec![Some(id(1))]);
+}
+
+#[test]
+fn a_first_parent_that_is_not_to_be_had_is_asked_ever_more_seldom_and_nobody_waits_for_it() {
+    let (mut core, first_ms) = served_by_the_next();
+    core.connect_failed(id(1), first_ms + 1);
+    assert_eq!(core.parents().collect::<Vec<_>>(), vec![Some(id(2))]);
+    let second_ms = dials_again(&mut core, first_ms + 1);
+    assert!(second_ms - first_ms >= 2 * RETURN_MS_MIN);
+    core.outgoing_up(12, id(1), second_ms + 1);
+    core.take_actions();
+    let refusal = Message::Refuse {
+        reason: Refusal::Circle,
+        strand: 0,
+        text: String::new(),
+    };
+    core.on_message(12, &refusal, second_ms + 2).unwrap();
+    assert_eq!(core.parents().collect::<Vec<_>>(), vec![Some(id(2))]);
 }
