@@ -1,10 +1,13 @@
 import { FlowMeter } from '../native/flow-meter.js'
+import type { Flows } from '../control/schema/channel.js'
+import type { Flow } from '../model/flow.js'
 import type { SessionStatus } from '../native/relay.js'
 import { formatRate } from '../base/quantities.js'
 import type { AccountEvent } from '../model/account.js'
 import { ableOf } from '../plan/flows.js'
 import type { Heard } from '../plan/silences.js'
 import type { FlowsOf, WeightChange } from '../plan/weighing.js'
+import type { KnownNode } from './roster.js'
 import { reweigh } from './uplinks.js'
 import { activeJob, inBackground, type World } from './world.js'
 
@@ -18,34 +21,63 @@ const messages: Readonly<Record<WeightChange['why'], string>> = {
 
 /** Looks at what senders say of their links, and has whoever is slow serve nobody until that is over. */
 export class LinkWatch {
-  readonly #world: World
+  readonly #world: () => World
   readonly #meter = new FlowMeter()
+  #own: readonly Flow[] = []
+  /** By node, what was last counted of what it says. */
+  #counted: ReadonlyMap<string, readonly Flow[]> = new Map()
 
-  constructor(world: World) {
+  constructor(world: () => World) {
     this.#world = world
+  }
+
+  /** A node says how its links are. What it says in a hurry counts at once where links are known, else not at all. */
+  hear(known: KnownNode, { flows, hurried }: Flows): void {
+    const { weighing, coordinatorId, clock } = this.#world()
+    if (!hurried) known.flows = flows
+    else if (weighing.knows(known.identity.id)) {
+      known.flows = flows
+      const reports = this.#withinSegments(this.#reports())
+      this.#heed(weighing.glance(clock.monotonicMs(), reports, coordinatorId))
+    }
   }
 
   /** Called at an even pace. @param own how the coordinator's own sessions stand. */
   look(own: readonly SessionStatus[]): void {
-    const { weighing, uplinks, roster, clock, coordinatorId } = this.#world
+    const { weighing, uplinks, clock, coordinatorId } = this.#world()
     const nowMs = clock.monotonicMs()
-    const reports = [{ from: coordinatorId, flows: this.#meter.look(own) }]
-    for (const { identity, flows } of roster.all) if (flows.length > 0) reports.push({ from: identity.id, flows })
+    this.#own = this.#meter.look(own)
+    const reports = this.#reports()
     const wasDoubted = weighing.isDoubted(nowMs)
     const changes = weighing.look(nowMs, this.#withinSegments(reports), coordinatorId, this.#heard())
     for (const { from, flows } of reports) {
       const ableBps = from === coordinatorId ? ableOf(flows) : weighing.ableBpsOf(from)
       if (ableBps !== null) uplinks.seen(from, ableBps)
     }
-    if (changes.length === 0 && (wasDoubted || !weighing.isDoubted(nowMs))) return
+    this.#heed(changes)
+    if (changes.length === 0 && !wasDoubted && weighing.isDoubted(nowMs)) reweigh(this.#world())
+  }
+
+  #heed(changes: readonly WeightChange[]): void {
+    if (changes.length === 0) return
     for (const change of changes) this.#note(change)
-    if (changes.length > 0) this.#account(changes)
-    reweigh(this.#world)
+    this.#account(changes)
+    reweigh(this.#world())
+  }
+
+  /** What all say of their links, the coordinator first; from now on it is counted. */
+  #reports(): readonly FlowsOf[] {
+    const { roster, coordinatorId } = this.#world()
+    const told = roster.all.map(({ identity, flows }) => ({ from: identity.id, flows }))
+    const all = [{ from: coordinatorId, flows: this.#own }, ...told.filter(({ flows }) => flows.length > 0)]
+    const counted = this.#counted
+    this.#counted = new Map(all.map(({ from, flows }) => [from, flows]))
+    return all.map(({ from, flows }) => ({ from, flows, isOld: counted.get(from) === flows }))
   }
 
   /** When each was heard, who is there. */
   #heard(): ReadonlyMap<string, Heard> {
-    const there = this.#world.roster.all.filter(({ link }) => link !== null)
+    const there = this.#world().roster.all.filter(({ link }) => link !== null)
     return new Map(
       there.map(({ identity, lastHeardMs, flows }) => [
         identity.id,
@@ -56,17 +88,17 @@ export class LinkWatch {
 
   /** Between segments it is not a node's own link that is slow. */
   #withinSegments(reports: readonly FlowsOf[]): readonly FlowsOf[] {
-    const { roster, coordinatorId, segment } = this.#world
+    const { roster, coordinatorId, segment } = this.#world()
     const segmentOf = (nodeId: string): string | undefined =>
       nodeId === coordinatorId ? segment : roster.get(nodeId)?.identity.segment
-    return reports.map(({ from, flows }) => {
+    return reports.map(({ from, flows, isOld = false }) => {
       const own = segmentOf(from)
-      return { from, flows: flows.filter(({ to }) => segmentOf(to) === own) }
+      return { from, isOld, flows: flows.filter(({ to }) => segmentOf(to) === own) }
     })
   }
 
   #note({ nodeId, why, rateBps, usualBps }: WeightChange): void {
-    const { log, metrics, roster } = this.#world
+    const { log, metrics, roster } = this.#world()
     metrics.add('engine_weight_changes_total', { why }, 1)
     const node = roster.get(nodeId)?.identity.name
     const facts = { nodeId, node, why, rate: formatRate(rateBps), usual: formatRate(usualBps) }
@@ -76,7 +108,7 @@ export class LinkWatch {
 
   /** Jobs whose content is under way tell of it: their plans are made anew. */
   #account(changes: readonly WeightChange[]): void {
-    const world = this.#world
+    const world = this.#world()
     const atMs = world.clock.nowMs()
     const events = changes.map(({ nodeId, why, rateBps, usualBps }): AccountEvent => {
       const reason = `${messages[why]} (${why}: ${formatRate(rateBps)}, where ${formatRate(usualBps)} is usual)`

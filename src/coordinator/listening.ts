@@ -132,7 +132,7 @@ function take(world: World, known: KnownNode, link: NodeLink, message: FromNode)
       takeProgress(world, known, message)
       break
     case 'flows':
-      known.flows = message.flows
+      world.linkWatch.hear(known, message)
       break
     case 'limited':
       known.limit = message.limit

@@ -29,6 +29,7 @@ import { NodeBook } from './node-book.js'
 import { Queries } from './querying.js'
 import { Weighing } from '../plan/weighing.js'
 import type { Quotas } from '../jobs/quota.js'
+import { LinkWatch } from './link-watch.js'
 import { Looking } from './looking.js'
 import { DurableOutbox } from './outbox.js'
 import { Probes } from './probing.js'
@@ -146,6 +147,7 @@ export async function openWorld(options: OpeningOptions, opened: OpenedWorld): P
     wording: new Wording(() => world, signer),
     checks: new Checks(),
     queries: new Queries(),
+    linkWatch: new LinkWatch(() => world),
     looking: new Looking(() => world),
     probes: new Probes(() => world),
     sites: new Map(),

@@ -7,7 +7,6 @@ import { nodesOf } from './audience.js'
 import { Coursing } from './coursing.js'
 import { endIdleJobs } from './idling.js'
 import type { LiveJob } from './live-job.js'
-import { LinkWatch } from './link-watch.js'
 import { isUndecided } from './regrouping.js'
 import { startJobs } from './running.js'
 import { closeIdleTransfers } from './sending.js'
@@ -21,7 +20,6 @@ const ROUNDS_PER_STEER = Math.ceil(SECOND_MS / PROGRESS_INTERVAL_MS)
 /** What has to happen although nobody sends a message: progress, silence, retries, figures. */
 export class Ticking {
   readonly #world: World
-  readonly #links: LinkWatch
   readonly #coursing: Coursing
   readonly #sentBefore = new Map<number, number>()
   #round = 0
@@ -29,7 +27,6 @@ export class Ticking {
 
   constructor(world: World) {
     this.#world = world
-    this.#links = new LinkWatch(world)
     this.#coursing = new Coursing(world)
     this.#prunedAtMs = world.clock.monotonicMs()
   }
@@ -41,7 +38,7 @@ export class Ticking {
     try {
       const statuses = world.transfers.poll()
       for (const status of statuses) this.#look(status)
-      this.#links.look(statuses)
+      world.linkWatch.look(statuses)
       this.#coursing.look(this.#round % ROUNDS_PER_STEER === 0)
       this.#forgetClosed(statuses)
       for (const job of world.jobs.values()) this.#tell(job)

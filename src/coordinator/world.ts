@@ -24,6 +24,7 @@ import type { AuditLog } from './auditing.js'
 import type { Checks } from './checking.js'
 import type { Queries } from './querying.js'
 import type { Uploads } from '../uploads/index.js'
+import type { LinkWatch } from './link-watch.js'
 import type { Looking } from './looking.js'
 import type { LiveJob } from './live-job.js'
 import { patched, toView } from './live-job.js'
@@ -78,6 +79,8 @@ export interface World {
   readonly weighing: Weighing
   /** The same with what nodes are limited to, and what was measured of them. */
   readonly uplinks: Uplinks
+  /** Looking at what senders say of their links. */
+  readonly linkWatch: LinkWatch
   readonly roster: Roster
   readonly watching: Watching
   readonly announcing: Announcing

@@ -6,3 +6,20 @@ export interface Flow {
   /** 0 to 1: how much of the time there was more for it than was taken. */
   readonly busyRatio: number
 }
+
+/** A flow is held up when there was more to send for this part of the time. */
+const HELD_UP_RATIO = 0.75
+/** Who gives or takes less than this part of what is usual is slow. */
+export const SLOW_FLOW_RATIO = 0.4
+
+export const isHeldUp = ({ busyRatio }: Flow): boolean => busyRatio >= HELD_UP_RATIO
+
+/** Who gives less than this part is no slow link, but one that leads nowhere. */
+const NOTHING_RATIO = 0.005
+
+/** @param before what it was when it was last told of; undefined: it was not. */
+export const hasBrokenDown = (before: Flow | undefined, now: Flow): boolean =>
+  before !== undefined &&
+  isHeldUp(now) &&
+  now.rateBps < before.rateBps * SLOW_FLOW_RATIO &&
+  now.rateBps > before.rateBps * NOTHING_RATIO

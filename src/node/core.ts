@@ -130,7 +130,7 @@ export class NodeCore {
       onDrift: (found) => this.#checks.tell(found),
     })
     this.#checks = new Checks({ verifications, send })
-    this.#links = new Links({ ...options.links, clock, log, send })
+    this.#links = new Links({ ...options.links, clock, log, send, poll: () => plane.poll() })
     this.#looks = new Looks({ paths, log, send, eyes: options.eyes, bring: bringer(options.join) })
     this.#verifySchedule = new VerifySchedule({ ...verify, verifications, ledger, clock, random, log })
     const executors = { verify: verifyExecutor(verifications, options.identity.name), ...options.executors }

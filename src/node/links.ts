@@ -6,7 +6,9 @@ import type { FromNode, Hello } from '../control/schema/channel.js'
 import type { BandwidthView } from '../model/bandwidth.js'
 import type { PeerRef } from '../model/node.js'
 import type { Measured } from '../model/rate.js'
+import type { SessionStatus } from '../native/relay.js'
 import type { Order } from './channel.js'
+import { FlowTeller } from './flows.js'
 
 /** What a node's relay is kept to. */
 interface Limit {
@@ -28,6 +30,8 @@ export interface LinksParts {
 export interface LinksOptions extends LinksParts {
   readonly clock: Clock
   readonly log: Logger
+  /** How its relay's sessions stand. */
+  readonly poll: () => readonly SessionStatus[]
   /** @returns false when no coordinator is there. */
   readonly send: (message: FromNode) => boolean
 }
@@ -37,10 +41,12 @@ type LinkOrder = Extract<Order, { type: 'limit' | 'probe' }>
 /** What a node can send: it is told, limited and measured. */
 export class Links {
   readonly #options: LinksOptions
+  readonly #flows: FlowTeller
   #stop: Cancel | null = null
 
   constructor(options: LinksOptions) {
     this.#options = options
+    this.#flows = new FlowTeller(options)
   }
 
   /** What a hello says of it. */
@@ -67,6 +73,7 @@ export class Links {
   /** What is being measured ends with the relay. */
   close(): void {
     this.#stop?.()
+    this.#flows.close()
   }
 
   #limit(bandwidth: string): void {

@@ -6,7 +6,6 @@ import type { Commit, Discard, FromNode, Report, Stage } from '../control/schema
 import type { ReleaseRef } from '../model/node.js'
 import { type Pace, usualPace } from '../model/pace.js'
 import type { SessionStatus } from '../native/relay.js'
-import { FlowTeller } from './flows.js'
 import type { Ledger } from './ledger.js'
 import { Lingering } from './lingering.js'
 import { answeredOf } from './orders.js'
@@ -46,7 +45,6 @@ export class Stagings {
   /** By site: the release that its newest order is about. */
   readonly #wanted = new Map<string, ReleaseRef>()
   readonly #stopPolling: Cancel
-  readonly #flows = new FlowTeller()
   readonly #told = new Told()
   #closing = false
 
@@ -364,8 +362,6 @@ export class Stagings {
       const status = staging.session === null ? undefined : bySession.get(staging.session)
       if (status !== undefined) this.#observe(staging, status, nowMs)
     }
-    const flows = this.#flows.look([...bySession.values()])
-    if (flows !== null) this.#options.send(flows)
     for (const session of this.#lingering.idle(bySession, nowMs)) this.#inBackground(this.#lingering.end(session))
   }
 

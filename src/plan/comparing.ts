@@ -35,7 +35,8 @@ export class Comparing {
     const evenBps = evenRate(look)
     this.#laggingLooks = hasLaggard(look) ? this.#laggingLooks + 1 : 0
     this.#evenLooks = evenBps === null ? 0 : this.#evenLooks + 1
-    if (this.#areDoubtful(changes) || this.#laggingLooks >= KNOWN_LOOKS) {
+    if (this.heed(look.nowMs, changes)) return true
+    if (this.#laggingLooks >= KNOWN_LOOKS) {
       this.#doubt(look.nowMs)
       return true
     }
@@ -44,6 +45,13 @@ export class Comparing {
       for (const nodeId of look.into.keys()) this.#compared.add(nodeId)
     }
     return false
+  }
+
+  /** @param changes what was found of single nodes. @returns whether doubt was raised. */
+  heed(nowMs: number, changes: readonly Pick<SlowLink, 'starved'>[]): boolean {
+    const areDoubtful = this.#areDoubtful(changes)
+    if (areDoubtful) this.#doubt(nowMs)
+    return areDoubtful
   }
 
   /** Of a link that was known its sender is slow; when another that serves the same is, too, nobody knows who it is. */

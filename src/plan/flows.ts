@@ -1,19 +1,17 @@
-import type { Flow } from '../model/flow.js'
+import { type Flow, isHeldUp, SLOW_FLOW_RATIO } from '../model/flow.js'
 
-/** A flow is held up when there was more to send for this part of the time. */
-const HELD_UP_RATIO = 0.75
 /** What a node could give is told by what it gave, when it had something to give for this part of the time. */
 const MEASURED_RATIO = 0.1
 /** Who gets this part of what the source can give may take no more. */
 const FULL_RATIO = 0.7
-/** Who gives or takes less than this part of what is usual is slow. */
-export const SLOW_FLOW_RATIO = 0.4
 
 /** What a node says of its links at one look. */
 export interface FlowsOf {
   readonly from: string
   /** Only to nodes of its own segment: between segments it is not the node that is slow. */
   readonly flows: readonly Flow[]
+  /** An earlier look has counted it. */
+  readonly isOld?: boolean
 }
 
 /** What all say at one look, from both ends. */
@@ -56,8 +54,6 @@ export function makeLook({ nowMs, reports, source, evenBps, quiet }: Omit<Look, 
   const ofSource = reports.find(({ from }) => from === source)?.flows ?? []
   return { nowMs, reports: reports.filter(({ from }) => from !== source), into, by, source, ofSource, evenBps, quiet }
 }
-
-export const isHeldUp = ({ busyRatio }: Flow): boolean => busyRatio >= HELD_UP_RATIO
 
 export const sumOf = (flows: readonly Flow[]): number => flows.reduce((sum, { rateBps }) => sum + rateBps, 0)
 
@@ -102,28 +98,36 @@ export interface Known {
 
 /** By node, whose link is slow beside what is usual. */
 export function findSlow(look: Look, known: Known): ReadonlyMap<string, SlowLink> {
-  const { usualBps, isSlowReceiver } = known
+  return new Map([...slowUplinks(look, known), ...slowDownlinks(look, known)])
+}
+
+/** All of them are held up, and give little together. */
+const areSlow = (flows: readonly Flow[], usualBps: number): boolean =>
+  flows.length > 0 && flows.every(isHeldUp) && sumOf(flows) < usualBps * SLOW_FLOW_RATIO
+
+function slowUplinks(look: Look, { usualBps, isSlowReceiver }: Known): ReadonlyMap<string, SlowLink> {
   const slow = new Map<string, SlowLink>()
-  const isSlow = (flows: readonly Flow[], besideBps = usualBps): boolean =>
-    flows.length > 0 && flows.every(isHeldUp) && sumOf(flows) < besideBps * SLOW_FLOW_RATIO
   for (const { from, flows } of look.reports) {
-    if (!isSlow(flows)) continue
+    if (!areSlow(flows, usualBps)) continue
     const telling = flows.filter(({ to }) => !isSlowReceiver(to) && !look.quiet.has(to))
     const link: SlowLink = { nodeId: from, why: 'uplink', rateBps: sumOf(flows) }
     const isItself =
       telling.some((flow) => isOutdone(flow, look)) || telling.filter((flow) => couldBeMore(flow, look)).length > 1
     if (isItself) slow.set(from, link)
-    else if (look.evenBps !== null && isSlow(telling, look.evenBps)) {
+    else if (look.evenBps !== null && areSlow(telling, look.evenBps)) {
       slow.set(from, { ...link, starved: telling.map(({ to }) => to) })
     }
   }
   // Whose uplink is full acknowledges late: it seems slow to whoever serves it, too.
   for (const { from, flows } of look.reports) if (flows.some(({ to }) => slow.has(to))) slow.delete(from)
-  for (const [to, flows] of look.into) {
-    const isItself = flows.length > 1 && isSlow(flows) && flows.every((flow) => couldGiveMore(flow, look, known))
-    if (isItself) slow.set(to, { nodeId: to, why: 'downlink', rateBps: sumOf(flows) })
-  }
   return slow
+}
+
+function slowDownlinks(look: Look, known: Known): ReadonlyMap<string, SlowLink> {
+  const isItself = (flows: readonly Flow[]): boolean =>
+    flows.length > 1 && areSlow(flows, known.usualBps) && flows.every((flow) => couldGiveMore(flow, look, known))
+  const slow = [...look.into].filter(([, flows]) => isItself(flows))
+  return new Map(slow.map(([to, flows]) => [to, { nodeId: to, why: 'downlink', rateBps: sumOf(flows) }]))
 }
 
 /** Its sender gives less than it can, or gives another much more: it is not the sender who has no more for this one. */

@@ -1,7 +1,7 @@
 /** Who serves others says how it stands at every look: after so many without a word others serve them. */
 const SILENT_LOOKS = 3
-/** After so many what comes to it says nothing of who sends it. */
-const QUIET_LOOKS = 2
+/** After so many what comes to it says nothing of who sends it: that one would be blamed before it is gone. */
+const QUIET_LOOKS = 1
 /** When more than this part of the nodes say nothing, and more than two, it is not they. */
 const SILENT_NODES_RATIO = 0.125
 const SILENT_NODES_MIN = 2
@@ -58,14 +58,10 @@ export class Silences {
   }
 
   #lose(nowMs: number): readonly string[] {
-    const silent = this.#silentFor(SILENT_LOOKS)
-    if (silent.size > Math.max(SILENT_NODES_MIN, this.#nodes.size * SILENT_NODES_RATIO)) return []
-    return [...silent].filter((nodeId) => {
-      const known = this.#nodes.get(nodeId)
-      if (known === undefined || known.goneMs !== null) return false
-      known.goneMs = nowMs
-      return true
-    })
+    const silent = [...this.#silentFor(SILENT_LOOKS)].filter((nodeId) => this.#nodes.get(nodeId)?.goneMs === null)
+    if (silent.length > Math.max(SILENT_NODES_MIN, this.#nodes.size * SILENT_NODES_RATIO)) return []
+    for (const nodeId of silent) (this.#nodes.get(nodeId) as Listened).goneMs = nowMs
+    return silent
   }
 
   #takeBack(nowMs: number): readonly string[] {

@@ -1,15 +1,6 @@
+import { isHeldUp } from '../model/flow.js'
 import { Comparing } from './comparing.js'
-import {
-  ableOf,
-  atLeastOf,
-  findSlow,
-  type FlowsOf,
-  isHeldUp,
-  type Look,
-  makeLook,
-  ownAbleOf,
-  type SlowLink,
-} from './flows.js'
+import { ableOf, atLeastOf, findSlow, type FlowsOf, type Look, makeLook, ownAbleOf, type SlowLink } from './flows.js'
 import { type Heard, type Silence, Silences } from './silences.js'
 import { SLOW_RATIO } from './strategies/slots.js'
 import { inSteps, WEIGHT_MAX } from './uplinks.js'
@@ -119,6 +110,7 @@ export class Weighing {
   #settledAtMs = 0
   readonly #comparing = new Comparing()
   readonly #silences = new Silences()
+  #quiet: Silence['quiet'] = new Set()
 
   /** The node's links were compared with others' in what they carried: weights say what there is to say of them. */
   knows(nodeId: string): boolean {
@@ -153,12 +145,13 @@ export class Weighing {
     heard: ReadonlyMap<string, Heard> = new Map(),
   ): readonly WeightChange[] {
     const silence = this.#silences.look(nowMs, heard)
+    this.#quiet = silence.quiet
     const heeded = this.#heed(nowMs, silence)
     if (heeded.length > 0 || nowMs < this.#settledAtMs) return heeded
     const { evenBps } = this.#comparing
-    const look = makeLook({ nowMs, reports, source, evenBps, quiet: silence.quiet })
-    for (const { from, flows } of look.reports) {
-      this.#standing(from).notice(ownAbleOf(flows, look), atLeastOf(flows, look))
+    const look = makeLook({ nowMs, reports, source, evenBps, quiet: this.#quiet })
+    for (const { from, flows, isOld = false } of look.reports) {
+      if (!isOld) this.#standing(from).notice(ownAbleOf(flows, look), atLeastOf(flows, look))
     }
     const usualBps = this.#usualBps()
     if (usualBps === 0) return []
@@ -166,6 +159,18 @@ export class Weighing {
     changes.push(...this.#measure(look, usualBps, changes.length > 0))
     const isDoubtNew = this.#comparing.look(look, changes)
     if (changes.length > 0 || isDoubtNew) this.#settledAtMs = nowMs + SETTLE_MS
+    return changes
+  }
+
+  /** Somebody says in a hurry that a link has broken down. Where links are known it counts as `look` would have it. */
+  glance(nowMs: number, reports: readonly FlowsOf[], source: string): readonly WeightChange[] {
+    const { evenBps } = this.#comparing
+    const usualBps = this.#usualBps()
+    if (evenBps === null || usualBps === 0 || nowMs < this.#settledAtMs) return []
+    const look = makeLook({ nowMs, reports, source, evenBps, quiet: this.#quiet })
+    const changes = this.#noteSlow(look, usualBps)
+    this.#comparing.heed(nowMs, changes)
+    if (changes.length > 0) this.#settledAtMs = nowMs + SETTLE_MS
     return changes
   }
 
@@ -203,8 +208,10 @@ export class Weighing {
     })
     const slow: ReadonlyMap<string, SlowLink> = found.size > this.#standings.size * SLOW_NODES_RATIO ? new Map() : found
     for (const nodeId of slow.keys()) this.#standing(nodeId)
+    const news = newsOf(look)
     return [...this.#standings].flatMap(([nodeId, standing]) => {
       const link = slow.get(nodeId)
+      if (link !== undefined && !news.has(nodeId)) return []
       standing.slowLooks = link === undefined ? 0 : standing.slowLooks + 1
       if (link === undefined) return []
       const isNew = standing.slowWeight === null
@@ -286,6 +293,10 @@ export class Weighing {
     return all.sort((a, b) => a - b)[Math.floor(all.length / 2)] ?? 0
   }
 }
+
+/** Of whom somebody says what no look has counted yet. */
+const newsOf = ({ reports }: Look): ReadonlySet<string> =>
+  new Set(reports.flatMap(({ from, flows, isOld }) => (isOld === true ? [] : [from, ...flows.map(({ to }) => to)])))
 
 interface Load {
   readonly nodeId: string

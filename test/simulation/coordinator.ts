@@ -13,6 +13,7 @@ import { AuditedDoor, AuditLog } from '../../src/coordinator/auditing.js'
 import { WholePacking } from '../../src/coordinator/catching-up.js'
 import { Checks } from '../../src/coordinator/checking.js'
 import { DurableOutbox } from '../../src/coordinator/outbox.js'
+import { LinkWatch } from '../../src/coordinator/link-watch.js'
 import { Looking } from '../../src/coordinator/looking.js'
 import { NodeBook } from '../../src/coordinator/node-book.js'
 import { Queries } from '../../src/coordinator/querying.js'
@@ -203,6 +204,7 @@ export class SimCoordinator {
       checks: new Checks(),
       probes: new Probes(() => world),
       queries: new Queries(),
+      linkWatch: new LinkWatch(() => world),
       looking: new Looking(() => world),
       sites: new Map(),
       jobs: new Map(),

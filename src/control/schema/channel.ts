@@ -113,10 +113,14 @@ export const progress = z.object({
   rateBps: count,
   parents: z.array(z.string().max(ID_CHARS_MAX)).max(STRAND_COUNT_MAX),
 })
-/** What a node sends to whom, while there is more to send than links take; empty once there is no more. */
+/**
+ * What a node sends to whom, while there is more to send than links take; empty once there is no more. In a hurry: out
+ * of turn, over a shorter time, because a link has broken down.
+ */
 export const flows = z.object({
   type: z.literal('flows'),
   flows: z.array(z.object({ to: identity, rateBps: count, busyRatio: z.number().min(0).max(1) })).max(FLOWS_MAX),
+  hurried: z.boolean().default(false),
 })
 /** How fast the node's relay may send from now on. */
 export const limited = z.object({ type: z.literal('limited'), limit: bandwidthView })

@@ -40,14 +40,18 @@ t.test('it becomes a leaf in every strand', async (t) => {
   const served = new Map(nodes.map((node) => [node.id, [] as string[]]))
   for (const [child, plan] of plans) for (const parent of firstParents(plan)) served.get(parent ?? '')?.push(child)
   const slow = nodes.find((node) => (served.get(node.id)?.length ?? 0) > 1) as FakeNode
-  for (const node of nodes) {
-    const said = node === slow ? { rateBps: MBIT, busyRatio: 1 } : { rateBps: 50 * MBIT, busyRatio: 0.4 }
-    node.send({ type: 'flows', flows: (served.get(node.id) ?? []).map((to) => ({ to, ...said })) })
-  }
+  const talking = setInterval(() => {
+    for (const node of nodes) {
+      const said = node === slow ? { rateBps: MBIT, busyRatio: 1 } : { rateBps: 50 * MBIT, busyRatio: 0.4 }
+      node.send({ type: 'flows', hurried: false, flows: (served.get(node.id) ?? []).map((to) => ({ to, ...said })) })
+    }
+  }, 100)
+  t.teardown(() => clearInterval(talking))
   await until('nobody is served by it', () => nodes.every((node) => !firstParents(newest(node)).includes(slow.id)))
   for (const node of nodes) t.equal(newest(node).strandCount, plans.get(node.id)?.strandCount)
   const told = await until('the job tells why', async () => (await coordinator.explain(job.id)).at(0))
   t.match(told, { kind: 'weighed', node: slow.name, reason: /its uplink is slow: .* is usual/ })
+  clearInterval(talking)
   await coordinator.abort(job.id)
 })
 
@@ -59,7 +63,7 @@ t.test('who serves others and says nothing any more serves nobody, and the job t
   const silent = nodes.find((node) => childrenOf(node).length > 1) as FakeNode
   const tell = (node: FakeNode): void => {
     const flows = nodes.filter((other) => other !== node).map(({ id }) => ({ to: id, rateBps: MBIT, busyRatio: 0.5 }))
-    node.send({ type: 'flows', flows })
+    node.send({ type: 'flows', hurried: false, flows })
   }
   tell(silent)
   const talking = setInterval(() => {

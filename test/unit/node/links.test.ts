@@ -12,7 +12,7 @@ function place(parts: LinksParts) {
   const clock = new ManualClock()
   const told: FromNode[] = []
   const send = (message: FromNode): boolean => told.push(message) > 0
-  return { clock, told, links: new Links({ ...parts, clock, log: silentLogger, send }) }
+  return { clock, told, links: new Links({ ...parts, clock, log: silentLogger, send, poll: () => [] }) }
 }
 
 t.test('a node tells how busy its machine is, at first and then now and again', async (t) => {

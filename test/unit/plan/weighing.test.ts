@@ -201,3 +201,31 @@ t.test('who gets little of senders that have no more to give has no slow downlin
   const fewer = asked.map(({ from, flows }) => says(from, ...flows.filter(({ to }) => to !== 'n7' || from < 'n3')))
   t.same(looks(weighing, 10, fewer), [])
 })
+
+t.test('what was counted at one look is not counted at the next', async (t) => {
+  const weighing = new Weighing()
+  looks(weighing, 4, ring(8))
+  const decayed = ring(8, (from, each) => (from === 3 ? { ...each, rateBps: 2 * MBIT, busyRatio: 1 } : each))
+  t.same(looks(weighing, 1, decayed), [])
+  t.same(
+    looks(
+      weighing,
+      4,
+      decayed.map((report) => ({ ...report, isOld: true })),
+    ),
+    [],
+  )
+  t.match(looks(weighing, 1, decayed), [{ nodeId: 'n3' }])
+})
+
+t.test('where links are known, what is said in a hurry counts; elsewhere it does not', async (t) => {
+  const decayed = path(8, (from, each) => (from === 3 ? { ...each, rateBps: 5 * MBIT } : each))
+  const known = new Weighing()
+  looks(known, 4, path(8))
+  t.same(known.glance(1000, decayed, 'source'), [])
+  t.match(known.glance(1125, decayed, 'source'), [{ nodeId: 'n3', why: 'uplink' }])
+  t.same(known.glance(1250, decayed, 'source'), [], 'it has to settle')
+  const fresh = new Weighing()
+  looks(fresh, 2, path(8))
+  for (const nowMs of [500, 625, 750]) t.same(fresh.glance(nowMs, decayed, 'source'), [])
+})

@@ -50,14 +50,14 @@ pub const WRITE_TURN_BYTES: usize = 1 << 20;
 pub const LINE_TURNS: usize = 64;
 /// A round that moved fewer payload bytes than this is followed by `ROUND_REST`.
 pub const ROUND_BYTES_SMALL: u64 = 128 << 10;
-/// Shortest rest after a small round: fewer wake-ups and acknowledgements on links below 500 Mbit/s.
+/// Shortest rest after a small round: fewer wake-ups and acknowledgements below 500 Mbit/s.
 pub const ROUND_REST: Duration = Duration::from_millis(2);
 /// Longest rest, on the slowest links: each hop may be late by so much.
 pub const ROUND_REST_MAX: Duration = Duration::from_millis(10);
 /// Pace of the core's clock, of STATUS and of the published figures.
 pub const TICK_MS: u64 = 50;
-/// Pace at which the system is asked what went to each child: what looks at it does so at 250 ms.
-pub const FLOWS_MS: u64 = 200;
+/// Pace at which the system is asked what went to each child: what looks at it does so at 125 ms.
+pub const FLOWS_MS: u64 = 100;
 /// The same while there is nobody to talk to and nothing to fetch.
 pub const TICK_IDLE_MS: u64 = 500;
 /// Shortest time between two wake-ups of who waits for the prefix.

@@ -31,8 +31,8 @@ pub const SHUN_MS: u64 = 2_000;
 /// A node that sent a corrupt chunk is left alone for this long: not for ever, it may be the only
 /// one, and what it sends is checked.
 pub const DISTRUST_MS: u64 = 30_000;
-/// Who is served by another than the first of its line turns to that one again after this time, each
-/// time twice as long: what failed for a moment would else leave a plan lopsided to its end.
+/// Who is served by another than the first of its line turns to that one again after this time,
+/// each time twice as long: what failed for a moment would else leave a plan lopsided for good.
 pub const RETURN_MS_MIN: u64 = 8_000;
 /// Longest time between two such returns.
 pub const RETURN_MS_MAX: u64 = 128_000;
