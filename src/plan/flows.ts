@@ -125,10 +125,16 @@ function slowUplinks(look: Look, { usualBps, isSlowReceiver }: Known): ReadonlyM
 
 function slowDownlinks(look: Look, known: Known): ReadonlyMap<string, SlowLink> {
   const isItself = (flows: readonly Flow[]): boolean =>
-    flows.length > 1 && areSlow(flows, known.usualBps) && flows.every((flow) => couldGiveMore(flow, look, known))
+    flows.length > 1 &&
+    areSlow(flows, known.usualBps) &&
+    (flows.some((flow) => hasRoom(flow, look)) || flows.every((flow) => couldGiveMore(flow, look, known)))
   const slow = [...look.into].filter(([, flows]) => isItself(flows))
   return new Map(slow.map(([to, flows]) => [to, { nodeId: to, why: 'downlink', rateBps: sumOf(flows) }]))
 }
+
+/** Others take all that its sender has for them: it is not the sender. */
+const hasRoom = (flow: Flow, { by }: Look): boolean =>
+  by.get(flow)?.flows.some((other) => other !== flow && !isHeldUp(other)) === true
 
 /** Its sender gives less than it can, or gives another much more: it is not the sender who has no more for this one. */
 function couldGiveMore(flow: Flow, { by }: Look, { usualBps, ableBpsOf }: Known): boolean {
