@@ -7,6 +7,7 @@ import { foldPart } from '../track/fold.js'
 import type { Planner, Transfer, TransferNode } from '../transfer/index.js'
 import { paceAt } from './pausing.js'
 import type { KnownNode } from './roster.js'
+import type { Beside } from './uplinks.js'
 import type { LiveJob } from './live-job.js'
 import { activeJob, type SendableAssignment, type World } from './world.js'
 
@@ -16,12 +17,17 @@ export type Way = Pick<JobPolicy, 'strategy' | 'fanout' | 'order'>
 /** The way of whatever is at work for a site; of nothing, the usual one. */
 export const wayOf = (world: World, site: string): Way => activeJob(world, site)?.record.policy ?? { strategy: 'braid' }
 
-/** A node as plans name it. */
-export function toTransferNode({ uplinks }: Pick<World, 'uplinks'>, { identity }: KnownNode, way: Way): TransferNode {
+/** A node as plans name it. @param plan the one that it is for: beside whose nodes it counts. */
+export function toTransferNode(
+  { uplinks }: Pick<World, 'uplinks'>,
+  { identity }: KnownNode,
+  way: Way,
+  plan: Beside,
+): TransferNode {
   const { id: nodeId, name, dataAddress, segment } = identity
   const rank = way.order?.indexOf(name) ?? -1
-  const facts = isHanded(way.strategy) ? uplinks.factsOf(nodeId) : {}
-  const node = { nodeId, ...dataAddress, segment, weight: uplinks.weightOf(nodeId), ...facts }
+  const facts = isHanded(way.strategy) ? uplinks.factsOf(nodeId, plan) : {}
+  const node = { nodeId, ...dataAddress, segment, weight: uplinks.weightOf(nodeId, plan), ...facts }
   return rank < 0 ? node : { ...node, rank }
 }
 
@@ -30,7 +36,8 @@ export function plannerOf({ uplinks, segment }: World, { strategy, fanout }: Way
   const about = { strategy, home: segment, seed: seedOf(assignmentId), fanout: fanout ?? null }
   return (source, nodes) => {
     const isKnown = uplinks.areKnown(nodes.map(({ nodeId }) => nodeId))
-    return startPlanning({ ...about, source, nodes, sourceBears: uplinks.bearsOf(source.nodeId), isKnown })
+    const sourceBears = uplinks.bearsOf(source.nodeId, { members: nodes })
+    return startPlanning({ ...about, source, nodes, sourceBears, isKnown })
   }
 }
 
@@ -45,13 +52,14 @@ export function openTransfer(
     readonly whole: boolean
   },
 ): Transfer {
+  const plan = { members: to.nodes.map(({ identity }) => ({ nodeId: identity.id })) }
   return world.transfers.open({
     assignmentId: record.id,
     path: world.content.paths.stream(record.serial),
     vouchPath: to.whole ? world.content.paths.vouches(record.serial) : null,
     chunkBytes: record.chunkBytes,
     about: { site: record.site, release: record.release },
-    nodes: to.nodes.map((each) => toTransferNode(world, each, to.way)),
+    nodes: to.nodes.map((each) => toTransferNode(world, each, to.way, plan)),
     pace: paceAt(world, record.site),
     planner: plannerOf(world, to.way, record.id),
   })

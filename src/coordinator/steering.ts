@@ -292,7 +292,7 @@ function sendStage(world: World, known: KnownNode, goal: Goal, assignmentId: str
   const task = known.task(record.site)
   try {
     const transfer = world.transfers.get(record.id) ?? reopen(world, assignment)
-    const { part, changed } = transfer.partOf(toTransferNode(world, known, wayOf(world, record.site)))
+    const { part, changed } = transfer.partOf(toTransferNode(world, known, wayOf(world, record.site), transfer))
     tellPlans(world, transfer.assignmentId, changed)
     task.attempts += 1
     const commandId = `${record.id}.${task.attempts}`

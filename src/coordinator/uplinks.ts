@@ -6,8 +6,9 @@ import type { Measured, MeasureKind, RateView } from '../model/rate.js'
 import { medianOf } from '../plan/strategies/slots.js'
 import { fanoutOf, limitedWeight, measuredWeight, usualUplink } from '../plan/uplinks.js'
 import type { Weighing } from '../plan/weighing.js'
+import type { Transfer } from '../transfer/index.js'
 import { RateBook } from './rate-book.js'
-import type { Roster } from './roster.js'
+import type { KnownNode, Roster } from './roster.js'
 import { tellPlans } from './sending.js'
 import type { World } from './world.js'
 
@@ -29,7 +30,12 @@ export interface UplinksOptions {
   }
 }
 
-/** What is known of links beside one another, looked up for all nodes at once. */
+/** The nodes of a plan, beside whom each of them counts. */
+export interface Beside {
+  readonly members: Iterable<Pick<PlanNode, 'nodeId'>>
+}
+
+/** What is known of a plan's links beside one another, looked up for all of its nodes at once. */
 interface Usual {
   readonly uplinkBps: number
   /** Of those uplinks that were measured lately for their own sake; null: too few were. */
@@ -44,7 +50,7 @@ export class Uplinks {
   readonly #options: UplinksOptions
   readonly #sent: RateBook
   readonly #received: RateBook
-  #usual: Usual | null = null
+  #usual = new WeakMap<Beside, Usual>()
 
   constructor(options: UplinksOptions) {
     this.#options = options
@@ -56,11 +62,17 @@ export class Uplinks {
    * What a node's uplink counts beside the others'; 1 is usual: what transfers showed of it, else what was measured.
    * Never more than its own limit lets it give.
    */
-  weightOf(nodeId: string): number {
+  weightOf(nodeId: string, plan: Beside): number {
     const limitBps = this.#limitOf(nodeId)
+    const shown = this.#shownWeightOf(nodeId)
+    const known = shown ?? this.#measuredWeightOf(nodeId, plan)
+    return limitBps === null ? known : limitedWeight(known, limitBps, this.#lookAround(plan).uplinkBps)
+  }
+
+  /** What transfers showed of its uplink; null: nothing that was not usual. */
+  #shownWeightOf(nodeId: string): number | null {
     const weight = this.#options.weighing.weightOf(nodeId)
-    const known = weight === 1 ? this.#measuredWeightOf(nodeId) : weight
-    return limitBps === null ? known : limitedWeight(known, limitBps, this.#lookAround().uplinkBps)
+    return weight === 1 ? null : weight
   }
 
   /** The links of all these were compared, in what they carried or by measuring them: weights say all of them. */
@@ -71,18 +83,17 @@ export class Uplinks {
   }
 
   /** What plans of the strategies that approach nodes one by one are told of a node beside its weight. */
-  factsOf(nodeId: string): Pick<PlanNode, 'uplink' | 'bears'> {
+  factsOf(nodeId: string, plan: Beside): Pick<PlanNode, 'uplink' | 'bears'> {
     const uplink = this.#uplinkOf(nodeId)
-    return { ...(uplink === null ? {} : { uplink }), bears: this.bearsOf(nodeId) }
+    return { ...(uplink === null ? {} : { uplink }), bears: this.bearsOf(nodeId, plan) }
   }
 
-  /** Servers at once that a node, or the coordinator, can feed. */
-  bearsOf(nodeId: string): number {
-    const uplink = this.#uplinkOf(nodeId)
-    const known = this.rateOf(nodeId)
-    const uplinkBps = uplink === null || known === null || known.isStale ? null : uplink.rateBps
-    const { takesBps } = this.#lookAround()
-    return fanoutOf({ weight: this.weightOf(nodeId), uplinkBps, takesBps, load: this.#loadOf(nodeId) })
+  /** Servers at once that a node, or the coordinator, can feed: by what transfers showed, else by what was measured. */
+  bearsOf(nodeId: string, plan: Beside): number {
+    const isFresh = this.rateOf(nodeId)?.isStale === false && this.#shownWeightOf(nodeId) === null
+    const uplinkBps = isFresh ? (this.#uplinkOf(nodeId)?.rateBps ?? null) : null
+    const { takesBps } = this.#lookAround(plan)
+    return fanoutOf({ weight: this.weightOf(nodeId, plan), uplinkBps, takesBps, load: this.#loadOf(nodeId) })
   }
 
   /** What a node was measured to be able to send; null: nothing was. */
@@ -110,11 +121,11 @@ export class Uplinks {
 
   /** A limit, or something that was measured, has changed: it counts at the next question. */
   changed(): void {
-    this.#usual = null
+    this.#usual = new WeakMap()
   }
 
-  #measuredWeightOf(nodeId: string): number {
-    const { measuredBps } = this.#lookAround()
+  #measuredWeightOf(nodeId: string, plan: Beside): number {
+    const { measuredBps } = this.#lookAround(plan)
     const uplink = measuredBps === null ? null : this.#uplinkOf(nodeId)
     return measuredBps === null || uplink?.isFresh !== true ? 1 : measuredWeight(uplink.rateBps, measuredBps)
   }
@@ -137,11 +148,12 @@ export class Uplinks {
   }
 
   /** It is asked for node by node, and takes a look at all of them. */
-  #lookAround(): Usual {
-    const { roster, weighing, clock } = this.#options
+  #lookAround(plan: Beside): Usual {
+    const { weighing, clock } = this.#options
     const nowMs = clock.monotonicMs()
-    if (this.#usual !== null && nowMs - this.#usual.atMs < PROGRESS_INTERVAL_MS) return this.#usual
-    const there = roster.all.filter(({ link }) => link !== null)
+    const known = this.#usual.get(plan)
+    if (known !== undefined && nowMs - known.atMs < PROGRESS_INTERVAL_MS) return known
+    const there = this.#thereOf(plan)
     const limits = there.map(({ limit }) => limit?.rateBps ?? null)
     const taken = this.#received.freshRates(there.map(({ identity }) => identity.id))
     const takesBps = taken.length === 0 ? null : medianOf(taken)
@@ -149,16 +161,31 @@ export class Uplinks {
     const measured = uplinks.filter(({ isFresh }) => isFresh).map(({ rateBps }) => rateBps)
     // Of a few it says nothing: they may be measured because they are slow.
     const measuredBps = measured.length > there.length / 2 ? medianOf(measured) : null
-    this.#usual = { uplinkBps: usualUplink(weighing.usualBps, limits), measuredBps, takesBps, atMs: nowMs }
-    return this.#usual
+    const uplinkBps = usualUplink(measuredBps ?? weighing.usualBps, limits)
+    const usual = { uplinkBps, measuredBps, takesBps, atMs: nowMs }
+    this.#usual.set(plan, usual)
+    return usual
   }
+
+  #thereOf({ members }: Beside): readonly KnownNode[] {
+    return [...members].flatMap(({ nodeId }) => {
+      const known = this.#options.roster.get(nodeId)
+      return known === undefined || known.link === null ? [] : [known]
+    })
+  }
+}
+
+/** What a plan is told of an uplink that may count differently now. */
+function countOf(uplinks: Uplinks, nodeId: string, plan: Transfer): Pick<PlanNode, 'weight' | 'bears'> {
+  const weight = uplinks.weightOf(nodeId, plan)
+  return plan.givesTurns ? { weight, bears: uplinks.bearsOf(nodeId, plan) } : { weight }
 }
 
 /** Has all plans at work go by what uplinks count now, and tells nodes whose part is another. */
 export function reweigh(world: World): void {
   for (const transfer of world.transfers.all) {
     const isKnown = world.uplinks.areKnown([...transfer.members].map(({ nodeId }) => nodeId))
-    const parts = transfer.reweigh((nodeId) => world.uplinks.weightOf(nodeId), isKnown)
+    const parts = transfer.reweigh((nodeId) => countOf(world.uplinks, nodeId, transfer), isKnown)
     tellPlans(world, transfer.assignmentId, parts)
   }
 }

@@ -26,7 +26,7 @@ export interface Uplink {
 /** A node to be planned for. */
 export interface PlanNode extends PeerRef {
   readonly segment: string
-  /** Its uplink beside the others' of the same plan; 1 is usual. Positive. */
+  /** Its uplink beside the others' of the same plan: what counts is its part of the middle one. Positive. */
   readonly weight: number
   /** Its place in the order that an administrator wants, the first 0; absent: it has none there. */
   readonly rank?: number
@@ -46,7 +46,10 @@ export interface NodePlan {
   readonly strandCount: number
   readonly parents: readonly (readonly PeerRef[])[]
   readonly peers: readonly PeerRef[]
-  /** Its own link is slow, so that it forwards nothing, and no strand waits for it; absent: it is not. */
+  /**
+   * Its own link is slow, so that it forwards nothing, as long as others of its segment can, and no strand waits for
+   * it; absent: it is not.
+   */
   readonly isSlow?: boolean | undefined
 }
 
@@ -69,7 +72,8 @@ export interface PlanPart {
 export type PlanEvent =
   /** It takes part from now on, or again, or is another than it was: its address, its weight. */
   | { readonly type: 'joined'; readonly node: PlanNode }
-  | { readonly type: 'weighed'; readonly nodeId: string; readonly weight: number }
+  /** `bears` as of `PlanNode`. */
+  | { readonly type: 'weighed'; readonly nodeId: string; readonly weight: number; readonly bears?: number }
   /** All links have been compared: weights say what there is to say of them, or do not any longer. */
   | { readonly type: 'compared'; readonly isKnown: boolean }
   /** It receives, and can pass on what it has. */

@@ -50,7 +50,7 @@ export class Handed implements Planning {
         return this.#join(event.node)
       case 'weighed': {
         const node = course.node(event.nodeId)
-        if (node !== undefined) this.#noteSteps(course.joined({ ...node, weight: event.weight }))
+        if (node !== undefined) this.#noteSteps(course.joined(weighed(node, event)))
         return []
       }
       case 'ready':
@@ -133,4 +133,10 @@ export class Handed implements Planning {
   #peer(nodeId: string): PeerRef {
     return nodeId === this.#source.nodeId ? this.#source : toPeer(this.#course.node(nodeId) as PlanNode)
   }
+}
+
+/** Without a word of what it bears, it bears what its new weight says. */
+function weighed(node: PlanNode, { weight, bears }: Pick<PlanNode, 'weight' | 'bears'>): PlanNode {
+  const { bears: _, ...rest } = node
+  return { ...rest, weight, ...(bears === undefined ? {} : { bears }) }
 }

@@ -7,8 +7,8 @@ import { seedOf, toPeer } from './order.js'
 
 /**
  * The part of a node that comes to a plan which is already at work: a leaf in every strand, below members of its own
- * segment, where there are some, which its id decides, so that nobody else's part changes. A leaf is nobody's ancestor,
- * so no circle can close. Pure.
+ * segment, where there are some, that are not slow, where there are some, which its id decides, so that nobody else's
+ * part changes. A leaf is nobody's ancestor, so no circle can close. Pure.
  */
 export function joinPlan(
   plan: Pick<Plan, 'strandCount' | 'nodes'>,
@@ -22,7 +22,7 @@ export function joinPlan(
   )
   const isNear = (member: PlanNode): boolean => member.segment === segment
   const sorted = [...others.filter(isNear), ...others.filter((member) => !isNear(member))]
-  const nearest = sorted.some(isNear) ? sorted.filter(isNear) : sorted
+  const nearest = whereAny(whereAny(sorted, isNear), (member) => plan.nodes.get(member.nodeId)?.isSlow !== true)
   const parents = Array.from({ length: plan.strandCount }, (_, strand) => {
     const parent = nearest[strand % Math.max(1, nearest.length)]
     if (parent === undefined) return [source]
@@ -30,4 +30,10 @@ export function joinPlan(
     return cutToLength([toPeer(parent), ...above.filter((each) => each.nodeId !== source.nodeId), source])
   })
   return { strandCount: plan.strandCount, parents, peers: sorted.slice(0, PEERS_MAX).map(toPeer) }
+}
+
+/** Those of whom it is so, where there are some; else all. */
+function whereAny<T>(items: readonly T[], isSo: (item: T) => boolean): readonly T[] {
+  const some = items.filter(isSo)
+  return some.length > 0 ? some : items
 }

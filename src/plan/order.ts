@@ -1,6 +1,6 @@
 import type { PeerRef } from '../model/node.js'
 import type { PlanNode } from '../model/plan.js'
-import { SLOW_RATIO } from './strategies/slots.js'
+import { isSlow } from './strategies/slots.js'
 
 /**
  * Puts nodes in the order they are planned in: segments together, the largest first; within one,
@@ -27,16 +27,18 @@ export type Approached = Pick<PlanNode, 'rank' | 'weight' | 'uplink'>
  * measured lately goes before what was seen at some time, and that before what nobody knows: who goes first serves
  * most of the others, and a surprise costs least where it comes last. Who is known to be slow and serves nobody comes
  * behind all of these, however lately that was measured. Others stay as they are given.
+ * @param usual the middle weight of the plan.
  * @returns less than 0: `a` goes first; 0: who was there first does. Pure.
  */
-export function compareApproach(a: Approached, b: Approached): number {
-  return rankOf(a) - rankOf(b) || standingOf(a) - standingOf(b) || rateOf(b) - rateOf(a) || b.weight - a.weight
+export function compareApproach(a: Approached, b: Approached, usual: number): number {
+  const standing = standingOf(a, usual) - standingOf(b, usual)
+  return rankOf(a) - rankOf(b) || standing || rateOf(b) - rateOf(a) || b.weight - a.weight
 }
 
 const rankOf = ({ rank = Number.MAX_SAFE_INTEGER }: Approached): number => rank
 
-function standingOf({ weight, uplink }: Approached): number {
-  if (weight < SLOW_RATIO) return 3
+function standingOf({ weight, uplink }: Approached, usual: number): number {
+  if (isSlow(weight, usual)) return 3
   if (uplink === undefined) return 2
   return uplink.isFresh ? 0 : 1
 }

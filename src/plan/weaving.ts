@@ -4,7 +4,7 @@ import type { NodePlan, PlanNode } from '../model/plan.js'
 import { SOURCE, type Strand } from './grow.js'
 import { linesOf } from './lines.js'
 import { orderNodes, toPeer } from './order.js'
-import { slowAmong } from './strategies/slots.js'
+import { isSlow, usualWeight } from './strategies/slots.js'
 import type { Ground, Strategy } from './strategies/strategy.js'
 
 export type { Ground } from './strategies/strategy.js'
@@ -16,10 +16,13 @@ export interface Fabric {
   readonly strands: readonly Strand[]
 }
 
-/** Weaves strands over nodes, of whom there may be none. Pure. */
+/** Weaves strands over nodes, of whom there may be none; strategies see weights beside the usual one. Pure. */
 export function weave(strategy: Strategy, ground: Ground): Fabric {
   const nodes = orderNodes(ground.nodes)
-  return { nodes, strands: nodes.length === 0 ? [[]] : strategy.weave({ ...ground, nodes }) }
+  if (nodes.length === 0) return { nodes, strands: [[]] }
+  const usual = usualWeight(nodes)
+  const beside = nodes.map((node) => ({ ...node, weight: node.weight / usual }))
+  return { nodes, strands: strategy.weave({ ...ground, nodes: beside }) }
 }
 
 /** Every node's part of what was woven. Pure; O(S²·n·depth). */
@@ -30,12 +33,12 @@ export function partsOf({
   strands,
 }: Fabric & { readonly source: PeerRef; readonly seed: number }): ReadonlyMap<string, NodePlan> {
   const lines = linesOf(strands)
-  const isSlow = slowAmong(nodes.map(({ weight }) => weight))
+  const usual = usualWeight(nodes)
   const peerOf = (at: number): PeerRef => toPeer(at === SOURCE ? source : (nodes[at] as PlanNode))
   const parts = nodes.map((node, at): [string, NodePlan] => {
     const parents = lines.map((strand) => (strand[at] ?? []).map(peerOf))
     const part = { strandCount: strands.length, parents, peers: peersOf(at, nodes, seed) }
-    return [node.nodeId, isSlow[at] === true ? { ...part, isSlow: true } : part]
+    return [node.nodeId, isSlow(node.weight, usual) ? { ...part, isSlow: true } : part]
   })
   return new Map(parts)
 }

@@ -4,7 +4,7 @@ import { joinPlan } from './joining.js'
 import { withoutNodes } from './mending.js'
 import { type Ground, partsOf, weave } from './weaving.js'
 import type { Strand } from './grow.js'
-import { SLOW_RATIO } from './strategies/slots.js'
+import { isSlow, usualWeight } from './strategies/slots.js'
 import type { Strategy } from './strategies/strategy.js'
 
 /** What a plan is woven with, and by. */
@@ -28,6 +28,8 @@ export class Woven implements Planning {
   readonly #leaves = new Map<string, PlanNode>()
   #woven: ReadonlyMap<string, NodePlan> = new Map()
   #parts: Map<string, PlanPart>
+  /** The middle weight of those the plan is woven for; null: there are none. */
+  #usual: number | null = null
 
   constructor({ isKnown, ...loom }: Loom & Pick<Ground, 'isKnown'>, nodes: readonly PlanNode[]) {
     this.#loom = loom
@@ -97,14 +99,16 @@ export class Woven implements Planning {
     return true
   }
 
-  /** Who has joined since is a leaf anyway. */
+  /** Who has joined since is a leaf anyway, but one that nobody waits for when it is slow. */
   #weigh(events: readonly PlanEvent[]): boolean {
     const weights = new Map(events.flatMap((each) => (each.type === 'weighed' ? [[each.nodeId, each.weight]] : [])))
     const weightOf = ({ nodeId, weight }: PlanNode): number => weights.get(nodeId) ?? weight
-    for (const leaf of this.#leaves.values()) this.#leaves.set(leaf.nodeId, { ...leaf, weight: weightOf(leaf) })
+    const turned = [...this.#leaves.values()].filter((leaf) => this.#weighLeaf(leaf, weightOf(leaf)))
     // What becomes known later serves the next plan: a pipeline that is woven anew loses what a path would gain.
     const isKnown = this.#isKnown && (events.findLast((event) => event.type === 'compared')?.isKnown ?? true)
-    if (isKnown === this.#isKnown && this.#nodes.every((node) => weightOf(node) === node.weight)) return false
+    if (isKnown === this.#isKnown && this.#nodes.every((node) => weightOf(node) === node.weight)) {
+      return turned.length > 0
+    }
     this.#isKnown = isKnown
     const nodes = this.#nodes.map((node) => ({ ...node, weight: weightOf(node) }))
     const woven = weave(this.#loom.strategy, { ...this.#loom, nodes, isKnown })
@@ -113,8 +117,21 @@ export class Woven implements Planning {
     return true
   }
 
+  /** @returns whether it is slow now and was not, or the other way round. */
+  #weighLeaf(leaf: PlanNode, weight: number): boolean {
+    const wasSlow = this.#isSlowLeaf(leaf)
+    const weighed = { ...leaf, weight }
+    this.#leaves.set(leaf.nodeId, weighed)
+    return this.#isSlowLeaf(weighed) !== wasSlow
+  }
+
+  #isSlowLeaf({ weight }: PlanNode): boolean {
+    return this.#usual !== null && isSlow(weight, this.#usual)
+  }
+
   #makeParts(): Map<string, PlanPart> {
     const { source, seed } = this.#loom
+    this.#usual = this.#nodes.length === 0 ? null : usualWeight(this.#nodes)
     this.#woven = partsOf({ source, seed, nodes: this.#nodes, strands: this.#strands })
     const parts = [...this.#woven].map(([nodeId, plan]): PlanPart => ({ nodeId, plan, reserve: null }))
     const joined = [...this.#leaves.values()].map((leaf) => this.#partOfLeaf(leaf))
@@ -124,6 +141,6 @@ export class Woven implements Planning {
   #partOfLeaf(leaf: PlanNode): PlanPart {
     const at = { strandCount: this.strandCount, nodes: this.#woven }
     const plan = joinPlan(at, this.#loom.source, this.#nodes, leaf)
-    return { nodeId: leaf.nodeId, plan: leaf.weight < SLOW_RATIO ? { ...plan, isSlow: true } : plan, reserve: null }
+    return { nodeId: leaf.nodeId, plan: this.#isSlowLeaf(leaf) ? { ...plan, isSlow: true } : plan, reserve: null }
   }
 }

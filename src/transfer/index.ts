@@ -7,7 +7,7 @@ import type { Pace } from '../model/pace.js'
 import type { Measured } from '../model/rate.js'
 import type { PlanEvent, PlanNode, PlanPart } from '../model/plan.js'
 import type { Relay, SessionStatus } from '../native/relay.js'
-import { type Planner, Plans, type TransferNode } from './plans.js'
+import { type CountOf, type Planner, Plans, type TransferNode } from './plans.js'
 
 export type { Planner, TransferNode } from './plans.js'
 
@@ -71,8 +71,8 @@ export class Transfer {
   }
 
   /** Uplinks count differently now. @returns the parts that have to be told. */
-  reweigh(weightOf: (nodeId: string) => number, isKnown: boolean): readonly PlanPart[] {
-    const changed = this.#plans.reweigh(weightOf, isKnown)
+  reweigh(countOf: CountOf, isKnown: boolean): readonly PlanPart[] {
+    const changed = this.#plans.reweigh(countOf, isKnown)
     // There may be more strands now, or fewer.
     if (changed.length > 0) this.relay.setPlan(this.session, this.#plans.ofSource)
     return changed

@@ -8,6 +8,9 @@ export type TransferNode = PlanNode
 /** Starts plans; the coordinator puts the planner in. */
 export type Planner = (source: PeerRef, nodes: readonly TransferNode[]) => Planning
 
+/** What a node's uplink counts now, and how many it bears, as of `PlanNode`. */
+export type CountOf = (nodeId: string) => Pick<PlanNode, 'weight' | 'bears'>
+
 /** The plan of one assignment, at work. */
 export class Plans {
   readonly #planning: Planning
@@ -52,9 +55,12 @@ export class Plans {
   }
 
   /** Uplinks count differently now, or are known or not. @returns the parts that have to be told. */
-  reweigh(weightOf: (nodeId: string) => number, isKnown: boolean): readonly PlanPart[] {
-    const changed = [...this.#planning.members].filter(({ nodeId, weight }) => weight !== weightOf(nodeId))
-    const weighed = changed.map(({ nodeId }) => ({ type: 'weighed' as const, nodeId, weight: weightOf(nodeId) }))
+  reweigh(countOf: CountOf, isKnown: boolean): readonly PlanPart[] {
+    const weighed = [...this.#planning.members].flatMap(({ nodeId, ...before }): PlanEvent[] => {
+      const now = countOf(nodeId)
+      const isSame = now.weight === before.weight && now.bears === before.bears
+      return isSame ? [] : [{ type: 'weighed', nodeId, ...now }]
+    })
     return this.take([...weighed, { type: 'compared', isKnown }])
   }
 }

@@ -13,18 +13,26 @@ const NODES = 24
 const idOf = (at: number): string => at.toString(16).padStart(32, '0')
 
 const anyWeight = fc.oneof(fc.constant(1), fc.double({ min: 0.05, max: 8, noNaN: true }))
+const anyBears = fc.option(fc.integer({ min: 1, max: 8 }), { nil: null })
+const bearing = (bears: number | null): { readonly bears?: number } => (bears === null ? {} : { bears })
 const anyNode = fc
   .record({
     at: fc.nat(NODES - 1),
     segment: fc.constantFrom('a', 'b'),
     weight: anyWeight,
     port: fc.integer({ min: 1, max: 3 }),
+    bears: anyBears,
   })
-  .map(({ at, ...node }): PlanNode => ({ ...node, nodeId: idOf(at), host: '10.0.0.2' }))
+  .map(({ at, bears, ...node }): PlanNode => ({ ...node, ...bearing(bears), nodeId: idOf(at), host: '10.0.0.2' }))
 /** About a member, whichever that is by then. */
 type Happening =
   | PlanEvent
-  | { readonly type: 'ready' | 'finished' | 'left' | 'weighed'; readonly at: number; readonly weight: number }
+  | {
+      readonly type: 'ready' | 'finished' | 'left' | 'weighed'
+      readonly at: number
+      readonly weight: number
+      readonly bears: number | null
+    }
 const anyEvent: fc.Arbitrary<Happening> = fc.oneof(
   { weight: 2, arbitrary: anyNode.map((node) => ({ type: 'joined' as const, node })) },
   {
@@ -33,6 +41,7 @@ const anyEvent: fc.Arbitrary<Happening> = fc.oneof(
       type: fc.constantFrom('ready', 'ready', 'ready', 'finished', 'left', 'left', 'weighed'),
       at: fc.nat(),
       weight: anyWeight,
+      bears: anyBears,
     }),
   },
 )
@@ -52,8 +61,8 @@ const eventsOf = (planning: Planning, batch: readonly Happening[]): readonly Pla
   return batch.map((happening) => {
     if (!('at' in happening)) return happening
     const nodeId = ids[happening.at % Math.max(1, ids.length)] ?? idOf(0)
-    const { type, weight } = happening
-    return type === 'weighed' ? { type, nodeId, weight } : { type, nodeId }
+    const { type, weight, bears } = happening
+    return type === 'weighed' ? { type, nodeId, weight, ...bearing(bears) } : { type, nodeId }
   })
 }
 const need = (planning: Planning, nodeId: string): PlanPart => {
@@ -162,4 +171,81 @@ t.test('the same events give the same parts', async (t) => {
     }),
   )
   t.pass()
+})
+
+const TENTH = 0.1
+/** Powers of two, of which a tenth keeps every ratio to the last bit. */
+const anyStep = fc.integer({ min: -5, max: 3 }).map((power) => 2 ** power)
+type Weighed = { readonly weight: number }
+const stepped = <T extends Weighed>(of: T, weight: number): T => ({ ...of, weight })
+const slower = <T extends Weighed>(of: T): T => ({ ...of, weight: of.weight * TENTH })
+/** The same event of a node, or of what its uplink counts, weighed as `change` has it. */
+const changed = (event: PlanEvent, change: <T extends Weighed>(of: T) => T): PlanEvent => {
+  if (event.type === 'joined') return { ...event, node: change(event.node) }
+  return event.type === 'weighed' ? change(event) : event
+}
+
+t.test('what an uplink counts, it counts beside the others: a tenth of all weights gives the same parts', async (t) => {
+  const weights = fc.infiniteStream(anyStep)
+  fc.assert(
+    fc.property(requests, weights, ({ nodes, events, ...request }, weights) => {
+      const next = (): number => weights.next().value as number
+      const members = nodes.map((node) => stepped(node, next()))
+      const one = startPlanning({ source, ...request, nodes: members })
+      const other = startPlanning({ source, ...request, nodes: members.map(slower) })
+      const seen = (planning: Planning): string =>
+        JSON.stringify(idsOf(planning).map((nodeId) => need(planning, nodeId)))
+      if (seen(one) !== seen(other)) return false
+      return events.every((batch) => {
+        const happened = eventsOf(one, batch).map((event) => changed(event, (of) => stepped(of, next())))
+        const tenth = happened.map((event) => changed(event, slower))
+        return JSON.stringify(one.take(happened)) === JSON.stringify(other.take(tenth)) && seen(one) === seen(other)
+      })
+    }),
+    { numRuns: 500 },
+  )
+  t.pass()
+})
+
+t.test('where all uplinks are alike all serve, however little they count beside those of other plans', async (t) => {
+  for (const strategy of ['braid', ...handedNames] as const) {
+    const nodes = Array.from({ length: 8 }, (_, at): PlanNode => {
+      return { nodeId: idOf(at), host: '10.0.0.2', port: 1, segment: 'a', weight: 0.09 }
+    })
+    const planning = startPlanning({ source, nodes, strategy, seed: 1 })
+    for (let round = 0; round < NODES; round++) {
+      const served = idsOf(planning).filter((nodeId) => !isWaiting(need(planning, nodeId).plan))
+      planning.take(served.map((nodeId) => ({ type: round % 2 === 0 ? 'ready' : 'finished', nodeId })))
+    }
+    planning.take([{ type: 'joined', node: { ...(nodes[0] as PlanNode), nodeId: idOf(9) } }])
+    const parts = idsOf(planning).map((nodeId) => need(planning, nodeId).plan)
+    t.notOk(
+      parts.some(({ isSlow }) => isSlow),
+      strategy,
+    )
+    const servers = parts.flatMap(({ parents }) => parents.map(([first]) => first?.nodeId))
+    t.ok(servers.filter((server) => server === source.nodeId).length < parts.length, `${strategy}: the source has help`)
+  }
+})
+
+t.test('who is weighed as less serves fewer or nobody, also when it was said how many it bears', async (t) => {
+  for (const strategy of handedNames) {
+    const nodeOf = (at: number): PlanNode => {
+      return { nodeId: idOf(at), host: '10.0.0.2', port: 1, segment: 'a', weight: 1, bears: 4 }
+    }
+    const servedBy = (events: readonly PlanEvent[], later: readonly PlanEvent[] = []): number => {
+      const nodes = Array.from({ length: NODES }, (_, at) => ({ ...nodeOf(at), rank: at }))
+      const planning = startPlanning({ source, sourceBears: 1, nodes, strategy, seed: 1 })
+      planning.take([...events, { type: 'ready', nodeId: idOf(0) }, { type: 'finished', nodeId: idOf(0) }, ...later])
+      return idsOf(planning).filter((nodeId) => need(planning, nodeId).plan.parents[0]?.[0]?.nodeId === idOf(0)).length
+    }
+    const weighed = (weight: number, bears: number): PlanEvent => {
+      return { type: 'weighed', nodeId: idOf(0), weight, bears }
+    }
+    t.equal(servedBy([]), 4, strategy)
+    t.equal(servedBy([weighed(0.5, 1)]), 1)
+    t.equal(servedBy([weighed(1, 2)]), 2, 'only what it bears is another')
+    t.equal(servedBy([weighed(0.1, 1)]), 0)
+    if (strategy === 'handout') t.equal(servedBy([], [weighed(1, 6)]), 6, 'at once')
+  }
 })

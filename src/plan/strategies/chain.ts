@@ -9,7 +9,7 @@ import type { Strategy } from './strategy.js'
 export const chain: Strategy = {
   weave({ nodes }) {
     const ranked = nodes.map((node, at) => ({ at, rank: node.rank ?? Number.MAX_SAFE_INTEGER, weight: 1 }))
-    const order = ranked.sort(compareApproach).map(({ at }) => at)
+    const order = ranked.sort((a, b) => compareApproach(a, b, 1)).map(({ at }) => at)
     const parents = nodes.map(() => SOURCE)
     for (const [place, at] of order.entries()) parents[at] = order[place - 1] ?? SOURCE
     return [parents]

@@ -1,8 +1,9 @@
 import { assert } from '../../base/assert.js'
 import type { PlanNode } from '../../model/plan.js'
+import { Middle } from '../middle.js'
 import { compareApproach } from '../order.js'
 import { fanoutOf } from '../uplinks.js'
-import { SLOW_RATIO } from './slots.js'
+import { isSlow } from './slots.js'
 
 /** What makes a strategy that decides while content is on its way. */
 export interface CourseRule {
@@ -54,13 +55,19 @@ export class Course {
   readonly #idle = new Set<string>()
   #steps: CourseStep[] = []
   readonly #touched = new Set<string>()
+  /** Of all members' weights. */
+  readonly #middle: Middle
+  /** What weights count beside. */
+  #usual: number
 
   /** @param nodes each once. The first steps are due at once: see `begin`. */
   constructor(rule: CourseRule, source: PlanNode, nodes: readonly PlanNode[], fanout: number | null) {
     this.#rule = rule
     this.#source = source.nodeId
     this.#fanout = fanout
-    const list = [...nodes].sort(compareApproach).map(({ nodeId }) => nodeId)
+    this.#middle = new Middle(nodes.map(({ weight }) => weight))
+    this.#usual = this.#middle.value
+    const list = [...nodes].sort((a, b) => compareApproach(a, b, this.#usual)).map(({ nodeId }) => nodeId)
     this.#entries.set(source.nodeId, { ...blank(source), state: 'finished', list })
     for (const node of nodes) this.#entries.set(node.nodeId, { ...blank(node), holder: source.nodeId })
     this.#note(source.nodeId)
@@ -106,12 +113,18 @@ export class Course {
   joined(node: PlanNode): readonly CourseStep[] {
     const known = this.#entries.get(node.nodeId)
     if (known !== undefined) {
-      const isOther = known.node.weight !== node.weight || known.node.rank !== node.rank
+      const before = known.node
+      const isMoved = before.weight !== node.weight || before.rank !== node.rank
       known.node = node
-      return isOther ? this.#weighed(node.nodeId, known) : []
+      if (!isMoved && before.bears === node.bears) return []
+      this.#middle.remove(before.weight)
+      this.#middle.add(node.weight)
+      return this.#weighed(node.nodeId, known, isMoved)
     }
     this.#entries.set(node.nodeId, blank(node))
+    this.#middle.add(node.weight)
     this.#give(this.#source, [node.nodeId])
+    this.#compare()
     return this.#settle(this.#source)
   }
 
@@ -144,41 +157,63 @@ export class Course {
     this.#entries.delete(server)
     this.#holders.delete(server)
     this.#idle.delete(server)
+    this.#middle.remove(entry.node.weight)
     const { by } = entry
     if (by === null) {
       this.#strike(entry, server)
-      return []
+      this.#compare()
+      return this.#settle()
     }
     if (entry.state !== 'finished') this.#release(entry)
     this.#entries.get(by)?.served.delete(server)
     this.#give(by, entry.list)
     for (const target of entry.served) this.#adopt(target, by)
+    this.#compare()
     return this.#settle(by)
   }
 
   /** What its uplink counts is another: how many it may serve, and its place in the list that it is on. */
-  #weighed(server: string, entry: Entry): readonly CourseStep[] {
-    if (entry.holder !== null) {
-      const { holder } = entry
-      this.#strike(entry, server)
-      this.#give(holder, [server])
-      return []
+  #weighed(server: string, entry: Entry, isMoved: boolean): readonly CourseStep[] {
+    this.#compare()
+    const { holder } = entry
+    if (holder !== null) {
+      if (isMoved) {
+        this.#strike(entry, server)
+        this.#give(holder, [server])
+      }
+      return this.#settle()
     }
-    if (this.#slots(entry) === 0 && entry.by !== null) {
-      const { list, by } = entry
-      entry.list = []
-      this.#give(by, list)
-    }
+    this.#handBack(entry)
     this.#note(server)
     return this.#settle(entry.by ?? this.#source, server)
+  }
+
+  /** Weights count beside the middle one, which may be another now: then all of them count differently. */
+  #compare(): void {
+    const usual = this.#middle.value
+    if (usual === this.#usual) return
+    this.#usual = usual
+    for (const entry of this.#entries.values()) entry.list = this.#sorted(entry.list)
+    for (const entry of this.#entries.values()) this.#handBack(entry)
+    for (const server of this.#entries.keys()) this.#note(server)
+    for (const server of [...this.#holders]) this.#approachFrom(server)
+  }
+
+  /** Who may serve nobody any more has no list. */
+  #handBack(entry: Entry): void {
+    const { list, by } = entry
+    if (list.length === 0 || by === null || this.#slots(entry) > 0) return
+    entry.list = []
+    this.#give(by, list)
   }
 
   /** As many at once as its uplink bears. */
   #slots({ node }: Pick<Entry, 'node'>): number {
     if (this.#fanout !== null) return this.#fanout
     const { weight, bears } = node
-    if (node.nodeId !== this.#source && weight < SLOW_RATIO) return 0
-    return bears ?? fanoutOf({ weight, uplinkBps: null, takesBps: null, load: 0 })
+    if (node.nodeId === this.#source) return bears ?? fanoutOf({ weight, ...unmeasured })
+    if (isSlow(weight, this.#usual)) return 0
+    return bears ?? fanoutOf({ weight: weight / this.#usual, ...unmeasured })
   }
 
   #mayServe({ state }: Entry): boolean {
@@ -230,11 +265,19 @@ export class Course {
 
   /** Two lists in the order of both. */
   #merged(list: readonly string[], others: readonly string[]): readonly string[] {
-    const nodeOf = (server: string): PlanNode => (this.#entries.get(server) as Entry).node
     const [last, next] = [list.at(-1), others[0]]
     const all = [...list, ...others]
-    const isSorted = last === undefined || next === undefined || compareApproach(nodeOf(last), nodeOf(next)) <= 0
-    return isSorted ? all : all.sort((a, b) => compareApproach(nodeOf(a), nodeOf(b)))
+    const isSorted = last === undefined || next === undefined || this.#order(last, next) <= 0
+    return isSorted ? all : this.#sorted(all)
+  }
+
+  #sorted(list: readonly string[]): readonly string[] {
+    return list.toSorted((a, b) => this.#order(a, b))
+  }
+
+  #order(a: string, b: string): number {
+    const [one, other] = [this.#entries.get(a) as Entry, this.#entries.get(b) as Entry]
+    return compareApproach(one.node, other.node, this.#usual)
   }
 
   /** Who serves it has a place to spare. */
@@ -320,6 +363,9 @@ export class Course {
     }
   }
 }
+
+/** An uplink that counts as its weight says. */
+const unmeasured = { uplinkBps: null, takesBps: null, load: 0 }
 
 function blank(node: PlanNode): Entry {
   return { node, state: 'waiting', by: null, holder: null, list: [], served: new Set(), busy: 0 }

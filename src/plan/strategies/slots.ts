@@ -1,6 +1,13 @@
 /** Uplinks below this share of the median one forward nothing, as long as the others suffice. */
 export const SLOW_RATIO = 0.4
 
+/** Whether a link is so slow that it forwards nothing. @param usual the middle weight of the same plan. Pure. */
+export const isSlow = (weight: number, usual: number): boolean => weight < usual * SLOW_RATIO
+
+/** What weights of a plan count beside: its middle one; 1 where there is none. Pure. */
+export const usualWeight = (nodes: readonly { readonly weight: number }[]): number =>
+  medianOf(nodes.map(({ weight }) => weight))
+
 /**
  * Deals child slots: as many as each strand needs, to each node in proportion to its uplink, in pieces no larger than
  * its fair degree, and the largest piece goes first to the strand that lacks most. So on equal links a node is inner in
@@ -41,16 +48,10 @@ interface Piece {
   readonly slots: number
 }
 
-/** By node, whether its link is so slow beside the others' that it forwards nothing. Pure. */
-export function slowAmong(weights: readonly number[]): readonly boolean[] {
-  const median = medianOf(weights)
-  return weights.map((weight) => weight < median * SLOW_RATIO)
-}
-
 /** Slots by node, summing to `total`, in proportion to the uplinks by largest remainder. */
 function slotBudgets(weights: readonly number[], total: number): readonly number[] {
-  const isSlow = slowAmong(weights)
-  const able = weights.map((weight, node) => (isSlow[node] === true ? 0 : weight))
+  const usual = medianOf(weights)
+  const able = weights.map((weight) => (isSlow(weight, usual) ? 0 : weight))
   const sum = able.reduce((all, weight) => all + weight, 0)
   const exact = able.map((weight) => (total * weight) / sum)
   const budgets = exact.map(Math.floor)

@@ -3,7 +3,7 @@ import type { PlanNode } from '../../model/plan.js'
 
 /** What a plan is made of. */
 export interface Ground {
-  /** At least one; in planning order, those of a segment together. */
+  /** At least one; in planning order, those of a segment together; their weights beside the usual one, which is 1. */
   readonly nodes: readonly PlanNode[]
   /** The segment that the source is in; null: none that nodes are in. */
   readonly home: string | null

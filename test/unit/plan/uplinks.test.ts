@@ -60,7 +60,10 @@ t.test('who is approached first: as ordered, then measured, then seen, then unkn
     { name: 'ordered first', weight: 0.1, rank: 0 },
   ]
   t.same(
-    servers.sort(compareApproach).map(({ name }) => name),
+    servers.sort((a, b) => compareApproach(a, b, 1)).map(({ name }) => name),
     ['ordered first', 'ordered second', 'fresh and fast', 'fresh', 'seen', 'better unknown', 'unknown', 'slow'],
   )
+  const [slow, unknown] = [servers.at(-1), servers.at(-2)]
+  if (slow === undefined || unknown === undefined) throw new Error('none')
+  t.ok(compareApproach(slow, unknown, 0.1) < 0, 'of many that are as slow nobody is')
 })

@@ -109,3 +109,30 @@ t.test('a braid over links that are known is a path in both strands, and comes a
     'of many a path is too long',
   )
 })
+
+t.test(
+  'who joins is below those that are not slow, and nobody waits for one that is, or turns out to be',
+  async (t) => {
+    const weighs = (nodeId: string, weight: number): PlanNode => ({ ...node(nodeId), weight })
+    const nodes = [...[...'abcd'].map((name) => weighs(name, 0.1)), weighs('e', 0.01)]
+    const planning = startPlanning({ source, nodes, strategy: 'braid', seed: 7 })
+    const isSlow = (nodeId: string): boolean => planning.partOf(nodeId)?.plan.isSlow === true
+    const leaves = Array.from({ length: 20 }, (_, at) => String.fromCodePoint(102 + at))
+    planning.take(leaves.map((name) => ({ type: 'joined', node: weighs(name, 0.1) })))
+    t.notOk(leaves.some((name) => isSlow(name)))
+    t.notOk(
+      leaves.some((name) =>
+        line(planning, name)
+          .split(' ')
+          .some((strand) => strand.startsWith('e')),
+      ),
+    )
+    const weighed = (weight: number): readonly string[] =>
+      planning.take([{ type: 'weighed', nodeId: 'f', weight }]).map(({ nodeId }) => nodeId)
+    t.same(weighed(0.01), ['f'])
+    t.ok(isSlow('f'))
+    t.same(weighed(0.011), [], 'slow as before')
+    t.same(weighed(0.1), ['f'])
+    t.notOk(isSlow('f'))
+  },
+)

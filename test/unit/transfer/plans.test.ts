@@ -48,11 +48,16 @@ t.test('who asks for its part joins, and is not among the others whose part chan
 
 t.test('of uplinks, those are told that count differently, and nothing when none does', async (t) => {
   const { plans: these, heard } = plans([node('a'), node('b')])
-  these.reweigh(() => 1, false)
+  these.reweigh(() => ({ weight: 1 }), false)
   t.same(heard, [[{ type: 'compared', isKnown: false }]])
-  these.reweigh((nodeId) => (nodeId === 'b' ? 0.05 : 1), true)
+  these.reweigh((nodeId) => ({ weight: nodeId === 'b' ? 0.05 : 1 }), true)
   t.same(heard[1], [
     { type: 'weighed', nodeId: 'b', weight: 0.05 },
+    { type: 'compared', isKnown: true },
+  ])
+  these.reweigh((nodeId) => (nodeId === 'a' ? { weight: 1, bears: 3 } : { weight: 1 }), true)
+  t.same(heard[2], [
+    { type: 'weighed', nodeId: 'a', weight: 1, bears: 3 },
     { type: 'compared', isKnown: true },
   ])
 })
