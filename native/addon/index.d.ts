@@ -33,8 +33,11 @@ export declare class Rehearsal {
   constructor(options: RehearsalOptions)
   /** Adds a gate. Gives its number. */
   addGate(way: RehearsalWay): number
-  /** Adds a node, which takes part from `opensUs` on, with an empty plan. Gives its id. */
-  add(rates: RehearsalRates, gate: number | undefined | null, opensUs: number): string
+  /**
+   * Adds a node, which takes part from `opensUs` on, or from when it is first given a parent,
+   * with an empty plan. Gives its id.
+   */
+  add(rates: RehearsalRates, gate?: number | undefined | null, opensUs?: number | undefined | null): string
   /** Gives a living node its part of the plan. Peers are known by their ids alone. */
   setPlan(nodeId: string, plan: NodePlan): void
   setRates(nodeId: string, rates: RehearsalRates): void

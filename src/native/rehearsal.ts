@@ -58,8 +58,11 @@ export class Rehearsal {
     return guarded(() => this.#raw.addGate(way))
   }
 
-  /** Adds a node, the first of all is the source, with no plan yet. @returns its id, 32 hexadecimal digits. */
-  add(rates: Rates, gate: number | null = null, opensUs = 0): string {
+  /**
+   * Adds a node, the first of all is the source, with no plan yet.
+   * @param opensUs when it begins; null: when it is first given a parent. @returns its id, 32 hexadecimal digits.
+   */
+  add(rates: Rates, gate: number | null = null, opensUs: number | null = 0): string {
     return guarded(() => this.#raw.add(rates, gate, opensUs))
   }
 

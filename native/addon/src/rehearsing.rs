@@ -93,17 +93,19 @@ impl Rehearsal {
         Ok(u32::try_from(self.inner.network.add_gate(way)).unwrap_or(u32::MAX))
     }
 
-    /// Adds a node, which takes part from `opensUs` on, with an empty plan. Gives its id.
+    /// Adds a node, which takes part from `opensUs` on, or from when it is first given a parent,
+    /// with an empty plan. Gives its id.
     #[napi(catch_unwind)]
     pub fn add(
         &mut self,
         env: &Env,
         rates: RehearsalRates,
         gate: Option<u32>,
-        opens_us: i64,
+        opens_us: Option<i64>,
     ) -> napi::Result<String> {
         let rates = settle(env, read_rates(rates.up_bps, rates.down_bps))?;
-        let opens_us = settle(env, from_js("a time", opens_us))?;
+        let opens_us = opens_us.map(|time| from_js("a time", time)).transpose();
+        let opens_us = settle(env, opens_us)?;
         let gate = gate.map(|gate| gate as usize);
         let node = self.inner.add(rates, gate, Plan::default(), opens_us);
         Ok(hex::encode(rehearsal::node_id(node)))

@@ -32,13 +32,14 @@ impl Rehearsal {
         }
     }
 
-    /// Adds the source or a receiver, which takes part from `opens_us` on.
+    /// Adds the source or a receiver, which takes part from `opens_us` on; `None`: from when it is
+    /// first given a parent.
     pub fn add(
         &mut self,
         rates: Rates,
         gate: Option<GateIndex>,
         plan: Plan,
-        opens_us: u64,
+        opens_us: Option<u64>,
     ) -> NodeIndex {
         let node = self.network.node_count();
         let station = Station::new(node, role_of(node), plan, self.content, opens_us);
@@ -62,7 +63,7 @@ impl Rehearsal {
     /// Starts a dead node again, with what an earlier life left on its disk or with nothing, to
     /// take part from `opens_us` on.
     pub fn restart(&mut self, node: NodeIndex, plan: Plan, disk: Option<&Station>, opens_us: u64) {
-        let station = Station::new(node, role_of(node), plan, self.content, opens_us);
+        let station = Station::new(node, role_of(node), plan, self.content, Some(opens_us));
         let station = match disk {
             Some(disk) => station.with_disk(&disk.disk()),
             None => station,

@@ -71,8 +71,8 @@ pub struct Station {
     /// It knows of chunks that it has not told its children of.
     has_news: bool,
     guile: Guile,
-    /// The order to take part comes at this time.
-    opens_us: u64,
+    /// The order to take part comes at this time; `None`: with the first parent that it is given.
+    opens_us: Option<u64>,
     /// The source makes nothing until then.
     paused_until_us: u64,
     /// When it had everything.
@@ -107,18 +107,18 @@ fn index_of(peer: Peer) -> NodeIndex {
 }
 
 impl Station {
-    /// A node with its part of the plan, which takes part from `opens_us` on.
-    pub fn new(node: NodeIndex, role: Role, plan: Plan, content: Content, opens_us: u64) -> Self {
-        let seed = node as u64 * 77 + 1;
-        let setup = Setup {
-            assignment: ASSIGNMENT,
-            node: node_id(node),
-            role,
-            plan,
-            seed,
-        };
+    /// A node with its part of the plan, which takes part from `opens_us` on; `None`: from when it
+    /// is first given a parent.
+    pub fn new(
+        node: NodeIndex,
+        role: Role,
+        plan: Plan,
+        content: Content,
+        opens_us: Option<u64>,
+    ) -> Self {
+        let setup = setup_of(node, role, plan);
         Self {
-            core: Core::new(setup, opens_us / 1000),
+            core: Core::new(setup, opens_us.unwrap_or_default() / 1000),
             content,
             role,
             known: 0,
@@ -144,7 +144,8 @@ impl Station {
     #[must_use]
     pub fn with_disk(mut self, (known, end, have): &(u32, Option<u32>, HaveMap)) -> Self {
         (self.known, self.end) = (*known, *end);
-        self.core.vouched(*known, *end, self.opens_us / 1000);
+        let opens_ms = self.opens_us.unwrap_or_default() / 1000;
+        self.core.vouched(*known, *end, opens_ms);
         self.core.restored(have.ranges());
         self
     }
@@ -171,12 +172,19 @@ impl Station {
 
     /// Gives it another part of the plan.
     pub fn set_plan(&mut self, plan: Plan, io: &mut Io<'_, Word>) {
-        self.core.set_plan(plan, now_ms(io));
+        if self.opens_us.is_some() {
+            self.core.set_plan(plan, now_ms(io));
+        } else if !plan.parents.iter().all(Vec::is_empty) {
+            self.opens_us = Some(io.now_us());
+            self.core = Core::new(setup_of(io.node(), self.role, plan), now_ms(io));
+            self.open(io);
+        }
         self.settle(io);
     }
 
     fn is_open(&self, io: &Io<'_, Word>) -> bool {
-        io.now_us() >= self.opens_us
+        self.opens_us
+            .is_some_and(|opens_us| io.now_us() >= opens_us)
     }
 
     fn tick(&mut self, io: &mut Io<'_, Word>) {
@@ -336,7 +344,11 @@ impl Process for Station {
         let now = now_ms(io);
         match event {
             Event::Started if self.is_open(io) => self.open(io),
-            Event::Started => io.set_timer(self.opens_us, OPEN),
+            Event::Started => {
+                if let Some(opens_us) = self.opens_us {
+                    io.set_timer(opens_us, OPEN);
+                }
+            }
             Event::Timer(OPEN) => self.open(io),
             Event::Timer(PRODUCE) => self.produce(io),
             Event::Timer(_) => self.tick(io),
@@ -367,6 +379,16 @@ impl Process for Station {
             }
         }
         self.settle(io);
+    }
+}
+
+fn setup_of(node: NodeIndex, role: Role, plan: Plan) -> Setup {
+    Setup {
+        assignment: ASSIGNMENT,
+        node: node_id(node),
+        role,
+        plan,
+        seed: node as u64 * 77 + 1,
     }
 }
 

@@ -103,7 +103,7 @@ fn all_complete_when_the_nodes_hold_everything_between_them() {
             have.insert(index);
         });
         let plan = Weave::braid(8, 2, 2, &[]).part_of(node);
-        let station = Station::new(node, Role::Receiver, plan, content, 0);
+        let station = Station::new(node, Role::Receiver, plan, content, Some(0));
         let disk = (content.chunk_count, Some(content.chunk_count), have);
         session.network.restart(node, station.with_disk(&disk));
     }
@@ -145,7 +145,7 @@ fn a_restarted_source_goes_on_where_the_nodes_stand() {
         Role::Source,
         weave.source_part(),
         session.content,
-        now_us,
+        Some(now_us),
     );
     session.network.restart(SOURCE, source);
     session.complete_within(60);

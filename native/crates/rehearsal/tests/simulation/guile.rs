@@ -3,6 +3,8 @@
 use crate::plans::{SOURCE, Weave};
 use crate::run::{MEGABIT, Session, content};
 use rehearsal::{Guile, node_id, peer};
+use simnet::Rates;
+use spread::Plan;
 
 const RATE: u64 = 100 * MEGABIT;
 
@@ -135,4 +137,32 @@ fn a_circle_of_parents_is_broken() {
             .order(node, |station, io| station.set_plan(plan, io));
     }
     session.complete_within(60);
+}
+
+#[test]
+fn who_waits_for_its_turn_opens_nothing_and_then_begins_as_anybody_does() {
+    let weave = Weave::star(2);
+    // So slow that it is looked around before the first chunk is there.
+    let rate = 4 * MEGABIT;
+    let mut session = Session::flat(&weave, content(1, 32), rate, 1);
+    let waiting = Plan {
+        strand_count: 1,
+        ..Plan::default()
+    };
+    let node = session.add(Rates::symmetric(rate), None, waiting.clone(), None);
+    session.set_plan(node, waiting);
+    session.network.run_until(10_000_000);
+    assert!(!session.is_complete());
+    assert_eq!(session.network.carried_bytes(node), (0, 0));
+    let turn = Plan {
+        strand_count: 1,
+        parents: vec![vec![peer(1), peer(SOURCE)]],
+        peers: vec![peer(2)],
+        slow: false,
+    };
+    session.set_plan(node, turn);
+    session.complete_within(60);
+    // One that had been open since the beginning would take itself for starved.
+    assert_eq!((session.pulled(), session.duplicates()), (0, 0));
+    assert!(session.makespan() - session.share_of_bound(10_000_000) < 1.1);
 }

@@ -44,10 +44,15 @@ impl Session {
         seed: u64,
     ) -> Self {
         let mut rehearsal = Rehearsal::new(content, seed);
-        rehearsal.add(Rates::symmetric(rate_bps), None, weave.source_part(), 0);
+        rehearsal.add(
+            Rates::symmetric(rate_bps),
+            None,
+            weave.source_part(),
+            Some(0),
+        );
         for (place, receiver_bps) in receivers_bps.iter().enumerate() {
             let part = weave.part_of(place + 1);
-            rehearsal.add(Rates::symmetric(*receiver_bps), None, part, 0);
+            rehearsal.add(Rates::symmetric(*receiver_bps), None, part, Some(0));
         }
         Self {
             rehearsal,
@@ -58,7 +63,7 @@ impl Session {
     /// Adds a receiver that takes part from `opens_us` on.
     pub fn add_late(&mut self, plan: Plan, opens_us: u64) -> NodeIndex {
         let rates = Rates::symmetric(self.rate_bps);
-        self.rehearsal.add(rates, None, plan, opens_us)
+        self.rehearsal.add(rates, None, plan, Some(opens_us))
     }
 
     /// Starts a dead receiver again with what it had on its disk.
