@@ -3,7 +3,7 @@
 // Never: a socket, a real node, a rule of its own about who sends to whom: the planner and the spreading core are the
 // product's.
 import type { Clock } from '../base/clock.js'
-import type { WovenName } from '../model/plan.js'
+import type { StrategyName } from '../model/plan.js'
 import { type Bound, fluidBound } from './bound.js'
 import { type FaultShares, drawFaults, type Faults, SLOW_RATIO } from './faults.js'
 import { curveOf, percentile, type Point } from './figures.js'
@@ -22,7 +22,9 @@ const GIVEN_UP_AT = 32
 export interface SimulationOptions {
   readonly network: Network
   readonly faults: FaultShares
-  readonly strategy: WovenName
+  readonly strategy: StrategyName
+  /** Servers at once that each feeds, of `handout` and `cascade`; absent: as many as its uplink bears. */
+  readonly fanout?: number | undefined
   /** Decides who is hit, the plan, and whatever else is left to chance. */
   readonly seed: number
 }
@@ -52,7 +54,7 @@ export interface Simulated {
 }
 
 export interface SimulationFigures {
-  readonly strategy: WovenName
+  readonly strategy: StrategyName
   /** All who lived to the end got everything. */
   readonly isComplete: boolean
   readonly completeCount: number
@@ -95,11 +97,11 @@ export function simulate(
   clock: Clock,
   tell: (progress: SimulationProgress) => void,
 ): Simulated {
-  const { network, strategy, seed } = options
+  const { network, strategy, fanout = null, seed } = options
   const beganMs = clock.monotonicMs()
   const faults = drawFaults(network.nodeCount, options.faults, seed)
   const bound = boundOf(network, faults)
-  const spreading = new Spreading({ network, faults, strategy, seed, boundSeconds: bound.seconds })
+  const spreading = new Spreading({ network, faults, strategy, fanout, seed, boundSeconds: bound.seconds })
   let standing = spreading.look()
   while (!standing.isOver && standing.seconds < GIVEN_UP_AT * bound.seconds) {
     tell(progressOf(standing, bound, network))

@@ -1,7 +1,8 @@
 import type { PeerRef } from '../model/node.js'
-import type { Planning, PlanPart, WovenName } from '../model/plan.js'
+import { isHanded, isWaiting, type Planning, type PlanPart, type StrategyName } from '../model/plan.js'
 import { FlowMeter } from '../native/flow-meter.js'
 import { Rehearsal, type RehearsalStatus } from '../native/rehearsal.js'
+import { Attending, type MemberStanding } from '../plan/attending.js'
 import { startPlanning } from '../plan/index.js'
 import { Weighing } from '../plan/weighing.js'
 import { DECAY_RATIO, type Faults, SLOW_RATIO } from './faults.js'
@@ -15,7 +16,9 @@ const TELL_US = 20_000
 export interface SpreadingOptions {
   readonly network: Network
   readonly faults: Faults
-  readonly strategy: WovenName
+  readonly strategy: StrategyName
+  /** Servers at once of those that approach nodes one by one; null: as many as an uplink bears. */
+  readonly fanout: number | null
   readonly seed: number
   /** What times of faults are shares of. */
   readonly boundSeconds: number
@@ -37,7 +40,10 @@ export interface Standing {
   readonly source: RehearsalStatus
 }
 
-/** One session, as a coordinator runs it: it plans, looks at how links do, and plans anew around one that is slow. */
+/**
+ * One session, as a coordinator runs it: it plans, looks at how links and nodes do, gives those their turn who wait for
+ * it, and plans anew around one that is slow or gone.
+ */
 export class Spreading {
   readonly #options: SpreadingOptions
   readonly #rehearsal: Rehearsal
@@ -47,6 +53,9 @@ export class Spreading {
   readonly #gates: readonly number[]
   readonly #segments = new Map<string, number>()
   readonly #planning: Planning
+  readonly #attending: Attending
+  /** When each of the dead died. */
+  readonly #diedMs = new Map<string, number>()
   readonly #weighing = new Weighing()
   readonly #meters = new Map<string, FlowMeter>()
   /** By time. */
@@ -54,19 +63,22 @@ export class Spreading {
   #reweighed = 0
 
   constructor(options: SpreadingOptions) {
-    const { network, faults, seed } = options
+    const { network, faults, strategy, seed } = options
     const { chunkBytes, rateBps, segmentCount, isTcp } = network
     this.#options = options
     this.#rehearsal = new Rehearsal({ chunkCount: chunkCountOf(network), chunkBytes, madePer10Ms: 0, seed, isTcp })
     const way = wayOf(network)
     this.#gates = segmentCount < 2 ? [] : Array.from({ length: segmentCount }, () => this.#rehearsal.addGate(way))
-    this.#source = this.#add(rateBps, 0)
+    this.#source = this.#add(rateBps, 0, 0)
+    // Who waits for its turn opens nothing.
+    const opensUs = isHanded(strategy) ? null : 0
     this.#nodes = Array.from({ length: network.nodeCount }, (_, place) => {
       const isSlow = faults.slow.has(place)
-      return this.#add(isSlow ? Math.round(rateBps * SLOW_RATIO) : rateBps, segmentOf(network, place))
+      return this.#add(isSlow ? Math.round(rateBps * SLOW_RATIO) : rateBps, segmentOf(network, place), opensUs)
     })
     this.#coming = this.#comingOf(faults)
     this.#planning = this.#plan()
+    this.#attending = new Attending(this.#planning)
     this.#tell(this.#nodes.flatMap((nodeId) => this.#planning.partOf(nodeId) ?? []))
   }
 
@@ -85,7 +97,7 @@ export class Spreading {
     const isOver = this.#advance(this.#rehearsal.nowUs + LOOK_US)
     const statuses = this.#rehearsal.poll()
     const [source, ...nodes] = statuses
-    const changed = isOver ? [] : this.#weigh(statuses)
+    const changed = isOver ? [] : [...this.#weigh(statuses), ...this.#attend(nodes)]
     if (changed.length > 0) {
       this.#advance(this.#rehearsal.nowUs + TELL_US)
       this.#tell(changed)
@@ -97,8 +109,8 @@ export class Spreading {
     return this.#options.network.isKnown === true && !this.#weighing.isDoubted(this.#rehearsal.nowUs / 1000)
   }
 
-  #add(bps: number, segment: number): string {
-    const id = this.#rehearsal.add({ upBps: bps, downBps: bps }, this.#gates[segment] ?? null)
+  #add(bps: number, segment: number, opensUs: number | null): string {
+    const id = this.#rehearsal.add({ upBps: bps, downBps: bps }, this.#gates[segment] ?? null, opensUs)
     this.#segments.set(id, segment)
     this.#meters.set(id, new FlowMeter())
     return id
@@ -110,16 +122,18 @@ export class Spreading {
     const idOf = (place: number): string => this.#nodes[place] as string
     const worn = { upBps: Math.round(network.rateBps * DECAY_RATIO), downBps: network.rateBps }
     const all = [
-      ...deaths.map(({ place, at: share }) => ({
-        atUs: at(share),
-        act: () => void this.#rehearsal.kill(idOf(place), 'reset'),
-      })),
+      ...deaths.map(({ place, at: share }) => ({ atUs: at(share), act: () => this.#kill(idOf(place)) })),
       ...decays.map(({ place, at: share }) => ({
         atUs: at(share),
         act: () => this.#rehearsal.setRates(idOf(place), worn),
       })),
     ]
     return all.sort((a, b) => a.atUs - b.atUs)
+  }
+
+  #kill(nodeId: string): void {
+    this.#rehearsal.kill(nodeId, 'reset')
+    this.#diedMs.set(nodeId, this.#rehearsal.nowUs / 1000)
   }
 
   /** @returns whether all who live have everything. */
@@ -133,10 +147,11 @@ export class Spreading {
   }
 
   #plan(): Planning {
-    const { strategy, seed } = this.#options
+    const { strategy, fanout, seed } = this.#options
     const nodes = this.#nodes.map((nodeId) => ({ ...refOf(nodeId), segment: this.#segmentOf(nodeId), weight: 1 }))
     const home = this.#segmentOf(this.#source)
-    return startPlanning({ source: refOf(this.#source), home, nodes, strategy, seed, isKnown: this.#isKnown })
+    const about = { home, strategy, fanout, seed, isKnown: this.#isKnown }
+    return startPlanning({ ...about, source: refOf(this.#source), nodes })
   }
 
   #tell(parts: readonly PlanPart[]): void {
@@ -165,6 +180,31 @@ export class Spreading {
     const other = weights.filter(({ before, weight }) => before !== weight)
     const weighed = other.map(({ nodeId, weight }) => ({ type: 'weighed' as const, nodeId, weight }))
     return this.#planning.take([...weighed, { type: 'compared', isKnown }])
+  }
+
+  /** @returns the parts of the plan that have to be told, because of what has become of nodes. */
+  #attend(living: readonly RehearsalStatus[]): readonly PlanPart[] {
+    const nowMs = this.#rehearsal.nowUs / 1000
+    const byId = new Map(living.map((status) => [status.nodeId, status]))
+    const standings = [...this.#planning.members].map(({ nodeId }) => {
+      return [nodeId, this.#standingOf(nodeId, byId.get(nodeId))] as const
+    })
+    const events = this.#attending.look(nowMs, standings)
+    return events.length === 0 ? [] : this.#planning.take(events)
+  }
+
+  /** @param status absent: it is dead, and its connection is gone. */
+  #standingOf(nodeId: string, status: RehearsalStatus | undefined): MemberStanding {
+    const part = this.#planning.partOf(nodeId)
+    const { chunksHave, completedUs } = status ?? { chunksHave: 0, completedUs: null }
+    return {
+      state: completedUs !== null ? 'finished' : chunksHave > 0 ? 'ready' : null,
+      bytesHave: chunksHave * this.#options.network.chunkBytes,
+      isFetching: completedUs === null,
+      mayMove: part !== null && !isWaiting(part.plan),
+      hasFailed: false,
+      goneSinceMs: status === undefined ? (this.#diedMs.get(nodeId) ?? 0) : null,
+    }
   }
 
   #segmentOf(nodeId: string): string {

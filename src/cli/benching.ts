@@ -1,4 +1,5 @@
 import { type Command, Option } from 'commander'
+import { strategyNames } from '../model/plan.js'
 import type { Running } from './running.js'
 
 /** What measures the engine itself, without a coordinator. */
@@ -11,7 +12,8 @@ export function addBenches(program: Command, run: Running): void {
     .option('--size <bytes>', 'how much is spread', '32MiB')
     .option('--chunk <bytes>', 'in chunks of so much', '64KiB')
     .option('--rate <rate>', 'of the source and of each node, each way', '100mbit')
-    .option('--strategy <names>', 'star, chain, tree or braid; several with commas are compared', 'braid')
+    .option('--strategy <names>', `${strategyNames.join(', ')}; several with commas are compared`, 'braid')
+    .option('--fanout <number>', 'handout, cascade: servers that each serves at once (what its uplink bears)')
     .option('--segments <count>', 'nodes are in so many segments, the source in the first', '1')
     .option('--wan-rate <rate>', 'of the way between a segment and the others, each way', '40mbit')
     .option('--wan-delay <time>', 'between two segments, one way', '20ms')

@@ -1,5 +1,6 @@
 import { SIMULATED_COPIES_MAX, SIMULATED_NODES_MAX } from '../../base/bench-limits.js'
 import { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN } from '../../base/limits.js'
+import { FANOUT_MAX } from '../../base/policy-limits.js'
 import {
   formatBytes,
   formatCount,
@@ -18,7 +19,7 @@ import {
   type Simulated,
   simulate,
 } from '../../bench/simulate.js'
-import { type WovenName, wovenNames } from '../../model/plan.js'
+import { isHanded, type StrategyName, strategyNames } from '../../model/plan.js'
 import type { Context } from '../context.js'
 import { type Output, table } from '../output.js'
 import { mbit, openPlot, rateFrom, ratio, readNames, tellerOn, whole, within } from './bench-flags.js'
@@ -41,12 +42,13 @@ export type SimulateFlags = Readonly<
     | 'seed',
     string
   >
-> & { readonly plot?: string; readonly tcp?: boolean; readonly known?: boolean }
+> & { readonly fanout?: string; readonly plot?: string; readonly tcp?: boolean; readonly known?: boolean }
 
 interface Asked {
   readonly network: Network
   readonly faults: FaultShares
-  readonly strategies: readonly WovenName[]
+  readonly strategies: readonly StrategyName[]
+  readonly fanout: number | undefined
   readonly seed: number
 }
 
@@ -58,19 +60,19 @@ const HEAD = ['STRATEGY', 'LAST', 'MEDIAN', 'P99', 'SENT', 'DUPLICATES', 'INTO S
 
 /** `engine bench simulate`: no coordinator, no socket, no root; what it tells follows from its flags. */
 export async function simulateBench({ output, clock }: Context, flags: SimulateFlags): Promise<number> {
-  const { network, faults, strategies, seed } = readFlags(flags)
+  const { network, faults, strategies, fanout, seed } = readFlags(flags)
   const picture = flags.plot === undefined ? null : await openPlot(flags.plot)
   const results: Simulated[] = []
   for (const strategy of strategies) {
     const tell = progressOn(output, strategy, () => clock.monotonicMs())
-    results.push(simulate({ network, faults, strategy, seed }, clock, tell))
+    results.push(simulate({ network, faults, strategy, fanout, seed }, clock, tell))
   }
   output.redraw([])
   await picture?.write(plotOfAll(network, results))
   if (output.json) {
     const [bound] = results.map((result) => result.bound)
     const own = results.map(({ figures }) => figures)
-    output.data({ type: 'result', status: 'success', network, faults, seed, bound, strategies: own })
+    output.data({ type: 'result', status: 'success', network, faults, fanout, seed, bound, strategies: own })
     return 0
   }
   for (const line of reportOf(network, faults, results)) output.print(line)
@@ -103,12 +105,16 @@ function readFlags(flags: SimulateFlags): Asked {
   if (faults.failing + faults.slow + faults.decaying >= 1) {
     throw invalid('--failing, --slow and --decay', 'they are different nodes, and some must be left')
   }
-  const strategies = flag('--strategy', flags.strategy, readNames(wovenNames))
-  return { network, faults, strategies, seed: flag('--seed', flags.seed, within(0, SEED_MAX, whole)) }
+  const strategies = flag('--strategy', flags.strategy, readNames(strategyNames))
+  const fanout = flags.fanout === undefined ? undefined : flag('--fanout', flags.fanout, within(1, FANOUT_MAX, whole))
+  if (fanout !== undefined && !strategies.some(isHanded)) {
+    throw invalid('--fanout', 'it is of the strategies handout and cascade')
+  }
+  return { network, faults, strategies, fanout, seed: flag('--seed', flags.seed, within(0, SEED_MAX, whole)) }
 }
 
 /** How far one strategy is. */
-function progressOn(output: Output, strategy: WovenName, nowMs: () => number) {
+function progressOn(output: Output, strategy: StrategyName, nowMs: () => number) {
   const tell = tellerOn(output, nowMs)
   return ({ seconds, boundSeconds, broughtShare, completeCount, livingCount }: SimulationProgress): void => {
     const time = `${seconds.toFixed(2)} s (bound ${boundSeconds.toFixed(2)} s)`

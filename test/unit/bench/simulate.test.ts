@@ -65,15 +65,63 @@ for (const nodeCount of [8, 16]) {
   })
 }
 
-t.test('the same options give the same result, another seed another', async (t) => {
-  const faults = { failing: 0.05, slow: 0.05, decaying: 0.02 }
-  const told = (seed: number) => {
-    const { figures, curve } = run({}, { faults, seed })
-    return { ...figures, tookMs: 0, curve }
-  }
-  t.same(told(7), told(7))
-  t.notSame(told(7).curve, told(8).curve)
+for (const strategy of ['braid', 'handout', 'cascade'] as const) {
+  t.test(`the same options give the same result, another seed another: ${strategy}`, async (t) => {
+    const faults = { failing: 0.05, slow: 0.05, decaying: 0.02 }
+    const told = (seed: number) => {
+      const { figures, curve } = run({}, { faults, strategy, seed })
+      return { ...figures, tookMs: 0, curve }
+    }
+    t.same(told(7), told(7))
+    t.notSame(told(7).curve, told(8).curve)
+  })
+}
+
+t.test(
+  'of a hand-out each round serves two for everybody who has all, and ends in the time of two copies',
+  async (t) => {
+    const { figures, curve, bound } = run({ nodeCount: 26 }, { strategy: 'handout' })
+    const doneBy = (untilSeconds: number): number =>
+      Math.round(26 * Math.max(...curve.map(({ seconds, share }) => (seconds <= untilSeconds ? share : 0))))
+    // A round begins when a coordinator has seen at one of its looks, and told, that the one before is over.
+    const roundEnds = (round: number): readonly number[] => [
+      round * 1.98 * bound.seconds,
+      round * 2 * bound.seconds + (round - 1) * 0.27 + 0.01,
+    ]
+    t.same([1, 2, 3].flatMap(roundEnds).map(doneBy), [0, 2, 2, 8, 8, 26])
+    t.match(figures, { isComplete: true, duplicateChunks: 0, pulledChunks: 0 })
+    t.ok(Math.abs(figures.sourceCopies - 6) < 0.02, `two in each of three rounds: ${figures.sourceCopies}`)
+  },
+)
+
+t.test('of a hand-out with one server at a time twice as many have it after each copy', async (t) => {
+  const { figures } = run({ nodeCount: 15 }, { strategy: 'handout', fanout: 1 })
+  t.ok((figures.lastRatio ?? 9) < 4.6, `${figures.lastRatio}`)
+  t.ok(Math.abs(figures.sourceCopies - 4) < 0.02, `${figures.sourceCopies}`)
 })
+
+t.test('a cascade brings a thousand nodes all in the time of two copies and a look for each of ten hops', async (t) => {
+  const network = { nodeCount: 1000, sizeBytes: 32 * 1024 * 1024, chunkBytes: 64 * 1024 }
+  const { figures, bound } = run(network, { strategy: 'cascade' })
+  t.ok((figures.lastRatio ?? 9) < 2 + (10 * 0.27) / bound.seconds, `${figures.lastRatio}`)
+  t.ok(figures.sourceCopies < 2.01, `${figures.sourceCopies}`)
+  t.match(figures, { isComplete: true, duplicateChunks: 0, pulledChunks: 0 })
+})
+
+for (const strategy of ['handout', 'cascade'] as const) {
+  for (const seed of [1, 2, 3]) {
+    t.test(
+      `who dies in a ${strategy} is passed over after three seconds, and all others have it: seed ${seed}`,
+      async (t) => {
+        const alive = run({ nodeCount: 80 }, { strategy, seed })
+        const { figures } = run({ nodeCount: 80 }, { strategy, seed, faults: { ...none, failing: 0.1 } })
+        t.match(figures, { isComplete: true, livingCount: 72, completeCount: 72 })
+        const [still, last] = [alive.figures.lastSeconds ?? Number.NaN, figures.lastSeconds ?? Number.NaN]
+        t.ok(last > 3 && last < still + 3, `${last} s, without deaths ${still} s`)
+      },
+    )
+  }
+}
 
 t.test('each segment is entered by one copy, and no plan beats the way into it', async (t) => {
   const { bound, figures } = run({ segmentCount: 4 })

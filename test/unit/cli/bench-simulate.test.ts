@@ -9,12 +9,26 @@ const SMALL = ['--nodes', '24', '--size', '1MiB', '--chunk', '32KiB']
 const ran = (t: Test, ...flags: readonly string[]) => runIn(t, 'bench', 'simulate', ...flags)
 
 t.test('strategies are compared in a table, in the order in which they were named', async (t) => {
-  const { code, out } = await ran(t, ...SMALL, '--strategy', 'tree,braid,chain')
+  const { code, out } = await ran(t, ...SMALL, '--strategy', 'tree,handout,braid,cascade,chain')
   t.equal(code, 0)
   t.match(out, '24 nodes, 1.0 MB in chunks of 32.0 KB, 100 Mbit/s')
   t.match(out, 'bound 0.08 s: source uplink')
-  const names = [...out.matchAll(/^(\w+) +\d\.\d{3} /gm)].map(([, name]) => name)
-  t.same(names, ['tree', 'braid', 'chain'])
+  const names = [...out.matchAll(/^(\w+) +\d+\.\d{3} /gm)].map(([, name]) => name)
+  t.same(names, ['tree', 'handout', 'braid', 'cascade', 'chain'])
+})
+
+t.test('--fanout says how many each serves at once in a cascade', async (t) => {
+  const copies = async (fanout: string) => {
+    const { out } = await ran(t, ...SMALL, '--strategy', 'cascade', '--fanout', fanout, '--json')
+    const { fanout: told, strategies } = JSON.parse(out) as {
+      fanout: number
+      strategies: readonly { sourceCopies: number }[]
+    }
+    t.equal(told, Number(fanout))
+    return strategies[0]?.sourceCopies ?? 0
+  }
+  t.ok((await copies('12')) > 11.9)
+  t.ok((await copies('3')) < 11.9)
 })
 
 t.test('faults and segments are told beside the figures', async (t) => {
@@ -80,7 +94,15 @@ t.test('what cannot be simulated is refused with 2, by the name of its flag', as
     [['--wan-rate', 'fast'], '--wan-rate "fast"'],
     [['--wan-delay', '1h'], '--wan-delay "1h"'],
     [['--segments', '1001'], '--segments "1001" is not valid: from 1 to 1000'],
-    [['--strategy', 'braid,fastest'], '--strategy "braid,fastest" is not valid: there are star, chain, tree, braid'],
+    [
+      ['--strategy', 'braid,fastest'],
+      '--strategy "braid,fastest" is not valid: there are star, chain, tree, braid, handout',
+    ],
+    [
+      ['--strategy', 'braid,chain', '--fanout', '2'],
+      '--fanout is not valid: it is of the strategies handout and cascade',
+    ],
+    [['--strategy', 'cascade', '--fanout', '0'], '--fanout "0" is not valid: from 1 to 64'],
     [['--strategy', ''], '--strategy ""'],
     [['--failing', '101%'], '--failing "101%"'],
     [['--failing', '60%', '--slow', '40%'], '--failing, --slow and --decay is not valid'],

@@ -2,7 +2,7 @@
 // Method: all six bring 128 MiB over the same virtual network, of 16 equal nodes at 100 Mbit/s; once more one dies
 // half-way.
 import t from 'tap'
-import { strategyNames, type StrategyName } from '../../../src/model/plan.js'
+import { isHanded, strategyNames, type StrategyName } from '../../../src/model/plan.js'
 import type { PlanEvent, PlanPart } from '../../../src/model/plan.js'
 import { Rehearsal } from '../../../src/native/rehearsal.js'
 import { startPlanning } from '../../../src/plan/index.js'
@@ -28,8 +28,11 @@ function eventsOf(rehearsal: Rehearsal, source: string): readonly PlanEvent[] {
 /** @param killed the node that dies half-way; null: none. */
 function rehearse(strategy: StrategyName, killed: number | null, fanout: number | null = null) {
   const rehearsal = new Rehearsal({ chunkCount: CHUNKS, chunkBytes: CHUNK_BYTES, madePer10Ms: 0, seed: 1 })
-  const ids = Array.from({ length: NODES + 1 }, () => rehearsal.add({ upBps: RATE_BPS, downBps: RATE_BPS }))
-  const [source = '', ...receivers] = ids
+  const rates = { upBps: RATE_BPS, downBps: RATE_BPS }
+  const source = rehearsal.add(rates)
+  // Who waits for its turn opens nothing.
+  const opensUs = isHanded(strategy) ? null : 0
+  const receivers = Array.from({ length: NODES }, () => rehearsal.add(rates, null, opensUs))
   const nodes = receivers.map((nodeId) => ({ ...refOf(nodeId), segment: 'here', weight: 1 }))
   const planning = startPlanning({ source: refOf(source), home: 'here', nodes, strategy, seed: 1, fanout })
   const tell = (parts: readonly (PlanPart | null)[]): void => {
