@@ -170,10 +170,10 @@ const suites = {
   build: () => single('build', process.execPath, ['tools/build-native.mjs']),
   // CI has run the checks, which begin with it.
   types: () => (inCi ? { passed: 0, failed: 0, skipped: [] } : single('types', 'tsc', ['--noEmit'])),
-  tap: () => tapFiles(inProcess.flatMap(testFiles), { jobs: 2, timeoutSeconds: 300, minutes: 60 }),
+  tap: () => tapFiles(inProcess.flatMap(testFiles), { jobs: 3, timeoutSeconds: 300, minutes: 60 }),
   simulation: () => tapFiles(testFiles('simulation'), { jobs: 2, timeoutSeconds: 600, minutes: 20 }),
   rust,
-  e2e: () => tapFiles(testFiles('e2e'), { jobs: 2, timeoutSeconds: 600, minutes: 60 }),
+  e2e: () => tapFiles(testFiles('e2e'), { jobs: 4, timeoutSeconds: 600, minutes: 60 }),
   powercut,
   lab,
 }

@@ -2,7 +2,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import type { JobView, Receipt } from '../../src/model/job.js'
-import { carriedBytes, LabFleet, labDown, labUp, shape } from '../../test/support/lab.js'
+import { carriedBytes, LabFleet, labDown, labUp, shape, wanBytes } from '../../test/support/lab.js'
 import { until } from '../../test/support/until.js'
 import { machineBusy, median } from '../machine.js'
 import { type Outcome, type Scenario, scenarios, type Stage } from './trouble-scenarios.js'
@@ -168,15 +168,21 @@ class Run {
   async play(scenario: string): Promise<Figure> {
     await this.#prepare()
     const { apart = {} } = this.#scenario
+    const wanBefore = await wanBytes()
     const [sentBefore, busyBefore] = [(await carriedBytes(0)).sent, machineBusy()]
     const { times, outcome } = await this.#carry()
     const [sentAfter, busyAfter] = [(await carriedBytes(0)).sent, machineBusy()]
+    const wanAfter = await wanBytes()
     const wrong = await this.#judge(outcome)
     const own = Object.entries(apart).map(([host, rate]) => [
       `n${host}`,
       (times.get(Number(host)) ?? Number.NaN) / this.#boundS(rate),
     ])
-    const further = Object.entries((await outcome.figures?.(times)) ?? {})
+    const wanCopies = wanAfter.map((bytes, at) => (bytes - (wanBefore[at] ?? 0)) / this.#sizeBytes)
+    const further = [
+      ...Object.entries((await outcome.figures?.(times)) ?? {}),
+      ...(wanCopies.length === 0 ? [] : [['wanCopies', Math.max(...wanCopies)] as const]),
+    ]
     const others = [...times].filter(([host]) => apart[host] === undefined).map(([, seconds]) => seconds)
     if (this.#options.isTalkative) {
       say([...times].map(([host, seconds]) => `n${host} ${seconds.toFixed(2)}`).join('  ') + this.#fleet.story())

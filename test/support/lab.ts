@@ -40,13 +40,24 @@ export const shape = (host: number, rates: { readonly up?: string; readonly down
 export const cut = (host: number, isCut: boolean): Promise<string> =>
   run('python3', [script, isCut ? 'cut' : 'heal', labName(host)])
 
-/** Bytes that a host has received and sent since the lab was made. */
-export const carriedBytes = async (host: number): Promise<{ readonly received: number; readonly sent: number }> => {
-  const hosts = JSON.parse(await run('python3', [script, 'list', '--json'])) as Record<
-    string,
-    { received: number; sent: number }
-  >
-  return hosts[labName(host)] ?? { received: 0, sent: 0 }
+interface Carried {
+  /** Of a host its own; of a segment's link `wan`. */
+  readonly address: string
+  readonly received: number
+  readonly sent: number
+}
+
+/** Bytes that each link has carried since the lab was made. */
+const carried = async (): Promise<Readonly<Record<string, Carried>>> =>
+  JSON.parse(await run('python3', [script, 'list', '--json'])) as Record<string, Carried>
+
+export const carriedBytes = async (host: number): Promise<Pick<Carried, 'received' | 'sent'>> =>
+  (await carried())[labName(host)] ?? { received: 0, sent: 0 }
+
+/** Bytes that each segment's own link has carried, the way that carried more. */
+export const wanBytes = async (): Promise<readonly number[]> => {
+  const links = Object.values(await carried()).filter(({ address }) => address === 'wan')
+  return links.map(({ received, sent }) => Math.max(received, sent))
 }
 
 export const receivedBytes = async (host: number): Promise<number> => (await carriedBytes(host)).received
