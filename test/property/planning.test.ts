@@ -10,6 +10,8 @@ import { startPlanning } from '../../src/plan/index.js'
 
 const source = { nodeId: 'f'.repeat(32), host: '10.0.0.1', port: 7500 }
 const NODES = 24
+/** A path of more is too long. */
+const PATH_NODES = 20
 const idOf = (at: number): string => at.toString(16).padStart(32, '0')
 
 const anyWeight = fc.oneof(fc.constant(1), fc.double({ min: 0.05, max: 8, noNaN: true }))
@@ -35,6 +37,7 @@ type Happening =
     }
 const anyEvent: fc.Arbitrary<Happening> = fc.oneof(
   { weight: 2, arbitrary: anyNode.map((node) => ({ type: 'joined' as const, node })) },
+  { weight: 1, arbitrary: fc.boolean().map((isKnown) => ({ type: 'compared' as const, isKnown })) },
   {
     weight: 7,
     arbitrary: fc.record({
@@ -51,7 +54,17 @@ const request = {
   fanout: fc.option(fc.integer({ min: 1, max: 3 })),
   events: fc.array(fc.array(anyEvent, { minLength: 1, maxLength: 3 }), { maxLength: 40, size: 'max' }),
 }
-const requests = fc.record({ ...request, strategy: fc.constantFrom(...strategyNames) })
+const requests = fc.record({ ...request, strategy: fc.constantFrom(...strategyNames), isKnown: fc.boolean() })
+/** On which a braid is a path until links are not known any longer. */
+const paths = fc.record({
+  ...request,
+  nodes: fc.uniqueArray(
+    anyNode.map((node) => ({ ...node, weight: 1 })),
+    { selector: ({ nodeId }) => nodeId, minLength: 3, maxLength: PATH_NODES, size: 'max' },
+  ),
+  strategy: fc.constant('braid' as const),
+  isKnown: fc.constant(true),
+})
 
 const idsOf = (planning: Planning): string[] => [...planning.members].map(({ nodeId }) => nodeId)
 
@@ -159,6 +172,38 @@ t.test('everybody’s turn comes, whatever happened before: as servers finish, n
   )
   t.pass()
 })
+
+t.test(
+  'a path is the same in both strands until it is woven apart, and everybody has a way all the time',
+  async (t) => {
+    fc.assert(
+      fc.property(paths, fc.nat(), ({ events, ...request }, at) => {
+        const planning = startPlanning({ source, ...request })
+        const linesOf = (nodeId: string): string[] =>
+          need(planning, nodeId).plan.parents.map((line) => JSON.stringify(line))
+        const arePaths = (): boolean => idsOf(planning).every((nodeId) => new Set(linesOf(nodeId)).size === 1)
+        if (!arePaths() || planning.strandCount !== 2) throw new Error('no path')
+        const isEvent = (happening: Happening): boolean => happening.type === 'left' || happening.type === 'finished'
+        const quiet = events.map((batch) => batch.filter(isEvent))
+        for (const batch of quiet.slice(0, at % (events.length + 1))) {
+          planning.take(eventsOf(planning, batch))
+          look(planning)
+          if (!arePaths()) throw new Error('apart, and links are known')
+        }
+        const left = idsOf(planning).length
+        planning.take([{ type: 'compared', isKnown: false }])
+        look(planning)
+        if (left > 1 && arePaths()) throw new Error('no strands that run apart')
+        for (const batch of events) {
+          planning.take(eventsOf(planning, batch))
+          look(planning)
+        }
+      }),
+      { numRuns: 300 },
+    )
+    t.pass()
+  },
+)
 
 t.test('the same events give the same parts', async (t) => {
   fc.assert(
