@@ -119,7 +119,11 @@ export const progress = z.object({
  */
 export const flows = z.object({
   type: z.literal('flows'),
-  flows: z.array(z.object({ to: identity, rateBps: count, busyRatio: z.number().min(0).max(1) })).max(FLOWS_MAX),
+  /** By receiver, nobody twice: who is told of twice would seem to be served by two. */
+  flows: z
+    .array(z.object({ to: identity, rateBps: count, busyRatio: z.number().min(0).max(1) }))
+    .max(FLOWS_MAX)
+    .refine((all) => new Set(all.map(({ to }) => to)).size === all.length, 'a receiver is named twice'),
   hurried: z.boolean().default(false),
 })
 /** How fast the node's relay may send from now on. */

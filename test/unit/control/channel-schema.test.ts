@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import t from 'tap'
 import { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, HOOKS_MAX, STRAND_COUNT_MAX } from '../../../src/base/limits.js'
 import { readHooks } from '../../../src/config/hooks.js'
-import { hello, holdings, stage } from '../../../src/control/schema/channel.js'
+import { flows, hello, holdings, stage } from '../../../src/control/schema/channel.js'
 
 function order(chunkBytes: number) {
   const plan = { strandCount: 1, parents: [[]], peers: [] }
@@ -72,4 +72,16 @@ t.test('a node tells its hooks, and none that are too many, too long or no hooks
   for (const hooks of bad) t.notOk(say(hooks), JSON.stringify(hooks).slice(0, 80))
   const site = { site: 'www', live: null, held: [], trouble: 'x'.repeat(1_000_000) }
   t.notOk(holdings.safeParse({ type: 'holdings', sites: [site] }).success)
+})
+
+t.test('of whom a node serves each is told once, with figures that can be', async (t) => {
+  const flow = { to: 'a'.repeat(32), rateBps: 1, busyRatio: 1 }
+  const say = (...all: readonly unknown[]): boolean => flows.safeParse({ type: 'flows', flows: all }).success
+  t.ok(say())
+  t.ok(say(flow, { ...flow, to: 'b'.repeat(32) }))
+  t.notOk(say(flow, flow), 'as if two served it')
+  t.notOk(say(flow, { ...flow, rateBps: 2 }))
+  for (const bad of [{ to: 'a' }, { rateBps: -1 }, { rateBps: 0.5 }, { busyRatio: 1.1 }, { busyRatio: Number.NaN }]) {
+    t.notOk(say({ ...flow, ...bad }), JSON.stringify(bad))
+  }
 })
