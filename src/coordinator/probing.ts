@@ -1,3 +1,4 @@
+import type { Clock } from '../base/clock.js'
 import { EngineError, isErrorCode } from '../base/errors.js'
 import { PROBE_MS, PROBES_BEFORE_JOB_MS, PROBES_WAITING_MAX } from '../base/probe-limits.js'
 import type { Probe, Probed } from '../control/schema/channel.js'
@@ -65,14 +66,18 @@ export class Probes {
     const { strategy, probe } = job.record.policy
     if (probe !== true || strategy === 'star' || isSending(world, job)) return
     const endMs = world.clock.monotonicMs() + PROBES_BEFORE_JOB_MS
+    const isOver = (): boolean => job.signal.aborted || world.clock.monotonicMs() >= endMs || isSending(world, job)
     for (const from of nodesOf(world, job.record)) {
-      if (job.signal.aborted || world.clock.monotonicMs() >= endMs || isSending(world, job)) return
+      if (isOver()) return
       const known = world.uplinks.rateOf(from.identity.id)
       if (from.link === null || (known !== null && !known.isStale && known.how !== 'passive')) continue
-      const limitMs = endMs - world.clock.monotonicMs()
-      await this.#inTurn(() => this.#measure({ from, to: null }, false, limitMs)).catch((error: unknown) => {
+      const measuring = this.#inTurn(async () => {
+        // Its turn may come late, or after the job's patience is at its end.
+        if (!isOver()) await this.#measure({ from, to: null }, false, endMs - world.clock.monotonicMs())
+      }).catch((error: unknown) => {
         world.log.info({ err: error, node: from.identity.name }, 'a link was not measured before a job')
       })
+      await waitUntil(measuring, endMs, { clock: world.clock, signal: job.signal })
     }
   }
 
@@ -152,6 +157,18 @@ export class Probes {
       closing.removeEventListener('abort', onClosing)
     }
   }
+}
+
+/** Settles with `work`, which never fails, or at `endMs`, or when `signal` fires: then it goes on by itself. */
+async function waitUntil(
+  work: Promise<unknown>,
+  endMs: number,
+  { clock, signal }: { readonly clock: Clock; readonly signal: AbortSignal },
+): Promise<void> {
+  const enough = new AbortController()
+  const waiting = clock.sleep(Math.max(0, endMs - clock.monotonicMs()), AbortSignal.any([signal, enough.signal]))
+  await Promise.race([work, waiting.catch(() => {})])
+  enough.abort()
 }
 
 const nameOf = (known: KnownNode | null): string => known?.identity.name ?? COORDINATOR_NAME

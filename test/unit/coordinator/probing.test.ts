@@ -5,8 +5,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { Coordinator } from '../../../src/coordinator.js'
+import { silentLogger } from '../../../src/base/log.js'
+import { noMetrics } from '../../../src/base/metrics.js'
+import { PROBE_MS, PROBES_BEFORE_JOB_MS } from '../../../src/base/probe-limits.js'
+import type { FromCoordinator } from '../../../src/control/schema/channel.js'
+import type { LiveJob } from '../../../src/coordinator/live-job.js'
+import { Probes } from '../../../src/coordinator/probing.js'
+import { Roster } from '../../../src/coordinator/roster.js'
+import type { World } from '../../../src/coordinator/world.js'
 import { Node } from '../../../src/node.js'
 import { FakeNode } from '../../support/fake-node.js'
+import { ManualClock } from '../../support/manual-clock.js'
+import { nodeIdentity } from '../../support/records.js'
 import { until } from '../../support/until.js'
 
 const MBIT = 1_000_000
@@ -101,3 +111,56 @@ t.test(
     })
   },
 )
+
+/** Nodes that are asked and say nothing, and a clock that the test moves. */
+function silentPlace(names: readonly string[]) {
+  const [clock, roster, asked] = [new ManualClock(), new Roster(), new Array<string>()]
+  const send = (name: string, message: FromCoordinator): void => {
+    if (message.type === 'probe') asked.push(name)
+  }
+  for (const name of names) {
+    const known = roster.admit(nodeIdentity({ name, id: name.padEnd(32, '0') }), [], 1)
+    known.link = { send: (message) => send(name, message), close: () => {} }
+  }
+  const world = {
+    ...{ clock, roster, jobs: new Map(), log: silentLogger, metrics: noMetrics, coordinatorId: '0'.repeat(32) },
+    ...{ source: { nodeId: '0'.repeat(32), host: '127.0.0.1', port: 1 }, closing: new AbortController().signal },
+    uplinks: { rateOf: () => null },
+  } as unknown as World
+  const record = { group: 'edge', only: null, policy: { strategy: 'handout', probe: true } }
+  const job = { record, signal: new AbortController().signal } as unknown as LiveJob
+  return { clock, asked, job, probes: new Probes(() => world) }
+}
+
+t.test(
+  'what a job waits for measurements is bounded, also for its turn, and those that are late are left',
+  async (t) => {
+    const { clock, asked, job, probes } = silentPlace(['n1', 'n2', 'n3'])
+    const other = t.rejects(probes.probe('n3', { from: 'n2' }), { code: 'ENGINE_ERR_NODE_SILENT' })
+    await until('it is asked', () => asked.length === 1)
+    let isOver = false
+    const waiting = probes.beforeJob(job).then(() => (isOver = true))
+    await clock.turn()
+    clock.advance(PROBES_BEFORE_JOB_MS - 1)
+    await clock.turn()
+    t.notOk(isOver)
+    clock.advance(1)
+    await clock.turn()
+    t.ok(isOver)
+    await waiting
+    clock.advance(PROBE_MS)
+    await other
+    await clock.turn()
+    t.same(asked, ['n2'], 'whose turn comes too late is not measured')
+    t.equal(clock.waiting, 0)
+  },
+)
+
+t.test('a job waits for a node that says nothing no longer than for all', async (t) => {
+  const { clock, asked, job, probes } = silentPlace(['n1', 'n2'])
+  const waiting = probes.beforeJob(job)
+  await until('it is asked', () => asked.length === 1)
+  clock.advance(PROBES_BEFORE_JOB_MS)
+  await waiting
+  t.same(asked, ['n1'])
+})
