@@ -45,6 +45,8 @@ pub struct Guile {
     pub withholds_chunks: bool,
     /// It passes on no vouch.
     pub withholds_vouches: bool,
+    /// It says that all there is waits for its children.
+    pub exaggerates_backlog: bool,
 }
 
 /// What is made, how large its chunks are and how fast the source makes them.
@@ -272,12 +274,22 @@ impl Station {
         }
     }
 
+    /// Makes a lie of what the core says, if it is to lie.
+    fn bend(&self, message: &mut Message) {
+        if let Message::Status { backlog, .. } = message
+            && self.guile.exaggerates_backlog
+        {
+            *backlog = self.content.chunk_count;
+        }
+    }
+
     /// Does what the core wants and serves who has room, until there is nothing to do.
     fn settle(&mut self, io: &mut Io<'_, Word>) {
         while let Some(action) = self.core.next_action() {
             match action {
                 Action::Connect { peer } => io.connect(index_of(peer)),
-                Action::Send { link, message } => {
+                Action::Send { link, mut message } => {
+                    self.bend(&mut message);
                     let bytes = message.encode().len() as u64;
                     io.send(link, Word::Control(Box::new(message)), bytes);
                 }

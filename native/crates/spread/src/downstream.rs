@@ -126,6 +126,7 @@ impl Core {
             if !link.outgoing && now_ms.saturating_sub(link.heard_ms) > CHILD_SILENCE_MS {
                 silent.push(id);
             }
+            link.weigh_word();
             for feed in &mut link.feeds {
                 let least = shortest.get(usize::from(feed.strand)).copied().unwrap_or(0);
                 judge(feed, queue_of(feed, &self.strands), least, now_ms);
@@ -147,8 +148,7 @@ impl Core {
             .unwrap_or(0)
     }
 
-    /// The same within one strand. A report fades by one at each hop, so that none can go round
-    /// for ever where plans of different age have closed a circle.
+    /// The same within one strand.
     pub(crate) fn backlog_of(&self, place: usize) -> u32 {
         let Some(strand) = self.strands.get(place) else {
             return 0;
@@ -160,10 +160,7 @@ impl Core {
                 .iter()
                 .find(|feed| usize::from(feed.strand) == place)?;
             let keeps_up = !feed.lagging && link.is_awaited();
-            keeps_up.then(|| {
-                let below = link.said.backlog.saturating_sub(1);
-                queue_of(feed, &self.strands).max(below)
-            })
+            keeps_up.then(|| queue_of(feed, &self.strands).max(link.backlog_below(feed.cursor)))
         };
         strand
             .children

@@ -89,6 +89,12 @@ pub const CAUGHT_UP_QUEUE: u32 = 1;
 pub const LAG_SIBLING_MS: u64 = 500;
 /// And after this time without such a sibling: it may be our uplink, but nobody waits for ever.
 pub const LAG_ALONE_MS: u64 = 2_000;
+/// A child that says for this long that a long queue is below it is not believed: by
+/// `LAG_ALONE_MS` it would itself have ceased to wait for who is slow.
+pub const LAG_SAID_MS: u64 = LAG_ALONE_MS + 10 * TICK_MS;
+/// It is believed again for this part of the time in which it says that there is none: who
+/// says now this, now that holds up others for a fifth of the time.
+pub const SAID_PARTS: u64 = 4;
 
 /// A child that attaches with a longer queue than this, and more than half of the log, is late.
 pub const LATE_QUEUE: u32 = 64;

@@ -6,6 +6,7 @@ use wire::NodeId;
 use wire::limits::STRAND_COUNT_MAX;
 
 use crate::have_map::HaveMap;
+use crate::limits::{LAG_QUEUE, LAG_SAID_MS, SAID_PARTS, TICK_MS};
 
 /// Names a link; whoever drives the core chooses it and does not use it twice at a time.
 pub type LinkId = u32;
@@ -84,6 +85,8 @@ pub(crate) struct Link {
     /// Until when it is not asked again.
     pub(crate) lacks_until_ms: u64,
     pub(crate) said: Said,
+    /// How long its backlog was waited for, less a part of the time in which it was short.
+    pub(crate) waited_ms: u64,
     /// How long it said its logs are.
     pub(crate) said_logs: [u32; STRAND_COUNT_MAX as usize],
     pub(crate) told: Told,
@@ -109,6 +112,7 @@ impl Link {
             pull_queue: VecDeque::new(),
             lacks_until_ms: 0,
             said: Said::default(),
+            waited_ms: 0,
             said_logs: [0; STRAND_COUNT_MAX as usize],
             told: Told::default(),
         }
@@ -122,6 +126,27 @@ impl Link {
     /// Whether its strands wait for it.
     pub(crate) fn is_awaited(&self) -> bool {
         !self.said.complete && !self.said.slow
+    }
+
+    /// Keeps count, tick by tick, of how long its word has been waited for.
+    pub(crate) fn weigh_word(&mut self) {
+        self.waited_ms = if self.said.backlog > LAG_QUEUE {
+            LAG_SAID_MS.min(self.waited_ms + TICK_MS)
+        } else {
+            self.waited_ms.saturating_sub(TICK_MS / SAID_PARTS)
+        };
+    }
+
+    /// What waits below the peer in a strand, of which it was given `given` chunks: what it says,
+    /// less the one that a report fades by at each hop, so that none can go round for ever where
+    /// plans of different age have closed a circle. Whoever keeps to the protocol soon waits for no
+    /// slow child, so that who goes on saying that there is one is not believed.
+    pub(crate) fn backlog_below(&self, given: usize) -> u32 {
+        if self.waited_ms >= LAG_SAID_MS {
+            return 0;
+        }
+        let given = u32::try_from(given).unwrap_or(u32::MAX);
+        self.said.backlog.saturating_sub(1).min(given)
     }
 
     pub(crate) fn feed(&self, strand: u8) -> Option<&Feed> {

@@ -49,7 +49,7 @@ impl Core {
         now_ms: u64,
     ) -> Result<(), Fault> {
         let chunk_count = self.bound();
-        let counts = [said.have_count, said.vouched_count];
+        let counts = [said.have_count, said.vouched_count, said.backlog];
         if let Some(count) = counts.into_iter().find(|count| *count > chunk_count) {
             return Err(Fault::Count { count, chunk_count });
         }

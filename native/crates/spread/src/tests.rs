@@ -177,6 +177,7 @@ fn nonsense_is_a_fault_and_changes_nothing() {
             range(101),
         ),
         (status(CHUNKS + 1, 0, &[]), count),
+        (status(1, CHUNKS + 1, &[]), count),
         (status(1, 0, &[u32::MAX]), long),
     ];
     for (message, fault) in cases {

@@ -59,6 +59,37 @@ fn a_relay_of_a_braid_that_gives_nothing_does_not_stall_the_others() {
     session.complete_within(60);
 }
 
+/// Plans of two strands: a braid, and a path in which both go the same way.
+fn of_two_strands() -> [Weave; 2] {
+    let path = Weave::chain(8).strands[0].clone();
+    let path = Weave {
+        strands: vec![path.clone(), path],
+    };
+    [Weave::braid(8, 2, 2, &[]), path]
+}
+
+#[test]
+fn a_node_that_lies_about_its_backlog_does_not_stall_the_others() {
+    for weave in of_two_strands() {
+        for seed in 1..=8 {
+            let mut session = Session::flat(&weave, content(64, 32), RATE, seed);
+            let guile = Guile {
+                exaggerates_backlog: true,
+                ..Guile::default()
+            };
+            let liar = usize::try_from(seed).unwrap();
+            session
+                .network
+                .order(liar, |station, _| station.set_guile(guile));
+            session.complete_within(60);
+            let believed = session.share_of_bound(2_600_000);
+            let makespan = session.makespan();
+            assert!(makespan < 1.06 + believed, "liar {liar}: {makespan}");
+            assert_eq!(session.pulled(), 0, "{}", session.describe());
+        }
+    }
+}
+
 #[test]
 fn a_parent_that_is_not_told_yet_is_waited_for() {
     let weave = Weave::braid(8, 2, 2, &[]);

@@ -3,7 +3,7 @@
 use wire::peer::Message;
 
 use super::{CHUNKS, child, core, id, source, status, take};
-use crate::limits::{AHEAD_MAX, BACKLOG_MAX, LAG_ALONE_MS};
+use crate::limits::{AHEAD_MAX, BACKLOG_MAX, LAG_ALONE_MS, LAG_QUEUE, LAG_SAID_MS};
 use crate::{Action, Role};
 
 #[test]
@@ -47,10 +47,11 @@ fn a_strand_with_a_backlog_is_given_nothing_until_it_is_gone() {
     let mut core = source(2);
     child(&mut core, 1, 1, 0, &[]);
     child(&mut core, 2, 2, 1, &[]);
+    assert_eq!(take(&mut core, 1, 10).len(), 10);
     core.on_message(1, &status(0, BACKLOG_MAX + 2, &[]), 1)
         .unwrap();
     assert_eq!(take(&mut core, 1, 50), Vec::<u32>::new());
-    assert_eq!(take(&mut core, 2, 50).len(), AHEAD_MAX as usize);
+    assert_eq!(take(&mut core, 2, 50).len(), 10 + AHEAD_MAX as usize);
     while core.next_ready().is_some() {}
     core.on_message(1, &status(0, 0, &[]), 2).unwrap();
     assert_eq!(core.ready_links(), vec![1, 2]);
@@ -64,6 +65,11 @@ fn a_backlog_is_reported_in_its_strand_alone_and_fades() {
     core.outgoing_up(1, id(1), 1);
     core.outgoing_up(2, id(2), 1);
     child(&mut core, 3, 3, 0, &[]);
+    core.vouched(CHUNKS, Some(CHUNKS), 1);
+    for index in 0..20 {
+        core.on_chunk(1, 0, index, 1);
+    }
+    take(&mut core, 3, 20);
     core.on_message(3, &status(0, 10, &[]), 1).unwrap();
     core.take_actions();
     core.tick(100);
@@ -78,6 +84,70 @@ fn a_backlog_is_reported_in_its_strand_alone_and_fades() {
         }
     }
     assert_eq!(told, vec![(1, 9), (2, 0), (3, 0)]);
+}
+
+#[test]
+fn a_child_has_no_more_to_pass_on_than_it_was_given() {
+    let mut core = source(2);
+    child(&mut core, 1, 1, 0, &[]);
+    child(&mut core, 2, 2, 1, &[]);
+    take(&mut core, 1, 3);
+    core.on_message(1, &status(0, CHUNKS, &[]), 1).unwrap();
+    assert_eq!(core.progress().backlog, 3);
+}
+
+/// For how long, of as long as can be, children with nothing to do in their own queues hold up a
+/// source, when one says what `says` has it say at each tick.
+fn held_up_ms(total_ms: u64, says: impl Fn(u64) -> u32) -> u64 {
+    let mut core = source(2);
+    child(&mut core, 1, 1, 0, &[]);
+    child(&mut core, 2, 2, 1, &[]);
+    take(&mut core, 1, 10);
+    take(&mut core, 2, 10);
+    let mut held_ms = 0;
+    for now_ms in (0..total_ms).step_by(50) {
+        core.on_message(1, &status(0, says(now_ms), &[]), now_ms)
+            .unwrap();
+        core.on_message(2, &status(0, 0, &[]), now_ms).unwrap();
+        core.tick(now_ms);
+        held_ms += if core.backlog_of(0) > LAG_QUEUE {
+            50
+        } else {
+            0
+        };
+    }
+    held_ms
+}
+
+#[test]
+fn a_child_that_goes_on_saying_that_a_queue_is_below_it_is_not_waited_for_ever() {
+    let told = held_up_ms(60_000, |_| CHUNKS);
+    assert!((LAG_ALONE_MS..=LAG_SAID_MS).contains(&told), "{told}");
+}
+
+#[test]
+fn who_says_now_that_there_is_a_queue_and_now_that_there_is_none_holds_up_a_fifth_of_the_time() {
+    for period_ms in [100, 500, 2_000, 4_000] {
+        let told = held_up_ms(60_000, |now_ms| {
+            if now_ms % period_ms < period_ms - 50 {
+                CHUNKS
+            } else {
+                0
+            }
+        });
+        assert!(told < 60_000 / 5 + LAG_SAID_MS, "{period_ms}: {told}");
+    }
+}
+
+#[test]
+fn who_is_not_believed_is_again_when_the_queue_is_gone() {
+    let since_ms = LAG_SAID_MS * 2;
+    let says = |now_ms| {
+        let is_short = (since_ms..since_ms + 3_000).contains(&now_ms);
+        if is_short { 0 } else { CHUNKS }
+    };
+    let (first_ms, both_ms) = (held_up_ms(since_ms, says), held_up_ms(60_000, says));
+    assert!(both_ms > first_ms + 500, "{first_ms} {both_ms}");
 }
 
 #[test]
