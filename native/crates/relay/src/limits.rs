@@ -42,6 +42,10 @@ pub const PROBE_ANSWER_TIME: Duration = Duration::from_secs(10);
 pub const PROBE_LOOK: Duration = Duration::from_millis(100);
 /// Control bytes waiting for one slow reader. A reader that is further behind is cut off.
 pub const OUT_BYTES_MAX: usize = 4 << 20;
+/// Bytes by which one link may bring more of what is here already than of what is not: as many of
+/// the largest chunks as a peer may have promised while they came from elsewhere, and what is in
+/// sockets.
+pub const USELESS_BYTES_MAX: u64 = 128 << 20;
 /// Most bytes read from one link before the others get their turn.
 pub const READ_TURN_BYTES: usize = 1 << 20;
 /// Most bytes written to one link before the others get their turn.

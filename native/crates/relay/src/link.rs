@@ -49,6 +49,8 @@ pub(crate) struct Link {
     pub(crate) vouched: Option<u32>,
     /// We asked it for chunks, by ATTACH or PULL: only then may it send any.
     pub(crate) asked: bool,
+    /// Bytes of chunks that were here already, less those of chunks that were not.
+    pub(crate) useless_bytes: u64,
     depth: Depth,
     window: Window,
     _place: Option<Place>,
@@ -84,6 +86,7 @@ impl Link {
             arriving: None,
             vouched: None,
             asked: false,
+            useless_bytes: 0,
             depth: Depth::Shallow,
             window: Window::default(),
             _place: place,

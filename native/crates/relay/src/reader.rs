@@ -78,6 +78,15 @@ impl Reader {
         &self.body[..self.body.len() - HEADER_BYTES]
     }
 
+    /// Bytes that are still to come of the payload, or of the chunk.
+    pub(crate) fn missing(&self) -> usize {
+        match self.part {
+            Part::Header => 0,
+            Part::Payload { bytes } | Part::Body { bytes } => bytes.saturating_sub(self.filled),
+            Part::Dropped { left } => left,
+        }
+    }
+
     /// The other side has shut its end: read on until nothing is left.
     pub(crate) fn read_to_the_end(&mut self) {
         self.to_the_end = true;

@@ -5,7 +5,7 @@ use wire::peer::{Message, MessageHeader, MessageType};
 use wire::vouch::Vouch;
 
 use crate::error::RelayError;
-use crate::limits::READ_TURN_BYTES;
+use crate::limits::{READ_TURN_BYTES, USELESS_BYTES_MAX};
 use crate::link::{Arriving, Link, Stage};
 use crate::reader::Step;
 use crate::session_loop::SessionLoop;
@@ -68,10 +68,12 @@ impl SessionLoop {
                 Step::Header => self.on_header(link)?,
                 Step::Payload => self.on_payload(link)?,
                 Step::Body => self.on_body(link)?,
-                Step::Dropped => self.on_dropped(link),
+                Step::Dropped => self.on_dropped(link)?,
                 Step::Blocked => {
                     if let Some(arriving) = link.arriving {
-                        self.core.receiving(link.id, arriving.strand, self.now_ms);
+                        let missing = link.reader.missing();
+                        self.core
+                            .receiving(link.id, arriving.strand, missing, self.now_ms);
                     }
                     return Ok(After::Wait);
                 }
@@ -123,11 +125,13 @@ impl SessionLoop {
             return Ok(());
         };
         let body = link.reader.body();
-        self.figures.bytes_received += body.len() as u64;
+        let bytes = body.len() as u64;
+        self.figures.bytes_received += bytes;
         if self.core.has(index) {
-            self.figures.duplicate_chunks += 1;
+            self.count_duplicate(link, bytes)?;
         } else if self.book.digest(index) == Some(&wire::digest_of(body)) {
             self.store.write(index, body).map_err(Stop::Session)?;
+            link.useless_bytes = link.useless_bytes.saturating_sub(bytes);
         } else {
             self.figures.corrupt_chunks += 1;
             self.core.corrupt(link.id, self.now_ms);
@@ -138,13 +142,25 @@ impl SessionLoop {
     }
 
     /// A whole chunk that is here already.
-    fn on_dropped(&mut self, link: &mut Link) {
+    fn on_dropped(&mut self, link: &mut Link) -> Result<(), Stop> {
         let Some(Arriving { index, strand }) = link.arriving.take() else {
-            return;
+            return Ok(());
         };
-        self.figures.bytes_received += u64::from(self.book.chunk_length(index).unwrap_or(0));
-        self.figures.duplicate_chunks += 1;
+        let bytes = u64::from(self.book.chunk_length(index).unwrap_or(0));
+        self.figures.bytes_received += bytes;
+        self.count_duplicate(link, bytes)?;
         self.core.on_chunk(link.id, strand, index, self.now_ms);
+        Ok(())
+    }
+
+    /// Some come twice where a node has turned to another; who sends little else is cut off.
+    fn count_duplicate(&mut self, link: &mut Link, bytes: u64) -> Result<(), Stop> {
+        self.figures.duplicate_chunks += 1;
+        link.useless_bytes += bytes;
+        if link.useless_bytes > USELESS_BYTES_MAX {
+            return Err(Stop::Fault("chunks that are here already"));
+        }
+        Ok(())
     }
 
     fn on_payload(&mut self, link: &mut Link) -> Result<(), Stop> {

@@ -9,10 +9,10 @@ mod support;
 
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use relay::Relay;
-use support::{CHUNK, Content, chunk_bytes, node, open_relay, peer, plan, until};
+use relay::{Relay, Session};
+use support::{CHUNK, Content, FakePeer, chunk_bytes, node, open_relay, peer, plan, until};
 use wire::peer::{MESSAGE_MAGIC, Message, PeerRole};
 
 const SEEDS: u64 = 40;
@@ -169,6 +169,8 @@ fn attach_or_vouches(content: &Content, number: u8, draw: &mut Draw) -> Vec<u8> 
         .collect()
 }
 
+/// Bytes of what is here already that are more than a link may bring.
+const USELESS_BYTES_MAX: u64 = 128 << 20;
 const PARENT: u8 = 9;
 const CHILD: u8 = 8;
 
@@ -255,5 +257,85 @@ fn a_session_among_hostile_peers_takes_what_is_right_and_nothing_else() {
     // It is open to who keeps to the rules.
     until("the door is open", || {
         TcpStream::connect(receiving.address()).is_ok()
+    });
+}
+
+/// A first parent that does what a test has it do once it is asked, before an honest source.
+fn with_first_parent(
+    name: &str,
+    does: impl FnOnce(&mut FakePeer, &Content) + Send,
+    then: impl FnOnce(&Session, &Content),
+) {
+    let content = Content::new(name, 5 * CHUNK as usize, 2);
+    let (receiving, serving) = (open_relay(2), open_relay(1));
+    let source = content.open_source(&serving, 1);
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let first = peer(PARENT, listener.local_addr().unwrap());
+    let line = plan(&[first, peer(1, serving.address())]);
+    let receiver = content.open_receiver(&receiving, "b", line);
+    let content = &content;
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            let mut fake = FakePeer::of(listener.accept().unwrap().0);
+            fake.hello(PARENT);
+            for bytes in content.vouches.iter().cloned() {
+                fake.send(&Message::Vouch { bytes });
+            }
+            fake.expect("an ATTACH", |message| {
+                matches!(message, Message::Attach { .. })
+            });
+            does(&mut fake, content);
+        });
+        then(&receiver, content);
+    });
+    receiver.close();
+    source.close();
+}
+
+#[test]
+fn a_parent_whose_chunk_trickles_is_left_long_before_it_is_whole() {
+    let trickle = |fake: &mut FakePeer, content: &Content| {
+        let chunk = chunk_bytes(0, content.chunk(0));
+        fake.send(&Message::Status {
+            have_count: 5,
+            vouched_count: 5,
+            backlog: 0,
+            complete: true,
+            slow: false,
+            log_lengths: vec![5],
+        });
+        for byte in chunk.chunks(1).take(800) {
+            if fake.stream.write_all(byte).is_err() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    };
+    with_first_parent("trickle", trickle, |receiver, content| {
+        let begun = Instant::now();
+        content.completes(receiver, "b");
+        assert!(begun.elapsed() < Duration::from_secs(20));
+        receiver.close();
+    });
+}
+
+#[test]
+fn who_goes_on_sending_what_is_here_already_is_cut_off() {
+    let repeat = |fake: &mut FakePeer, content: &Content| {
+        let chunk = chunk_bytes(0, content.chunk(0));
+        for _ in 0..2 * USELESS_BYTES_MAX / u64::from(CHUNK) {
+            if fake.stream.write_all(&chunk).is_err() {
+                return;
+            }
+        }
+    };
+    with_first_parent("again and again", repeat, |receiver, content| {
+        let reason = Some("chunks that are here already");
+        until("it is cut off", || receiver.status().last_fault == reason);
+        content.completes(receiver, "b");
+        let useless = receiver.status().duplicate_chunks * u64::from(CHUNK);
+        let most = USELESS_BYTES_MAX + USELESS_BYTES_MAX / 16;
+        assert!(useless < most, "{useless}");
+        receiver.close();
     });
 }

@@ -3,6 +3,7 @@
 use wire::limits::STRAND_PULLED;
 
 use crate::core::{Action, Core};
+use crate::limits::STALL_MS;
 use crate::links::LinkId;
 
 impl Core {
@@ -22,16 +23,26 @@ impl Core {
             self.flow.at_ms = now_ms;
             self.flow.counted += 1;
         }
+        let mut took_long = false;
         if let Some(link) = self.links.get_mut(id) {
             link.heard_ms = now_ms;
-            link.used_ms = now_ms;
-            link.arriving_since_ms = None;
+            // Who sends what is here already is of no use.
+            if new {
+                link.used_ms = now_ms;
+            }
+            took_long = link
+                .arriving
+                .take()
+                .is_some_and(|arrival| now_ms.saturating_sub(arrival.since_ms) >= STALL_MS);
             if !pulled {
                 link.fed_ms = now_ms;
             }
             link.peer_has.insert(index);
         }
         self.note_asked(index);
+        if took_long {
+            self.excuse_parent(id, now_ms);
+        }
         if pulled {
             self.note_pulled(id, index, new, now_ms);
         } else {

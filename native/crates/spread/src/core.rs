@@ -9,8 +9,8 @@ use wire::{AssignmentId, NodeId};
 
 use crate::fault::Fault;
 use crate::have_map::HaveMap;
-use crate::limits::{CHUNK_ARRIVAL_MS, DISTRUST_MS, NEWS_MAX, TICK_MS};
-use crate::links::{LinkId, LinkTable, Reach};
+use crate::limits::{DISTRUST_MS, NEWS_MAX, TICK_MS};
+use crate::links::{Arrival, LinkId, LinkTable, Reach};
 use crate::plan::{Peer, Plan, Role, Setup};
 use crate::repair::{Asked, Flow};
 use crate::status::Progress;
@@ -302,14 +302,22 @@ impl Core {
         }
     }
 
-    /// Bytes of a chunk that is not whole yet came by a link: it lives, however slow it is.
-    pub fn receiving(&mut self, link: LinkId, strand: u8, now_ms: u64) {
-        let Some(link) = self.links.get_mut(link) else {
+    /// Bytes of a chunk that is not whole yet came by a link: it lives, however slow it is. At the
+    /// pace of a slow link at least, its strand does too.
+    pub fn receiving(&mut self, id: LinkId, strand: u8, missing_bytes: usize, now_ms: u64) {
+        let known = self.strands.get(usize::from(strand));
+        let serves = known.is_some_and(|strand| strand.parent() == Some(id));
+        let Some(link) = self.links.get_mut(id) else {
             return;
         };
         link.heard_ms = now_ms;
-        let since_ms = *link.arriving_since_ms.get_or_insert(now_ms);
-        if strand != STRAND_PULLED && now_ms.saturating_sub(since_ms) < CHUNK_ARRIVAL_MS {
+        if !serves && strand != STRAND_PULLED {
+            return;
+        }
+        let begun = Arrival::begin(missing_bytes, now_ms);
+        let arrival = link.arriving.get_or_insert(begun);
+        arrival.go_on(missing_bytes, now_ms);
+        if serves && arrival.is_paced(now_ms) {
             self.flow.at_ms = now_ms;
         }
     }

@@ -46,8 +46,9 @@ pub const STALL_MS: u64 = 500;
 /// With nothing for this long, a node pulls although every strand has a parent and nobody around
 /// has more: what is missing is most likely not out yet, and asking around costs others.
 pub const STALL_FED_MS: u64 = 3_000;
-/// Most time that one chunk may take to arrive and still count as a sign of life.
-pub const CHUNK_ARRIVAL_MS: u64 = 30_000;
+/// So much of a chunk within `WITHHELD_MS` counts as something given: a third of what a link of
+/// 64 kbit/s brings, on which the largest chunks take minutes.
+pub const ARRIVAL_BYTES: usize = 8 << 10;
 /// What was asked for and does not come for this long is asked elsewhere.
 pub const PULL_TIMEOUT_MS: u64 = 3_000;
 /// A peer that lacked what was asked for is asked again after this time.

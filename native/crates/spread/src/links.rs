@@ -6,7 +6,7 @@ use wire::NodeId;
 use wire::limits::STRAND_COUNT_MAX;
 
 use crate::have_map::HaveMap;
-use crate::limits::{LAG_QUEUE, LAG_SAID_MS, SAID_PARTS, TICK_MS};
+use crate::limits::{ARRIVAL_BYTES, LAG_QUEUE, LAG_SAID_MS, SAID_PARTS, TICK_MS, WITHHELD_MS};
 
 /// Names a link; whoever drives the core chooses it and does not use it twice at a time.
 pub type LinkId = u32;
@@ -48,6 +48,38 @@ pub(crate) struct Told {
     pub(crate) slow: bool,
 }
 
+/// A chunk that is not whole yet.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Arrival {
+    pub(crate) since_ms: u64,
+    /// When [`ARRIVAL_BYTES`] of it had last come, or it began to.
+    marked_ms: u64,
+    /// What was missing of it then.
+    missing_bytes: usize,
+}
+
+impl Arrival {
+    pub(crate) fn begin(missing_bytes: usize, now_ms: u64) -> Self {
+        Self {
+            since_ms: now_ms,
+            marked_ms: now_ms,
+            missing_bytes,
+        }
+    }
+
+    pub(crate) fn go_on(&mut self, missing_bytes: usize, now_ms: u64) {
+        if self.missing_bytes.saturating_sub(missing_bytes) >= ARRIVAL_BYTES {
+            self.marked_ms = now_ms;
+            self.missing_bytes = missing_bytes;
+        }
+    }
+
+    /// Whether it comes at the pace of a slow link, and not at one that only looks alive.
+    pub(crate) fn is_paced(&self, now_ms: u64) -> bool {
+        now_ms.saturating_sub(self.marked_ms) < WITHHELD_MS
+    }
+}
+
 /// How far the other end is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reach {
@@ -67,8 +99,8 @@ pub(crate) struct Link {
     pub(crate) fed_ms: u64,
     /// When it last served somebody, in either direction.
     pub(crate) used_ms: u64,
-    /// When the chunk that is now arriving began to.
-    pub(crate) arriving_since_ms: Option<u64>,
+    /// The chunk that is now arriving, in a strand that it serves us in or pulled.
+    pub(crate) arriving: Option<Arrival>,
     /// It was asked for the next chunk and there was none.
     pub(crate) hungry: bool,
     pub(crate) in_ready: bool,
@@ -101,7 +133,7 @@ impl Link {
             heard_ms: now_ms,
             fed_ms: now_ms,
             used_ms: now_ms,
-            arriving_since_ms: None,
+            arriving: None,
             hungry: true,
             in_ready: false,
             feeds: Vec::new(),

@@ -8,9 +8,8 @@ use wire::peer::{Message, Refusal};
 
 use crate::core::{Action, Core};
 use crate::limits::{
-    CHUNK_ARRIVAL_MS, CONNECT_MS, PEERS_MAX, RETRY_MS_MAX, RETRY_MS_MIN, RETURN_MS_MAX,
-    RETURN_MS_MIN, SHUN_MS, SILENCE_MS, STARVED_MS, UNKNOWN_PATIENCE_MS, UNKNOWN_RETRY_MS,
-    WITHHELD_MS,
+    CONNECT_MS, PEERS_MAX, RETRY_MS_MAX, RETRY_MS_MIN, RETURN_MS_MAX, RETURN_MS_MIN, SHUN_MS,
+    SILENCE_MS, STARVED_MS, UNKNOWN_PATIENCE_MS, UNKNOWN_RETRY_MS, WITHHELD_MS,
 };
 use crate::links::{Link, LinkId};
 use crate::plan::Peer;
@@ -203,6 +202,16 @@ impl Core {
         }
     }
 
+    /// A chunk took long to come: what a parent owes in other strands had to wait for it.
+    pub(crate) fn excuse_parent(&mut self, id: LinkId, now_ms: u64) {
+        for strand in &mut self.strands {
+            if strand.parent() == Some(id) {
+                strand.account.fed_ms = now_ms;
+                strand.account.settled_ms = now_ms;
+            }
+        }
+    }
+
     /// A parent said how long its logs are: what it has had since we came, it owes us.
     pub(crate) fn settle_accounts(&mut self, id: LinkId, log_lengths: &[u32], now_ms: u64) {
         for (strand, length) in self.strands.iter_mut().zip(log_lengths) {
@@ -372,10 +381,11 @@ impl Core {
         let (Some(strand), Some(link)) = (self.strands.get(place), self.links.get(id)) else {
             return false;
         };
-        let arriving = link
-            .arriving_since_ms
-            .is_some_and(|begun_ms| now_ms.saturating_sub(begun_ms) < CHUNK_ARRIVAL_MS);
-        if self.complete || arriving {
+        let arrives = |link: &Link| {
+            let arrival = link.arriving.as_ref();
+            arrival.is_some_and(|arrival| arrival.is_paced(now_ms))
+        };
+        if self.complete || arrives(link) {
             return false;
         }
         let lasts = |since_ms: u64, for_ms: u64| now_ms.saturating_sub(since_ms) >= for_ms;
@@ -383,10 +393,11 @@ impl Core {
         let claims_more = said.complete
             || said.have_count > self.have.count()
             || said.vouched_count > self.vouched;
-        let stuck_since_ms = since_ms.max(self.flow.at_ms).max(self.gain_ms);
+        let gains = || self.links.iter().any(|(_, link)| arrives(link));
+        let stuck = lasts(since_ms.max(self.gain_ms), WITHHELD_MS) && !gains();
         let owes = strand.account.base.is_some();
         (owes && lasts(strand.account.settled_ms, WITHHELD_MS))
-            || (claims_more && lasts(stuck_since_ms, WITHHELD_MS))
+            || (claims_more && stuck)
             || (lasts(strand.account.fed_ms, STARVED_MS) && self.goes_on_elsewhere(place, id))
     }
 

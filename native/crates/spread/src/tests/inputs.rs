@@ -92,7 +92,9 @@ fn feed(core: &mut Core, input: Input, now_ms: &mut u64) {
         Input::Fails(node) => core.connect_failed(id(node), now),
         Input::Hears(link, message) => drop(core.on_message(link, &message, now)),
         Input::Chunk(link, strand, index) => drop(core.on_chunk(link, strand, index, now)),
-        Input::Receives(link, strand) => core.receiving(link, strand, now),
+        Input::Receives(link, strand) => {
+            core.receiving(link, strand, usize::from(strand) << (now % 16), now);
+        }
         Input::Corrupt(link) => core.corrupt(link, now),
         Input::Next(link) => {
             if let Some((index, _)) = core.next_for(link, now) {

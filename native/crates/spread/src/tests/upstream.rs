@@ -5,8 +5,8 @@ use wire::peer::{Message, Refusal};
 
 use super::{CHUNKS, connects, core, id, pass, peer, receiver, sends, status};
 use crate::limits::{
-    PULL_CHUNKS, RETURN_MS_MAX, RETURN_MS_MIN, SHUN_MS, SILENCE_MS, UNKNOWN_PATIENCE_MS,
-    UNKNOWN_RETRY_MS, WITHHELD_MS,
+    ARRIVAL_BYTES, PULL_CHUNKS, RETURN_MS_MAX, RETURN_MS_MIN, SHUN_MS, SILENCE_MS,
+    UNKNOWN_PATIENCE_MS, UNKNOWN_RETRY_MS, UNUSED_MS, WITHHELD_MS,
 };
 use crate::{Action, Role};
 
@@ -107,6 +107,149 @@ fn a_silent_parent_is_closed_and_a_withholding_one_is_left() {
         assert_eq!(actions.contains(&closed), !withholds);
         assert_eq!(actions.contains(&left), withholds);
     }
+}
+
+/// Whether a node has turned to another, parted from one, or pulled.
+fn turned_away(core: &mut crate::Core) -> bool {
+    let elsewhere = |action: &Action| match action {
+        Action::Connect { .. } | Action::Close { .. } => true,
+        Action::Send { message, .. } => {
+            matches!(message, Message::Detach { .. } | Message::Pull { .. })
+        }
+        Action::Complete => false,
+    };
+    core.take_actions().iter().any(elsewhere)
+}
+
+const LARGE_BYTES: usize = 256 << 10;
+
+#[test]
+fn a_link_of_64_kbit_on_which_a_chunk_takes_half_a_minute_is_no_reason_to_turn_away() {
+    let mut core = core(Role::Receiver, &[&[1, 2], &[1, 2]], &[3]);
+    core.vouched(CHUNKS, Some(CHUNKS), 0);
+    core.tick(0);
+    core.outgoing_up(10, id(1), 0);
+    let logs = [CHUNKS / 2, CHUNKS / 2];
+    core.on_message(10, &status(0, 0, &[0, 0]), 1).unwrap();
+    core.on_message(10, &status(CHUNKS - 1, 0, &logs), 2)
+        .unwrap();
+    core.take_actions();
+    let bytes_in = |now_ms: u64| usize::try_from(now_ms * 64_000 / 8 / 1000).unwrap();
+    let mut now_ms = 50;
+    for index in 0..6 {
+        let strand = u8::try_from(index % 2).unwrap();
+        let begun_ms = now_ms;
+        while bytes_in(now_ms - begun_ms) < LARGE_BYTES {
+            // A packet is nearly 1,500 bytes, and some are lost for a second.
+            let is_late = (now_ms / 1000).is_multiple_of(7);
+            if now_ms.is_multiple_of(200) && !is_late {
+                let missing = LARGE_BYTES - bytes_in(now_ms - begun_ms);
+                core.receiving(10, strand, missing, now_ms);
+            }
+            core.tick(now_ms);
+            assert!(!turned_away(&mut core), "chunk {index} at {now_ms}");
+            now_ms += 50;
+        }
+        core.on_chunk(10, strand, index, now_ms);
+        core.on_message(10, &status(CHUNKS - 1, 0, &logs), now_ms)
+            .unwrap();
+        now_ms += 250;
+        core.tick(now_ms);
+        assert!(!turned_away(&mut core), "after chunk {index}");
+    }
+}
+
+/// When a node turns away from its parent, where so much of a chunk has come by a time, from the
+/// parent on link 10 or from a child on link 11.
+fn turns_away_at(link: crate::LinkId, come_by: impl Fn(u64) -> usize) -> u64 {
+    let mut core = receiver();
+    core.tick(0);
+    core.outgoing_up(10, id(1), 0);
+    core.incoming_up(11, id(4), 0);
+    core.take_actions();
+    for now_ms in (50..LARGE_BYTES as u64).step_by(50) {
+        core.receiving(link, 0, LARGE_BYTES - come_by(now_ms), now_ms);
+        core.on_message(10, &status(50, 0, &[50]), now_ms).unwrap();
+        core.tick(now_ms);
+        let turned = Action::Connect { peer: peer(2) };
+        if core.take_actions().contains(&turned) {
+            return now_ms;
+        }
+    }
+    panic!("never");
+}
+
+#[test]
+fn a_parent_whose_chunk_only_trickles_is_left_as_one_that_gives_nothing() {
+    let soon = WITHHELD_MS..WITHHELD_MS + 500;
+    let trickle = |now_ms: u64| usize::try_from(now_ms / 50).unwrap();
+    assert!(soon.contains(&turns_away_at(10, trickle)));
+    let almost_whole = |_| LARGE_BYTES - 1;
+    assert!(soon.contains(&turns_away_at(10, almost_whole)));
+    let too_slow = |now_ms: u64| {
+        let least = ARRIVAL_BYTES as u64 / 2 * now_ms / WITHHELD_MS;
+        usize::try_from(least).unwrap()
+    };
+    assert!(soon.contains(&turns_away_at(10, too_slow)));
+}
+
+#[test]
+fn what_a_child_sends_in_a_strand_that_it_does_not_serve_excuses_no_parent() {
+    let soon = WITHHELD_MS..WITHHELD_MS + 500;
+    let well_paced = |now_ms: u64| usize::try_from(now_ms * 20).unwrap();
+    assert!(soon.contains(&turns_away_at(11, well_paced)));
+}
+
+#[test]
+fn what_is_pulled_slowly_is_no_reason_not_to_pull_from_others() {
+    let mut core = receiver();
+    core.tick(0);
+    core.outgoing_up(10, id(1), 0);
+    core.incoming_up(11, id(4), 0);
+    core.take_actions();
+    for now_ms in (50..2_500).step_by(50) {
+        let arrived = usize::try_from(now_ms).unwrap() * 10;
+        core.receiving(11, STRAND_PULLED, LARGE_BYTES - arrived, now_ms);
+        core.on_message(11, &status(CHUNKS - 1, 0, &[50]), now_ms)
+            .unwrap();
+        core.on_message(10, &status(0, 0, &[0]), now_ms).unwrap();
+        core.tick(now_ms);
+        let asks = sends(&mut core, 11);
+        if asks
+            .iter()
+            .any(|message| matches!(message, Message::Pull { .. }))
+        {
+            return;
+        }
+    }
+    panic!("never pulled");
+}
+
+#[test]
+fn who_is_a_parent_no_more_and_sends_what_is_here_is_parted_from() {
+    let mut core = core(Role::Receiver, &[&[1]], &[]);
+    core.vouched(1, None, 0);
+    core.tick(0);
+    core.outgoing_up(10, id(1), 0);
+    core.on_chunk(10, 0, 0, 1);
+    let turned = crate::Plan {
+        strand_count: 1,
+        parents: vec![vec![peer(2)]],
+        ..crate::Plan::default()
+    };
+    core.set_plan(turned, 2);
+    core.outgoing_up(11, id(2), 3);
+    core.take_actions();
+    for now_ms in (50..UNUSED_MS + 500).step_by(50) {
+        core.on_chunk(10, 0, 0, now_ms);
+        core.heard(11, now_ms);
+        core.tick(now_ms);
+    }
+    let closed = Action::Close {
+        link: 10,
+        reason: "unused",
+    };
+    assert!(core.take_actions().contains(&closed));
 }
 
 #[test]
