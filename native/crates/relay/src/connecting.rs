@@ -3,12 +3,16 @@
 use mio::net::TcpStream;
 use mio::{Interest, Token};
 use spread::{LinkId, Peer};
+use wire::limits::STRAND_PULLED;
+use wire::peer::{Message, Refusal};
 
 use crate::limits::CONNECT_DEADLINE_MS;
 use crate::link::{Link, Stage};
 use crate::receiving::After;
 use crate::session::Incoming;
 use crate::session_loop::SessionLoop;
+use crate::socket::{self, Moved};
+use crate::tally::count;
 
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
 
@@ -42,7 +46,7 @@ impl SessionLoop {
             place,
         } = incoming;
         let Some(id) = self.links.reserve() else {
-            return;
+            return self.turn_away(&stream);
         };
         let mut link = Box::new(Link::new(id, stream, node, Stage::Up, Some(place)));
         link.tune();
@@ -57,6 +61,20 @@ impl SessionLoop {
             self.count_fault("attach out of place");
             self.drop_link(link);
         }
+    }
+
+    /// Tells a caller that there is no room, and closes. What it has said by now is read first, or it
+    /// would hear of a reset instead.
+    fn turn_away(&mut self, stream: &TcpStream) {
+        count(&self.door.tally.refused_full);
+        while let Moved::Bytes(_) = socket::discard(stream, &mut self.scratch) {}
+        let full = Message::Refuse {
+            reason: Refusal::Full,
+            strand: STRAND_PULLED,
+            text: String::new(),
+        };
+        let _ = socket::send(stream, &full.encode(), false);
+        let _ = stream.shutdown(std::net::Shutdown::Write);
     }
 
     /// Counts a link that is closed because of what came over it, or did not.

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-/// Links of one session. Memory grows with it: about 1 KiB a link, a chunk more while it receives.
-pub const LINKS_MAX: usize = 1024;
+/// Links of one session, for the core and for its sockets. Memory grows with it: about 1 KiB a link,
+/// a chunk more while it receives.
+pub use spread::limits::LINKS_MAX;
 /// Sockets in handshake at once: beyond it the newest is cut off, so a flood costs no memory.
 pub const HANDSHAKES_MAX: usize = 256;
 /// Time from accept to a whole HELLO and ATTACH or TALK: three round trips over a slow WAN.

@@ -260,6 +260,7 @@ impl Relay {
             plan: part.plan,
             pacer: Arc::clone(&self.pacer),
             pace: part.pace,
+            door: Arc::clone(&self.door),
         };
         let name = format!(
             "relay-{:02x}{:02x}",

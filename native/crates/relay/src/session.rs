@@ -140,6 +140,8 @@ pub(crate) struct Shared {
     /// Our HELLO, encoded.
     pub(crate) hello: Vec<u8>,
     waker: Waker,
+    /// It has taken over what an earlier session left.
+    begun: AtomicBool,
     closing: AtomicBool,
     mailbox: Mutex<Mailbox>,
     status: Mutex<SessionStatus>,
@@ -156,6 +158,7 @@ impl Shared {
             prefix: Arc::default(),
             hello,
             waker,
+            begun: AtomicBool::new(false),
             closing: AtomicBool::new(false),
             mailbox: Mutex::default(),
             status: Mutex::new(status),
@@ -182,6 +185,15 @@ impl Shared {
     /// Whether the thread is gone.
     pub(crate) fn has_ended(&self) -> bool {
         lock(&self.mailbox).is_closed
+    }
+
+    /// From now on callers are taken in.
+    pub(crate) fn begin(&self) {
+        self.begun.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn has_begun(&self) -> bool {
+        self.begun.load(Ordering::Acquire)
     }
 
     pub(crate) fn is_closing(&self) -> bool {

@@ -10,8 +10,9 @@ use mio::event::Event;
 use mio::{Events, Poll, Token};
 use spread::{Action, Core, LinkId, Plan, Role, Setup};
 use wire::NodeId;
-use wire::peer::Message;
+use wire::peer::{Message, Refusal};
 
+use crate::door::Door;
 use crate::error::{Failure, RelayError};
 use crate::limits::{FLOWS_MS, LINKS_MAX, PREFIX_WAKE_MS, READ_TURN_BYTES, TICK_IDLE_MS, TICK_MS};
 use crate::links::Links;
@@ -20,6 +21,7 @@ use crate::rest::Rest;
 use crate::session::{Child, Command, Shared};
 use crate::socket;
 use crate::store::Store;
+use crate::tally::count;
 use crate::vouches::VouchBook;
 
 pub(crate) const WAKER: Token = Token(usize::MAX);
@@ -47,11 +49,13 @@ pub(crate) struct Start {
     pub(crate) plan: Plan,
     pub(crate) pacer: Arc<Pacer>,
     pub(crate) pace: Pace,
+    pub(crate) door: Arc<Door>,
 }
 
 /// The thread's state.
 pub(crate) struct SessionLoop {
     pub(crate) shared: Arc<Shared>,
+    pub(crate) door: Arc<Door>,
     pub(crate) poll: Poll,
     pub(crate) core: Core,
     pub(crate) links: Links,
@@ -125,6 +129,7 @@ impl SessionLoop {
             plan,
             pacer,
             pace,
+            door,
         } = start;
         let assignment = shared.terms.assignment;
         let setup = Setup {
@@ -161,6 +166,7 @@ impl SessionLoop {
             prefix_wake_due: false,
             prefix_woken_ms: 0,
             shared,
+            door,
         }
     }
 
@@ -184,6 +190,8 @@ impl SessionLoop {
             self.core.restored(ranges);
             self.shared.publish(|status| status.restoring = false);
         }
+        self.shared.begin();
+        self.door.call_waiting();
         self.advance_clock();
         Ok(())
     }
@@ -300,6 +308,13 @@ impl SessionLoop {
                         && let Some(asked) = self.links.get_mut(link)
                     {
                         asked.asked = true;
+                    }
+                    if let Message::Refuse {
+                        reason: Refusal::Full,
+                        ..
+                    } = message
+                    {
+                        count(&self.door.tally.refused_full);
                     }
                     self.queue(link, &message.encode());
                 }

@@ -7,8 +7,13 @@ mod support;
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
+use relay::limits::LINKS_MAX;
 use relay::{ListenLimits, Waited};
-use support::{Content, node, open_relay, open_relay_at, peer, plan, until, vouches_of};
+use support::{
+    CHUNK, Content, FakePeer, node, open_relay, open_relay_at, open_relay_within, peer, plan,
+    until, vouches_of,
+};
+use wire::peer::{Message, Refusal};
 use wire::vouch::SigningKey;
 
 const MIB: usize = 1 << 20;
@@ -163,4 +168,37 @@ fn threads_named(name: &str) -> usize {
     let names =
         tasks.filter_map(|task| std::fs::read_to_string(task.ok()?.path().join("comm")).ok());
     names.filter(|comm| comm.trim_end() == name).count()
+}
+
+#[test]
+fn who_finds_no_room_in_a_session_is_told_so_and_counted() {
+    let relay = open_relay_within(
+        1,
+        ListenLimits {
+            handshake_deadline: Duration::from_secs(60),
+            ..ListenLimits::default()
+        },
+    );
+    let content = Content::new("full", CHUNK as usize, 1);
+    let source = content.open_source(&relay, 1);
+    let call = || {
+        let mut caller = FakePeer::call(relay.address(), 7);
+        caller.attach(content.assignment);
+        caller
+    };
+    // It has its vouch, or it has its refusal.
+    let is_refused = |caller: &mut FakePeer| {
+        let answer = caller.expect("an answer", |m| !matches!(m, Message::Hello { .. }));
+        let reason = Refusal::Full;
+        matches!(answer, Message::Refuse { reason: told, .. } if told == reason)
+    };
+    let mut callers: Vec<FakePeer> = Vec::new();
+    while callers.len() < LINKS_MAX {
+        let mut some: Vec<FakePeer> = (0..LINKS_MAX / 10).map(|_| call()).collect();
+        assert!(!some.iter_mut().any(is_refused), "after {}", callers.len());
+        callers.append(&mut some);
+    }
+    assert!(is_refused(&mut call()));
+    assert_eq!(relay.counters().refused_full, 1);
+    source.close();
 }
