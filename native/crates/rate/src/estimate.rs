@@ -19,7 +19,7 @@
 
 use std::cmp::Reverse;
 
-use crate::limits::{ARRIVALS_MIN, FRESH_NS, HALF_TRUST_NS, RATE_BPS_MAX, SPAN_COUNTED_NS_MAX};
+use crate::limits::{ARRIVALS_MIN, FRESH_NS, QUARTER_TRUST_NS, RATE_BPS_MAX, SPAN_COUNTED_NS_MAX};
 
 /// How a rate was measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -151,8 +151,8 @@ pub fn estimate_of(now_ns: u64, measures: &[Measure]) -> Option<Estimate> {
 /// At least 1, so that what is as old as can be still says something where there is nothing else.
 fn weight_of(span_ns: u64, age_ns: u64) -> u128 {
     let span = u128::from(span_ns.clamp(1, SPAN_COUNTED_NS_MAX));
-    let (half, age) = (u128::from(HALF_TRUST_NS), u128::from(age_ns));
-    let trust = |weight: u128| weight * half / (half + age);
+    let (halves, age) = (u128::from(QUARTER_TRUST_NS), u128::from(age_ns));
+    let trust = |weight: u128| weight * halves / (halves + age);
     // Twice, so that what is ten times as old as the newest counts a hundredth.
     trust(trust(span << 20)).max(1)
 }

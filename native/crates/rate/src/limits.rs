@@ -26,7 +26,7 @@ pub(crate) const RATE_BPS_MAX: u64 = 1 << 52;
 pub(crate) const SPAN_COUNTED_NS_MAX: u64 = 10_000_000_000;
 /// After this time a measurement counts a quarter of what it did, after nine times that a
 /// hundredth: others' traffic on a link is rarely the same after some minutes.
-pub(crate) const HALF_TRUST_NS: u64 = 60_000_000_000;
+pub(crate) const QUARTER_TRUST_NS: u64 = 60_000_000_000;
 /// What was measured longer ago is stale: links of servers change within hours, not within
 /// minutes, and a job that sends for longer than this measures them itself.
 pub(crate) const FRESH_NS: u64 = 600_000_000_000;

@@ -9,7 +9,7 @@ use wire::NodeId;
 use wire::peer::{Message, Refusal};
 
 const ASSIGNMENT: [u8; 16] = [7; 16];
-const TICK_US: u64 = 50_000;
+const TICK_US: u64 = spread::limits::TICK_MS * 1000;
 const TICK: u64 = 0;
 const PRODUCE: u64 = 1;
 const OPEN: u64 = 2;

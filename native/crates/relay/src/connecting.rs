@@ -63,8 +63,8 @@ impl SessionLoop {
         }
     }
 
-    /// Tells a caller that there is no room, and closes. What it has said by now is read first, or it
-    /// would hear of a reset instead.
+    /// Tells a caller that there is no room, and closes. What it has said by now is read first, or
+    /// it would hear of a reset instead.
     fn turn_away(&mut self, stream: &TcpStream) {
         count(&self.door.tally.refused_full);
         while let Moved::Bytes(_) = socket::discard(stream, &mut self.scratch) {}

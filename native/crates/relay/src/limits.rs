@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-/// Links of one session, for the core and for its sockets. Memory grows with it: about 1 KiB a link,
-/// a chunk more while it receives.
+/// Links of one session, for the core and for its sockets. Memory grows with it: about 1 KiB a
+/// link, a chunk more while it receives.
 pub use spread::limits::LINKS_MAX;
 /// Sockets in handshake at once: beyond it the newest is cut off, so a flood costs no memory.
 pub const HANDSHAKES_MAX: usize = 256;
@@ -60,7 +60,7 @@ pub const ROUND_REST: Duration = Duration::from_millis(2);
 /// Longest rest, on the slowest links: each hop may be late by so much.
 pub const ROUND_REST_MAX: Duration = Duration::from_millis(10);
 /// Pace of the core's clock, of STATUS and of the published figures.
-pub const TICK_MS: u64 = 50;
+pub use spread::limits::TICK_MS;
 /// Pace at which the system is asked what went to each child: what looks at it does so at 125 ms.
 pub const FLOWS_MS: u64 = 100;
 /// The same while there is nobody to talk to and nothing to fetch.

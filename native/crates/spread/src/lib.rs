@@ -10,8 +10,9 @@
 //! next ancestor of their plan. What then is still missing is pulled, exact ranges, from any node
 //! that has it. A link carries chunks both ways: its two ends may each be a child of the other.
 //!
-//! Time to the last of n receivers over size / rate, in the simulation (`tests/simulation`,
-//! `table_of_makespans`): 100 Mbit/s each way, 128 MiB, no headers, no ACKs, no CPU.
+//! Time to the last of n receivers over size / rate, in the simulation
+//! (`rehearsal/tests/simulation`, `table_of_makespans`): 100 Mbit/s each way, 128 MiB, no headers,
+//! no ACKs, no CPU.
 //!
 //! | chunk 32 KiB  | n = 8 | 16    | 64    | 256   |
 //! |---------------|-------|-------|-------|-------|

@@ -2,7 +2,7 @@
 //! `wire::limits`. Times are milliseconds, counts are chunks unless they say otherwise.
 
 /// Pace at which [`crate::Core::tick`] wants to be called, and at which backlogs travel up.
-pub const TICK_MS: u64 = 50;
+pub const TICK_MS: u64 = TICK_SPAN_MS as u64;
 pub(crate) const TICK_SPAN_MS: u32 = 50;
 /// Shortest time between two looks at whether a parent must hear of a backlog before the tick.
 pub const PULSE_MS: u64 = 4;
@@ -109,7 +109,8 @@ pub const LATE_ROOM_MS: u64 = 25;
 pub const CHILDREN_MAX: usize = 1_024;
 /// Links of one session: its children, its parents, and who it pulls from.
 pub const LINKS_MAX: usize = 1_100;
-/// ATTACH for one strand on one link: a child attaches once, and again after a change of plan.
+/// ATTACH by one link, for each strand that there can be, whichever it is for: a child attaches
+/// once, and again after a change of plan.
 pub const ATTACHES_MAX: u32 = 64;
 /// Candidates kept for a strand: a chain of a thousand has as many ancestors.
 pub const PARENTS_MAX: usize = 1_024;

@@ -21,7 +21,8 @@ pub(crate) struct Feed {
     pub(crate) lagging: bool,
     /// It came late and has not caught up: others go first.
     pub(crate) late: bool,
-    /// Since when its queue is long; `None` while it is short.
+    /// Since when its queue is long; `None` from when it has caught up. One that only gets shorter
+    /// does not begin anew: the queue to a slow child that its strand waits for swings.
     pub(crate) long_since_ms: Option<u64>,
 }
 

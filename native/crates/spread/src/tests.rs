@@ -1,6 +1,6 @@
 //! Goal: the rules of the core one by one, and that no peer can make it panic or grow.
 //! Method: one core, its neighbours played by hand; then random inputs with its bounds checked.
-//! What many cores do together is in `tests/simulation`.
+//! What many cores do together is in `rehearsal/tests/simulation`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::ops::Range;
