@@ -5,7 +5,7 @@
 mod support;
 
 use std::net::{TcpListener, TcpStream};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use relay::limits::LINKS_MAX;
 use relay::{ListenLimits, Waited};
@@ -200,5 +200,25 @@ fn who_finds_no_room_in_a_session_is_told_so_and_counted() {
     }
     assert!(is_refused(&mut call()));
     assert_eq!(relay.counters().refused_full, 1);
+    source.close();
+}
+
+#[test]
+fn who_waits_for_a_session_is_taken_in_as_soon_as_it_has_begun() {
+    let relay = open_relay_within(
+        1,
+        ListenLimits {
+            unknown_wait: LONG,
+            ..ListenLimits::default()
+        },
+    );
+    let content = Content::new("waited for", CHUNK as usize, 1);
+    let mut caller = FakePeer::call(relay.address(), 7);
+    caller.attach(content.assignment);
+    std::thread::sleep(Duration::from_millis(100));
+    let begun = Instant::now();
+    let source = content.open_source(&relay, 1);
+    caller.expect("a vouch", |m| matches!(m, Message::Vouch { .. }));
+    assert!(begun.elapsed() < LONG / 2);
     source.close();
 }
