@@ -5,6 +5,7 @@ import { aria2 } from '../peers/aria2.js'
 import { bareChain } from '../peers/chain.js'
 import { engine } from '../peers/engine.js'
 import { libtorrent } from '../peers/libtorrent.js'
+import { rqbit } from '../peers/rqbit.js'
 import { rsync } from '../peers/rsync.js'
 
 export interface Field {
@@ -48,6 +49,7 @@ export const contenders: readonly Contender[] = [
   engine('cascade'),
   libtorrent,
   aria2,
+  rqbit,
   rsync('rsync', ['--whole-file'], ['file']),
   rsync('rsync -z', ['-z', '-c'], ['first', 'update']),
 ]

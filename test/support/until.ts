@@ -6,14 +6,16 @@ export const WAIT_MS_MAX = 120_000
 
 /**
  * Asks again and again until the answer is neither undefined nor false.
+ * @param waitMsMax for what takes longer than any test.
  * @throws Error naming the claim, and what `explain` tells, when it never came true.
  */
 export const until = async <T>(
   claim: string,
   ask: () => Promise<T | undefined | false> | T | undefined | false,
   explain: () => string = () => '',
+  waitMsMax: number = WAIT_MS_MAX,
 ): Promise<T> => {
-  const end = performance.now() + WAIT_MS_MAX
+  const end = performance.now() + waitMsMax
   for (;;) {
     const answer = await ask()
     if (answer !== undefined && answer !== false) return answer
