@@ -2,10 +2,11 @@
 import type { World } from '../../src/coordinator/world.js'
 import { Weighing } from '../../src/plan/weighing.js'
 
-type Untold = Pick<World, 'announcing' | 'standings' | 'transfers' | 'uplinks' | 'weighing' | 'wording'>
+type Untold = Pick<World, 'announcing' | 'linkWatch' | 'standings' | 'transfers' | 'uplinks' | 'weighing' | 'wording'>
 
 export const untold: Untold = {
   weighing: new Weighing(),
+  linkWatch: { look: () => {} },
   uplinks: { weightOf: () => 1, changed: () => {}, factsOf: () => ({}), bearsOf: () => 2, seen: () => {} },
   transfers: { all: [], openIds: [], get: () => undefined, poll: () => [] },
   announcing: { announce: async () => {}, announceJob: async () => {}, ring: () => {} },
