@@ -11,7 +11,7 @@ use crate::link::{Link, Stage};
 use crate::receiving::After;
 use crate::session::Incoming;
 use crate::session_loop::SessionLoop;
-use crate::socket::{self, Moved};
+use crate::socket;
 use crate::tally::count;
 
 const BOTH: Interest = Interest::READABLE.add(Interest::WRITABLE);
@@ -63,11 +63,11 @@ impl SessionLoop {
         }
     }
 
-    /// Tells a caller that there is no room, and closes. What it has said by now is read first, or
-    /// it would hear of a reset instead.
+    /// Tells a caller that there is no room, and closes. What it has said by now is read first, as
+    /// far as one turn goes, or it would hear of a reset instead.
     fn turn_away(&mut self, stream: &TcpStream) {
         count(&self.door.tally.refused_full);
-        while let Moved::Bytes(_) = socket::discard(stream, &mut self.scratch) {}
+        let _ = socket::discard(stream, &mut self.scratch);
         let full = Message::Refuse {
             reason: Refusal::Full,
             strand: STRAND_PULLED,
