@@ -194,7 +194,10 @@ async function openLocked(options: NodeOptions, settings: Settings, lock: Direct
       dataAddress: (localAddress) => announced(data, port, localAddress),
       join: settings.join,
       talks: relay,
-      links: { limit, load: machineLoad, probe: (to, isBulk) => opened.probe(to, isBulk) },
+      links: {
+        ...{ limit, load: machineLoad, isListening: () => opened.isListening },
+        probe: (to, isBulk) => opened.probe(to, isBulk),
+      },
       software: softwareName(),
       signer,
       plane: dataPlane(relay),

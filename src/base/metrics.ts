@@ -52,8 +52,20 @@ export const metricTable = {
   engine_transfer_bytes_total: {
     type: 'counter',
     unit: 'bytes',
-    help: 'Bytes of chunks moved by this process, by direction (sent, received) and transport (unicast).',
+    help: 'Bytes of chunks that the coordinator moved, by direction (sent: it receives none) and transport (unicast).',
     labels: ['direction', 'transport'],
+  },
+  engine_corrupt_chunks_total: {
+    type: 'counter',
+    unit: 'chunks',
+    help: 'Chunks that relays did not keep because they are not what was promised, by who received them (coordinator, node).',
+    labels: ['role'],
+  },
+  engine_faulty_links_total: {
+    type: 'counter',
+    unit: 'links',
+    help: 'Links of relays closed for what came over them, corrupt chunks included, by who closed them (coordinator, node).',
+    labels: ['role'],
   },
   engine_probes_total: {
     type: 'counter',

@@ -15,7 +15,7 @@ import { repeatPauses } from './pausing.js'
 import type { KnownNode } from './roster.js'
 import { note, noteAnew, steer } from './steering.js'
 import { reweigh } from './uplinks.js'
-import { isStopping, type World } from './world.js'
+import { countFaults, isStopping, type World } from './world.js'
 
 /** Failures of a difference that bringing the whole release may mend. */
 const mendedByWhole = new Set([
@@ -118,15 +118,11 @@ function refuseFlood(world: World, known: KnownNode, link: NodeLink): void {
 }
 
 /** What is taken in at once and never waits. */
-const isFigure = ({ type }: FromNode): boolean => type === 'progress' || type === 'flows'
+const figures = ['progress', 'flows', 'faults', 'load'] as const
+type Figure = Extract<FromNode, { readonly type: (typeof figures)[number] }>
+const isFigure = (message: FromNode): message is Figure => figures.some((type) => type === message.type)
 
-function take(world: World, known: KnownNode, link: NodeLink, message: FromNode): void {
-  if (known.link !== link) return
-  known.heard(world.clock)
-  if (!isFigure(message) && known.inboxCount >= NODE_INBOX_MAX) {
-    refuseFlood(world, known, link)
-    return
-  }
+function takeFigure(world: World, known: KnownNode, message: Figure): void {
   switch (message.type) {
     case 'progress':
       takeProgress(world, known, message)
@@ -134,14 +130,32 @@ function take(world: World, known: KnownNode, link: NodeLink, message: FromNode)
     case 'flows':
       world.linkWatch.hear(known, message)
       break
+    case 'faults':
+      countFaults(world, 'node', message)
+      break
+    case 'load':
+      known.load = message.load
+      break
+  }
+}
+
+function take(world: World, known: KnownNode, link: NodeLink, message: FromNode): void {
+  if (known.link !== link) return
+  known.heard(world.clock)
+  if (isFigure(message)) {
+    takeFigure(world, known, message)
+    return
+  }
+  if (known.inboxCount >= NODE_INBOX_MAX) {
+    refuseFlood(world, known, link)
+    return
+  }
+  switch (message.type) {
     case 'limited':
       known.limit = message.limit
       known.limitBell.ring()
       world.uplinks.changed()
       reweigh(world)
-      break
-    case 'load':
-      known.load = message.load
       break
     case 'report':
       enqueue(world, known, 'a report', () => takeReport(world, known, link, message))

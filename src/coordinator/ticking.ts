@@ -3,6 +3,7 @@ import { PROGRESS_INTERVAL_MS } from '../base/limits.js'
 import { PRUNE_EVERY_MS } from '../base/outside-limits.js'
 import { SECOND_MS } from '../base/units.js'
 import type { SessionStatus } from '../native/relay.js'
+import { type RelayFaults, RelayWatch } from '../native/relay-watch.js'
 import { nodesOf } from './audience.js'
 import { Coursing } from './coursing.js'
 import { endIdleJobs } from './idling.js'
@@ -12,7 +13,7 @@ import { startJobs } from './running.js'
 import { closeIdleTransfers } from './sending.js'
 import { steer } from './steering.js'
 import { lookAtUploads } from './uploading.js'
-import { inBackground, type World } from './world.js'
+import { countFaults, inBackground, type World } from './world.js'
 
 /** Rounds between two looks at every node: what became due (a retry, a report that never came) is done then. */
 const ROUNDS_PER_STEER = Math.ceil(SECOND_MS / PROGRESS_INTERVAL_MS)
@@ -21,6 +22,7 @@ const ROUNDS_PER_STEER = Math.ceil(SECOND_MS / PROGRESS_INTERVAL_MS)
 export class Ticking {
   readonly #world: World
   readonly #coursing: Coursing
+  readonly #relayWatch: RelayWatch
   readonly #sentBefore = new Map<number, number>()
   #round = 0
   #prunedAtMs: number
@@ -28,6 +30,9 @@ export class Ticking {
   constructor(world: World) {
     this.#world = world
     this.#coursing = new Coursing(world)
+    const { clock, log, transfers } = world
+    const tell = (faults: RelayFaults): boolean => countFaults(world, 'coordinator', faults)
+    this.#relayWatch = new RelayWatch({ clock, log, tell, isListening: () => transfers.isListening })
     this.#prunedAtMs = world.clock.monotonicMs()
   }
 
@@ -39,6 +44,7 @@ export class Ticking {
       const statuses = world.transfers.poll()
       for (const status of statuses) this.#look(status)
       world.linkWatch.look(statuses)
+      this.#relayWatch.look(statuses)
       this.#coursing.look(this.#round % ROUNDS_PER_STEER === 0)
       this.#forgetClosed(statuses)
       for (const job of world.jobs.values()) this.#tell(job)

@@ -34,6 +34,7 @@ import type { Roster } from './roster.js'
 import type { ReceiptBook } from './receipt-book.js'
 import type { Announcing } from './announcing.js'
 import type { NodeStandings } from './standings.js'
+import type { RelayFaults } from '../native/relay-watch.js'
 import type { Uplinks } from './uplinks.js'
 import type { Watching } from './watching.js'
 import type { Wholes } from './wholes.js'
@@ -246,4 +247,15 @@ export function isStopping(world: World, error: EngineError): boolean {
     world.closing.aborted &&
     ['ENGINE_ERR_CLOSING', 'ENGINE_ERR_CANCELLED', 'ENGINE_ERR_NATIVE_CLOSED'].includes(error.code)
   )
+}
+
+/** Counts what peers of a relay did wrong. @returns true: it is counted. */
+export function countFaults(
+  { metrics }: Pick<World, 'metrics'>,
+  role: 'coordinator' | 'node',
+  found: RelayFaults,
+): true {
+  if (found.corruptChunks > 0) metrics.add('engine_corrupt_chunks_total', { role }, found.corruptChunks)
+  if (found.faultyLinks > 0) metrics.add('engine_faulty_links_total', { role }, found.faultyLinks)
+  return true
 }

@@ -2,11 +2,13 @@ import type { Cancel, Clock } from '../base/clock.js'
 import { EngineError, toEngineError } from '../base/errors.js'
 import type { Logger } from '../base/log.js'
 import { LOAD_TELL_MS } from '../base/probe-limits.js'
+import { RELAY_FAULTS_LOOK_MS } from '../base/transfer-limits.js'
 import type { FromNode, Hello } from '../control/schema/channel.js'
 import type { BandwidthView } from '../model/bandwidth.js'
 import type { PeerRef } from '../model/node.js'
 import type { Measured } from '../model/rate.js'
 import type { SessionStatus } from '../native/relay.js'
+import { RelayWatch } from '../native/relay-watch.js'
 import type { Order } from './channel.js'
 import { FlowTeller } from './flows.js'
 
@@ -25,6 +27,8 @@ export interface LinksParts {
   readonly probe?: (to: PeerRef, isBulk: boolean) => Promise<Measured>
   /** How busy the machine is, as `machineLoad` tells it. */
   readonly load?: () => number
+  /** False once nobody can reach its relay any more. */
+  readonly isListening?: () => boolean
 }
 
 export interface LinksOptions extends LinksParts {
@@ -42,11 +46,14 @@ type LinkOrder = Extract<Order, { type: 'limit' | 'probe' }>
 export class Links {
   readonly #options: LinksOptions
   readonly #flows: FlowTeller
-  #stop: Cancel | null = null
+  readonly #watch: RelayWatch
+  readonly #stops: Cancel[] = []
 
   constructor(options: LinksOptions) {
     this.#options = options
     this.#flows = new FlowTeller(options)
+    const { clock, log, send, isListening = () => true } = options
+    this.#watch = new RelayWatch({ clock, log, isListening, tell: (faults) => send({ type: 'faults', ...faults }) })
   }
 
   /** What a hello says of it. */
@@ -59,7 +66,8 @@ export class Links {
     const { limit, load, clock, send } = this.#options
     limit?.onChange((view) => void send({ type: 'limited', limit: view }))
     if (load !== undefined)
-      this.#stop = clock.setInterval(LOAD_TELL_MS, () => void send({ type: 'load', load: load() }))
+      this.#stops.push(clock.setInterval(LOAD_TELL_MS, () => void send({ type: 'load', load: load() })))
+    this.#stops.push(clock.setInterval(RELAY_FAULTS_LOOK_MS, () => this.#lookForFaults()))
   }
 
   /** @returns false: the order is about something else. */
@@ -72,8 +80,15 @@ export class Links {
 
   /** What is being measured ends with the relay. */
   close(): void {
-    this.#stop?.()
+    for (const stop of this.#stops) stop()
     this.#flows.close()
+  }
+
+  /** Who looks after the sessions tells of a relay that does not say how they stand. */
+  #lookForFaults(): void {
+    try {
+      this.#watch.look(this.#options.poll())
+    } catch {}
   }
 
   #limit(bandwidth: string): void {

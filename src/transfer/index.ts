@@ -154,6 +154,11 @@ export class Transfers {
     return this.#options.relay.probe(to, isBulk)
   }
 
+  /** False once nobody can begin to fetch from here; open sessions go on. */
+  get isListening(): boolean {
+    return this.#options.relay.isListening
+  }
+
   /** How every open session stands. */
   poll(): readonly SessionStatus[] {
     return this.#options.relay.poll().filter((status) => this.#open.has(status.assignmentId))

@@ -185,6 +185,7 @@ export function simRelay({ disk, life }: SimContentOptions): Relay {
     setPace: (): void => {},
     closeSession: (session: number): void => set(session, false),
     poll: () => [],
+    isListening: true,
   }
   return relay as unknown as Relay
 }

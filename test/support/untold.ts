@@ -6,9 +6,9 @@ type Untold = Pick<World, 'announcing' | 'linkWatch' | 'standings' | 'transfers'
 
 export const untold: Untold = {
   weighing: new Weighing(),
-  linkWatch: { look: () => {} },
+  linkWatch: { look: () => {}, hear: () => {} },
   uplinks: { weightOf: () => 1, changed: () => {}, factsOf: () => ({}), bearsOf: () => 2, seen: () => {} },
-  transfers: { all: [], openIds: [], get: () => undefined, poll: () => [] },
+  transfers: { all: [], openIds: [], isListening: true, get: () => undefined, poll: () => [] },
   announcing: { announce: async () => {}, announceJob: async () => {}, ring: () => {} },
   standings: { look: () => {}, recover: async () => {} },
   wording: {

@@ -126,6 +126,8 @@ export const flows = z.object({
     .refine((all) => new Set(all.map(({ to }) => to)).size === all.length, 'a receiver is named twice'),
   hurried: z.boolean().default(false),
 })
+/** What peers of the node's relay did wrong since it told of it last, at most once a minute. */
+export const faults = z.object({ type: z.literal('faults'), corruptChunks: count, faultyLinks: count })
 /** How fast the node's relay may send from now on. */
 export const limited = z.object({ type: z.literal('limited'), limit: bandwidthView })
 /** How busy the node's machine is, now and then. */
@@ -184,6 +186,7 @@ export const fromNode = z.discriminatedUnion('type', [
   report,
   progress,
   flows,
+  faults,
   limited,
   loaded,
   probed,

@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import t from 'tap'
 import { CHUNK_BYTES_MAX, CHUNK_BYTES_MIN, HOOKS_MAX, STRAND_COUNT_MAX } from '../../../src/base/limits.js'
 import { readHooks } from '../../../src/config/hooks.js'
-import { flows, hello, holdings, stage } from '../../../src/control/schema/channel.js'
+import { faults, flows, hello, holdings, stage } from '../../../src/control/schema/channel.js'
 
 function order(chunkBytes: number) {
   const plan = { strandCount: 1, parents: [[]], peers: [] }
@@ -84,4 +84,12 @@ t.test('of whom a node serves each is told once, with figures that can be', asyn
   for (const bad of [{ to: 'a' }, { rateBps: -1 }, { rateBps: 0.5 }, { busyRatio: 1.1 }, { busyRatio: Number.NaN }]) {
     t.notOk(say({ ...flow, ...bad }), JSON.stringify(bad))
   }
+})
+
+t.test('what peers did wrong is counted in whole numbers that can be', async (t) => {
+  const say = (said: object): boolean =>
+    faults.safeParse({ type: 'faults', corruptChunks: 1, faultyLinks: 1, ...said }).success
+  t.ok(say({}))
+  for (const bad of [-1, 0.5, '1', null, Number.MAX_VALUE]) t.notOk(say({ corruptChunks: bad }), String(bad))
+  t.notOk(say({ faultyLinks: undefined }))
 })

@@ -302,3 +302,13 @@ t.test('what came by an earlier connection does not undo what a newer hello says
   t.same(types(newer.heard), ['welcome', 'stage'])
   t.match(job.parts, [{ state: 'receiving' }])
 })
+
+t.test('what peers of nodes did wrong is counted, as they tell it', async (t) => {
+  const { connect, metrics } = place()
+  const { session } = connect()
+  session.onMessage({ type: 'faults', corruptChunks: 2, faultyLinks: 3 })
+  session.onMessage({ type: 'faults', corruptChunks: 0, faultyLinks: 1 })
+  const text = await metrics.text()
+  t.match(text, /engine_corrupt_chunks_total\{role="node"\} 2/)
+  t.match(text, /engine_faulty_links_total\{role="node"\} 4/)
+})

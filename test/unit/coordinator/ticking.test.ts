@@ -27,6 +27,11 @@ const identity = {
   dataAddress: { host: '127.0.0.1', port: 1 },
 }
 
+const statusOf = (said: Partial<SessionStatus>): SessionStatus => {
+  const counters = { bytesSent: 0, corruptChunks: 0, faultyLinks: 0, lastFault: null }
+  return { session: 1, ...counters, failure: null, children: [], ...said } as unknown as SessionStatus
+}
+
 async function place(t: Place): Promise<{ world: World; job: LiveJob; statuses: SessionStatus[] }> {
   const store = await Store.open(join(t.testdir(), 'engine.db'))
   const policy = { maxDeleteRatio: 1, allowEmpty: true, quorum: 0.5, strategy: 'braid' } as const
@@ -96,7 +101,7 @@ t.test('a node whose source failed is not waited for: it is told anew, later eac
     known.task(site).underWay = { ...about, commandId: site, assignmentId: `of-${site}` }
   }
   const failure = { code: 'ENGINE_ERR_IO', message: 'the disk is gone' }
-  statuses.push({ session: 1, assignmentId: 'of-www', bytesSent: 0, failure, children: [] } as unknown as SessionStatus)
+  statuses.push(statusOf({ assignmentId: 'of-www', failure }))
   new Ticking(world).tick()
   t.same(known.assignmentsUnderWay, ['of-docs'])
   t.match(known.task('www').failure, { message: 'the disk is gone', retryable: true, attempts: 1 })
@@ -139,4 +144,15 @@ t.test('bytes that a session sent are counted once, and a session that is gone i
     ticking.tick()
   }
   t.same(counted, [10, 5, 7])
+})
+
+t.test('what peers of the coordinator’s relay did wrong is counted', async (t) => {
+  const { world, statuses } = await place(t)
+  const ticking = new Ticking(world)
+  statuses.push(statusOf({ corruptChunks: 1, faultyLinks: 2, lastFault: 'a chunk' }))
+  ticking.tick()
+  ticking.tick()
+  const text = await (world.metrics as ReturnType<typeof createMetrics>).text()
+  t.match(text, /engine_corrupt_chunks_total\{role="coordinator"\} 1/)
+  t.match(text, /engine_faulty_links_total\{role="coordinator"\} 2/)
 })

@@ -2,17 +2,19 @@ import t from 'tap'
 import { EngineError } from '../../../src/base/errors.js'
 import { silentLogger } from '../../../src/base/log.js'
 import { LOAD_TELL_MS } from '../../../src/base/probe-limits.js'
+import { RELAY_FAULTS_LOOK_MS } from '../../../src/base/transfer-limits.js'
 import type { FromNode } from '../../../src/control/schema/channel.js'
+import type { SessionStatus } from '../../../src/native/relay.js'
 import { Links, type LinksParts } from '../../../src/node/links.js'
 import { ManualClock } from '../../support/manual-clock.js'
 
 const to = { nodeId: 'a'.repeat(32), host: '127.0.0.1', port: 9 }
 
-function place(parts: LinksParts) {
+function place(parts: LinksParts, poll: () => readonly SessionStatus[] = () => []) {
   const clock = new ManualClock()
   const told: FromNode[] = []
   const send = (message: FromNode): boolean => told.push(message) > 0
-  return { clock, told, links: new Links({ ...parts, clock, log: silentLogger, send, poll: () => [] }) }
+  return { clock, told, links: new Links({ ...parts, clock, log: silentLogger, send, poll }) }
 }
 
 t.test('a node tells how busy its machine is, at first and then now and again', async (t) => {
@@ -56,4 +58,21 @@ t.test('a node without a relay says that it cannot measure, and takes no limit',
   links.take({ type: 'probe', probeId: '1', to, isBulk: false })
   await new Promise((resolve) => setImmediate(resolve))
   t.match(told, [{ type: 'probed', measured: null, error: { code: 'ENGINE_ERR_PROBE_FAILED' } }])
+})
+
+t.test('a node tells of what its relay’s peers did wrong, while it is open', async (t) => {
+  let corruptChunks = 2
+  const { clock, told, links } = place({}, () => {
+    if (corruptChunks === 0) throw new EngineError('ENGINE_ERR_NATIVE_CLOSED')
+    return [
+      { session: 1, corruptChunks, faultyLinks: 1, lastFault: 'a chunk', children: [] } as unknown as SessionStatus,
+    ]
+  })
+  links.start()
+  clock.advance(RELAY_FAULTS_LOOK_MS)
+  t.same(told, [{ type: 'faults', corruptChunks: 2, faultyLinks: 1 }])
+  corruptChunks = 0
+  clock.advance(RELAY_FAULTS_LOOK_MS)
+  links.close()
+  t.equal(clock.waiting, 0)
 })
