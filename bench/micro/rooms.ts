@@ -10,7 +10,7 @@ import { Bench, hrtimeNow } from 'tinybench'
 import { printable, table } from '../../src/cli/output.js'
 import { fromNode } from '../../src/control/schema/channel.js'
 import type { StrategyName } from '../../src/model/plan.js'
-import { makePlan } from '../../src/plan/index.js'
+import { startPlanning } from '../../src/plan/index.js'
 
 const { values } = parseArgs({ options: { small: { type: 'boolean', default: false } } })
 const nodeCount = values.small ? 64 : 1000
@@ -34,7 +34,10 @@ const tasks: Readonly<Record<string, () => unknown>> = {
   ...Object.fromEntries(
     (['star', 'chain', 'tree', 'braid'] satisfies StrategyName[]).map((strategy) => [
       `plan ${strategy} for ${nodeCount} nodes`,
-      () => [...makePlan({ source, nodes, strategy, seed: 1 }).nodes],
+      () => {
+        const planning = startPlanning({ source, nodes, strategy, seed: 1 })
+        return nodes.map(({ nodeId }) => planning.partOf(nodeId))
+      },
     ]),
   ),
   'check a progress message': () => fromNode.parse(JSON.parse(progress)),

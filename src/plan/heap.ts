@@ -7,10 +7,6 @@ export class Heap<T> {
     this.#before = before
   }
 
-  peek(): T | undefined {
-    return this.#items[0]
-  }
-
   push(item: T): void {
     const items = this.#items
     let at = items.push(item) - 1

@@ -3,7 +3,7 @@
 // Never: a socket, a clock, or chance that the seed does not decide.
 import type { PeerRef } from '../model/node.js'
 import { isHanded } from '../model/plan.js'
-import type { HandedName, Plan, Planning, PlanNode, StrategyName, WovenName } from '../model/plan.js'
+import type { HandedName, Planning, PlanNode, StrategyName, WovenName } from '../model/plan.js'
 import { Handed } from './handed.js'
 import { toPeer } from './order.js'
 import { braid } from './strategies/braid.js'
@@ -14,11 +14,7 @@ import { handout } from './strategies/handout.js'
 import { star } from './strategies/star.js'
 import type { Strategy } from './strategies/strategy.js'
 import { tree } from './strategies/tree.js'
-import { partsOf, weave } from './weaving.js'
 import { Woven } from './woven.js'
-
-export { joinPlan } from './joining.js'
-export type { PlanNode } from '../model/plan.js'
 
 const woven: Readonly<Record<WovenName, Strategy>> = { star, chain, tree, braid }
 const handed: Readonly<Record<HandedName, CourseRule>> = { handout, cascade }
@@ -49,14 +45,4 @@ export function startPlanning(request: PlanRequest): Planning {
   const root = { ...toPeer(source), segment: '', weight: 1, ...(bears === undefined ? {} : { bears }) }
   if (isHanded(strategy)) return new Handed(handed[strategy], root, nodes, fanout)
   return new Woven({ strategy: woven[strategy], source, home, isKnown, seed }, nodes)
-}
-
-/**
- * Plans who sends to whom, once. Every node is reached in every strand; a list of whom it turns to is acyclic
- * and has the source in it. Pure; O(S·n log n).
- */
-export function makePlan(request: PlanRequest & { readonly strategy: WovenName }): Plan {
-  const { source, strategy, seed, home = null, isKnown = false } = request
-  const fabric = weave(woven[strategy], { nodes: request.nodes, home, isKnown, seed })
-  return { strategy, strandCount: fabric.strands.length, nodes: partsOf({ ...fabric, source, seed }) }
 }

@@ -2,10 +2,10 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { ANCESTORS_MAX, PEERS_MAX } from '../../src/base/limits.js'
-import type { NodePlan, Plan } from '../../src/model/plan.js'
+import type { NodePlan, Plan, PlanNode } from '../../src/model/plan.js'
 import { wovenNames } from '../../src/model/plan.js'
-import { joinPlan, makePlan, type PlanNode } from '../../src/plan/index.js'
-import { countOf, edgesOf } from '../support/plans.js'
+import { joinPlan } from '../../src/plan/joining.js'
+import { countOf, edgesOf, planOf } from '../support/plans.js'
 
 const source = { nodeId: 'f'.repeat(32), host: '10.0.0.1', port: 7500 }
 
@@ -49,7 +49,7 @@ function wayUp(plan: Plan, nodeId: string, strand: number): string[] {
 t.test('every node is reached from the source in every strand', async (t) => {
   fc.assert(
     fc.property(requests, (request) => {
-      const plan = makePlan({ source, ...request })
+      const plan = planOf({ source, ...request })
       if (plan.nodes.size !== request.nodes.length) return false
       for (const { nodeId } of request.nodes) {
         const part = partOf(plan, nodeId)
@@ -90,7 +90,7 @@ t.test(
   async (t) => {
     fc.assert(
       fc.property(requests, (request) => {
-        const plan = makePlan({ source, ...request })
+        const plan = planOf({ source, ...request })
         return request.nodes.every(({ nodeId }) => {
           const { parents, peers } = partOf(plan, nodeId)
           const lines = parents.map((line) => line.map((peer) => peer.nodeId))
@@ -107,7 +107,7 @@ t.test('on equal links nobody serves more than S children in a strand or twice S
   fc.assert(
     fc.property(nodesOf, fc.nat(), (drawn, seed) => {
       const nodes = drawn.map((node) => ({ ...node, weight: 1 }))
-      const plan = makePlan({ source, nodes, strategy: 'braid', seed })
+      const plan = planOf({ source, nodes, strategy: 'braid', seed })
       const children = new Map<string, number[]>()
       for (const part of plan.nodes.values()) {
         for (const [strand, [parent]] of part.parents.entries()) {
@@ -132,7 +132,7 @@ t.test('over segments of equal nodes, each strand enters each once, and an uplin
   fc.assert(
     fc.property(nodesOf, fc.constantFrom('a', 'b', 'elsewhere'), fc.nat(), (drawn, home, seed) => {
       const nodes = drawn.map((node) => ({ ...node, weight: 1 }))
-      const plan = makePlan({ source, home, nodes, strategy: 'braid', seed })
+      const plan = planOf({ source, home, nodes, strategy: 'braid', seed })
       const segmentOf = new Map(nodes.map(({ nodeId, segment }): [string, string] => [nodeId, segment]))
       segmentOf.set(source.nodeId, home)
       const edges = edgesOf(plan)
@@ -152,8 +152,8 @@ t.test('over segments of equal nodes, each strand enters each once, and an uplin
 t.test('the same request gives the same plan, in whatever order the nodes are named', async (t) => {
   fc.assert(
     fc.property(requests, (request) => {
-      const one = makePlan({ source, ...request })
-      const other = makePlan({ source, ...request, nodes: [...request.nodes].reverse() })
+      const one = planOf({ source, ...request })
+      const other = planOf({ source, ...request, nodes: [...request.nodes].reverse() })
       return [...one.nodes].every(([id, part]) => JSON.stringify(part) === JSON.stringify(partOf(other, id)))
     }),
   )
@@ -163,7 +163,7 @@ t.test('the same request gives the same plan, in whatever order the nodes are na
 t.test('who joins later is a leaf below members and closes no circle', async (t) => {
   fc.assert(
     fc.property(requests, fc.nat(), (request, at) => {
-      const plan = makePlan({ source, ...request })
+      const plan = planOf({ source, ...request })
       const segment = request.nodes[at % Math.max(1, request.nodes.length)]?.segment ?? 'of its own'
       const part = joinPlan(plan, source, request.nodes, { nodeId: 'e'.repeat(32), segment })
       if (part.parents.length !== plan.strandCount) return false

@@ -1,4 +1,13 @@
 import type { Plan } from '../../src/model/plan.js'
+import { type PlanRequest, startPlanning } from '../../src/plan/index.js'
+
+/** A plan as it starts. */
+export function planOf(request: PlanRequest): Plan {
+  const planning = startPlanning(request)
+  const parts = [...planning.members].map(({ nodeId }) => planning.partOf(nodeId))
+  const nodes = new Map(parts.flatMap((part) => (part === null ? [] : [[part.nodeId, part.plan]])))
+  return { strategy: request.strategy, strandCount: planning.strandCount, nodes }
+}
 
 /** Who serves whom in one strand of a plan. */
 export interface Edge {

@@ -4,8 +4,8 @@ import { BITS_PER_BYTE } from '../../src/base/units.js'
 import type { PeerRef } from '../../src/model/node.js'
 import { FlowMeter } from '../../src/native/flow-meter.js'
 import { Rehearsal } from '../../src/native/rehearsal.js'
-import { makePlan } from '../../src/plan/index.js'
 import { Weighing, type WeightChange } from '../../src/plan/weighing.js'
+import { planOf } from './plans.js'
 
 export const MBIT = 1_000_000
 const CHUNK_BYTES = 32 * 1024
@@ -57,7 +57,7 @@ export function play({
       const knownWeight = isKnown ? (ratesMbit[at + 1] ?? 1) / (ratesMbit[0] ?? 1) : 1
       return { ...refOf(id), segment: 'here', weight: knownWeight * weighing.weightOf(id) }
     })
-    const plan = makePlan({ source: refOf(source), home: 'here', nodes, strategy: 'braid', seed: 1 })
+    const plan = planOf({ source: refOf(source), home: 'here', nodes, strategy: 'braid', seed: 1 })
     rehearsal.setPlan(source, { strandCount: plan.strandCount, parents: [], peers: [] })
     for (const [id, part] of plan.nodes) rehearsal.setPlan(id, part)
   }

@@ -5,7 +5,6 @@ import { Heap } from '../../../src/plan/heap.js'
 t.test('items come out least first', async (t) => {
   const heap = new Heap<number>((a, b) => a < b)
   for (const item of [5, 3, 9, 1, 4, 1, 8]) heap.push(item)
-  t.equal(heap.peek(), 1)
   t.same(
     Array.from({ length: 7 }, () => heap.pop()),
     [1, 1, 3, 4, 5, 8, 9],
@@ -17,5 +16,5 @@ t.test('an empty heap gives nothing, and can be filled again', async (t) => {
   t.equal(heap.pop(), undefined)
   heap.push(2)
   t.equal(heap.pop(), 2)
-  t.equal(heap.peek(), undefined)
+  t.equal(heap.pop(), undefined)
 })

@@ -1,8 +1,8 @@
 // Goal: the planner gives each strategy its shape. Method: small plans, looked at by hand.
 import t from 'tap'
-import type { Plan, WovenName } from '../../../src/model/plan.js'
-import { joinPlan, makePlan, type PlanNode } from '../../../src/plan/index.js'
-import { countOf, edgesOf } from '../../support/plans.js'
+import type { Plan, PlanNode, WovenName } from '../../../src/model/plan.js'
+import { joinPlan } from '../../../src/plan/joining.js'
+import { countOf, edgesOf, planOf } from '../../support/plans.js'
 
 const source = { nodeId: 's', host: '10.0.0.1', port: 7500 }
 
@@ -11,7 +11,7 @@ function nodesNamed(names: string, segmentOf: (name: string) => string = () => '
 }
 
 function plan(strategy: WovenName, nodes: readonly PlanNode[]): Plan {
-  return makePlan({ source, nodes, strategy, seed: 7 })
+  return planOf({ source, nodes, strategy, seed: 7 })
 }
 
 /** `child<parent` for each node of a strand, in the order of the children's names. */
@@ -130,7 +130,7 @@ function crossingsOf(of: Plan, nodes: readonly PlanNode[], home: string): readon
 t.test('each strand enters a segment once, and no segment sends out more than one copy', async (t) => {
   const nodes = nodesNamed('abcdefghijkl', (name) => ('abc'.includes(name) ? 'x' : 'defgh'.includes(name) ? 'y' : 'z'))
   for (const home of ['x', 'elsewhere']) {
-    const woven = makePlan({ source, home, nodes, strategy: 'braid', seed: 7 })
+    const woven = planOf({ source, home, nodes, strategy: 'braid', seed: 7 })
     const ways = crossingsOf(woven, nodes, home)
     const others = ['x', 'y', 'z'].filter((segment) => segment !== home)
     t.same(countOf(ways.map(({ to }) => to).sort()), new Map(others.map((segment) => [segment, woven.strandCount])))
