@@ -58,13 +58,13 @@ export const metricTable = {
   engine_corrupt_chunks_total: {
     type: 'counter',
     unit: 'chunks',
-    help: 'Chunks that relays did not keep because they are not what was promised, by who received them (coordinator, node).',
+    help: 'Chunks that relays threw away: they are not what was promised. By who received them (coordinator, node).',
     labels: ['role'],
   },
   engine_faulty_links_total: {
     type: 'counter',
     unit: 'links',
-    help: 'Links of relays closed for what came over them, corrupt chunks included, by who closed them (coordinator, node).',
+    help: 'Links closed for what came over them, corrupt chunks included, by who closed them (coordinator, node).',
     labels: ['role'],
   },
   engine_probes_total: {

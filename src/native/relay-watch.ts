@@ -17,7 +17,7 @@ export interface RelayWatchOptions {
   readonly log: Logger
   /** Told what is new. @returns false: nobody heard it, and it is told again. */
   readonly tell: (faults: RelayFaults) => boolean
-  /** Where the relay listens; false once the system has taken its socket away. */
+  /** False once the system has taken the relay's socket away. */
   readonly isListening: () => boolean
 }
 
@@ -25,7 +25,7 @@ type Counted = Pick<SessionStatus, 'session' | 'corruptChunks' | 'faultyLinks' |
 
 const none: RelayFaults = { corruptChunks: 0, faultyLinks: 0 }
 
-/** Has people know of what peers do wrong, at most once in RELAY_FAULTS_TELL_MS, and of a relay that nobody can reach. */
+/** Tells of what peers do wrong, at most once in RELAY_FAULTS_TELL_MS, and of a relay that nobody can reach. */
 export class RelayWatch {
   readonly #options: RelayWatchOptions
   /** By session, at the last look. */
