@@ -114,7 +114,7 @@ function slowUplinks(look: Look, { usualBps, isSlowReceiver }: Known): ReadonlyM
     const isItself =
       telling.some((flow) => isOutdone(flow, look)) || telling.filter((flow) => couldBeMore(flow, look)).length > 1
     if (isItself) slow.set(from, link)
-    else if (look.evenBps !== null && areSlow(telling, look.evenBps)) {
+    else if (look.evenBps !== null && areSlow(telling, look.evenBps) && areStarved(telling, look)) {
       slow.set(from, { ...link, starved: telling.map(({ to }) => to) })
     }
   }
@@ -122,6 +122,16 @@ function slowUplinks(look: Look, { usualBps, isSlowReceiver }: Known): ReadonlyM
   for (const { from, flows } of look.reports) if (flows.some(({ to }) => slow.has(to))) slow.delete(from)
   return slow
 }
+
+/**
+ * Whoever receives them passes on less than all get, where it serves others. Else its word is from before: that of one
+ * whose own uplink is full comes late, and until then its sender seems to be the slow one.
+ */
+const areStarved = (flows: readonly Flow[], { reports, evenBps }: Look): boolean =>
+  flows.every(({ to }) => {
+    const own = reports.find(({ from }) => from === to)
+    return own === undefined || sumOf(own.flows) < (evenBps ?? 0) * FULL_RATIO
+  })
 
 function slowDownlinks(look: Look, known: Known): ReadonlyMap<string, SlowLink> {
   const isItself = (flows: readonly Flow[]): boolean =>

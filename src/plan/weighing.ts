@@ -15,6 +15,8 @@ const LOOKS_REMEMBERED = 4
 const OVERLOAD_RATIO = 1.4
 /** When more than this part of the nodes are asked too much, it is not a passing trouble of one. */
 const BROAD_RATIO = 0.2
+/** Nodes are compared with those that said something within this time: what others could give is of other transfers. */
+const COMPARED_MS = 300_000
 /** When more than this part of the nodes are slow, it is not they. */
 const SLOW_NODES_RATIO = 0.5
 /** After a change nothing counts for this time: who has new parents and children is not as it will be. */
@@ -46,6 +48,7 @@ class Standing {
   slowWeight: number | null = null
   slowWhy: SlowLink['why'] | null = null
   #sinceMs = 0
+  #noticedMs = Number.NEGATIVE_INFINITY
   #restMs = REST_MS
   #lately: readonly number[] = []
   #atLeastBps = 0
@@ -65,10 +68,15 @@ class Standing {
   }
 
   /** It could send so much; null: so much at least, and maybe more. */
-  notice(ableBps: number | null, atLeastBps: number): void {
+  notice(nowMs: number, ableBps: number | null, atLeastBps: number): void {
+    this.#noticedMs = nowMs
     this.#atLeastBps = Math.max(this.#atLeastBps, atLeastBps)
     const isNews = ableBps !== null || (this.ableBps !== null && atLeastBps > this.ableBps)
     if (isNews) this.#lately = [...this.#lately, ableBps ?? atLeastBps].slice(-LOOKS_REMEMBERED)
+  }
+
+  wasNoticed(sinceMs: number): boolean {
+    return this.#noticedMs >= sinceMs
   }
 
   slowSince(nowMs: number, weight: number, why: SlowLink['why']): void {
@@ -129,7 +137,7 @@ export class Weighing {
 
   /** The median of what those could give who have served anybody; 0: nobody has. */
   get usualBps(): number {
-    return this.#usualBps()
+    return usualOf([...this.#standings.values()])
   }
 
   /** The most that a node could send at its last looks, by what it did send; null: nobody knows. */
@@ -151,9 +159,9 @@ export class Weighing {
     const { evenBps } = this.#comparing
     const look = makeLook({ nowMs, reports, source, evenBps, quiet: this.#quiet })
     for (const { from, flows, isOld = false } of look.reports) {
-      if (!isOld) this.#standing(from).notice(ownAbleOf(flows, look), atLeastOf(flows, look))
+      if (!isOld) this.#standing(from).notice(nowMs, ownAbleOf(flows, look), atLeastOf(flows, look))
     }
-    const usualBps = this.#usualBps()
+    const usualBps = usualOf(this.#compared(nowMs))
     if (usualBps === 0) return []
     const changes = [...this.#noteSlow(look, usualBps), ...this.#trustAgain(nowMs, usualBps)]
     changes.push(...this.#measure(look, usualBps, changes.length > 0))
@@ -165,7 +173,7 @@ export class Weighing {
   /** Somebody says in a hurry that a link has broken down. Where links are known it counts as `look` would have it. */
   glance(nowMs: number, reports: readonly FlowsOf[], source: string): readonly WeightChange[] {
     const { evenBps } = this.#comparing
-    const usualBps = this.#usualBps()
+    const usualBps = usualOf(this.#compared(nowMs))
     if (evenBps === null || usualBps === 0 || nowMs < this.#settledAtMs) return []
     const look = makeLook({ nowMs, reports, source, evenBps, quiet: this.#quiet })
     const changes = this.#noteSlow(look, usualBps)
@@ -176,7 +184,7 @@ export class Weighing {
 
   /** Whoever is served by one that may be gone is served by others, before its links break. */
   #heed(nowMs: number, { lost, back }: Silence): readonly WeightChange[] {
-    const usualBps = this.#usualBps()
+    const usualBps = usualOf(this.#compared(nowMs))
     if (usualBps === 0) return []
     const changes = [
       ...lost.flatMap((nodeId) => this.#lose(nowMs, nodeId, usualBps)),
@@ -206,7 +214,8 @@ export class Weighing {
       isSlowReceiver: (nodeId) => this.#standings.get(nodeId)?.slowWhy === 'downlink',
       ableBpsOf: (nodeId) => this.ableBpsOf(nodeId),
     })
-    const slow: ReadonlyMap<string, SlowLink> = found.size > this.#standings.size * SLOW_NODES_RATIO ? new Map() : found
+    const areMany = found.size > this.#compared(look.nowMs).length * SLOW_NODES_RATIO
+    const slow: ReadonlyMap<string, SlowLink> = areMany ? new Map() : found
     for (const nodeId of slow.keys()) this.#standing(nodeId)
     const news = newsOf(look)
     return [...this.#standings].flatMap(([nodeId, standing]) => {
@@ -287,11 +296,16 @@ export class Weighing {
     return standing
   }
 
-  /** The median of what those could give who have served anybody. */
-  #usualBps(): number {
-    const all = [...this.#standings.values()].map(({ seenBps }) => seenBps).filter((seenBps) => seenBps > 0)
-    return all.sort((a, b) => a - b)[Math.floor(all.length / 2)] ?? 0
+  /** Who has said something of late. */
+  #compared(nowMs: number): readonly Standing[] {
+    return [...this.#standings.values()].filter((standing) => standing.wasNoticed(nowMs - COMPARED_MS))
   }
+}
+
+/** The median of what those could give who have served anybody; 0: nobody has. */
+function usualOf(standings: readonly Standing[]): number {
+  const all = standings.map(({ seenBps }) => seenBps).filter((seenBps) => seenBps > 0)
+  return all.sort((a, b) => a - b)[Math.floor(all.length / 2)] ?? 0
 }
 
 /** Of whom somebody says what no look has counted yet. */

@@ -219,7 +219,8 @@ t.test('what was counted at one look is not counted at the next', async (t) => {
 })
 
 t.test('where links are known, what is said in a hurry counts; elsewhere it does not', async (t) => {
-  const decayed = path(8, (from, each) => (from === 3 ? { ...each, rateBps: 5 * MBIT } : each))
+  const starved = (from: number): Partial<Flow> => (from > 3 ? { rateBps: 5 * MBIT, busyRatio: 0.1 } : {})
+  const decayed = path(8, (from, each) => ({ ...each, ...starved(from), ...(from === 3 ? { rateBps: 5 * MBIT } : {}) }))
   const known = new Weighing()
   looks(known, 4, path(8))
   t.same(known.glance(1000, decayed, 'source'), [])
@@ -228,4 +229,31 @@ t.test('where links are known, what is said in a hurry counts; elsewhere it does
   const fresh = new Weighing()
   looks(fresh, 2, path(8))
   for (const nowMs of [500, 625, 750]) t.same(fresh.glance(nowMs, decayed, 'source'), [])
+})
+
+t.test('nodes are not compared with those that served others long ago', async (t) => {
+  const weighing = new Weighing()
+  looks(
+    weighing,
+    4,
+    ring(8, (_, each) => ({ ...each, rateBps: 5000 * MBIT })),
+  )
+  const slower = [0, 1, 2].map((at) => says(`m${at}`, flow(`m${(at + 1) % 3}`, 5), flow(`m${(at + 2) % 3}`, 5)))
+  t.same(looks(weighing, 10, slower, 400_000), [])
+})
+
+t.test('who sends to one whose word is late is not blamed before that has come', async (t) => {
+  const weighing = new Weighing()
+  looks(weighing, 4, path(8))
+  const slowTo = (from: number, change: (at: number) => Partial<Flow>) =>
+    path(8, (at, each) => (at < from ? each : { ...each, ...change(at) }))
+  const early = slowTo(2, (at) => (at === 2 ? { rateBps: 20 * MBIT } : {}))
+  t.same(looks(weighing, 2, early, 1000), [])
+  const starved = { rateBps: 5 * MBIT, busyRatio: 0.1 }
+  const late = slowTo(2, (at) => (at === 2 ? { rateBps: 20 * MBIT } : at === 3 ? { rateBps: 5 * MBIT } : starved))
+  t.match(looks(weighing, 2, late, 1500), [{ nodeId: 'n3', why: 'uplink' }])
+  const other = new Weighing()
+  looks(other, 4, path(8))
+  const sender = slowTo(2, (at) => (at === 2 ? { rateBps: 5 * MBIT } : starved))
+  t.match(looks(other, 2, sender, 1000), [{ nodeId: 'n2', why: 'uplink' }], 'it passes on little: it is the sender')
 })
