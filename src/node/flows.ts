@@ -7,7 +7,7 @@ import type { SessionStatus } from '../native/relay.js'
 
 export interface FlowTellerOptions {
   readonly clock: Clock
-  /** How the relay's sessions stand. @throws {EngineError} the relay is closed. */
+  /** How the relay's sessions stand; none where it does not say. */
   readonly poll: () => readonly SessionStatus[]
   readonly send: (flows: Flows) => unknown
 }
@@ -35,7 +35,7 @@ export class FlowTeller {
 
   #look(): void {
     const { poll, send } = this.#options
-    const statuses = statusesOf(poll)
+    const statuses = poll()
     const glance = this.#glancing.look(statuses)
     const isBroken = glance.some((flow) => hasBrokenDown(this.#told.get(flow.to), flow))
     if (isBroken) send({ type: 'flows', flows: glance.slice(0, FLOWS_MAX), hurried: true })
@@ -48,14 +48,5 @@ export class FlowTeller {
     if (flows.length === 0 && this.#told.size === 0) return
     this.#told = new Map(flows.map((flow) => [flow.to, flow]))
     this.#options.send({ type: 'flows', flows, hurried: false })
-  }
-}
-
-/** Who looks after the sessions tells of a relay that does not say how they stand. */
-function statusesOf(poll: FlowTellerOptions['poll']): readonly SessionStatus[] {
-  try {
-    return poll()
-  } catch {
-    return []
   }
 }

@@ -51,7 +51,7 @@ export class Links {
 
   constructor(options: LinksOptions) {
     this.#options = options
-    this.#flows = new FlowTeller(options)
+    this.#flows = new FlowTeller({ clock: options.clock, send: options.send, poll: () => this.#statuses() })
     const { clock, log, send, isListening = () => true } = options
     this.#watch = new RelayWatch({ clock, log, isListening, tell: (faults) => send({ type: 'faults', ...faults }) })
   }
@@ -67,7 +67,7 @@ export class Links {
     limit?.onChange((view) => void send({ type: 'limited', limit: view }))
     if (load !== undefined)
       this.#stops.push(clock.setInterval(LOAD_TELL_MS, () => void send({ type: 'load', load: load() })))
-    this.#stops.push(clock.setInterval(RELAY_FAULTS_LOOK_MS, () => this.#lookForFaults()))
+    this.#stops.push(clock.setInterval(RELAY_FAULTS_LOOK_MS, () => this.#watch.look(this.#statuses())))
   }
 
   /** @returns false: the order is about something else. */
@@ -85,10 +85,12 @@ export class Links {
   }
 
   /** Who looks after the sessions tells of a relay that does not say how they stand. */
-  #lookForFaults(): void {
+  #statuses(): readonly SessionStatus[] {
     try {
-      this.#watch.look(this.#options.poll())
-    } catch {}
+      return this.#options.poll()
+    } catch {
+      return []
+    }
   }
 
   #limit(bandwidth: string): void {
