@@ -181,7 +181,7 @@ const uneven: Scenario = {
 export const scenarios: Readonly<Record<string, Scenario>> = {
   'flat-8': { nodes: 8, rateMbit: 100 },
   'flat-16': { nodes: 16, rateMbit: 50 },
-  'flat-64': { nodes: 64, rateMbit: 12 },
+  'flat-64': { nodes: 64, rateMbit: 8 },
   'mixed-8': { nodes: 8, rateMbit: 100, rates: { 1: 20, 2: 500 }, apart: { 1: 20 } },
   'mixed-8-probed': { nodes: 8, rateMbit: 100, rates: { 1: 20, 2: 500 }, apart: { 1: 20 }, isProbed: true },
   'uneven-8': uneven,

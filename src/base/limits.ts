@@ -64,7 +64,7 @@ export const RECONNECT_MAX_MS = 5 * SECOND_MS
  */
 export const TROUBLE_REPEAT_MS = MINUTE_MS
 
-/** Progress leaves a node at most this often, and goes to watchers at most this often: the eye sees no more. */
+/** A node looks this often how far it is, and watchers are told at most this often: the eye sees no more. */
 export const PROGRESS_INTERVAL_MS = 250
 
 /** A message of the node channel at most; the largest is `hello` with NODE_SITES_MAX sites. */

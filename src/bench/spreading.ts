@@ -164,9 +164,11 @@ export class Spreading {
   #weigh(statuses: readonly RehearsalStatus[]): readonly PlanPart[] {
     const nowMs = this.#rehearsal.nowUs / 1000
     const reports = statuses.map(({ nodeId, children }) => {
-      const flows = this.#meters.get(nodeId)?.look([{ session: 1, children }]) ?? []
+      const meter = this.#meters.get(nodeId) as FlowMeter
+      const isOld = !meter.look([{ session: 1, children }])
       // Between segments it is not a node's own link that is slow.
-      return { from: nodeId, flows: flows.filter(({ to }) => this.#segments.get(to) === this.#segments.get(nodeId)) }
+      const flows = meter.flows.filter(({ to }) => this.#segments.get(to) === this.#segments.get(nodeId))
+      return { from: nodeId, flows, isOld }
     })
     const wasKnown = this.#isKnown
     const changes = this.#weighing.look(nowMs, reports, this.#source)

@@ -23,31 +23,35 @@ const messages: Readonly<Record<WeightChange['why'], string>> = {
 export class LinkWatch {
   readonly #world: () => World
   readonly #meter = new FlowMeter()
-  #own: readonly Flow[] = []
   /** By node, what was last counted of what it says. */
-  #counted: ReadonlyMap<string, readonly Flow[]> = new Map()
+  readonly #counted = new Map<string, readonly Flow[]>()
 
   constructor(world: () => World) {
     this.#world = world
   }
 
   /** A node says how its links are. What it says in a hurry counts at once where links are known, else not at all. */
-  hear(known: KnownNode, { flows, hurried }: Flows): void {
+  hear(known: KnownNode, { flows, hurried, quietMs }: Flows): void {
     const { weighing, coordinatorId, clock } = this.#world()
-    if (!hurried) known.flows = flows
-    else if (weighing.knows(known.identity.id)) {
-      known.flows = flows
-      const reports = this.#withinSegments(this.#reports())
-      this.#heed(weighing.glance(clock.monotonicMs(), reports, coordinatorId))
-    }
+    const { id } = known.identity
+    known.quietMs = quietMs
+    if (flows === null || (hurried && !weighing.knows(id))) return
+    known.flows = flows
+    if (!hurried) return
+    // What others have said since the last look is left to the next one.
+    const reports = this.#reports().map((report) => ({ ...report, isOld: report.from !== id }))
+    this.#counted.set(id, flows)
+    this.#heed(weighing.glance(clock.monotonicMs(), this.#withinSegments(reports), coordinatorId))
   }
 
   /** Called at an even pace. @param own how the coordinator's own sessions stand. */
   look(own: readonly SessionStatus[]): void {
     const { weighing, uplinks, clock, coordinatorId } = this.#world()
     const nowMs = clock.monotonicMs()
-    this.#own = this.#meter.look(own)
+    this.#meter.look(own)
     const reports = this.#reports()
+    this.#counted.clear()
+    for (const { from, flows } of reports) this.#counted.set(from, flows)
     const wasDoubted = weighing.isDoubted(nowMs)
     const changes = weighing.look(nowMs, this.#withinSegments(reports), coordinatorId, this.#heard())
     for (const { from, flows } of reports) {
@@ -65,23 +69,21 @@ export class LinkWatch {
     reweigh(this.#world())
   }
 
-  /** What all say of their links, the coordinator first; from now on it is counted. */
+  /** What all say of their links, the coordinator first. */
   #reports(): readonly FlowsOf[] {
     const { roster, coordinatorId } = this.#world()
     const told = roster.all.map(({ identity, flows }) => ({ from: identity.id, flows }))
-    const all = [{ from: coordinatorId, flows: this.#own }, ...told.filter(({ flows }) => flows.length > 0)]
-    const counted = this.#counted
-    this.#counted = new Map(all.map(({ from, flows }) => [from, flows]))
-    return all.map(({ from, flows }) => ({ from, flows, isOld: counted.get(from) === flows }))
+    const all = [{ from: coordinatorId, flows: this.#meter.flows }, ...told.filter(({ flows }) => flows.length > 0)]
+    return all.map(({ from, flows }) => ({ from, flows, isOld: this.#counted.get(from) === flows }))
   }
 
   /** When each was heard, who is there. */
   #heard(): ReadonlyMap<string, Heard> {
     const there = this.#world().roster.all.filter(({ link }) => link !== null)
     return new Map(
-      there.map(({ identity, lastHeardMs, flows }) => [
+      there.map(({ identity, lastHeardMs, flows, quietMs }) => [
         identity.id,
-        { heardMs: lastHeardMs ?? 0, serves: flows.length > 0 },
+        { heardMs: lastHeardMs ?? 0, quietMs, serves: flows.length > 0 },
       ]),
     )
   }

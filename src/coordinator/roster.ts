@@ -91,6 +91,8 @@ export class KnownNode {
   readonly limitBell = new Bell()
   /** What it said last of whom it sends to. */
   flows: readonly Flow[] = []
+  /** While it sends to somebody it may say nothing for so long. */
+  quietMs = 0
   /** Signs its reports; null while it never told one. */
   publicKey: string | null
   /** Effects of its messages, one after the other. */

@@ -14,6 +14,9 @@ export const SLOW_FLOW_RATIO = 0.4
 
 export const isHeldUp = ({ busyRatio }: Flow): boolean => busyRatio >= HELD_UP_RATIO
 
+/** What they carry together, in bits a second. */
+export const sumOf = (flows: readonly Flow[]): number => flows.reduce((sum, { rateBps }) => sum + rateBps, 0)
+
 /** Who gives less than this part is no slow link, but one that leads nowhere. */
 const NOTHING_RATIO = 0.005
 

@@ -1,54 +1,99 @@
 import { BITS_PER_BYTE, SECOND_MS } from '../base/units.js'
-import type { Flow } from '../model/flow.js'
+import { type Flow, sumOf } from '../model/flow.js'
 import type { ChildLink, SessionStatus } from './relay.js'
 
+/** Chunks come and go whole: a rate is that of four of the usual size, by each link. */
+const MEASURED_BYTES = 256 * 1024
+/** But that of so long at most. */
+const SPAN_MS_MAX = 4 * SECOND_MS
+/** Links that carry much less than before are told of after so many times what they took for as much. */
+const PATIENCE = 2
+
+/** What is known of a child's link in one session. */
 interface Reading {
-  readonly counted: ChildLink
-  /** Since the reading before; null: it is the first. */
-  readonly flow: Flow | null
+  /** Where the span began for it. */
+  readonly begun: ChildLink
+  readonly now: ChildLink
 }
 
-/** Makes rates of what sessions have counted, one look after the other. */
+/** Makes rates of what sessions have counted, one look after the other, of spans that are long enough for each. */
 export class FlowMeter {
-  /** By session and child, the last look. */
+  /** By session and child. */
   #readings = new Map<string, Reading>()
+  #begunMs = 0
+  /** When the span ends, however little has gone. */
+  #spanMs = SPAN_MS_MAX
+  /** Less went in the span before than was to be expected. */
+  #hasFallen = false
+  #flows: readonly Flow[] = []
 
-  /**
-   * What was not served at the last look is not told yet.
-   * @returns by receiver, over all sessions; nobody twice.
-   */
-  look(statuses: readonly Pick<SessionStatus, 'session' | 'children'>[]): readonly Flow[] {
-    const readings = new Map<string, Reading>()
+  /** By receiver, over all sessions; nobody twice, and who has just begun to be served is not there yet. */
+  get flows(): readonly Flow[] {
+    return this.#flows
+  }
+
+  /** After so long at the latest there is something new. */
+  get spanMs(): number {
+    return this.#spanMs
+  }
+
+  /** @returns whether flows are new: while too little has gone they are as before. */
+  look(statuses: readonly Pick<SessionStatus, 'session' | 'children'>[]): boolean {
+    const isAnew = this.#readings.size === 0
+    const children = statuses.flatMap(({ session, children: own }) =>
+      own.map((child) => ({ key: `${session} ${child.nodeId}`, child })),
+    )
+    this.#readings = new Map(children.map(({ key, child }) => [key, readingOf(this.#readings.get(key), child)]))
+    const nowMs = Math.max(0, ...children.map(({ child }) => child.askedMs))
+    if (isAnew) this.#begunMs = nowMs
+    const spanMs = nowMs - this.#begunMs
+    const isEnough = this.#isEnough()
+    if (children.length > 0 && (spanMs === 0 || (!isEnough && spanMs < this.#spanMs))) return false
+    this.#end(spanMs)
+    this.#begunMs = nowMs
+    this.#pace(spanMs, isEnough)
+    return true
+  }
+
+  #isEnough(): boolean {
+    const busy = [...this.#readings.values()].filter(({ begun, now }) => now.busyMs > begun.busyMs)
+    const bytes = busy.reduce((sum, { begun, now }) => sum + now.sentBytes - begun.sentBytes, 0)
+    return bytes >= MEASURED_BYTES * busy.length
+  }
+
+  #end(spanMs: number): void {
     const flows = new Map<string, Flow>()
-    for (const { session, children } of statuses) {
-      for (const child of children) {
-        const key = `${session} ${child.nodeId}`
-        const reading = read(this.#readings.get(key), child)
-        readings.set(key, reading)
-        if (reading.flow !== null) add(flows, reading.flow)
-      }
+    for (const [key, { begun, now }] of this.#readings) {
+      const ownMs = now.askedMs - begun.askedMs
+      // Who came late in the span is told of after the next.
+      if (ownMs <= 0 || ownMs < spanMs / 2) continue
+      add(flows, flowOf(begun, now, ownMs))
+      this.#readings.set(key, { begun: now, now })
     }
-    this.#readings = readings
-    return [...flows.values()]
+    this.#flows = [...flows.values()]
+  }
+
+  /** A second span as short as the one in which links have fallen shows whether they have; then spans grow. */
+  #pace(spanMs: number, isEnough: boolean): void {
+    const busy = this.#flows.filter(({ busyRatio }) => busyRatio > 0)
+    const usualMs = (MEASURED_BYTES * BITS_PER_BYTE * SECOND_MS * busy.length) / sumOf(busy)
+    const nextMs = isEnough ? usualMs * PATIENCE : spanMs * (this.#hasFallen ? PATIENCE : 1)
+    this.#spanMs = busy.length === 0 ? SPAN_MS_MAX : Math.min(nextMs, SPAN_MS_MAX)
+    this.#hasFallen = !isEnough
   }
 }
 
-function read(before: Reading | undefined, child: ChildLink): Reading {
-  if (before === undefined || isAnew(before.counted, child)) return { counted: child, flow: null }
-  const spanMs = child.askedMs - before.counted.askedMs
-  if (spanMs <= 0) return before
-  const sentBytes = child.sentBytes - before.counted.sentBytes
-  const flow = {
-    to: child.nodeId,
-    rateBps: Math.round((sentBytes * BITS_PER_BYTE * SECOND_MS) / spanMs),
-    busyRatio: Math.min(1, (child.busyMs - before.counted.busyMs) / spanMs),
-  }
-  return { counted: child, flow }
+/** A child that has connected anew begins anew. */
+function readingOf(before: Reading | undefined, now: ChildLink): Reading {
+  const isAnew = before === undefined || now.sentBytes < before.now.sentBytes || now.busyMs < before.now.busyMs
+  return { begun: isAnew ? now : before.begun, now }
 }
 
-/** The child has connected again: its counters began again. */
-const isAnew = (before: ChildLink, child: ChildLink): boolean =>
-  child.sentBytes < before.sentBytes || child.busyMs < before.busyMs
+const flowOf = (begun: ChildLink, now: ChildLink, spanMs: number): Flow => ({
+  to: now.nodeId,
+  rateBps: Math.round(((now.sentBytes - begun.sentBytes) * BITS_PER_BYTE * SECOND_MS) / spanMs),
+  busyRatio: Math.min(1, (now.busyMs - begun.busyMs) / spanMs),
+})
 
 function add(flows: Map<string, Flow>, flow: Flow): void {
   const known = flows.get(flow.to)

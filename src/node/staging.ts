@@ -1,5 +1,6 @@
 import { EngineError, type ErrorCode, isErrorCode } from '../base/errors.js'
 import { STRAND_COUNT_MAX } from '../base/limits.js'
+import { PROGRESS_TELL_MS } from '../base/transfer-limits.js'
 import { ALONE_MS } from '../base/word-limits.js'
 import { BITS_PER_BYTE, SECOND_MS } from '../base/units.js'
 import type { Commit, Progress, Stage } from '../control/schema/channel.js'
@@ -67,6 +68,8 @@ export class Staging {
   #cause: EngineError | null = null
   #lastProgress: Progress | null = null
   #lastAtMs: number | null = null
+  #toldAtMs = Number.NEGATIVE_INFINITY
+  #toldRateBps = 0
   #rateBps = 0
   #answeredCount = 0
 
@@ -168,7 +171,7 @@ export class Staging {
 
   /**
    * Takes in how its session stands.
-   * @returns progress to be told, or null when nothing changed.
+   * @returns progress to be told, or null when nothing changed, or not long after the last was told.
    */
   observe(status: SessionStatus, nowMs: number): Progress | null {
     this.bytesFetched = status.bytesReceived
@@ -180,8 +183,9 @@ export class Staging {
     }
     const before = this.#lastProgress
     const parents = status.parents.slice(0, STRAND_COUNT_MAX)
-    if (before !== null && before.bytesHave === status.bytesHave && before.parents.join() === parents.join()) {
-      if (before.rateBps === 0) return null
+    const isServedAnew = before?.parents.join() !== parents.join()
+    if (before !== null && before.bytesHave === status.bytesHave && !isServedAnew) {
+      if (before.rateBps === 0 && this.#toldRateBps === 0) return null
     }
     this.#measure(status.bytesHave - (before?.bytesHave ?? status.bytesHave), nowMs)
     const { jobId } = this.commands.at(-1) as Stage
@@ -196,6 +200,11 @@ export class Staging {
       parents,
     }
     this.#lastProgress = progress
+    const isDue = nowMs - this.#toldAtMs >= PROGRESS_TELL_MS
+    const isNews = isServedAnew || status.complete || (before?.bytesHave ?? 0) === 0
+    if (!isDue && !isNews) return null
+    this.#toldAtMs = nowMs
+    this.#toldRateBps = rateBps
     return progress
   }
 

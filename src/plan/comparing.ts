@@ -1,6 +1,9 @@
 import { evenRate, hasLaggard, type Look, type SlowLink } from './flows.js'
 
-/** Links are known when all got what the source could give at so many looks, and not when one lagged at as many. */
+/**
+ * Links are known when all got what the source could give at so many looks, and not when one lagged at as many. A look
+ * counts as far as what is told at it is news.
+ */
 const KNOWN_LOOKS = 4
 /** After a link was not what it was taken for, none is known for this time. */
 const DOUBT_MS = 60_000
@@ -33,8 +36,9 @@ export class Comparing {
    */
   look(look: Look, changes: readonly Pick<SlowLink, 'starved'>[]): boolean {
     const evenBps = evenRate(look)
-    this.#laggingLooks = hasLaggard(look) ? this.#laggingLooks + 1 : 0
-    this.#evenLooks = evenBps === null ? 0 : this.#evenLooks + 1
+    const news = newsShare(look)
+    this.#laggingLooks = hasLaggard(look) ? this.#laggingLooks + news : 0
+    this.#evenLooks = evenBps === null ? 0 : this.#evenLooks + news
     if (this.heed(look.nowMs, changes)) return true
     if (this.#laggingLooks >= KNOWN_LOOKS) {
       this.#doubt(look.nowMs)
@@ -71,3 +75,7 @@ export class Comparing {
     this.#doubtedTillMs = nowMs + DOUBT_MS
   }
 }
+
+/** Part of the nodes that have said something since the look before. */
+const newsShare = ({ reports }: Look): number =>
+  reports.filter(({ isOld }) => isOld !== true).length / Math.max(1, reports.length)

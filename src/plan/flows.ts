@@ -1,4 +1,4 @@
-import { type Flow, isHeldUp, SLOW_FLOW_RATIO } from '../model/flow.js'
+import { type Flow, isHeldUp, SLOW_FLOW_RATIO, sumOf } from '../model/flow.js'
 
 /** What a node could give is told by what it gave, when it had something to give for this part of the time. */
 const MEASURED_RATIO = 0.1
@@ -54,8 +54,6 @@ export function makeLook({ nowMs, reports, source, evenBps, quiet }: Omit<Look, 
   const ofSource = reports.find(({ from }) => from === source)?.flows ?? []
   return { nowMs, reports: reports.filter(({ from }) => from !== source), into, by, source, ofSource, evenBps, quiet }
 }
-
-export const sumOf = (flows: readonly Flow[]): number => flows.reduce((sum, { rateBps }) => sum + rateBps, 0)
 
 /**
  * What a node could give, by what it gave while it had something to give: all together, or the best of them alone,

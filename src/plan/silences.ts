@@ -1,4 +1,4 @@
-/** Who serves others says how it stands at every look: after so many without a word others serve them. */
+/** Who serves others says at every look that it is there, or how seldom it will: after so many without it is not. */
 const SILENT_LOOKS = 3
 /** After so many what comes to it says nothing of who sends it: that one would be blamed before it is gone. */
 const QUIET_LOOKS = 1
@@ -9,9 +9,11 @@ const SILENT_NODES_MIN = 2
 const REST_MS = 2_000
 const REST_MS_MAX = 640_000
 
-/** When somebody was heard last, and whether it serves others, who is then heard at every look. */
+/** When somebody was heard last, and whether it serves others, who is then heard again and again. */
 export interface Heard {
   readonly heardMs: number
+  /** What it need not say anything for after that. */
+  readonly quietMs: number
   readonly serves: boolean
 }
 
@@ -44,7 +46,7 @@ export class Silences {
   look(nowMs: number, heard: ReadonlyMap<string, Heard>): Silence {
     for (const [nodeId, known] of this.#nodes) if (!isListenedTo(known, heard.get(nodeId))) this.#nodes.delete(nodeId)
     for (const [nodeId, { heardMs, serves }] of heard) if (serves) this.#listenTo(nodeId, heardMs)
-    for (const [nodeId, known] of this.#nodes) count(known, heard.get(nodeId)?.heardMs ?? known.heardMs)
+    for (const [nodeId, known] of this.#nodes) count(known, nowMs, heard.get(nodeId))
     return { lost: this.#lose(nowMs), back: this.#takeBack(nowMs), quiet: this.#silentFor(QUIET_LOOKS) }
   }
 
@@ -79,7 +81,9 @@ export class Silences {
 const isListenedTo = ({ goneMs }: Listened, heard: Heard | undefined): boolean =>
   goneMs !== null || heard?.serves === true
 
-function count(known: Listened, heardMs: number): void {
-  known.looks = heardMs > known.heardMs ? 0 : known.looks + 1
+function count(known: Listened, nowMs: number, heard: Heard | undefined): void {
+  const { heardMs, quietMs } = heard ?? { heardMs: known.heardMs, quietMs: 0 }
+  if (heardMs > known.heardMs) known.looks = 0
+  else if (quietMs === 0 || nowMs - heardMs > quietMs) known.looks += 1
   known.heardMs = heardMs
 }

@@ -77,7 +77,9 @@ export function play({
     if (!isWeighed) continue
     const nowMs = rehearsal.nowUs / 1000
     const reports = rehearsal.poll().map(({ nodeId, children }) => {
-      return { from: nodeId, flows: meters.get(nodeId)?.look([{ session: 1, children }]) ?? [] }
+      const meter = meters.get(nodeId) as FlowMeter
+      const isOld = !meter.look([{ session: 1, children }])
+      return { from: nodeId, flows: meter.flows, isOld }
     })
     const found = weighing.look(nowMs, reports, source)
     const atRatio = rehearsal.nowUs / boundUs

@@ -20,7 +20,7 @@ import {
 } from '../../base/limits.js'
 import { BANDWIDTH_CHARS_MAX, PRIORITY_MAX } from '../../base/policy-limits.js'
 import { LOAD_MAX } from '../../base/probe-limits.js'
-import { FLOWS_MAX } from '../../base/transfer-limits.js'
+import { FLOWS_MAX, FLOWS_QUIET_MS } from '../../base/transfer-limits.js'
 import { commandStates, commandTypes } from '../../model/job.js'
 import { fileFetch, filePaging, filePlace, foundFile } from './file.js'
 import { hookInfo } from './hook.js'
@@ -114,8 +114,8 @@ export const progress = z.object({
   parents: z.array(z.string().max(ID_CHARS_MAX)).max(STRAND_COUNT_MAX),
 })
 /**
- * What a node sends to whom, while there is more to send than links take; empty once there is no more. In a hurry: out
- * of turn, over a shorter time, because a link has broken down.
+ * What a node sends to whom, while there is more to send than links take; empty once there is no more; null: too little
+ * has gone since its last word to tell. In a hurry: out of turn, over a shorter time, because a link has broken down.
  */
 export const flows = z.object({
   type: z.literal('flows'),
@@ -123,8 +123,11 @@ export const flows = z.object({
   flows: z
     .array(z.object({ to: identity, rateBps: count, busyRatio: z.number().min(0).max(1) }))
     .max(FLOWS_MAX)
-    .refine((all) => new Set(all.map(({ to }) => to)).size === all.length, 'a receiver is named twice'),
+    .refine((all) => new Set(all.map(({ to }) => to)).size === all.length, 'a receiver is named twice')
+    .nullable(),
   hurried: z.boolean().default(false),
+  /** While it serves others it may say nothing for so long and is there none the less. */
+  quietMs: z.number().int().min(0).max(FLOWS_QUIET_MS).default(0),
 })
 /** What peers of the node's relay did wrong since it told of it last, at most once a minute. */
 export const faults = z.object({ type: z.literal('faults'), corruptChunks: count, faultyLinks: count })

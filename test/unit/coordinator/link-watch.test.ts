@@ -43,7 +43,12 @@ t.test('it becomes a leaf in every strand', async (t) => {
   const talking = setInterval(() => {
     for (const node of nodes) {
       const said = node === slow ? { rateBps: MBIT, busyRatio: 1 } : { rateBps: 50 * MBIT, busyRatio: 0.4 }
-      node.send({ type: 'flows', hurried: false, flows: (served.get(node.id) ?? []).map((to) => ({ to, ...said })) })
+      node.send({
+        type: 'flows',
+        hurried: false,
+        quietMs: 0,
+        flows: (served.get(node.id) ?? []).map((to) => ({ to, ...said })),
+      })
     }
   }, 100)
   t.teardown(() => clearInterval(talking))
@@ -63,7 +68,7 @@ t.test('who serves others and says nothing any more serves nobody, and the job t
   const silent = nodes.find((node) => childrenOf(node).length > 1) as FakeNode
   const tell = (node: FakeNode): void => {
     const flows = nodes.filter((other) => other !== node).map(({ id }) => ({ to: id, rateBps: MBIT, busyRatio: 0.5 }))
-    node.send({ type: 'flows', hurried: false, flows })
+    node.send({ type: 'flows', hurried: false, quietMs: 0, flows })
   }
   tell(silent)
   const talking = setInterval(() => {

@@ -75,6 +75,16 @@ t.test('a slow node among fast ones holds up nobody, and has all as soon as its 
   t.ok(worst(known, 1) < 1.02, `others, where it is known: ${worst(known, 1)}`)
 })
 
+t.test('links on which a chunk takes a tenth of a second and more are as good as fast ones', async (t) => {
+  for (const mbit of [2, 0.5]) {
+    const played = play({ ratesMbit: equal(64, mbit), chunks: 768, isTcp: true })
+    const early = played.changes.filter(({ atRatio }) => atRatio < 1)
+    t.same(early, [], `nobody is called slow at ${mbit} Mbit/s`)
+    t.ok(worst(played, 0) < 1.15, `${mbit} Mbit/s: ${worst(played, 0)}`)
+    t.ok(played.sourceCopies < 1.1, `${mbit} Mbit/s: ${played.sourceCopies} copies`)
+  }
+})
+
 t.test('a machine that is gone without a word is left within a second', async (t) => {
   for (const [nodes, gone] of [
     [8, 1],

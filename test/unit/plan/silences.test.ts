@@ -1,7 +1,7 @@
 // Goal: who is gone is found within a second, and nobody is taken for gone because the one who looks was held up.
 // Method: looks one after the other, with when each node was heard before it.
 import t from 'tap'
-import { type Silence, Silences } from '../../../src/plan/silences.js'
+import { type Heard, type Silence, Silences } from '../../../src/plan/silences.js'
 
 const LOOK_MS = 250
 const names = (count: number): readonly string[] => Array.from({ length: count }, (_, at) => `n${at}`)
@@ -10,9 +10,9 @@ const names = (count: number): readonly string[] => Array.from({ length: count }
 function lookAt(silences: Silences, nowMs: number, count: number, silent: readonly string[] = []): Silence {
   const heard = names(count).map((nodeId) => [
     nodeId,
-    { heardMs: silent.includes(nodeId) ? -1 : nowMs - 1, serves: true },
+    { heardMs: silent.includes(nodeId) ? -1 : nowMs - 1, serves: true, quietMs: 0 },
   ])
-  return silences.look(nowMs, new Map(heard as [string, { heardMs: number; serves: boolean }][]))
+  return silences.look(nowMs, new Map(heard as [string, Heard][]))
 }
 
 const lostIn = (silences: Silences, looks: number, count: number, silent: readonly string[], startMs = LOOK_MS) =>
@@ -66,7 +66,7 @@ t.test('who is heard again is back after two seconds, the next time after four',
 t.test('who serves nobody is not listened to, and who was gone is until it is heard', async (t) => {
   const silences = new Silences()
   const look = (nowMs: number, heardMs: number, serves: boolean) =>
-    silences.look(nowMs, new Map([['n0', { heardMs, serves }]]))
+    silences.look(nowMs, new Map([['n0', { heardMs, serves, quietMs: 0 }]]))
   for (const nowMs of [0, 250, 500, 750, 1000]) t.same(look(nowMs, 0, false).lost, [])
   for (const nowMs of [1250, 1500, 1750]) t.same(look(nowMs, 0, true).lost, [])
   t.same(look(2000, 0, true).lost, ['n0'])
@@ -79,4 +79,12 @@ t.test('those that were gone long ago do not hide one that goes now', async (t) 
   lookAt(silences, 0, 8)
   t.same(lostIn(silences, 3, 8, ['n1', 'n2']).flat(), ['n1', 'n2'])
   t.same(lostIn(silences, 3, 8, ['n1', 'n2', 'n3'], 60_000).flat(), ['n3'])
+})
+
+t.test('who said that it may be quiet for a while has that while, and then three looks', async (t) => {
+  const silences = new Silences()
+  const look = (nowMs: number) =>
+    silences.look(nowMs, new Map([['n0', { heardMs: 0, serves: true, quietMs: 1000 }]])).lost
+  const lostAt = [0, 250, 500, 750, 1000, 1250, 1500, 1750, 2000].filter((nowMs) => look(nowMs).length > 0)
+  t.same(lostAt, [2000])
 })

@@ -180,7 +180,9 @@ t.test('who says nothing serves nobody until it is heard, and who sends to it is
   const weighing = new Weighing()
   looks(weighing, 4, path(8))
   const heard = (nowMs: number, silentSinceMs: number) =>
-    new Map(ring(8).map(({ from }) => [from, { heardMs: from === 'n3' ? silentSinceMs : nowMs, serves: true }]))
+    new Map(
+      ring(8).map(({ from }) => [from, { heardMs: from === 'n3' ? silentSinceMs : nowMs, serves: true, quietMs: 0 }]),
+    )
   const stalled = path(8, (from, each) => (from < 2 ? each : { ...each, rateBps: 0, busyRatio: from === 2 ? 1 : 0 }))
   for (const nowMs of [1000, 1250, 1500]) t.same(weighing.look(nowMs, stalled, 'source', heard(nowMs, 900)), [])
   t.match(weighing.look(1750, stalled, 'source', heard(1750, 900)), [{ nodeId: 'n3', why: 'silent' }])

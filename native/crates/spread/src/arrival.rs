@@ -20,8 +20,7 @@ impl Core {
         self.totals.received_chunks += u64::from(new);
         self.totals.pulled_chunks += u64::from(new && pulled);
         if !pulled && new {
-            self.flow.at_ms = now_ms;
-            self.flow.counted += 1;
+            self.flow.note(now_ms);
         }
         let mut took_long = false;
         if let Some(link) = self.links.get_mut(id) {

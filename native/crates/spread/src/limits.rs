@@ -46,6 +46,14 @@ pub const STALL_MS: u64 = 500;
 /// With nothing for this long, a node pulls although every strand has a parent and nobody around
 /// has more: what is missing is most likely not out yet, and asking around costs others.
 pub const STALL_FED_MS: u64 = 3_000;
+/// The same until a first chunk has come: through a deep plan of slow links it takes long.
+pub const STALL_FIRST_MS: u64 = 12_000;
+/// All hold where strands bring a chunk in this time or less; else they are longer by as much.
+pub const STALL_GAP_MS: u64 = 125;
+/// Who has waited long for a chunk does not wait that much longer for the next.
+pub const GAP_MS_MAX: u64 = 1_000;
+/// Each chunk that comes sooner makes what the next may take shorter by this part.
+pub const GAP_PARTS: u64 = 8;
 /// So much of a chunk within `WITHHELD_MS` counts as something given: a third of what a link of
 /// 64 kbit/s brings, on which the largest chunks take minutes.
 pub const ARRIVAL_BYTES: usize = 8 << 10;

@@ -9,8 +9,8 @@ use wire::peer::Message;
 use crate::core::Core;
 use crate::fault::Fault;
 use crate::limits::{
-    NEWS_MAX, PULL_CHUNKS, PULL_LACK_MS, PULL_LINKS_MAX, PULL_REFILL, PULL_TIMEOUT_MS,
-    STALL_FED_MS, STALL_MS, UNUSED_MS,
+    GAP_MS_MAX, GAP_PARTS, NEWS_MAX, PULL_CHUNKS, PULL_LACK_MS, PULL_LINKS_MAX, PULL_REFILL,
+    PULL_TIMEOUT_MS, STALL_FED_MS, STALL_FIRST_MS, STALL_GAP_MS, STALL_MS, UNUSED_MS,
 };
 use crate::links::{Link, LinkId, Reach};
 use crate::plan::{Peer, Role};
@@ -39,8 +39,11 @@ pub(crate) struct Flow {
     pub(crate) at_ms: u64,
     /// Chunks that they brought in the last whole window of [`STALL_MS`].
     pub(crate) recent: u32,
-    pub(crate) counted: u32,
+    counted: u32,
     window_ms: u64,
+    /// About how long the next chunk may take, by the longest that those before took.
+    gap_ms: u64,
+    begun: bool,
 }
 
 impl Flow {
@@ -50,7 +53,24 @@ impl Flow {
             recent: 0,
             counted: 0,
             window_ms: now_ms,
+            gap_ms: 0,
+            begun: false,
         }
+    }
+
+    /// Strands have brought a chunk.
+    pub(crate) fn note(&mut self, now_ms: u64) {
+        let gap_ms = now_ms.saturating_sub(self.at_ms).min(GAP_MS_MAX);
+        self.gap_ms = gap_ms.max(self.gap_ms - self.gap_ms / GAP_PARTS);
+        self.at_ms = now_ms;
+        self.begun = true;
+        self.counted += 1;
+    }
+
+    /// Whether they have brought nothing for so long, and for much longer than a chunk takes.
+    fn is_quiet(&self, now_ms: u64, for_ms: u64) -> bool {
+        let longer_ms = self.gap_ms * for_ms / STALL_GAP_MS;
+        now_ms.saturating_sub(self.at_ms) >= for_ms.max(longer_ms)
     }
 
     /// Ends the window if it is over.
@@ -149,14 +169,18 @@ impl Core {
         if self.role == Role::Source || self.complete || self.have.count() >= self.vouched {
             return Need::Nothing;
         }
-        let quiet_ms = now_ms.saturating_sub(self.flow.at_ms);
         let mut planned = self.strands.iter().take(usize::from(self.strand_count));
         let mut said = self.links.iter().map(|(_, link)| link.said);
-        let stalled = quiet_ms >= STALL_MS
+        let stalled = self.flow.is_quiet(now_ms, STALL_MS)
             && (planned.any(|strand| strand.parent().is_none())
                 || said.any(|said| said.complete || said.unlogged));
+        let fed_ms = if self.flow.begun {
+            STALL_FED_MS
+        } else {
+            STALL_FIRST_MS
+        };
         let missing = self.vouched - self.have.count();
-        if stalled || quiet_ms >= STALL_FED_MS {
+        if stalled || self.flow.is_quiet(now_ms, fed_ms) {
             Need::FromAny
         } else if self.end.is_some() && missing > self.flow.recent {
             Need::FromIdle
