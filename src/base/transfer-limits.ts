@@ -7,14 +7,23 @@ export const FLOWS_MAX = 1024
 /** Nodes look so often whether a link has broken down; how links are they tell at every second look. */
 export const FLOWS_LOOK_MS = 125
 
-/**
- * A node that serves others and has nothing to tell of its links says so this often: each word is acknowledged by a
- * coordinator that may be the source, and 64 nodes that spoke eight times a second took 8 % of its 4 Mbit/s.
- */
-export const FLOWS_QUIET_MS = SECOND_MS
+/** The same where nobody is served, or links are so slow that there is something to tell more seldom. */
+export const FLOWS_SLOW_LOOK_MS = 500
 
-/** How far it is with an assignment a node tells this often, and at once where it is served anew or has all. */
+/**
+ * A node that serves others by slow links says nothing for so long at most: each word is acknowledged by a coordinator
+ * that may be the source, and 64 nodes that spoke eight times a second took 8 % of its 4 Mbit/s.
+ */
+export const FLOWS_QUIET_MS = 3 * SECOND_MS
+
+/** How far it is a node tells no sooner than this, but at once where it is served anew or has all. */
 export const PROGRESS_TELL_MS = SECOND_MS
+
+/** And no sooner than one part more of so many has come: nobody sees less. */
+export const PROGRESS_PARTS = 100
+
+/** But at least this often. */
+export const PROGRESS_TELL_MS_MAX = 5 * SECOND_MS
 
 /** What a relay's peers do wrong is told and logged at most so often: a hostile one could fill a disk with it. */
 export const RELAY_FAULTS_TELL_MS = MINUTE_MS

@@ -48,6 +48,8 @@ export interface PackOrder {
   /** Release of the shadow that receivers hold; null: everything travels whole. */
   readonly baseRelease: number | null
   readonly serial: number
+  /** 0: as the size of the content has it. */
+  readonly chunkBytes: number
   readonly nowMs: number
 }
 
@@ -159,7 +161,7 @@ export class Content {
           baseRelease: baseRelease ?? 0,
           outPath: this.paths.stream(serial),
           vouchPath: this.paths.vouches(serial),
-          chunkBytes: 0,
+          chunkBytes: order.chunkBytes,
           signingKey: this.#keySeed,
           createdNs: BigInt(order.nowMs) * 1_000_000n,
           held: own ? null : source.held,

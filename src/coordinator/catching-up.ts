@@ -97,7 +97,14 @@ const isGivenUp = ({ count }: Attempt): boolean => count >= REPLICATE_ATTEMPTS_M
 async function packWhole(world: World, site: string, release: ReleaseRef, jobId: string): Promise<void> {
   const serial = await world.store.meta.nextSerial()
   const createdAtMs = world.clock.nowMs()
-  const order = { source: 'shadow', site, release: release.release, baseRelease: null, serial } as const
+  const order = {
+    source: 'shadow',
+    site,
+    release: release.release,
+    baseRelease: null,
+    serial,
+    chunkBytes: 0,
+  } as const
   const packed = await world.content.pack({ ...order, nowMs: createdAtMs }, { signal: world.closing })
   const { assignmentId: id, chunkBytes, chunkCount, streamBytes, contentBytes, dataDigest } = packed
   await world.store.assignments.create({

@@ -9,6 +9,7 @@ import type { AssignmentRecord } from '../store/assignments.js'
 import type { Snapshot } from '../store/snapshots.js'
 import type { Transfer } from '../transfer/index.js'
 import type { UploadSource } from '../uploads/index.js'
+import { nodesOf } from './audience.js'
 import { openForJob, stageShadow } from './distributing.js'
 import type { LiveJob } from './live-job.js'
 import { advance, refreshSite, type World } from './world.js'
@@ -123,8 +124,9 @@ class Packing {
   }
 
   async run(): Promise<void> {
-    const { content, store, clock } = this.#world
+    const { content, store, clock, uplinks } = this.#world
     const { site, release } = this.#job.record
+    const members = nodesOf(this.#world, this.#job.record).map(({ identity }) => ({ nodeId: identity.id }))
     assert(release !== null, 'a job is numbered before it is packed', { jobId: this.#job.id })
     const serial = await store.meta.nextSerial()
     const signal = AbortSignal.any([this.#job.signal, this.#stop.signal])
@@ -134,6 +136,7 @@ class Packing {
       release,
       baseRelease: this.#base?.release ?? null,
       serial,
+      chunkBytes: uplinks.chunkBytesFor({ members }),
       nowMs: clock.nowMs(),
     }
     const packing = content.pack(order, { signal, onUpdate: (batch) => this.#take(batch, serial, signal) })

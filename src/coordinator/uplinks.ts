@@ -4,7 +4,7 @@ import { SECOND_MS } from '../base/units.js'
 import type { PlanNode, Uplink } from '../model/plan.js'
 import type { Measured, MeasureKind, RateView } from '../model/rate.js'
 import { medianOf } from '../plan/strategies/slots.js'
-import { fanoutOf, limitedWeight, measuredWeight, usualUplink } from '../plan/uplinks.js'
+import { chunkBytesFor, fanoutOf, limitedWeight, measuredWeight, usualUplink } from '../plan/uplinks.js'
 import type { Weighing } from '../plan/weighing.js'
 import type { Transfer } from '../transfer/index.js'
 import { RateBook } from './rate-book.js'
@@ -102,6 +102,11 @@ export class Uplinks {
     if (known === null) return null
     const { rateBps, how, ageMs, isStale } = known
     return { rateBps, how, measuredAtMs: this.#options.clock.nowMs() - ageMs, ageMs, isStale }
+  }
+
+  /** How large the chunks of what these nodes get are; 0: as the size of the content has it. */
+  chunkBytesFor(plan: Beside): number {
+    return chunkBytesFor(this.#lookAround(plan).uplinkBps)
   }
 
   /** A link was measured for its own sake. */

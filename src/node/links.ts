@@ -48,11 +48,13 @@ export class Links {
   readonly #flows: FlowTeller
   readonly #watch: RelayWatch
   readonly #stops: Cancel[] = []
+  #stopLooking: Cancel = () => {}
+  #watchedMs = Number.NEGATIVE_INFINITY
 
   constructor(options: LinksOptions) {
     this.#options = options
-    this.#flows = new FlowTeller({ clock: options.clock, send: options.send, poll: () => this.#statuses() })
     const { clock, log, send, isListening = () => true } = options
+    this.#flows = new FlowTeller({ clock, send })
     this.#watch = new RelayWatch({ clock, log, isListening, tell: (faults) => send({ type: 'faults', ...faults }) })
   }
 
@@ -67,7 +69,7 @@ export class Links {
     limit?.onChange((view) => void send({ type: 'limited', limit: view }))
     if (load !== undefined)
       this.#stops.push(clock.setInterval(LOAD_TELL_MS, () => void send({ type: 'load', load: load() })))
-    this.#stops.push(clock.setInterval(RELAY_FAULTS_LOOK_MS, () => this.#watch.look(this.#statuses())))
+    this.#look()
   }
 
   /** @returns false: the order is about something else. */
@@ -81,7 +83,19 @@ export class Links {
   /** What is being measured ends with the relay. */
   close(): void {
     for (const stop of this.#stops) stop()
-    this.#flows.close()
+    this.#stopLooking()
+  }
+
+  /** Asks the relay once for all who look. */
+  #look(): void {
+    const { clock } = this.#options
+    const statuses = this.#statuses()
+    const nowMs = clock.monotonicMs()
+    if (nowMs - this.#watchedMs >= RELAY_FAULTS_LOOK_MS) {
+      this.#watchedMs = nowMs
+      this.#watch.look(statuses)
+    }
+    this.#stopLooking = clock.setTimer(this.#flows.look(statuses), () => this.#look())
   }
 
   /** Who looks after the sessions tells of a relay that does not say how they stand. */

@@ -1,6 +1,6 @@
 import { EngineError, type ErrorCode, isErrorCode } from '../base/errors.js'
 import { STRAND_COUNT_MAX } from '../base/limits.js'
-import { PROGRESS_TELL_MS } from '../base/transfer-limits.js'
+import { PROGRESS_PARTS, PROGRESS_TELL_MS, PROGRESS_TELL_MS_MAX } from '../base/transfer-limits.js'
 import { ALONE_MS } from '../base/word-limits.js'
 import { BITS_PER_BYTE, SECOND_MS } from '../base/units.js'
 import type { Commit, Progress, Stage } from '../control/schema/channel.js'
@@ -68,8 +68,8 @@ export class Staging {
   #cause: EngineError | null = null
   #lastProgress: Progress | null = null
   #lastAtMs: number | null = null
+  #told: Progress | null = null
   #toldAtMs = Number.NEGATIVE_INFINITY
-  #toldRateBps = 0
   #rateBps = 0
   #answeredCount = 0
 
@@ -182,30 +182,37 @@ export class Staging {
       return null
     }
     const before = this.#lastProgress
+    const progress = this.#progressOf(status, nowMs)
+    if (progress === null) return null
+    this.#lastProgress = progress
+    const isFirst = (before?.bytesHave ?? 0) === 0
+    const isServedAnew = before?.parents.join() !== progress.parents.join()
+    if (!isFirst && !isServedAnew && !this.#isDue(progress, status, nowMs)) return null
+    this.#told = progress
+    this.#toldAtMs = nowMs
+    return progress
+  }
+
+  /** @returns null: nothing has changed, and that it stands still has been told. */
+  #progressOf(status: SessionStatus, nowMs: number): Progress | null {
+    const before = this.#lastProgress
+    const { bytesHave } = status
     const parents = status.parents.slice(0, STRAND_COUNT_MAX)
-    const isServedAnew = before?.parents.join() !== parents.join()
-    if (before !== null && before.bytesHave === status.bytesHave && !isServedAnew) {
-      if (before.rateBps === 0 && this.#toldRateBps === 0) return null
-    }
-    this.#measure(status.bytesHave - (before?.bytesHave ?? status.bytesHave), nowMs)
+    const isAsBefore = before?.bytesHave === bytesHave && before.parents.join() === parents.join()
+    if (isAsBefore && before.rateBps === 0 && this.#told?.rateBps === 0) return null
+    this.#measure(bytesHave - (before?.bytesHave ?? bytesHave), nowMs)
     const { jobId } = this.commands.at(-1) as Stage
     const { assignmentId } = this
-    const rateBps = Math.round(this.#rateBps)
-    const progress: Progress = {
-      type: 'progress',
-      jobId,
-      assignmentId,
-      bytesHave: status.bytesHave,
-      rateBps,
-      parents,
-    }
-    this.#lastProgress = progress
-    const isDue = nowMs - this.#toldAtMs >= PROGRESS_TELL_MS
-    const isNews = isServedAnew || status.complete || (before?.bytesHave ?? 0) === 0
-    if (!isDue && !isNews) return null
-    this.#toldAtMs = nowMs
-    this.#toldRateBps = rateBps
-    return progress
+    return { type: 'progress', jobId, assignmentId, bytesHave, rateBps: Math.round(this.#rateBps), parents }
+  }
+
+  /** All has come, or a part that shows, or much time has passed. */
+  #isDue({ bytesHave }: Progress, { chunkCount, complete }: SessionStatus, nowMs: number): boolean {
+    const sinceMs = nowMs - this.#toldAtMs
+    const grownBytes = bytesHave - (this.#told?.bytesHave ?? 0)
+    if (complete && grownBytes > 0) return true
+    const hasGrown = grownBytes >= ((chunkCount ?? 0) * this.chunkBytes) / PROGRESS_PARTS
+    return sinceMs >= PROGRESS_TELL_MS_MAX || (sinceMs >= PROGRESS_TELL_MS && hasGrown)
   }
 
   #measure(bytes: number, nowMs: number): void {

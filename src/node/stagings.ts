@@ -44,7 +44,7 @@ export class Stagings {
   readonly #places = new Places(STAGINGS_AT_ONCE_MAX)
   /** By site: the release that its newest order is about. */
   readonly #wanted = new Map<string, ReleaseRef>()
-  readonly #stopPolling: Cancel
+  #stopPolling: Cancel | null = null
   readonly #told = new Told()
   #closing = false
 
@@ -54,7 +54,6 @@ export class Stagings {
       closeSession: (session) => options.plane.closeSession(session),
       forget: (assignmentId) => this.#forget(assignmentId),
     })
-    this.#stopPolling = options.clock.setInterval(PROGRESS_INTERVAL_MS, () => this.#poll())
   }
 
   /**
@@ -207,7 +206,7 @@ export class Stagings {
   /** Stops everything without a word: the files stay, and the next start goes on from them. */
   async close(): Promise<void> {
     this.#closing = true
-    this.#stopPolling()
+    this.#stopPolling?.()
     for (const staging of this.#active.values()) staging.stop(new EngineError('ENGINE_ERR_CLOSING'))
     await Promise.all(this.#ends.values())
   }
@@ -238,6 +237,7 @@ export class Stagings {
   #begin(staging: Staging): void {
     const { assignmentId } = staging
     this.#active.set(assignmentId, staging)
+    this.#stopPolling ??= this.#options.clock.setInterval(PROGRESS_INTERVAL_MS, () => this.#poll())
     const ended = this.#run(staging).finally(() => {
       this.#active.delete(assignmentId)
       this.#ends.delete(assignmentId)
@@ -354,7 +354,11 @@ export class Stagings {
   }
 
   #poll(): void {
-    if (this.#active.size === 0 && this.#lingering.size === 0) return
+    if (this.#active.size === 0 && this.#lingering.size === 0) {
+      this.#stopPolling?.()
+      this.#stopPolling = null
+      return
+    }
     const nowMs = this.#options.clock.monotonicMs()
     const bySession = this.#statuses()
     for (const staging of this.#active.values()) {

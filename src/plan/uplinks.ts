@@ -1,3 +1,4 @@
+import { KIB } from '../base/units.js'
 import { medianOf } from './strategies/slots.js'
 
 /** What an uplink is taken for where nobody has measured any: what a limit is compared with until somebody has. */
@@ -20,6 +21,16 @@ export function usualUplink(measuredBps: number, limitsBps: readonly (number | n
 export function limitedWeight(weight: number, limitBps: number | null, usualBps: number): number {
   return limitBps === null ? weight : Math.min(weight, inSteps(limitBps / usualBps))
 }
+
+/** Below this a chunk of the usual size takes 16 ms and more, for which each node on its way waits. */
+const SLOW_BPS = 16_000_000
+const CHUNK_BYTES_SLOW = 16 * KIB
+
+/**
+ * How large chunks are where uplinks usually give so much; 0: as the size of the content has it. On links of
+ * 4 Mbit/s each hop of 64 nodes had a queue of chunks, and with half as large ones half as long a queue. Pure.
+ */
+export const chunkBytesFor = (uplinkBps: number): number => (uplinkBps < SLOW_BPS ? CHUNK_BYTES_SLOW : 0)
 
 /** What one uplink counts at most: more of it finds no use beside the others. */
 export const WEIGHT_MAX = 4

@@ -32,7 +32,7 @@ async function openContent(): Promise<{ content: Content; staging: string }> {
 async function release(content: Content, staging: string, number: number, base: number | null): Promise<string> {
   const { treeHash } = await content.scan({ jobId: `j${number}`, site: 'www', directory: staging, base }, {})
   const source = { jobId: `j${number}`, directory: staging, held: null }
-  const order = { source, site: 'www', release: number, baseRelease: base, serial: number, nowMs: 1 }
+  const order = { source, site: 'www', release: number, baseRelease: base, serial: number, chunkBytes: 0, nowMs: 1 }
   const { assignmentId } = await content.pack(order, {})
   const stage = { site: 'www', release: { release: number, treeHash }, baseRelease: base, assignmentId, serial: number }
   await content.shadow.stage(stage, never)
@@ -56,7 +56,7 @@ t.test('what cannot be published is named with the directory it is in', async (t
   await content.scan({ jobId: 'j', site: 'www', directory: staging, base: null }, {})
   await writeFile(join(staging, 'a'), 'changed since it was scanned')
   const source = { jobId: 'j', directory: staging, held: null }
-  const order = { source, site: 'www', release: 1, baseRelease: null, serial: 1, nowMs: 1 }
+  const order = { source, site: 'www', release: 1, baseRelease: null, serial: 1, chunkBytes: 0, nowMs: 1 }
   await t.rejects(content.pack(order, {}), {
     code: 'ENGINE_ERR_FILE_CHANGING',
     message: `${staging}/a changed each time it was read`,
@@ -108,7 +108,7 @@ t.test('a promise that is not kept leaves nothing that counts', async (t) => {
   await writeFile(join(staging, 'a'), 'one')
   await content.scan({ jobId: 'j', site: 'www', directory: staging, base: null }, {})
   const source = { jobId: 'j', directory: staging, held: null }
-  const order = { source, site: 'www', release: 1, baseRelease: null, serial: 1, nowMs: 1 }
+  const order = { source, site: 'www', release: 1, baseRelease: null, serial: 1, chunkBytes: 0, nowMs: 1 }
   const { assignmentId } = await content.pack(order, {})
   const wrong = { release: 1, treeHash: 'f'.repeat(64) }
   const stage = { site: 'www', release: wrong, baseRelease: null, assignmentId, serial: 1 }
@@ -132,7 +132,15 @@ t.test('a release that cannot be packed from the shadow is damaged: no writer is
   const { content, staging } = await openContent()
   await writeFile(join(staging, 'a'), 'one')
   const treeHash = await release(content, staging, 1, null)
-  const order = { source: 'shadow', site: 'www', release: 1, baseRelease: null, serial: 2, nowMs: 1 } as const
+  const order = {
+    source: 'shadow',
+    site: 'www',
+    release: 1,
+    baseRelease: null,
+    serial: 2,
+    chunkBytes: 0,
+    nowMs: 1,
+  } as const
   const why = async (): Promise<unknown> => {
     const error: unknown = await content.pack(order, {}).catch((caught: unknown) => caught)
     t.match(error, { code: 'ENGINE_ERR_SHADOW_DAMAGED', details: { site: 'www', release: 1 }, hint: /publish/ })

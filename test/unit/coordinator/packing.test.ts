@@ -47,6 +47,7 @@ async function place(t: { testdir(): string; teardown(run: () => unknown): void 
     ...{ jobs: new Map([[job.id, job]]), sites: new Map(), closing: new AbortController().signal },
     content: { scan: async () => ({ ...counts, treeHash: 'e'.repeat(64), identical: false }), pack, paths },
     transfers: { open },
+    uplinks: { chunkBytesFor: () => 0 },
     uploads: { owns: () => false },
     probes: { beforeJob: async () => {} },
   } as unknown as World

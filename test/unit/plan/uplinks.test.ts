@@ -1,6 +1,13 @@
 import t from 'tap'
 import { compareApproach } from '../../../src/plan/order.js'
-import { type Bearing, fanoutOf, limitedWeight, measuredWeight, usualUplink } from '../../../src/plan/uplinks.js'
+import {
+  type Bearing,
+  chunkBytesFor,
+  fanoutOf,
+  limitedWeight,
+  measuredWeight,
+  usualUplink,
+} from '../../../src/plan/uplinks.js'
 
 const MBIT = 1_000_000
 const bearing: Bearing = { weight: 1, uplinkBps: null, takesBps: null, load: 0 }
@@ -66,4 +73,11 @@ t.test('who is approached first: as ordered, then measured, then seen, then unkn
   const [slow, unknown] = [servers.at(-1), servers.at(-2)]
   if (slow === undefined || unknown === undefined) throw new Error('none')
   t.ok(compareApproach(slow, unknown, 0.1) < 0, 'of many that are as slow nobody is')
+})
+
+t.test('chunks are smaller where uplinks are slow', async (t) => {
+  t.equal(chunkBytesFor(4 * MBIT), 16_384)
+  t.equal(chunkBytesFor(16 * MBIT), 0)
+  t.equal(chunkBytesFor(usualUplink(0, [])), 0, 'nor where nobody knows')
+  t.equal(chunkBytesFor(usualUplink(0, [5 * MBIT, null, 5 * MBIT])), 16_384, 'limits count')
 })

@@ -58,7 +58,7 @@ pub const ROUND_BYTES_SMALL: u64 = 128 << 10;
 /// Shortest rest after a small round: fewer wake-ups and acknowledgements below 500 Mbit/s.
 pub const ROUND_REST: Duration = Duration::from_millis(2);
 /// Longest rest, on the slowest links: each hop may be late by so much.
-pub const ROUND_REST_MAX: Duration = Duration::from_millis(10);
+pub const ROUND_REST_MAX: Duration = Duration::from_millis(33);
 /// Pace of the core's clock, of STATUS and of the published figures.
 pub use spread::limits::TICK_MS;
 /// Pace at which the system is asked what went to each child: what looks at it does so at 125 ms.

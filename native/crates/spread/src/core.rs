@@ -357,7 +357,7 @@ impl Core {
     pub fn next_for(&mut self, link: LinkId, now_ms: u64) -> Option<(u32, u8)> {
         let next = self.pick(link, now_ms);
         if let Some(link) = self.links.get_mut(link) {
-            link.hungry = next.is_none();
+            link.note_asked(next.is_some(), now_ms);
         }
         self.pulse(now_ms);
         next

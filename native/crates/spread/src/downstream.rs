@@ -9,8 +9,8 @@ use wire::{AssignmentId, NodeId};
 use crate::core::Core;
 use crate::fault::Fault;
 use crate::limits::{
-    ATTACHES_MAX, CAUGHT_UP_QUEUE, CHILD_SILENCE_MS, CHILDREN_MAX, LAG_ALONE_MS, LAG_QUEUE,
-    LAG_SIBLING_MS, LATE_QUEUE, LATE_ROOM_MS, LATE_SHARE,
+    ATTACHES_MAX, CAUGHT_UP_QUEUE, CHILD_SILENCE_MS, CHILDREN_MAX, LAG_ALONE_MS, LAG_CHUNK_MS,
+    LAG_QUEUE, LAG_SAID_MS, LAG_SIBLING_MS, LATE_QUEUE, LATE_ROOM_MS, LATE_SHARE,
 };
 use crate::links::{Feed, Link, LinkId};
 use crate::plan::Role;
@@ -121,15 +121,22 @@ impl Core {
                 }
             }
         }
+        let chunk_ms = self.least_chunk_ms();
         let mut silent = Vec::new();
         for (id, link) in self.links.iter_mut() {
             if !link.outgoing && now_ms.saturating_sub(link.heard_ms) > CHILD_SILENCE_MS {
                 silent.push(id);
             }
-            link.weigh_word();
+            link.weigh_word(longer(LAG_SAID_MS, 2 * chunk_ms));
             for feed in &mut link.feeds {
                 let least = shortest.get(usize::from(feed.strand)).copied().unwrap_or(0);
-                judge(feed, queue_of(feed, &self.strands), least, now_ms);
+                let queue = queue_of(feed, &self.strands);
+                let patience_ms = if least < queue / 2 {
+                    LAG_SIBLING_MS
+                } else {
+                    LAG_ALONE_MS
+                };
+                judge(feed, queue, longer(patience_ms, chunk_ms), now_ms);
             }
         }
         self.late
@@ -138,6 +145,12 @@ impl Core {
             self.close_link(id, "silent child", now_ms);
         }
         self.refresh_live();
+    }
+
+    /// What a chunk takes on the fastest link to a child; 0: nobody knows.
+    fn least_chunk_ms(&self) -> u64 {
+        let serving = self.links.iter().filter(|(_, link)| !link.feeds.is_empty());
+        serving.map(|(_, link)| link.chunk_ms).min().unwrap_or(0)
     }
 
     /// Longest queue to a child that keeps up, its own reports included.
@@ -317,7 +330,12 @@ fn next_of_feeds(link: &mut Link, strands: &[Strand]) -> Option<(u32, u8)> {
     None
 }
 
-fn judge(feed: &mut Feed, queue: u32, shortest: u32, now_ms: u64) {
+/// A time for which a child is waited for, where a chunk takes so long.
+fn longer(ms: u64, chunk_ms: u64) -> u64 {
+    ms.max(chunk_ms * ms / LAG_CHUNK_MS)
+}
+
+fn judge(feed: &mut Feed, queue: u32, patience_ms: u64, now_ms: u64) {
     if queue <= CAUGHT_UP_QUEUE {
         feed.lagging = false;
         feed.late = false;
@@ -327,11 +345,6 @@ fn judge(feed: &mut Feed, queue: u32, shortest: u32, now_ms: u64) {
         return;
     }
     let since_ms = *feed.long_since_ms.get_or_insert(now_ms);
-    let patience_ms = if shortest < queue / 2 {
-        LAG_SIBLING_MS
-    } else {
-        LAG_ALONE_MS
-    };
     if now_ms.saturating_sub(since_ms) >= patience_ms {
         feed.lagging = true;
     }

@@ -80,6 +80,11 @@ pub const NEWS_MAX: usize = 64;
 /// Backlog above which a strand is given nothing: about 40 ms at 100 Mbit/s and 32 KiB. At a higher
 /// pace it is what the source deals in `BACKLOG_PACE_MS`.
 pub const BACKLOG_MAX: u32 = 16;
+/// On slow links it is what the source deals in this time: 16 chunks of 64 KiB are 2 s at 4 Mbit/s,
+/// by which 64 nodes were late at the end.
+pub const BACKLOG_MS: u32 = 100;
+/// But never less: two children of one node may each have one chunk on its way and one waiting.
+pub const BACKLOG_MIN: u32 = 8;
 /// Reports of a backlog are about this old when they come through a few nodes.
 pub const BACKLOG_PACE_MS: u32 = 15;
 /// A strand whose backlog is more than this part of the allowed above the least waits.
@@ -98,6 +103,9 @@ pub const CAUGHT_UP_QUEUE: u32 = 1;
 pub const LAG_SIBLING_MS: u64 = 500;
 /// And after this time without such a sibling: it may be our uplink, but nobody waits for ever.
 pub const LAG_ALONE_MS: u64 = 2_000;
+/// Both hold where a chunk takes this time or less on the fastest link to a child; else they are
+/// longer by as much: a queue of a few chunks at 4 Mbit/s takes seconds to get shorter.
+pub const LAG_CHUNK_MS: u64 = 30;
 /// A child that says for this long that a long queue is below it is not believed: by
 /// `LAG_ALONE_MS` it would itself have ceased to wait for who is slow.
 pub const LAG_SAID_MS: u64 = LAG_ALONE_MS + 10 * TICK_MS;

@@ -6,7 +6,7 @@ use wire::NodeId;
 use wire::limits::STRAND_COUNT_MAX;
 
 use crate::have_map::HaveMap;
-use crate::limits::{ARRIVAL_BYTES, LAG_QUEUE, LAG_SAID_MS, SAID_PARTS, TICK_MS, WITHHELD_MS};
+use crate::limits::{ARRIVAL_BYTES, LAG_QUEUE, SAID_PARTS, TICK_MS, WITHHELD_MS};
 
 /// Names a link; whoever drives the core chooses it and does not use it twice at a time.
 pub type LinkId = u32;
@@ -104,6 +104,9 @@ pub(crate) struct Link {
     pub(crate) arriving: Option<Arrival>,
     /// It was asked for the next chunk and there was none.
     pub(crate) hungry: bool,
+    given_ms: u64,
+    /// About how long it takes for one chunk, by those that followed one another; 0: nobody knows.
+    pub(crate) chunk_ms: u64,
     pub(crate) in_ready: bool,
     pub(crate) feeds: Vec<Feed>,
     /// How many chunks others had been given when it was last given one as a late child.
@@ -119,7 +122,9 @@ pub(crate) struct Link {
     pub(crate) lacks_until_ms: u64,
     pub(crate) said: Said,
     /// How long its backlog was waited for, less a part of the time in which it was short.
-    pub(crate) waited_ms: u64,
+    waited_ms: u64,
+    /// Who has waited for so long does not believe it any more.
+    waits_ms: u64,
     /// How long it said its logs are.
     pub(crate) said_logs: [u32; STRAND_COUNT_MAX as usize],
     pub(crate) told: Told,
@@ -136,6 +141,8 @@ impl Link {
             used_ms: now_ms,
             arriving: None,
             hungry: true,
+            given_ms: now_ms,
+            chunk_ms: 0,
             in_ready: false,
             feeds: Vec::new(),
             others_given: 0,
@@ -146,6 +153,7 @@ impl Link {
             lacks_until_ms: 0,
             said: Said::default(),
             waited_ms: 0,
+            waits_ms: u64::MAX,
             said_logs: [0; STRAND_COUNT_MAX as usize],
             told: Told::default(),
         }
@@ -161,13 +169,26 @@ impl Link {
         !self.said.complete && !self.said.slow
     }
 
-    /// Keeps count, tick by tick, of how long its word has been waited for.
-    pub(crate) fn weigh_word(&mut self) {
+    /// It was asked for the next chunk, because the one before has gone.
+    pub(crate) fn note_asked(&mut self, was_given: bool, now_ms: u64) {
+        if was_given {
+            let took_ms = now_ms.saturating_sub(self.given_ms);
+            if !self.hungry {
+                self.chunk_ms = self.chunk_ms - self.chunk_ms / 4 + took_ms / 4;
+            }
+            self.given_ms = now_ms;
+        }
+        self.hungry = !was_given;
+    }
+
+    /// Keeps count, tick by tick, of how long its word has been waited for: not for long.
+    pub(crate) fn weigh_word(&mut self, long_ms: u64) {
         self.waited_ms = if self.said.backlog > LAG_QUEUE {
-            LAG_SAID_MS.min(self.waited_ms + TICK_MS)
+            long_ms.min(self.waited_ms + TICK_MS)
         } else {
             self.waited_ms.saturating_sub(TICK_MS / SAID_PARTS)
         };
+        self.waits_ms = long_ms;
     }
 
     /// What waits below the peer in a strand, of which it was given `given` chunks: what it says,
@@ -175,7 +196,7 @@ impl Link {
     /// plans of different age have closed a circle. Whoever keeps to the protocol soon waits for no
     /// slow child, so that who goes on saying that there is one is not believed.
     pub(crate) fn backlog_below(&self, given: usize) -> u32 {
-        if self.waited_ms >= LAG_SAID_MS {
+        if self.waited_ms >= self.waits_ms {
             return 0;
         }
         let given = u32::try_from(given).unwrap_or(u32::MAX);

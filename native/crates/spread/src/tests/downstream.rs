@@ -5,7 +5,7 @@ use std::ops::Range;
 use wire::limits::STRAND_PULLED;
 use wire::peer::{Message, Refusal};
 
-use super::{CHUNKS, attach, child, core, id, receiver, sends, source, take};
+use super::{CHUNKS, attach, child, core, id, pass, receiver, sends, source, take};
 use crate::limits::{CHILDREN_MAX, PULL_QUEUE_MAX};
 use crate::{Action, Role};
 
@@ -24,6 +24,28 @@ fn a_late_child_gets_the_log_in_its_order_without_what_it_has() {
     core.on_chunk(1, 0, 11, 6);
     assert_eq!(core.ready_links(), vec![2], "it comes up once");
     assert_eq!(take(&mut core, 2, 9), vec![8, 11]);
+}
+
+/// Children that lag after three seconds, in which the only one took a chunk each `chunk_ms` at
+/// first, with a long queue for it all the time.
+fn lagging_after(chunk_ms: usize) -> u32 {
+    let mut core = receiver();
+    child(&mut core, 2, 5, 0, &[]);
+    core.incoming_up(1, id(1), 0);
+    for index in 0..60 {
+        core.on_chunk(1, 0, index, 0);
+    }
+    for now_ms in (0..3_000).step_by(chunk_ms).take(20) {
+        core.next_for(2, now_ms);
+    }
+    pass(&mut core, 0, 3_000);
+    core.progress().lagging_children
+}
+
+#[test]
+fn a_long_queue_makes_a_child_slow_unless_each_chunk_takes_long_anyway() {
+    assert_eq!(lagging_after(5), 1);
+    assert_eq!(lagging_after(150), 0);
 }
 
 #[test]
