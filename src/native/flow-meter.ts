@@ -2,7 +2,7 @@ import { BITS_PER_BYTE, SECOND_MS } from '../base/units.js'
 import { type Flow, sumOf } from '../model/flow.js'
 import type { ChildLink, SessionStatus } from './relay.js'
 
-/** Chunks come and go whole: a rate is that of four of the usual size, by each link. */
+/** Chunks come and go whole: a rate is that of eight of the usual size, or sixteen on slow links, by each link. */
 const MEASURED_BYTES = 256 * 1024
 /** But that of so long at most. */
 const SPAN_MS_MAX = 4 * SECOND_MS
@@ -20,7 +20,6 @@ interface Reading {
 export class FlowMeter {
   /** By session and child. */
   #readings = new Map<string, Reading>()
-  #begunMs = 0
   /** When the span ends, however little has gone. */
   #spanMs = SPAN_MS_MAX
   /** Less went in the span before than was to be expected. */
@@ -39,18 +38,14 @@ export class FlowMeter {
 
   /** @returns whether flows are new: while too little has gone they are as before. */
   look(statuses: readonly Pick<SessionStatus, 'session' | 'children'>[]): boolean {
-    const isAnew = this.#readings.size === 0
     const children = statuses.flatMap(({ session, children: own }) =>
       own.map((child) => ({ key: `${session} ${child.nodeId}`, child })),
     )
     this.#readings = new Map(children.map(({ key, child }) => [key, readingOf(this.#readings.get(key), child)]))
-    const nowMs = Math.max(0, ...children.map(({ child }) => child.askedMs))
-    if (isAnew) this.#begunMs = nowMs
-    const spanMs = nowMs - this.#begunMs
+    const spanMs = Math.max(0, ...[...this.#readings.values()].map(spanOf))
     const isEnough = this.#isEnough()
     if (children.length > 0 && (spanMs === 0 || (!isEnough && spanMs < this.#spanMs))) return false
     this.#end(spanMs)
-    this.#begunMs = nowMs
     this.#pace(spanMs, isEnough)
     return true
   }
@@ -64,7 +59,7 @@ export class FlowMeter {
   #end(spanMs: number): void {
     const flows = new Map<string, Flow>()
     for (const [key, { begun, now }] of this.#readings) {
-      const ownMs = now.askedMs - begun.askedMs
+      const ownMs = spanOf({ begun, now })
       // Who came late in the span is told of after the next.
       if (ownMs <= 0 || ownMs < spanMs / 2) continue
       add(flows, flowOf(begun, now, ownMs))
@@ -82,6 +77,9 @@ export class FlowMeter {
     this.#hasFallen = !isEnough
   }
 }
+
+/** Each session has a clock of its own. */
+const spanOf = ({ begun, now }: Reading): number => now.askedMs - begun.askedMs
 
 /** A child that has connected anew begins anew. */
 function readingOf(before: Reading | undefined, now: ChildLink): Reading {

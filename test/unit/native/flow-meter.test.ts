@@ -45,7 +45,7 @@ t.test('several sessions to one node are one flow, as busy as the busiest', asyn
 t.test('a child that has connected anew begins anew, and one that is gone is forgotten', async (t) => {
   const look = meterOf()
   look(child('a', 500, 5000, 0))
-  t.same(look(child('a', 750, 100, 0)), [])
+  t.equal(look(child('a', 750, 100, 0)), null)
   t.same(look(), [])
   t.equal(look(child('a', 1250, 100, 0)), null)
 })
@@ -88,4 +88,17 @@ t.test('who came late in a span is told of after the next', async (t) => {
   look(child('a', 0, 0, 0))
   t.same(look(child('a', 250, MB, 250), child('b', 250, 0, 0))?.length, 1)
   t.same(look(child('a', 500, 2 * MB, 500), child('b', 500, MB, 250))?.length, 2)
+})
+
+t.test('each session has a clock of its own, and one that ends takes it along', async (t) => {
+  const meter = new FlowMeter()
+  const session = (id: number, askedMs: number, sentBytes: number) => ({
+    session: id,
+    children: [child('a', askedMs, sentBytes, askedMs)],
+  })
+  meter.look([session(1, 900_000, 0), session(2, 0, 0)])
+  t.ok(meter.look([session(1, 900_250, MB), session(2, 250, MB)]))
+  t.same(meter.flows, [{ to: 'a', rateBps: 64 * MB, busyRatio: 1 }])
+  t.ok(meter.look([session(2, 500, 2 * MB)]))
+  t.same(meter.flows, [{ to: 'a', rateBps: 32 * MB, busyRatio: 1 }])
 })

@@ -123,8 +123,8 @@ pub(crate) struct Link {
     pub(crate) said: Said,
     /// How long its backlog was waited for, less a part of the time in which it was short.
     waited_ms: u64,
-    /// Who has waited for so long does not believe it any more.
-    waits_ms: u64,
+    /// As of [`Link::weigh_word`].
+    long_ms: u64,
     /// How long it said its logs are.
     pub(crate) said_logs: [u32; STRAND_COUNT_MAX as usize],
     pub(crate) told: Told,
@@ -153,7 +153,7 @@ impl Link {
             lacks_until_ms: 0,
             said: Said::default(),
             waited_ms: 0,
-            waits_ms: u64::MAX,
+            long_ms: u64::MAX,
             said_logs: [0; STRAND_COUNT_MAX as usize],
             told: Told::default(),
         }
@@ -181,14 +181,15 @@ impl Link {
         self.hungry = !was_given;
     }
 
-    /// Keeps count, tick by tick, of how long its word has been waited for: not for long.
+    /// Keeps count, tick by tick, of how long its word has been waited for; who has waited for
+    /// `long_ms` does not believe it any more.
     pub(crate) fn weigh_word(&mut self, long_ms: u64) {
         self.waited_ms = if self.said.backlog > LAG_QUEUE {
             long_ms.min(self.waited_ms + TICK_MS)
         } else {
             self.waited_ms.saturating_sub(TICK_MS / SAID_PARTS)
         };
-        self.waits_ms = long_ms;
+        self.long_ms = long_ms;
     }
 
     /// What waits below the peer in a strand, of which it was given `given` chunks: what it says,
@@ -196,7 +197,7 @@ impl Link {
     /// plans of different age have closed a circle. Whoever keeps to the protocol soon waits for no
     /// slow child, so that who goes on saying that there is one is not believed.
     pub(crate) fn backlog_below(&self, given: usize) -> u32 {
-        if self.waited_ms >= self.waits_ms {
+        if self.waited_ms >= self.long_ms {
             return 0;
         }
         let given = u32::try_from(given).unwrap_or(u32::MAX);
