@@ -5,9 +5,7 @@
 //! children that lag do not count, and a strand that has no other children waits for nobody.
 
 use crate::core::Core;
-use crate::limits::{
-    AHEAD_MAX, BACKLOG_MAX, BACKLOG_MIN, BACKLOG_MS, BACKLOG_PACE_MS, BACKLOG_PARTS, TICK_SPAN_MS,
-};
+use crate::limits::{AHEAD_MAX, BACKLOG_MAX, BACKLOG_PACE_MS, BACKLOG_PARTS, TICK_SPAN_MS};
 use crate::links::LinkId;
 use crate::plan::Role;
 
@@ -92,10 +90,7 @@ impl Core {
             .min()
             .unwrap_or(0);
         let backlog = self.backlog_of(place);
-        let paced = |ms: u32| self.dealt_pace * ms / TICK_SPAN_MS;
-        let most = paced(BACKLOG_MS)
-            .clamp(BACKLOG_MIN, BACKLOG_MAX)
-            .max(paced(BACKLOG_PACE_MS));
+        let most = BACKLOG_MAX.max(self.dealt_pace * BACKLOG_PACE_MS / TICK_SPAN_MS);
         backlog <= most && backlog <= least + most / BACKLOG_PARTS
     }
 

@@ -80,11 +80,6 @@ pub const NEWS_MAX: usize = 64;
 /// Backlog above which a strand is given nothing: about 40 ms at 100 Mbit/s and 32 KiB. At a higher
 /// pace it is what the source deals in `BACKLOG_PACE_MS`.
 pub const BACKLOG_MAX: u32 = 16;
-/// On slow links it is what the source deals in this time: 16 chunks of 32 KiB are 1 s at 4 Mbit/s,
-/// and each hop of a deep plan may be late by as much.
-pub const BACKLOG_MS: u32 = 100;
-/// But never less: a strand that waits has to let its queue swing, see `LAG_QUEUE`.
-pub const BACKLOG_MIN: u32 = 8;
 /// Reports of a backlog are about this old when they come through a few nodes.
 pub const BACKLOG_PACE_MS: u32 = 15;
 /// A strand whose backlog is more than this part of the allowed above the least waits.
