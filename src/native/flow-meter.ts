@@ -2,8 +2,8 @@ import { BITS_PER_BYTE, SECOND_MS } from '../base/units.js'
 import { type Flow, sumOf } from '../model/flow.js'
 import type { ChildLink, SessionStatus } from './relay.js'
 
-/** Chunks come and go whole: a rate is that of eight of the usual size, or sixteen on slow links, by each link. */
-const MEASURED_BYTES = 256 * 1024
+/** Chunks come and go whole: a rate is that of four of the usual size, or eight on slow links, by each link. */
+const MEASURED_BYTES = 128 * 1024
 /** But that of so long at most. */
 const SPAN_MS_MAX = 4 * SECOND_MS
 /** Links that carry much less than before are told of after so many times what they took for as much. */

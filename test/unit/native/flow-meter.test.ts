@@ -59,7 +59,7 @@ t.test('where nothing was counted since the last look, nothing is new', async (t
 
 t.test('chunks that come one by one on a slow link are no rate before there are four of them', async (t) => {
   const look = meterOf()
-  const chunk = 65_536
+  const chunk = 32_768
   look(child('a', 0, 0, 0))
   for (const [at, chunks] of [0, 1, 1, 2, 2, 3, 3].entries()) {
     t.equal(look(child('a', 250 * (at + 1), chunks * chunk, 250 * (at + 1))), null)
