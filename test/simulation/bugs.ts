@@ -103,8 +103,8 @@ export const bugs: Readonly<Record<string, Bug>> = {
   },
   'any-release-is-live': {
     what: 'a node that serves any release counts as one that serves the target',
-    within: 40,
-    from: 111,
+    within: 20,
+    from: 144,
     coordinator({ sites, roster }) {
       const add = roster.add.bind(roster)
       roster.add = (known) => {
