@@ -12,7 +12,7 @@ export const FLOWS_SLOW_LOOK_MS = 500
 
 /**
  * A node that serves others by slow links says nothing for so long at most: each word is acknowledged by a coordinator
- * that may be the source, and 64 nodes that spoke eight times a second took 8 % of its 4 Mbit/s.
+ * that may be the source, and 64 nodes that spoke eight times a second took 7 % of its 4 Mbit/s.
  */
 export const FLOWS_QUIET_MS = 3 * SECOND_MS
 

@@ -104,7 +104,7 @@ export const report = z.object({
   /** Over all of it but `reportId`, with the key of the hello; a node without a key gives none. */
   signature: signature.optional(),
 })
-/** How far a transfer is, at most four times a second. */
+/** How far a transfer is, each second at most, and where it is served anew or has all. */
 export const progress = z.object({
   type: z.literal('progress'),
   jobId: z.string().max(ID_CHARS_MAX),
