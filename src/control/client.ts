@@ -301,7 +301,7 @@ export class Client implements JobsApi {
       yield await this.#lastEvent(jobId, since)
       return
     }
-    yield* readEvents<JobEvent>(answer.body, this.#clock)
+    yield* readEvents<JobEvent>(answer.body, { clock: this.#clock, signal })
   }
 
   async *#fleetEvents(
@@ -319,7 +319,8 @@ export class Client implements JobsApi {
       headers: { accept: 'text/event-stream, application/problem+json' },
       ...(signal === undefined ? {} : { signal }),
     })
-    if (answer.body !== null) yield* readEvents<CloudEvent>(answer.body, this.#clock, heard)
+    if (answer.body === null) return
+    yield* readEvents<CloudEvent>(answer.body, { clock: this.#clock, signal, onComment: heard })
   }
 
   /** The result of a job whose events are no longer kept. */

@@ -7,6 +7,7 @@ import { EngineError, toEngineError } from '../base/errors.js'
 import { FILES_FETCHED_AT_ONCE } from '../base/file-limits.js'
 import type { FileAt, FilesApi } from '../control/door/files.js'
 import type { FileRead } from '../control/files-client.js'
+import { piecesOfBody } from '../control/body.js'
 import { etagOf, type FileEntry, type FileView } from '../model/file.js'
 import { bytesOf } from '../model/file-name.js'
 import { blake3 } from '../native/keys.js'
@@ -167,7 +168,7 @@ export class Fetching {
       if (at === entry.sizeBytes) return null
       try {
         const body = await read({ node, site, release, path, offset: at, etag, signal })
-        for await (const piece of piecesOf(body)) {
+        for await (const piece of piecesOf(body, signal)) {
           await writeAll(file, piece, at)
           at += piece.length
           this.#bytes += piece.length
@@ -225,21 +226,17 @@ async function makeLink(target: Buffer, path: Buffer): Promise<void> {
 }
 
 /** Pieces of a body; one that breaks off is an error that passes. */
-export async function* piecesOf(body: ReadableStream<Uint8Array> | null): AsyncGenerator<Uint8Array> {
+export async function* piecesOf(
+  body: ReadableStream<Uint8Array> | null,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
   if (body === null) return
-  const reader = body.getReader()
-  try {
-    for (;;) {
-      const next = await reader.read().catch((error: unknown) => {
-        const why = 'the file broke off'
-        throw new EngineError('ENGINE_ERR_COORDINATOR_UNREACHABLE', { url: 'the coordinator', why }, { cause: error })
-      })
-      if (next.done) return
-      yield next.value
-    }
-  } finally {
-    await reader.cancel().catch(() => {})
-  }
+  yield* piecesOfBody(body, signal, (reader) =>
+    reader.read().catch((error: unknown) => {
+      const why = 'the file broke off'
+      throw new EngineError('ENGINE_ERR_COORDINATOR_UNREACHABLE', { url: 'the coordinator', why }, { cause: error })
+    }),
+  )
 }
 
 /** Where a file goes: into a directory under its own name, else where it was told. */
