@@ -16,6 +16,8 @@ export interface StrandShape {
   readonly weights: readonly number[]
   /** By node: further nodes hang below it that are not in this strand, so that it goes before leaves. */
   readonly isStem?: readonly boolean[]
+  /** By node: it has more slots, in all strands, than its uplink can serve in time. */
+  readonly isOverloaded?: readonly boolean[]
 }
 
 interface Slot {
@@ -26,8 +28,8 @@ interface Slot {
 }
 
 /**
- * Grows one strand: inner nodes by degree, then stems, each into the slot that is free earliest; then the leaves,
- * shuffled.
+ * Grows one strand: inner nodes by degree, those overloaded last, then stems, each into the slot that is free earliest;
+ * then the leaves, shuffled.
  * @returns a tree that reaches every node. Pure; O(n log n).
  */
 export function growStrand(shape: StrandShape, seed: number): Strand {
@@ -49,9 +51,11 @@ export function growStrand(shape: StrandShape, seed: number): Strand {
   return parents
 }
 
-function placingOrder({ slots, isStem = [] }: StrandShape, seed: number): readonly number[] {
-  const all = slots.map((count, node) => ({ count, node }))
-  const inner = all.filter(({ count }) => count > 0).sort((a, b) => b.count - a.count || a.node - b.node)
+function placingOrder({ slots, isStem = [], isOverloaded = [] }: StrandShape, seed: number): readonly number[] {
+  const all = slots.map((count, node) => ({ count, node, late: isOverloaded[node] === true ? 1 : 0 }))
+  const inner = all
+    .filter(({ count }) => count > 0)
+    .sort((a, b) => a.late - b.late || b.count - a.count || a.node - b.node)
   const childless = all.filter(({ count }) => count === 0)
   const stems = childless.filter(({ node }) => isStem[node] === true)
   const leaves = childless.filter(({ node }) => isStem[node] !== true)

@@ -1,6 +1,6 @@
 import type { PeerRef } from '../model/node.js'
 import type { PlanNode } from '../model/plan.js'
-import { isSlow } from './strategies/slots.js'
+import { isSlow, usualWeight } from './strategies/slots.js'
 
 /**
  * Puts nodes in the order they are planned in: segments together, the largest first; within one,
@@ -17,6 +17,33 @@ export function orderNodes(nodes: readonly PlanNode[]): readonly PlanNode[] {
       b.weight - a.weight ||
       compareText(a.nodeId, b.nodeId),
   )
+}
+
+/**
+ * The order of a plan at work where some have become slow: each has changed places with the last of its segment that is
+ * not. Who is slow no more stays where it is.
+ * @returns null: weights have changed otherwise. Pure.
+ */
+export function withSlowLast(before: readonly PlanNode[], after: readonly PlanNode[]): readonly PlanNode[] | null {
+  const wasSlow = slownessOf(before)
+  const areSlow = slownessOf(after)
+  const isOther = after.some((node, at) => !wasSlow[at] && !areSlow[at] && node.weight !== before[at]?.weight)
+  if (isOther) return null
+  const places = after.map((node, at) => ({ node, isSlow: areSlow[at] === true }))
+  for (const [at, place] of places.entries()) {
+    if (!place.isSlow) continue
+    const isHeir = (other: typeof place): boolean => !other.isSlow && other.node.segment === place.node.segment
+    const heir = places.findLastIndex(isHeir)
+    if (heir <= at) continue
+    places[at] = places[heir] as typeof place
+    places[heir] = place
+  }
+  return places.map(({ node }) => node)
+}
+
+function slownessOf(nodes: readonly PlanNode[]): readonly boolean[] {
+  const usual = usualWeight(nodes)
+  return nodes.map(({ weight }) => isSlow(weight, usual))
 }
 
 /** What decides when a server's turn comes. */

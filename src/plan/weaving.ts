@@ -3,7 +3,7 @@ import type { PeerRef } from '../model/node.js'
 import type { NodePlan, PlanNode } from '../model/plan.js'
 import { SOURCE, type Strand } from './grow.js'
 import { linesOf } from './lines.js'
-import { orderNodes, toPeer } from './order.js'
+import { orderNodes, toPeer, withSlowLast } from './order.js'
 import { isSlow, usualWeight } from './strategies/slots.js'
 import type { Ground, Strategy } from './strategies/strategy.js'
 
@@ -18,12 +18,30 @@ export interface Fabric {
 
 /** Weaves strands over nodes, of whom there may be none; strategies see weights beside the usual one. Pure. */
 export function weave(strategy: Strategy, ground: Ground): Fabric {
-  const nodes = orderNodes(ground.nodes)
+  return weaveInOrder(strategy, ground, orderNodes(ground.nodes))
+}
+
+/**
+ * Weaves anew for the nodes of a plan at work, with other weights. Where some have become slow and nothing else is
+ * new, each changes places with the last that is not slow: the others keep whom they have. Pure.
+ * @param nodes those of `before`, in its order.
+ */
+export function weaveAnew(strategy: Strategy, ground: Ground, before: Fabric): Fabric {
+  const again = { ...ground, strandCount: before.strands.length }
+  const order = isPath(before) ? null : withSlowLast(before.nodes, ground.nodes)
+  return weaveInOrder(strategy, again, order ?? orderNodes(ground.nodes))
+}
+
+function weaveInOrder(strategy: Strategy, ground: Ground, nodes: readonly PlanNode[]): Fabric {
   if (nodes.length === 0) return { nodes, strands: [[]] }
   const usual = usualWeight(nodes)
   const beside = nodes.map((node) => ({ ...node, weight: node.weight / usual }))
   return { nodes, strands: strategy.weave({ ...ground, nodes: beside }) }
 }
+
+/** Who becomes slow on a path goes to its end, and all keep whom they have but the one that it served. */
+const isPath = ({ strands: [first = [], ...others] }: Fabric): boolean =>
+  others.every((strand) => strand.every((parent, node) => parent === first[node]))
 
 /** Every node's part of what was woven. Pure; O(S²·n·depth). */
 export function partsOf({

@@ -9,6 +9,8 @@ export type { FlowsOf } from './flows.js'
 
 /** Looks in a row at which something must be so before it counts. */
 const LOOKS_MIN = 2
+/** Of so many nodes; of four times as many once more, and so on: the more there are, the more look slow by chance. */
+const LOOKS_NODES = 16
 /** Looks of which the best counts: within a second of a break others seem slow that only wait. */
 const LOOKS_REMEMBERED = 4
 /** Uplinks are uneven when a plan asks somebody for so much more than it can give. */
@@ -218,13 +220,14 @@ export class Weighing {
     const slow: ReadonlyMap<string, SlowLink> = areMany ? new Map() : found
     for (const nodeId of slow.keys()) this.#standing(nodeId)
     const news = newsOf(look)
+    const looksMin = looksFor(this.#compared(look.nowMs).length)
     return [...this.#standings].flatMap(([nodeId, standing]) => {
       const link = slow.get(nodeId)
       if (link !== undefined && !news.has(nodeId)) return []
       standing.slowLooks = link === undefined ? 0 : standing.slowLooks + 1
       if (link === undefined) return []
       const isNew = standing.slowWeight === null
-      if (isNew && standing.slowLooks < LOOKS_MIN) return []
+      if (isNew && standing.slowLooks < looksMin) return []
       standing.slowSince(look.nowMs, standing.slowWeight ?? link.rateBps / usualBps, link.why)
       return isNew ? [{ ...link, weight: standing.weight, usualBps }] : []
     })
@@ -301,6 +304,8 @@ export class Weighing {
     return [...this.#standings.values()].filter((standing) => standing.wasNoticed(nowMs - COMPARED_MS))
   }
 }
+
+const looksFor = (nodes: number): number => LOOKS_MIN + Math.ceil(Math.log2(Math.max(1, nodes / LOOKS_NODES)) / 2)
 
 /** The median of what those could give who have served anybody; 0: nobody has. */
 function usualOf(standings: readonly Standing[]): number {

@@ -2,13 +2,13 @@ import type { PeerRef } from '../model/node.js'
 import type { NodePlan, PlanEvent, Planning, PlanNode, PlanPart } from '../model/plan.js'
 import { joinPlan } from './joining.js'
 import { withoutNodes } from './mending.js'
-import { type Ground, partsOf, weave } from './weaving.js'
+import { type Ground, partsOf, weave, weaveAnew } from './weaving.js'
 import type { Strand } from './grow.js'
 import { isSlow, usualWeight } from './strategies/slots.js'
 import type { Strategy } from './strategies/strategy.js'
 
 /** What a plan is woven with, and by. */
-export interface Loom extends Omit<Ground, 'nodes' | 'isKnown'> {
+export interface Loom extends Pick<Ground, 'home' | 'seed'> {
   readonly strategy: Strategy
   readonly source: PeerRef
 }
@@ -111,7 +111,8 @@ export class Woven implements Planning {
     }
     this.#isKnown = isKnown
     const nodes = this.#nodes.map((node) => ({ ...node, weight: weightOf(node) }))
-    const woven = weave(this.#loom.strategy, { ...this.#loom, nodes, isKnown })
+    const before = { nodes: this.#nodes, strands: this.#strands }
+    const woven = weaveAnew(this.#loom.strategy, { ...this.#loom, nodes, isKnown }, before)
     this.#nodes = woven.nodes
     this.#strands = woven.strands
     return true

@@ -13,10 +13,17 @@ const STRAND_COUNTS = [2, 3, 4, 6, 8]
  * is slow holds up all behind it, and nothing comes another way to compare with: links have to be known before.
  */
 const PATH_COUNTS = [1, ...STRAND_COUNTS]
+/** Strands of a path: that run the same way they are one flow, and can run apart again at once. */
+const PATH_STRANDS = 2
 /** What a strand more costs in connections, acknowledgements and flows that meet, as a part of the time. */
 const STRAND_COST_RATIO = 0.01
 /** What a node more on a path costs, as a part of the time: a chunk, of 128 MiB on equal links, and its way. */
 const PATH_COST_RATIO = 0.0005
+/** What another count costs content on its way for each node, as a part of the time: all of its links are made anew. */
+const CHANGE_COST_RATIO = 0.005
+
+/** Whoever serves more than this beside what it can give goes below the others: what it is late with, few wait for. */
+const OVERLOAD_RATIO = 1.25
 
 /** With so few segments strands go from one to the next; with more that takes longer than it gains. */
 const CHAINED_SEGMENTS_MAX = 8
@@ -26,18 +33,20 @@ export const braid: Strategy = {
   weave(ground) {
     const count = strandCountFor(ground)
     const woven = weaveBraid(count).weave(ground)
-    // Strands that run the same way are one flow, and can run apart again at once.
-    return count === 1 && ground.nodes.length > 1 ? [...woven, ...woven] : woven
+    if (count > 1 || ground.nodes.length === 1) return woven
+    return Array.from({ length: PATH_STRANDS }, () => woven).flat()
   },
 }
 
 /** The count with which the uplink that is asked for most, beside what it can give, is asked for least. */
-function strandCountFor({ nodes, isKnown }: Ground): number {
+function strandCountFor({ nodes, isKnown, strandCount = 0 }: Ground): number {
   const weights = nodes.map(({ weight }) => weight)
   const costs = (isKnown ? PATH_COUNTS : STRAND_COUNTS).map((count) => {
     const overload = Math.max(1, overloadOf(weights, count * Math.max(0, nodes.length - 1)) / count)
     const length = count === 1 ? nodes.length : 0
-    return { count, cost: overload + count * STRAND_COST_RATIO + length * PATH_COST_RATIO }
+    const changed = strandCount === 0 || strandCount === Math.max(count, PATH_STRANDS) ? 0 : nodes.length
+    const costs = count * STRAND_COST_RATIO + length * PATH_COST_RATIO + changed * CHANGE_COST_RATIO
+    return { count, cost: overload + costs }
   })
   return costs.reduce((best, each) => (each.cost < best.cost ? each : best)).count
 }
@@ -119,13 +128,19 @@ interface Part {
 function weaveSegment(segment: Segment, served: readonly (readonly number[])[], seed: number): readonly Part[] {
   const weights = segment.nodes.map(({ weight }) => weight)
   const needs = served.map((segments) => Math.max(0, weights.length - 1 + segments.length))
-  return dealSlots(weights, needs).map((own, strand) => {
+  const dealt = dealSlots(weights, needs)
+  const isOverloaded = weights.map((weight, node) => {
+    const all = dealt.reduce((sum, slots) => sum + (slots[node] ?? 0), 0)
+    return all > weight * needs.length * OVERLOAD_RATIO
+  })
+  return dealt.map((own, strand) => {
     const stems = served[strand] ?? []
     const shape = {
       sourceSlots: 1,
       slots: [...own, ...stems.map(() => 0)],
       weights: [...weights, ...stems.map(() => 1)],
       isStem: [...own.map(() => false), ...stems.map(() => true)],
+      isOverloaded,
     }
     return { served: stems, parents: growStrand(shape, seed + strand) }
   })

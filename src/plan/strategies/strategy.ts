@@ -11,6 +11,8 @@ export interface Ground {
   readonly isKnown: boolean
   /** The same seed gives the same strands. */
   readonly seed: number
+  /** How many strands content goes by already; absent: by none yet. */
+  readonly strandCount?: number
 }
 
 /** The rule that says who serves whom. Pure. */

@@ -56,6 +56,14 @@ t.test('an uplink that breaks down is found at the second look, with its rate', 
   t.same(looks(weighing, 10, decayed), [], 'it is told once')
 })
 
+t.test('of many nodes one is found a look later: of so many some look slow by chance', async (t) => {
+  const weighing = new Weighing()
+  looks(weighing, 4, ring(64))
+  const decayed = ring(64, (from, each) => (from === 3 ? { ...each, rateBps: 2.5 * MBIT, busyRatio: 1 } : each))
+  t.same(looks(weighing, 2, decayed), [])
+  t.match(looks(weighing, 1, decayed), [{ nodeId: 'n3', why: 'uplink' }])
+})
+
 t.test('one slow look says nothing', async (t) => {
   const weighing = new Weighing()
   looks(weighing, 4, ring(8))

@@ -73,6 +73,51 @@ t.test('when uplinks count differently, who is slow goes last', async (t) => {
   t.same(chain.take([{ type: 'weighed', nodeId: 'b', weight: 0.05 }]), [], 'once')
 })
 
+t.test('of a large braid few move for one that becomes slow, and fewer when it is not any more', async (t) => {
+  const nodes = Array.from({ length: 64 }, (_, at) => node(`n${String(at).padStart(2, '0')}`))
+  const planning = startPlanning({ source, nodes, strategy: 'braid', seed: 7 })
+  const parentsOf = ({ nodeId }: PlanNode): string => line(planning, nodeId).replaceAll(/(n..|s)\S*/g, '$1')
+  const before = new Map(nodes.map((each) => [each.nodeId, parentsOf(each)]))
+  const slow = nodes[9] as PlanNode
+  const told = planning.take([{ type: 'weighed', nodeId: slow.nodeId, weight: 0.3 }])
+  const moved = nodes.filter((each) => parentsOf(each) !== before.get(each.nodeId))
+  t.ok(moved.length > 0 && moved.length <= 8, `${moved.length} moved`)
+  t.ok(told.length <= 32, `${told.length} told`)
+  t.notOk(
+    nodes.some((each) =>
+      line(planning, each.nodeId)
+        .split(' ')
+        .some((one) => one.startsWith(slow.nodeId)),
+    ),
+    'it serves nobody',
+  )
+  const after = new Map(nodes.map((each) => [each.nodeId, parentsOf(each)]))
+  planning.take([{ type: 'weighed', nodeId: slow.nodeId, weight: 1 }])
+  const back = nodes.filter((each) => parentsOf(each) !== after.get(each.nodeId))
+  t.ok(back.length <= 4, `${back.length} move when it is slow no more`)
+})
+
+t.test('where more of a large braid are slow than others can stand in for, it keeps its strands', async (t) => {
+  const nodes = Array.from({ length: 64 }, (_, at) => node(`n${String(at).padStart(2, '0')}`))
+  const planning = startPlanning({ source, nodes, strategy: 'braid', seed: 7 })
+  for (const at of [9, 20, 33]) planning.take([{ type: 'weighed', nodeId: nodes[at]?.nodeId ?? '', weight: 0.3 }])
+  t.equal(planning.strandCount, 2)
+  // Whoever serves three where two are usual is so far down that few wait for what it is late with.
+  const parentOf = (nodeId: string, strand: number): string =>
+    planning.partOf(nodeId)?.plan.parents[strand]?.[0]?.nodeId ?? 's'
+  const depthOf = (nodeId: string, strand: number): number =>
+    nodeId === 's' ? 0 : 1 + depthOf(parentOf(nodeId, strand), strand)
+  const strands = [0, 1]
+  const depths = strands.flatMap((strand) => nodes.map(({ nodeId }) => depthOf(nodeId, strand)))
+  for (const strand of strands) {
+    for (const { nodeId } of nodes) {
+      const served = nodes.filter((each) => parentOf(each.nodeId, strand) === nodeId)
+      if (served.length > 2)
+        t.ok(depthOf(nodeId, strand) >= Math.max(...depths) - 2, `${nodeId} is far from the source`)
+    }
+  }
+})
+
 t.test('a chain follows the order that is wanted', async (t) => {
   const nodes = [{ ...node('a') }, { ...node('b'), rank: 1 }, { ...node('c'), rank: 0 }]
   const planning = startPlanning({ source, nodes, strategy: 'chain', seed: 7 })

@@ -71,9 +71,16 @@ pub const PREFIX_WAKE_MS: u64 = 5;
 pub const SEND_BUFFER_FIRST_BYTES: usize = 64 << 10;
 /// Unsent bytes in a link's socket before it asks for more; with the buffer above, 100 Mbit/s.
 pub const UNSENT_FIRST_BYTES: u32 = 16 << 10;
-/// Unsent bytes in the socket of a link with a long round trip: 16 KiB there cost a quarter more
-/// time over a simulated WAN, 512 KiB least.
-pub const UNSENT_LONG_BYTES: u32 = 512 << 10;
+/// Unsent bytes at most in the socket of a link with a long round trip: 16 KiB there cost a
+/// quarter more time over a simulated WAN, 512 KiB least.
+pub const UNSENT_LONG_BYTES_MAX: u32 = 512 << 10;
+/// As many until it is known what the link carries.
+pub const UNSENT_LONG_BYTES: u32 = 64 << 10;
+/// And so long a time's worth of what it carries: on a slow link, of which the handshake waited in
+/// a queue, 512 KiB are seconds, by which all that is said or asked there comes later.
+pub const UNSENT_LONG_MS: u64 = 100;
+/// In so many spans without, what a link carried at most counts half.
+pub const CARRIED_SPANS: u64 = 8;
 /// Unsent bytes in the socket of a proven fast link: as many as the system likes. Each time that
 /// the reader makes room it wakes us, and with 512 KiB that cost a sender a third more CPU.
 pub const UNSENT_FAST_BYTES: u32 = u32::MAX;

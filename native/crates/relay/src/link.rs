@@ -6,7 +6,10 @@ use wire::NodeId;
 use wire::peer::MessageHeader;
 
 use crate::addresses::Place;
-use crate::limits::{FAST_BITS_PER_SECOND, FAST_WINDOW_MS};
+use crate::limits::{
+    CARRIED_SPANS, FAST_BITS_PER_SECOND, FAST_WINDOW_MS, UNSENT_FIRST_BYTES, UNSENT_LONG_BYTES_MAX,
+    UNSENT_LONG_MS,
+};
 use crate::reader::Reader;
 use crate::socket::{self, Depth};
 use crate::writer::Writer;
@@ -59,10 +62,39 @@ pub(crate) struct Link {
 /// Bytes sent in the present span of time.
 #[derive(Debug, Clone, Copy, Default)]
 struct Window {
-    start_ms: u64,
+    /// None: nothing was sent yet.
+    start_ms: Option<u64>,
     bytes: u64,
     /// Rate of the last whole span.
     last_bps: u64,
+    /// The most of late: with nothing to send it falls by a part each span.
+    most_bps: u64,
+}
+
+impl Window {
+    /// Counts; true at the end of a span.
+    fn add(&mut self, bytes: u64, now_ms: u64) -> bool {
+        let start_ms = *self.start_ms.get_or_insert(now_ms);
+        self.bytes += bytes;
+        let span_ms = now_ms.saturating_sub(start_ms);
+        if span_ms < FAST_WINDOW_MS {
+            return false;
+        }
+        let last_bps = self.bytes * 8000 / span_ms;
+        *self = Self {
+            start_ms: Some(now_ms),
+            bytes: 0,
+            last_bps,
+            most_bps: last_bps.max(self.most_bps - self.most_bps / CARRIED_SPANS),
+        };
+        true
+    }
+
+    /// What the socket of a long link may hold unsent.
+    fn unsent_bytes(&self) -> u32 {
+        let bytes = u32::try_from(self.most_bps / 8000 * UNSENT_LONG_MS).unwrap_or(u32::MAX);
+        bytes.clamp(UNSENT_FIRST_BYTES, UNSENT_LONG_BYTES_MAX)
+    }
 }
 
 impl Link {
@@ -106,25 +138,21 @@ impl Link {
 
     /// Whether a new connection has a long way to go.
     pub(crate) fn is_far(&self) -> bool {
-        self.depth == Depth::Deep
+        self.depth == Depth::Long
     }
 
-    /// Counts what was sent; a link that has proven fast gets deep buffers.
+    /// Counts what was sent: a link that has proven fast gets deep buffers, a long one what it needs.
     pub(crate) fn count_sent(&mut self, bytes: u64, now_ms: u64) {
-        self.window.bytes += bytes;
-        let span_ms = now_ms.saturating_sub(self.window.start_ms);
-        if span_ms < FAST_WINDOW_MS {
+        if !self.window.add(bytes, now_ms) {
             return;
         }
-        let last_bps = self.window.bytes * 8000 / span_ms;
-        self.window = Window {
-            start_ms: now_ms,
-            bytes: 0,
-            last_bps,
-        };
-        if self.depth == Depth::Shallow && last_bps > FAST_BITS_PER_SECOND {
-            socket::deepen(&self.stream);
-            self.depth = Depth::Deep;
+        match self.depth {
+            Depth::Shallow if self.window.last_bps > FAST_BITS_PER_SECOND => {
+                socket::deepen(&self.stream);
+                self.depth = Depth::Deep;
+            }
+            Depth::Long => socket::limit_unsent(&self.stream, self.window.unsent_bytes()),
+            Depth::Shallow | Depth::Deep => {}
         }
     }
 
@@ -132,6 +160,42 @@ impl Link {
     pub(crate) fn may_be_fast(&self, now_ms: u64) -> bool {
         self.depth == Depth::Shallow
             && self.window.last_bps > FAST_BITS_PER_SECOND / 2
-            && now_ms.saturating_sub(self.window.start_ms) < 2 * FAST_WINDOW_MS
+            && now_ms.saturating_sub(self.window.start_ms.unwrap_or(now_ms)) < 2 * FAST_WINDOW_MS
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A window after a second of sending at a rate.
+    fn after_a_second_of(mbit: u64) -> Window {
+        let mut window = Window::default();
+        window.add(0, 0);
+        for span in 1..=10 {
+            window.add(mbit * 12_500, span * FAST_WINDOW_MS);
+        }
+        window
+    }
+
+    #[test]
+    fn a_long_link_holds_unsent_what_it_carries_in_a_tenth_of_a_second() {
+        assert_eq!(after_a_second_of(0).unsent_bytes(), UNSENT_FIRST_BYTES);
+        assert_eq!(after_a_second_of(2).unsent_bytes(), 25_000);
+        assert_eq!(after_a_second_of(20).unsent_bytes(), 250_000);
+        let fast = after_a_second_of(10_000);
+        assert_eq!(fast.unsent_bytes(), UNSENT_LONG_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_pause_of_a_span_leaves_a_long_link_most_of_what_it_may_hold() {
+        let mut window = after_a_second_of(20);
+        window.add(0, 11 * FAST_WINDOW_MS);
+        let unsent_bytes = window.unsent_bytes();
+        assert!(unsent_bytes > 200_000, "{unsent_bytes}");
+        for span in 12..=40 {
+            window.add(0, span * FAST_WINDOW_MS);
+        }
+        assert_eq!(window.unsent_bytes(), UNSENT_FIRST_BYTES);
     }
 }

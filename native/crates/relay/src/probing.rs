@@ -219,7 +219,7 @@ impl<'a> Exchange<'a> {
         let mut exchange = Self {
             stream,
             is_closing,
-            is_long: depth == socket::Depth::Deep,
+            is_long: depth == socket::Depth::Long,
         };
         let bytes = if spec.is_bulk {
             BULK_BYTES

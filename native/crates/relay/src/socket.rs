@@ -97,7 +97,9 @@ pub(crate) fn send_file(
 pub(crate) enum Depth {
     /// Little: what is in a socket cannot be given elsewhere.
     Shallow,
-    /// What the system finds right: a fast link, or a long one.
+    /// As much on its way as the system finds right, for a long link, and little unsent.
+    Long,
+    /// What the system finds right: a fast link.
     Deep,
 }
 
@@ -112,9 +114,7 @@ pub(crate) fn tune(fd: impl AsFd, remote: IpAddr) -> Depth {
     }
     let depth = depth_for(round_trip_us(fd.as_fd()));
     match depth {
-        Depth::Deep => {
-            let _ = socket.set_tcp_notsent_lowat(UNSENT_LONG_BYTES);
-        }
+        Depth::Long | Depth::Deep => limit_unsent(&fd, UNSENT_LONG_BYTES),
         Depth::Shallow => {
             let _ = socket.set_send_buffer_size(SEND_BUFFER_FIRST_BYTES);
             let _ = socket.set_tcp_notsent_lowat(UNSENT_FIRST_BYTES);
@@ -123,10 +123,15 @@ pub(crate) fn tune(fd: impl AsFd, remote: IpAddr) -> Depth {
     depth
 }
 
-/// Deep for a link that is known to be long, shallow for any other.
+/// Unsent bytes that a link's socket takes before it waits.
+pub(crate) fn limit_unsent(fd: impl AsFd, bytes: u32) {
+    let _ = SockRef::from(&fd).set_tcp_notsent_lowat(bytes);
+}
+
+/// Long for a link that is known to be long, shallow for any other.
 fn depth_for(round_trip_us: Option<u32>) -> Depth {
     match round_trip_us {
-        Some(us) if us > LONG_ROUND_TRIP_US => Depth::Deep,
+        Some(us) if us > LONG_ROUND_TRIP_US => Depth::Long,
         _ => Depth::Shallow,
     }
 }
@@ -245,12 +250,12 @@ mod tests {
     }
 
     #[test]
-    fn only_a_link_that_is_known_to_be_long_is_deep_at_first() {
+    fn only_a_link_that_is_known_to_be_long_is_so_from_the_start() {
         for short in [None, Some(0), Some(LONG_ROUND_TRIP_US)] {
             assert_eq!(depth_for(short), Depth::Shallow, "{short:?}");
         }
         for long in [LONG_ROUND_TRIP_US + 1, u32::MAX] {
-            assert_eq!(depth_for(Some(long)), Depth::Deep, "{long}");
+            assert_eq!(depth_for(Some(long)), Depth::Long, "{long}");
         }
     }
 
