@@ -141,7 +141,7 @@ impl Link {
         self.depth == Depth::Long
     }
 
-    /// Counts what was sent: a link that has proven fast gets deep buffers, a long one what it needs.
+    /// Counts what was sent: a link that proves fast gets deep buffers, a long one what it needs.
     pub(crate) fn count_sent(&mut self, bytes: u64, now_ms: u64) {
         if !self.window.add(bytes, now_ms) {
             return;
