@@ -47,15 +47,17 @@ export const median = (values: readonly number[]): number => {
 }
 
 /**
- * Keeps a result as `bench/results/<date>-<commit>-<scenario>.json`; results are added, never edited.
+ * Keeps a result as `bench/results/<date>T<time>Z-<commit>-<scenario>.json`; results are added, never edited.
  * @returns the file's path
  */
 export const keepResult = (scenario: string, result: object): string => {
   const commit = describeCommit()
-  const date = new Date().toISOString().slice(0, 10)
+  const at = new Date().toISOString()
+  const date = at.slice(0, 10)
   const directory = fileURLToPath(new URL('results/', import.meta.url))
   mkdirSync(directory, { recursive: true })
-  const path = `${directory}${date}-${commit}-${scenario}.json`
-  writeFileSync(path, `${JSON.stringify({ scenario, date, commit, machine: describeMachine(), ...result }, null, 2)}\n`)
+  const path = `${directory}${at.slice(0, 19).replaceAll(':', '')}Z-${commit}-${scenario}.json`
+  const kept = { scenario, date, commit, machine: describeMachine(), ...result }
+  writeFileSync(path, `${JSON.stringify(kept, null, 2)}\n`, { flag: 'wx' })
   return path
 }

@@ -5,7 +5,7 @@
 //
 // A table stands between `<!-- fanout-file: FILE FILE -->` and `<!-- end -->`. Of several files the first counts; the
 // others add what it lacks. Nothing else of the page is touched.
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { plotOf } from '../src/bench/plot.js'
@@ -49,10 +49,13 @@ const readResult = (file: string): Result => ({
 })
 
 const newestOf = (scenario: string): string => {
-  const files = readdirSync(results).filter((name) => name.endsWith(`-${scenario}.json`))
-  const sorted = files.toSorted((a, b) => statSync(`${results}${b}`).mtimeMs - statSync(`${results}${a}`).mtimeMs)
-  if (sorted[0] === undefined) throw new Error(`there is no result of ${scenario}`)
-  return sorted[0]
+  // Names begin with the time: those of a clone are all of one age.
+  const newest = readdirSync(results)
+    .filter((name) => name.endsWith(`-${scenario}.json`))
+    .toSorted()
+    .at(-1)
+  if (newest === undefined) throw new Error(`there is no result of ${scenario}`)
+  return newest
 }
 
 /** Rows of all results: of a contender and scenario that several have, the first. */
