@@ -17,7 +17,8 @@ export async function* piecesOfBody(
 ): AsyncGenerator<Uint8Array> {
   const reader = body.getReader()
   const cut = (): void => void reader.cancel().catch(() => {})
-  signal?.addEventListener('abort', cut)
+  if (signal?.aborted) cut()
+  else signal?.addEventListener('abort', cut)
   try {
     for (;;) {
       const { done, value } = await read(reader)

@@ -39,7 +39,7 @@ function weaveInOrder(strategy: Strategy, ground: Ground, nodes: readonly PlanNo
   return { nodes, strands: strategy.weave({ ...ground, nodes: beside }) }
 }
 
-/** Who becomes slow on a path goes to its end, and all keep whom they have but the one that it served. */
+/** All strands run the same way. Who becomes slow on a path goes to its end, which moves the one that it served. */
 const isPath = ({ strands: [first = [], ...others] }: Fabric): boolean =>
   others.every((strand) => strand.every((parent, node) => parent === first[node]))
 

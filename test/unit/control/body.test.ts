@@ -35,6 +35,11 @@ t.test('a signal that fires between two pieces cuts a body off at the next', asy
   t.ok(seen.cancelled)
 })
 
+t.test('a signal that has fired before cuts off a body that gives nothing', async (t) => {
+  const pieces = piecesOfBody(new ReadableStream<Uint8Array>(), AbortSignal.abort())
+  await t.rejects(pieces.next(), { code: 'ENGINE_ERR_CANCELLED' })
+})
+
 t.test('one who stops reading lets go of the body and of the signal', async (t) => {
   const { body, seen } = openBody()
   for await (const piece of piecesOfBody(body, undefined)) {
