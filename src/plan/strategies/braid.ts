@@ -45,8 +45,8 @@ function strandCountFor({ nodes, isKnown, strandCount = 0 }: Ground): number {
     const overload = Math.max(1, overloadOf(weights, count * Math.max(0, nodes.length - 1)) / count)
     const length = count === 1 ? nodes.length : 0
     const changed = strandCount === 0 || strandCount === Math.max(count, PATH_STRANDS) ? 0 : nodes.length
-    const costs = count * STRAND_COST_RATIO + length * PATH_COST_RATIO + changed * CHANGE_COST_RATIO
-    return { count, cost: overload + costs }
+    const added = count * STRAND_COST_RATIO + length * PATH_COST_RATIO + changed * CHANGE_COST_RATIO
+    return { count, cost: overload + added }
   })
   return costs.reduce((best, each) => (each.cost < best.cost ? each : best)).count
 }

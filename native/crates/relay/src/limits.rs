@@ -79,7 +79,7 @@ pub const UNSENT_LONG_BYTES: u32 = 64 << 10;
 /// And so long a time's worth of what it carries: on a slow link, of which the handshake waited in
 /// a queue, 512 KiB are seconds, by which all that is said or asked there comes later.
 pub const UNSENT_LONG_MS: u64 = 100;
-/// In so many spans without, what a link carried at most counts half.
+/// Each span in which a link carries less takes this part of the most that it carried.
 pub const CARRIED_SPANS: u64 = 8;
 /// Unsent bytes in the socket of a proven fast link: as many as the system likes. Each time that
 /// the reader makes room it wakes us, and with 512 KiB that cost a sender a third more CPU.

@@ -113,12 +113,11 @@ pub(crate) fn tune(fd: impl AsFd, remote: IpAddr) -> Depth {
         choose_light_congestion_control(&socket);
     }
     let depth = depth_for(round_trip_us(fd.as_fd()));
-    match depth {
-        Depth::Long | Depth::Deep => limit_unsent(&fd, UNSENT_LONG_BYTES),
-        Depth::Shallow => {
-            let _ = socket.set_send_buffer_size(SEND_BUFFER_FIRST_BYTES);
-            let _ = socket.set_tcp_notsent_lowat(UNSENT_FIRST_BYTES);
-        }
+    if depth == Depth::Shallow {
+        let _ = socket.set_send_buffer_size(SEND_BUFFER_FIRST_BYTES);
+        limit_unsent(&fd, UNSENT_FIRST_BYTES);
+    } else {
+        limit_unsent(&fd, UNSENT_LONG_BYTES);
     }
     depth
 }
@@ -141,7 +140,7 @@ pub(crate) fn deepen(fd: impl AsFd) {
     let socket = SockRef::from(&fd);
     choose_light_congestion_control(&socket);
     let _ = set_int(fd.as_fd(), libc::SOL_SOCKET, SO_BUF_LOCK, 0);
-    let _ = socket.set_tcp_notsent_lowat(UNSENT_FAST_BYTES);
+    limit_unsent(&fd, UNSENT_FAST_BYTES);
 }
 
 /// Cubic where it may be had, else reno: on short fast paths BBR's timer costs half as much again.
