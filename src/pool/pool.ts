@@ -33,7 +33,7 @@ export class WorkerPool {
   /**
    * @param keptThreads  threads that start at once and stay: a task then need not wait for one to start, which takes
    * 0.05 s, and twice that where the processors are busy.
-   * @param workers  folder of the tasks; tests put in their own.
+   * @param workers  folder of the tasks, compiled; tests put in their own.
    */
   constructor({ keptThreads = 0, workers = ownTasks }: { readonly keptThreads?: number; readonly workers?: URL } = {}) {
     this.#workers = workers
@@ -41,7 +41,7 @@ export class WorkerPool {
     this.#piscina = new Piscina({
       ...sizes,
       niceIncrement: WORK_NICENESS,
-      execArgv: isSource && workers === ownTasks ? [] : process.execArgv.filter((flag) => !isOfProgram(flag)),
+      execArgv: isSource ? [] : process.execArgv.filter((flag) => !isOfProgram(flag)),
     })
     // A thread that dies outside of a task: the next task gets a new one, and this process goes on.
     this.#piscina.on('error', () => {})

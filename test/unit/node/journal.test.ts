@@ -115,7 +115,7 @@ t.test('a rewriting whose new name cannot be made durable: the new file is used,
     await directories.syncDirectory(path)
   }
   const mocked = await t.mockImport<{ Journal: typeof Journal }>('../../../src/node/journal.js', {
-    '../../../src/base/directories.js': { ...directories, syncDirectory },
+    '../../../src/base/directories.ts': { ...directories, syncDirectory },
   })
   const path = join(t.testdir(), 'journal')
   const { journal } = await mocked.Journal.open(path)

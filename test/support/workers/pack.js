@@ -1,4 +1,4 @@
 /** A packing whose thread dies in the middle. */
-export default function dyingPack(): never {
+export default function dyingPack() {
   process.exit(7)
 }

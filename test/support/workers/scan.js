@@ -1,8 +1,7 @@
-import type { ScanResult } from '../../../src/native/content.js'
-import { performTask, type TaskOutcome, type TaskRequest } from '../../../workers/tasks.js'
+import { performTask } from '../../../dist/workers/tasks.js'
 
 /** A scan that has no end: only its stop flag ends it. Counts its rounds, as an answer to being stopped. */
-export default function endlessScan(request: TaskRequest<'scan'>): TaskOutcome<ScanResult> {
+export default function endlessScan(request) {
   return performTask(request, (_, update) => {
     let files = 0
     while (update({ files, bytes: 0 })) {
