@@ -222,11 +222,15 @@ function awaitsReport(world: World, known: KnownNode, site: string, release: Rel
   return world.clock.monotonicMs() - underWay.toldAtMs < REPORT_GRACE_MS
 }
 
-/** Steers every node of a site's group. */
+/** Steers every node of a site's group, in the order of the plan: who serves others is told before them. */
 export function steerSite(world: World, site: string): void {
   const record = world.sites.get(site)?.record
   if (record === undefined) return
-  for (const known of nodesOf(world, record)) steer(world, known, site)
+  const members = world.transfers.all.filter(({ about }) => about.site === site).flatMap((each) => [...each.members])
+  const placeOf = new Map(members.map(({ nodeId }, place) => [nodeId, place]))
+  const place = ({ identity }: KnownNode): number => placeOf.get(identity.id) ?? members.length
+  const nodes = nodesOf(world, record).toSorted((a, b) => place(a) - place(b))
+  for (const known of nodes) steer(world, known, site)
 }
 
 /** Folds what is known of a node into its part of the job at work, if it is about that job's release. */

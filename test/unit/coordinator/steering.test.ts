@@ -4,7 +4,7 @@ import { NODE_STALLED_MS, REPORT_GRACE_MS, RETRY_FIRST_MS } from '../../../src/b
 import { silentLogger } from '../../../src/base/log.js'
 import type { FromCoordinator } from '../../../src/control/schema/channel.js'
 import { type KnownNode, Roster } from '../../../src/coordinator/roster.js'
-import { steer } from '../../../src/coordinator/steering.js'
+import { steer, steerSite } from '../../../src/coordinator/steering.js'
 import type { World } from '../../../src/coordinator/world.js'
 import type { ReleaseRef } from '../../../src/model/node.js'
 import { newPart, type NodePart } from '../../../src/track/fold.js'
@@ -107,3 +107,23 @@ t.test(
     t.notOk(parts.some(({ state }) => state === 'live'))
   },
 )
+
+t.test('who serves others is told before them, whoever takes no part is told last', (t) => {
+  const { world } = place(3)
+  const told: string[] = []
+  const live = release(4)
+  const ids = ['b', 'c', 'd'].map((letter) => letter.repeat(32))
+  for (const id of ids) {
+    const node = { id, name: id, groups: ['edge'], segment: 'lan', dataAddress: { host: '127.0.0.1', port: 1 } }
+    const known = world.roster.admit(node, [{ site: 'www', live, held: [release(3), live] }], 1)
+    known.link = { send: () => void told.push(id), close: () => {} }
+  }
+  const members = ['d', 'b'].map((letter) => ({ nodeId: letter.repeat(32) }))
+  const transfers = { all: [{ about: { site: 'www' }, members }] }
+  steerSite({ ...world, transfers } as unknown as World, 'www')
+  t.same(
+    told,
+    ['d', 'b', 'c'].map((letter) => letter.repeat(32)),
+  )
+  t.end()
+})

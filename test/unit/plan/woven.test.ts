@@ -146,7 +146,7 @@ t.test('a braid over links that are known is a path in both strands, and comes a
   const isApart = [...'abcdefgh'].some((name) => new Set(line(planning, name).split(' ')).size > 1)
   t.ok(isApart)
   t.same(planning.take([{ type: 'compared', isKnown: true }]), [], 'and stays so')
-  const many = Array.from({ length: 40 }, (_, at) => node(String.fromCodePoint(97 + at)))
+  const many = Array.from({ length: 100 }, (_, at) => node(String.fromCodePoint(97 + at)))
   const broad = startPlanning({ source, nodes: many, strategy: 'braid', seed: 7, isKnown: true })
   const lines = many.map(({ nodeId }) => line(broad, nodeId).split(' '))
   t.ok(

@@ -81,6 +81,14 @@ pub const UNSENT_LONG_BYTES: u32 = 64 << 10;
 pub const UNSENT_LONG_MS: u64 = 100;
 /// Each span in which a link carries less takes this part of the most that it carried.
 pub const CARRIED_SPANS: u64 = 8;
+/// A link that carries less than this is paced at `PACE_RATIO` times the most it carried of late.
+pub const PACED_BITS_PER_SECOND: u64 = 16_000_000;
+/// Paced at this rate at least: a chunk that is asked for now and then should not take long.
+pub const PACED_BITS_PER_SECOND_MIN: u64 = 2_000_000;
+/// What a link carries can double from one span to the next.
+pub const PACE_RATIO: u64 = 2;
+/// Paces that differ by less than this part are the same.
+pub const PACE_PARTS: u64 = 8;
 /// Unsent bytes in the socket of a proven fast link: as many as the system likes. Each time that
 /// the reader makes room it wakes us, and with 512 KiB that cost a sender a third more CPU.
 pub const UNSENT_FAST_BYTES: u32 = u32::MAX;

@@ -7,7 +7,8 @@ use wire::peer::MessageHeader;
 
 use crate::addresses::Place;
 use crate::limits::{
-    CARRIED_SPANS, FAST_BITS_PER_SECOND, FAST_WINDOW_MS, UNSENT_FIRST_BYTES, UNSENT_LONG_BYTES_MAX,
+    CARRIED_SPANS, FAST_BITS_PER_SECOND, FAST_WINDOW_MS, PACE_PARTS, PACE_RATIO,
+    PACED_BITS_PER_SECOND, PACED_BITS_PER_SECOND_MIN, UNSENT_FIRST_BYTES, UNSENT_LONG_BYTES_MAX,
     UNSENT_LONG_MS,
 };
 use crate::reader::Reader;
@@ -56,6 +57,8 @@ pub(crate) struct Link {
     pub(crate) useless_bytes: u64,
     depth: Depth,
     window: Window,
+    /// What the socket is held to; None: nothing.
+    pace_bps: Option<u64>,
     _place: Option<Place>,
 }
 
@@ -95,6 +98,12 @@ impl Window {
         let bytes = u32::try_from(self.most_bps / 8000 * UNSENT_LONG_MS).unwrap_or(u32::MAX);
         bytes.clamp(UNSENT_FIRST_BYTES, UNSENT_LONG_BYTES_MAX)
     }
+
+    /// What a slow link is paced at; None: it is not slow.
+    fn pace_bps(&self) -> Option<u64> {
+        let pace_bps = (self.most_bps * PACE_RATIO).max(PACED_BITS_PER_SECOND_MIN);
+        (self.most_bps < PACED_BITS_PER_SECOND).then_some(pace_bps)
+    }
 }
 
 impl Link {
@@ -121,6 +130,7 @@ impl Link {
             useless_bytes: 0,
             depth: Depth::Shallow,
             window: Window::default(),
+            pace_bps: None,
             _place: place,
         }
     }
@@ -154,6 +164,19 @@ impl Link {
             Depth::Long => socket::limit_unsent(&self.stream, self.window.unsent_bytes()),
             Depth::Shallow | Depth::Deep => {}
         }
+        self.pace();
+    }
+
+    /// Holds the socket of a slow link to some times what it carries: after a pause a shaper lets a
+    /// burst through at once, and who takes that for its rate sends far more than it queues.
+    fn pace(&mut self) {
+        let pace_bps = self.window.pace_bps();
+        let is_near = |(own, new): (u64, u64)| own.abs_diff(new) < own / PACE_PARTS;
+        if pace_bps == self.pace_bps || self.pace_bps.zip(pace_bps).is_some_and(is_near) {
+            return;
+        }
+        self.pace_bps = pace_bps;
+        socket::limit_pace(&self.stream, pace_bps);
     }
 
     /// A link that may turn out to be fast, if nobody rests.
@@ -185,6 +208,16 @@ mod tests {
         assert_eq!(after_a_second_of(20).unsent_bytes(), 250_000);
         let fast = after_a_second_of(10_000);
         assert_eq!(fast.unsent_bytes(), UNSENT_LONG_BYTES_MAX);
+    }
+
+    #[test]
+    fn a_slow_link_is_paced_at_twice_what_it_carries_and_no_other() {
+        assert_eq!(
+            after_a_second_of(0).pace_bps(),
+            Some(PACED_BITS_PER_SECOND_MIN)
+        );
+        assert_eq!(after_a_second_of(4).pace_bps(), Some(8_000_000));
+        assert_eq!(after_a_second_of(20).pace_bps(), None);
     }
 
     #[test]

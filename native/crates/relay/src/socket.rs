@@ -127,6 +127,17 @@ pub(crate) fn limit_unsent(fd: impl AsFd, bytes: u32) {
     let _ = SockRef::from(&fd).set_tcp_notsent_lowat(bytes);
 }
 
+/// The rate that the system gives a link's bytes to the network at, at most; None: as it likes.
+pub(crate) fn limit_pace(fd: impl AsFd, bps: Option<u64>) {
+    let bytes = bps.map_or(u32::MAX, |bps| u32::try_from(bps / 8).unwrap_or(u32::MAX));
+    let _ = set_int(
+        fd.as_fd(),
+        libc::SOL_SOCKET,
+        libc::SO_MAX_PACING_RATE,
+        bytes.cast_signed(),
+    );
+}
+
 /// Long for a link that is known to be long, shallow for any other.
 fn depth_for(round_trip_us: Option<u32>) -> Depth {
     match round_trip_us {

@@ -46,7 +46,8 @@ pub const STALL_MS: u64 = 500;
 /// With nothing for this long, a node pulls although every strand has a parent and nobody around
 /// has more: what is missing is most likely not out yet, and asking around costs others.
 pub const STALL_FED_MS: u64 = 3_000;
-/// The same until a first chunk has come: through a deep plan of slow links it takes long.
+/// The same until a first chunk has come: through a deep plan of slow links it takes long. Until
+/// then `STALL_FED_MS` counts instead of `STALL_MS`.
 pub const STALL_FIRST_MS: u64 = 12_000;
 /// All hold where strands bring a chunk in this time or less; else they are longer by as much.
 pub const STALL_GAP_MS: u64 = 125;

@@ -171,14 +171,12 @@ impl Core {
         }
         let mut planned = self.strands.iter().take(usize::from(self.strand_count));
         let mut said = self.links.iter().map(|(_, link)| link.said);
-        let stalled = self.flow.is_quiet(now_ms, STALL_MS)
+        let begun = self.flow.begun;
+        let fed_ms = if begun { STALL_FED_MS } else { STALL_FIRST_MS };
+        // Until a first chunk has come, what a peer has in no log may yet come.
+        let stalled = self.flow.is_quiet(now_ms, self.stall_ms())
             && (planned.any(|strand| strand.parent().is_none())
-                || said.any(|said| said.complete || said.unlogged));
-        let fed_ms = if self.flow.begun {
-            STALL_FED_MS
-        } else {
-            STALL_FIRST_MS
-        };
+                || said.any(|said| said.complete || (begun && said.unlogged)));
         let missing = self.vouched - self.have.count();
         if stalled || self.flow.is_quiet(now_ms, fed_ms) {
             Need::FromAny
@@ -189,13 +187,24 @@ impl Core {
         }
     }
 
+    /// How long strands may bring nothing: long while the plan sets itself up, if it is to bring
+    /// anything.
+    fn stall_ms(&self) -> u64 {
+        let mut strands = self.strands.iter();
+        if self.flow.begun || strands.all(|strand| strand.candidates.is_empty()) {
+            STALL_MS
+        } else {
+            STALL_FED_MS
+        }
+    }
+
     /// Nobody is there to tell us how many chunks there are. A peer that we attach to, be it to
     /// pull, sends the vouches that it has.
     fn lacks_vouches(&self, now_ms: u64) -> bool {
         self.end.is_none()
             && !self.complete
             && self.strands.iter().all(|strand| strand.parent().is_none())
-            && now_ms.saturating_sub(self.gain_ms) >= STALL_MS
+            && now_ms.saturating_sub(self.gain_ms) >= self.stall_ms()
     }
 
     fn ask_around(&mut self, need: Need, now_ms: u64) {

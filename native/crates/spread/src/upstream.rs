@@ -95,8 +95,10 @@ impl Core {
         if strand == STRAND_PULLED || reason == Refusal::NotHeld {
             self.pull_refused(id, now_ms);
         }
+        // Who does not know the assignment yet knows no strand of it, and hangs up.
+        let whole = strand == STRAND_PULLED || reason == Refusal::UnknownAssignment;
         for place in 0..self.strands.len() {
-            let concerned = strand == STRAND_PULLED || usize::from(strand) == place;
+            let concerned = whole || usize::from(strand) == place;
             if concerned && reason != Refusal::NotHeld && self.strands[place].parent() == Some(id) {
                 self.strand_refused(place, id, reason, now_ms);
             }

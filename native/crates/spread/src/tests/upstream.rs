@@ -80,6 +80,51 @@ fn a_parent_that_does_not_know_the_assignment_yet_is_asked_again() {
 }
 
 #[test]
+fn a_parent_that_does_not_know_the_assignment_yet_is_waited_for_in_all_strands() {
+    let mut core = core(Role::Receiver, &[&[1, 2], &[1, 2]], &[]);
+    core.tick(0);
+    // It refuses what it was asked first, and hangs up.
+    let refusal = Message::Refuse {
+        reason: Refusal::UnknownAssignment,
+        strand: 0,
+        text: String::new(),
+    };
+    core.outgoing_up(10, id(1), 1);
+    core.on_message(10, &refusal, 2).unwrap();
+    core.link_down(10, 2);
+    pass(&mut core, 50, 50 + UNKNOWN_RETRY_MS);
+    assert_eq!(connects(&mut core), vec![id(1), id(1)]);
+    core.outgoing_up(11, id(1), 200);
+    assert_eq!(core.parents().collect::<Vec<_>>(), vec![Some(id(1)); 2]);
+}
+
+#[test]
+fn what_a_peer_has_in_no_log_is_not_pulled_until_a_first_chunk_has_come() {
+    for has_begun in [false, true] {
+        let mut core = receiver();
+        core.vouched(CHUNKS, None, 0);
+        core.tick(0);
+        core.outgoing_up(10, id(1), 0);
+        core.incoming_up(11, id(4), 0);
+        if has_begun {
+            core.on_chunk(10, 0, 0, 0);
+        }
+        core.take_actions();
+        let mut asks = 0;
+        for now_ms in (50..2_500).step_by(50) {
+            let unlogged = status(2, 0, &[1]);
+            core.on_message(11, &unlogged, now_ms).unwrap();
+            core.on_message(10, &status(1, 0, &[1]), now_ms).unwrap();
+            core.tick(now_ms);
+            let sent = sends(&mut core, 11);
+            let is_pull = |message: &&Message| matches!(message, Message::Pull { .. });
+            asks += sent.iter().filter(is_pull).count();
+        }
+        assert_eq!(asks > 0, has_begun, "{asks}");
+    }
+}
+
+#[test]
 fn a_silent_parent_is_closed_and_a_withholding_one_is_left() {
     for withholds in [false, true] {
         let mut core = receiver();
@@ -206,6 +251,7 @@ fn what_is_pulled_slowly_is_no_reason_not_to_pull_from_others() {
     core.tick(0);
     core.outgoing_up(10, id(1), 0);
     core.incoming_up(11, id(4), 0);
+    core.on_chunk(10, 0, 0, 0);
     core.take_actions();
     for now_ms in (50..2_500).step_by(50) {
         let arrived = usize::try_from(now_ms).unwrap() * 10;
