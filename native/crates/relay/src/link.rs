@@ -7,7 +7,7 @@ use wire::peer::MessageHeader;
 
 use crate::addresses::Place;
 use crate::limits::{
-    CARRIED_SPANS, FAST_BITS_PER_SECOND, FAST_WINDOW_MS, PACE_PARTS, PACE_RATIO,
+    CARRIED_SPANS, FAST_BITS_PER_SECOND, FAST_WINDOW_MS, PACE_PARTS, PACE_RATIO, PACE_SPANS,
     PACED_BITS_PER_SECOND, PACED_BITS_PER_SECOND_MIN, UNSENT_FIRST_BYTES, UNSENT_LONG_BYTES_MAX,
     UNSENT_LONG_MS,
 };
@@ -72,6 +72,8 @@ struct Window {
     last_bps: u64,
     /// The most of late: with nothing to send it falls by a part each span.
     most_bps: u64,
+    /// Whole spans in which it carried something worth pacing.
+    spans: u32,
 }
 
 impl Window {
@@ -89,6 +91,8 @@ impl Window {
             bytes: 0,
             last_bps,
             most_bps: last_bps.max(self.most_bps - self.most_bps / CARRIED_SPANS),
+            spans: self.spans
+                + u32::from(self.spans < PACE_SPANS && last_bps >= PACED_BITS_PER_SECOND_MIN / 2),
         };
         true
     }
@@ -99,10 +103,11 @@ impl Window {
         bytes.clamp(UNSENT_FIRST_BYTES, UNSENT_LONG_BYTES_MAX)
     }
 
-    /// What a slow link is paced at; None: it is not slow.
+    /// What a slow link is paced at; None: it is not slow, or nobody knows yet.
     fn pace_bps(&self) -> Option<u64> {
         let pace_bps = (self.most_bps * PACE_RATIO).max(PACED_BITS_PER_SECOND_MIN);
-        (self.most_bps < PACED_BITS_PER_SECOND).then_some(pace_bps)
+        let is_slow = self.spans >= PACE_SPANS && self.most_bps < PACED_BITS_PER_SECOND;
+        is_slow.then_some(pace_bps)
     }
 }
 
@@ -212,12 +217,17 @@ mod tests {
 
     #[test]
     fn a_slow_link_is_paced_at_twice_what_it_carries_and_no_other() {
+        assert_eq!(after_a_second_of(0).pace_bps(), None);
         assert_eq!(
-            after_a_second_of(0).pace_bps(),
+            after_a_second_of(1).pace_bps(),
             Some(PACED_BITS_PER_SECOND_MIN)
         );
         assert_eq!(after_a_second_of(4).pace_bps(), Some(8_000_000));
         assert_eq!(after_a_second_of(20).pace_bps(), None);
+        let mut new = Window::default();
+        new.add(0, 0);
+        new.add(50_000, FAST_WINDOW_MS);
+        assert_eq!(new.pace_bps(), None);
     }
 
     #[test]
