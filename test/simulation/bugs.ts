@@ -104,7 +104,7 @@ export const bugs: Readonly<Record<string, Bug>> = {
   'any-release-is-live': {
     what: 'a node that serves any release counts as one that serves the target',
     within: 20,
-    from: 144,
+    from: 14,
     coordinator({ sites, roster }) {
       const add = roster.add.bind(roster)
       roster.add = (known) => {
@@ -120,7 +120,7 @@ export const bugs: Readonly<Record<string, Bug>> = {
   'reuse-release-number': {
     what: 'a release number that a crash took back is given again',
     within: 40,
-    from: 71,
+    from: 7,
     install: () =>
       replace(
         Sites.prototype,
