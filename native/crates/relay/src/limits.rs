@@ -85,8 +85,8 @@ pub const CARRIED_SPANS: u64 = 8;
 pub const PACED_BITS_PER_SECOND: u64 = 16_000_000;
 /// Paced at this rate at least: a chunk that is asked for now and then should not take long.
 pub const PACED_BITS_PER_SECOND_MIN: u64 = 2_000_000;
-/// And not before so many spans in which it carried half of that: a link that is paced from the
-/// start takes longer to come to its rate, and so do all behind it, one after the other.
+/// And not before so many spans in which it carried half of the least: a link that is paced from
+/// the start takes longer to come to its rate, and so do all behind it, one after the other.
 pub const PACE_SPANS: u32 = 10;
 /// What a link carries can double from one span to the next.
 pub const PACE_RATIO: u64 = 2;
