@@ -44,13 +44,13 @@ export const JOB_PAGE_MAX = 500
 export const NODE_SILENT_MS = 10 * SECOND_MS
 
 /**
- * A connection of the node channel is asked for a sign of life this often. It is cut when as many go unanswered as
- * begin within NODE_SILENT_MS, a peer that is dead without a word thus after 12 to 15 s.
+ * Both ends of the node channel look this often whether the other has said something, and ask for a sign of life where
+ * it has not. A peer that is dead without a word is let go after 12 to 15 s.
  */
 export const HEARTBEAT_MS = 3 * SECOND_MS
 
-/** So many go unanswered before a peer is gone. Counted, not timed: a stalled loop of ours is no silence. */
-export const PINGS_UNANSWERED_MAX = Math.ceil(NODE_SILENT_MS / HEARTBEAT_MS)
+/** So many looks without a word, as many as begin within NODE_SILENT_MS, and nobody is there. */
+export const BEATS_QUIET_MAX = Math.ceil(NODE_SILENT_MS / HEARTBEAT_MS)
 
 /** First wait before a node calls its coordinator again; doubled each time, with jitter. */
 export const RECONNECT_FIRST_MS = 250

@@ -1,12 +1,8 @@
 import type { WebSocket } from 'ws'
 import type { Cancel } from '../base/clock.js'
 import { EngineError, toEngineError } from '../base/errors.js'
-import {
-  CHANNEL_QUEUE_BYTES_MAX,
-  CLOSE_REASON_BYTES_MAX,
-  MESSAGE_CHARS_MAX,
-  PINGS_UNANSWERED_MAX,
-} from '../base/limits.js'
+import { Heartbeat } from '../base/heartbeat.js'
+import { CHANNEL_QUEUE_BYTES_MAX, CLOSE_REASON_BYTES_MAX, MESSAGE_CHARS_MAX } from '../base/limits.js'
 import type { Logger } from '../base/log.js'
 import type { NodeLink, NodeSession } from './door/channel.js'
 import { CHANNEL_VERSION, type FromCoordinator, type FromNode, fromNode, type Hello } from './schema/channel.js'
@@ -49,7 +45,7 @@ export class NodeConnection implements NodeLink {
   #hello: Hello | null = null
   #session: NodeSession | null = null
   #cancelDeadline: Cancel
-  #unanswered = 0
+  readonly #heartbeat = new Heartbeat()
   #closed = false
 
   /** @param setDeadline  arms the wait for hello. */
@@ -68,7 +64,7 @@ export class NodeConnection implements NodeLink {
       this.#refuse(protocolError('no hello came in time'))
     })
     this.#socket.on('message', (data: Buffer, isBinary: boolean) => this.#onMessage(data, isBinary))
-    this.#socket.on('pong', () => this.#onPong())
+    for (const sign of ['ping', 'pong']) this.#socket.on(sign, () => this.#onSign())
     this.#socket.on('error', (error) => this.#log.debug({ err: error }, 'node channel socket failed'))
     this.#socket.on('close', () => this.end('socket closed'))
   }
@@ -99,14 +95,12 @@ export class NodeConnection implements NodeLink {
   /** Asks for a sign of life; a node that gave none for too long is let go. */
   beat(): void {
     if (this.#closed) return
-    if (this.#unanswered >= PINGS_UNANSWERED_MAX) {
-      this.#log.warn({ pings: this.#unanswered }, 'node is silent, channel cut')
-      this.#socket.terminate()
-      this.end('silent')
-      return
-    }
-    this.#unanswered += 1
-    this.#socket.ping()
+    const beat = this.#heartbeat.beat()
+    if (beat === 'ask') this.#socket.ping()
+    if (beat !== 'gone') return
+    this.#log.warn('node is silent, channel cut')
+    this.#socket.terminate()
+    this.end('silent')
   }
 
   /** Cuts the socket without a word, as a dying process would. */
@@ -127,15 +121,15 @@ export class NodeConnection implements NodeLink {
     if (session !== null) this.#guarded(() => session.onClosed())
   }
 
-  #onPong(): void {
-    this.#unanswered = 0
+  #onSign(): void {
+    this.#heartbeat.heard()
     const session = this.#session
     if (session !== null) this.#guarded(() => session.onAlive())
   }
 
   #onMessage(data: Buffer, isBinary: boolean): void {
     if (this.#closed) return
-    this.#unanswered = 0
+    this.#heartbeat.heard()
     try {
       if (isBinary) throw protocolError('a binary message')
       this.#take(readFromNode(data.toString('utf8')))

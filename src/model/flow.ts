@@ -26,3 +26,15 @@ export const hasBrokenDown = (before: Flow | undefined, now: Flow): boolean =>
   isHeldUp(now) &&
   now.rateBps < before.rateBps * SLOW_FLOW_RATIO &&
   now.rateBps > before.rateBps * NOTHING_RATIO
+
+/** Rates that differ by less than this part say the same. */
+const ALIKE_RATIO = 0.25
+
+/** Whether links are as they were told to be: to the same nodes, held up or not as before, at about the same rate. */
+export const areAlike = (before: ReadonlyMap<string, Flow>, now: readonly Flow[]): boolean =>
+  before.size === now.length &&
+  now.every((flow) => {
+    const told = before.get(flow.to)
+    if (told === undefined || isHeldUp(told) !== isHeldUp(flow)) return false
+    return Math.abs(flow.rateBps - told.rateBps) <= told.rateBps * ALIKE_RATIO
+  })

@@ -5,12 +5,12 @@ import type { Socket } from 'node:net'
 import { WebSocket } from 'ws'
 import type { Cancel, Clock } from '../base/clock.js'
 import { EngineError, isErrorCode } from '../base/errors.js'
+import { Heartbeat } from '../base/heartbeat.js'
 import {
   CHANNEL_MESSAGE_BYTES_MAX,
   CHANNEL_QUEUE_BYTES_MAX,
   HEARTBEAT_MS,
   HELLO_MS,
-  PINGS_UNANSWERED_MAX,
   RECONNECT_FIRST_MS,
   RECONNECT_MAX_MS,
 } from '../base/limits.js'
@@ -99,7 +99,7 @@ export class Channel {
   #socket: WebSocket | null = null
   #remoteAddress = ''
   #isWelcome = false
-  #unanswered = 0
+  #heartbeat = new Heartbeat()
   #waitMs = RECONNECT_FIRST_MS
   #cancelRetry: Cancel | null = null
   #cancelDeadline: Cancel | null = null
@@ -156,7 +156,7 @@ export class Channel {
     this.#remoteAddress = ''
     const socket = connect(this.#url)
     this.#socket = socket
-    this.#unanswered = 0
+    this.#heartbeat = new Heartbeat()
     this.#cancelDeadline = clock.setTimer(HELLO_MS, () => {
       this.#drop(new EngineError('ENGINE_ERR_TIMEOUT', { what: 'the welcome of the coordinator', ms: HELLO_MS }))
     })
@@ -177,9 +177,7 @@ export class Channel {
     for (const sign of ['ping', 'pong'] as const) {
       socket.on(
         sign,
-        ours(() => {
-          this.#unanswered = 0
-        }),
+        ours(() => this.#heartbeat.heard()),
       )
     }
     // A listener also for what is no longer ours: without one an error would end the process.
@@ -199,7 +197,7 @@ export class Channel {
   }
 
   #onMessage(data: Buffer, isBinary: boolean): void {
-    this.#unanswered = 0
+    this.#heartbeat.heard()
     try {
       if (isBinary) throw new EngineError('ENGINE_ERR_CHANNEL_PROTOCOL', { why: 'a binary message' })
       this.#take(readFromCoordinator(data.toString('utf8')))
@@ -286,13 +284,11 @@ export class Channel {
   #beat(): void {
     const socket = this.#socket
     if (socket === null || socket.readyState !== WebSocket.OPEN) return
-    if (this.#unanswered >= PINGS_UNANSWERED_MAX) {
-      this.#options.log.warn({ pings: this.#unanswered, url: this.#url }, 'the coordinator is silent')
-      this.#onClose()
-      socket.terminate()
-      return
-    }
-    this.#unanswered += 1
-    socket.ping()
+    const beat = this.#heartbeat.beat()
+    if (beat === 'ask') socket.ping()
+    if (beat !== 'gone') return
+    this.#options.log.warn({ url: this.#url }, 'the coordinator is silent')
+    this.#onClose()
+    socket.terminate()
   }
 }

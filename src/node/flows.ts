@@ -1,12 +1,14 @@
 import type { Clock } from '../base/clock.js'
 import { FLOWS_LOOK_MS, FLOWS_MAX, FLOWS_QUIET_MS, FLOWS_SLOW_LOOK_MS } from '../base/transfer-limits.js'
 import type { Flows } from '../control/schema/channel.js'
-import { type Flow, hasBrokenDown } from '../model/flow.js'
+import { areAlike, type Flow, hasBrokenDown } from '../model/flow.js'
 import { FlowMeter } from '../native/flow-meter.js'
 import type { SessionStatus } from '../native/relay.js'
 
 /** Between two looks in between of which there is a glance. */
 const TELL_MS = 2 * FLOWS_LOOK_MS
+/** What goes on as it was is told so often before it is told seldom: who looks wants to see it more than once. */
+const ALIKE_TOLD = 4
 
 export interface FlowTellerOptions {
   readonly clock: Pick<Clock, 'monotonicMs'>
@@ -15,8 +17,8 @@ export interface FlowTellerOptions {
 
 /**
  * Tells whom a node sends to, four times a second while there is more than links take, and once that is over; on slow
- * links, of which there is something to tell more seldom, now and then that it is there. It tells in a hurry of a link
- * that has broken down.
+ * links, of which there is something to tell more seldom, now and then that it is there, and what goes on as before. It
+ * tells in a hurry of a link that has broken down.
  */
 export class FlowTeller {
   readonly #options: FlowTellerOptions
@@ -24,6 +26,10 @@ export class FlowTeller {
   readonly #glancing = new FlowMeter()
   #told: ReadonlyMap<string, Flow> = new Map()
   #toldMs = 0
+  /** Looks in a row at which all was as it had been told. */
+  #alikeLooks = 0
+  /** What was last measured, where it was not told. */
+  #untold: Flow[] | null = null
   #lookedMs = Number.NEGATIVE_INFINITY
 
   constructor(options: FlowTellerOptions) {
@@ -51,19 +57,29 @@ export class FlowTeller {
     this.#lookedMs = nowMs
     if (this.#meter.look(statuses)) this.#tell(nowMs, this.#meter.flows)
     // Who serves others and says nothing would be taken for gone.
-    else if (this.#told.size > 0 && nowMs - this.#toldMs >= FLOWS_QUIET_MS - FLOWS_SLOW_LOOK_MS)
-      this.#send(nowMs, null, false)
+    else if (this.#told.size > 0 && this.#isTime(nowMs)) this.#send(nowMs, this.#untold, false)
   }
 
   #tell(nowMs: number, measured: readonly Flow[]): void {
     const flows = measured.some(({ busyRatio }) => busyRatio > 0) ? measured.slice(0, FLOWS_MAX) : []
     if (flows.length === 0 && this.#told.size === 0) return
+    this.#alikeLooks = areAlike(this.#told, flows) ? this.#alikeLooks + 1 : 0
+    if (this.#isSlow && this.#alikeLooks > ALIKE_TOLD && !this.#isTime(nowMs)) {
+      this.#untold = flows
+      return
+    }
     this.#told = new Map(flows.map((flow) => [flow.to, flow]))
     this.#send(nowMs, flows, false)
   }
 
+  /** It has said nothing for about as long as it may. */
+  #isTime(nowMs: number): boolean {
+    return nowMs - this.#toldMs >= FLOWS_QUIET_MS - FLOWS_SLOW_LOOK_MS
+  }
+
   #send(nowMs: number, flows: Flow[] | null, hurried: boolean): void {
     this.#toldMs = nowMs
+    this.#untold = null
     this.#options.send({ type: 'flows', flows, hurried, quietMs: this.#isSlow ? FLOWS_QUIET_MS : 0 })
   }
 }

@@ -265,6 +265,19 @@ t.test('who welcomes nobody in time is left', async (t) => {
   t.equal(refusals[0]?.code, 'ENGINE_ERR_TIMEOUT')
 })
 
+t.test('a coordinator that says something is not asked whether it is there', async (t) => {
+  const server = await listen(t)
+  const { channel, clock, orders } = call(t, server.url)
+  await until('it is welcomed', () => channel.isUp)
+  for (let count = 1; count <= 12; count++) {
+    server.sockets[0]?.send('{"type":"ack","reportId":1}')
+    await until('its word came', () => orders.length >= count)
+    clock.advance(3000)
+  }
+  t.equal(server.pings.count, 0)
+  t.ok(channel.isUp)
+})
+
 t.test('a coordinator that falls silent is left, one that answers pings is not', async (t) => {
   const silent = await listen(t, welcome, 0, false)
   const one = call(t, silent.url)
@@ -276,6 +289,8 @@ t.test('a coordinator that falls silent is left, one that answers pings is not',
   const other = call(t, alive.url)
   await until('it is welcomed', () => other.channel.isUp)
   for (let count = 1; count <= 12; count++) {
+    // Two beats: at the first of them something was heard since the one before.
+    other.clock.advance(3000)
     other.clock.advance(3000)
     await until('the ping came', () => alive.pings.count >= count)
     // A message behind the pong, so that the pong has been read.

@@ -78,3 +78,14 @@ t.test('of a slow link there is something to tell more seldom, and now and then 
   t.ok(told.some(({ flows }) => flows?.[0]?.rateBps === 200_000))
   t.ok(told.length <= 5, `${told.length} words in 8 s`)
 })
+
+t.test('a slow link that goes on as it was is told of every third second, and of a change at once', async (t) => {
+  const { pass } = place()
+  pass(20_000, 250)
+  const told = pass(12_000, 250)
+  t.ok(told.length >= 4 && told.length <= 5, `${told.length} words in 12 s`)
+  t.ok(told.every(({ flows }) => flows?.[0]?.rateBps === 2_000_000))
+  const changed = pass(3000, 180)
+  t.ok(changed.length >= 2, 'what has changed is told of more than once')
+  t.ok(changed.some(({ flows }) => flows?.[0]?.rateBps === 1_440_000))
+})
