@@ -24,6 +24,7 @@ impl Core {
         }
         let link = self.links.get_mut(id).ok_or(Fault::UnknownLink)?;
         link.used_ms = now_ms;
+        let mut promised = Vec::new();
         for range in ranges {
             let mut next = range.start;
             while let Some(index) = self.have.next_present(next, range.end) {
@@ -32,10 +33,12 @@ impl Core {
                 }
                 if !link.pull_queue.contains(&index) {
                     link.pull_queue.push_back(index);
+                    promised.push(index);
                 }
                 next = index + 1;
             }
         }
+        self.deal_early(&promised);
         let answer = self.answer_from(ranges.first().map_or(0, |range| range.start));
         self.send(id, Message::Have { ranges: answer });
         self.wake(id);

@@ -15,7 +15,7 @@ impl Core {
         new: bool,
         now_ms: u64,
     ) {
-        let pulled = usize::from(strand) >= self.strands.len();
+        let pulled = self.was_pulled(id, strand, index);
         self.totals.duplicate_chunks += u64::from(!new);
         self.totals.received_chunks += u64::from(new);
         self.totals.pulled_chunks += u64::from(new && pulled);
@@ -42,11 +42,29 @@ impl Core {
         if took_long {
             self.excuse_parent(id, now_ms);
         }
+        if new && !self.is_fed_by(id, strand) {
+            self.note_news(index);
+        }
         if pulled {
-            self.note_pulled(id, index, new, now_ms);
+            self.ask_more(id, now_ms);
         } else {
             self.credit_parent(id, strand, now_ms);
         }
+    }
+
+    /// Whether a chunk comes because it was asked for, and not in its turn.
+    fn was_pulled(&self, id: LinkId, strand: u8, index: u32) -> bool {
+        usize::from(strand) >= self.strands.len()
+            || self
+                .asked
+                .iter()
+                .any(|asked| asked.link == id && asked.index == index)
+    }
+
+    /// The strand whose log holds a chunk, [`STRAND_PULLED`] where none does.
+    pub(crate) fn strand_of(&self, index: u32) -> u8 {
+        let known = self.strand_of.get(index as usize);
+        known.copied().unwrap_or(STRAND_PULLED)
     }
 
     /// Puts a chunk in a strand's log, once, and wakes who waits for it.

@@ -305,13 +305,13 @@ impl Core {
     /// Bytes of a chunk that is not whole yet came by a link: it lives, however slow it is. At the
     /// pace of a slow link at least, its strand does too.
     pub fn receiving(&mut self, id: LinkId, strand: u8, missing_bytes: usize, now_ms: u64) {
-        let known = self.strands.get(usize::from(strand));
-        let serves = known.is_some_and(|strand| strand.parent() == Some(id));
+        let serves = self.is_fed_by(id, strand);
+        let counts = serves || self.asked.iter().any(|asked| asked.link == id);
         let Some(link) = self.links.get_mut(id) else {
             return;
         };
         link.heard_ms = now_ms;
-        if !serves && strand != STRAND_PULLED {
+        if !counts {
             return;
         }
         let begun = Arrival::begin(missing_bytes, now_ms);

@@ -4,6 +4,8 @@
 //! source never queues ahead of what its sockets take. It waits for strands, never for a node:
 //! children that lag do not count, and a strand that has no other children waits for nobody.
 
+use wire::limits::STRAND_PULLED;
+
 use crate::core::Core;
 use crate::limits::{AHEAD_MAX, BACKLOG_MAX, BACKLOG_PACE_MS, BACKLOG_PARTS, TICK_SPAN_MS};
 use crate::links::LinkId;
@@ -12,7 +14,11 @@ use crate::plan::Role;
 impl Core {
     /// Deals the next chunk to one of the strands that a link is served in, if one may have it.
     pub(crate) fn deal_for(&mut self, id: LinkId) -> bool {
-        if self.role != Role::Source || self.next_dealt >= self.have.prefix() {
+        if self.role != Role::Source {
+            return false;
+        }
+        self.skip_dealt();
+        if self.next_dealt >= self.have.prefix() {
             return false;
         }
         let Some(link) = self.links.get(id) else {
@@ -31,10 +37,38 @@ impl Core {
             .min_by_key(|strand| dealt(*strand));
         let held = link.peer_has.contains(self.next_dealt);
         match fewest {
-            Some(strand) => self.deal(strand, held),
+            Some(strand) => self.deal(strand, self.next_dealt, held),
             None => return false,
         }
+        self.next_dealt += 1;
         true
+    }
+
+    /// Deals chunks that somebody pulls from the source before it is their turn: who gets one so
+    /// passes it on, as those do to whom it is sent.
+    pub(crate) fn deal_early(&mut self, indices: &[u32]) {
+        if self.role != Role::Source {
+            return;
+        }
+        for index in indices {
+            let strands = self.strands.iter().take(usize::from(self.strand_count));
+            let fewest = strands.zip(0..).min_by_key(|(strand, _)| strand.dealt);
+            if let Some((_, strand)) = fewest
+                && self.strand_of(*index) == STRAND_PULLED
+            {
+                self.deal(strand, *index, false);
+            }
+        }
+        self.skip_dealt();
+    }
+
+    /// Comes to the next chunk that was not dealt early.
+    fn skip_dealt(&mut self) {
+        while self.next_dealt < self.have.prefix()
+            && self.strand_of(self.next_dealt) != STRAND_PULLED
+        {
+            self.next_dealt += 1;
+        }
     }
 
     /// Finds out which strands have a child that keeps up. One that comes alive starts level with
@@ -103,9 +137,7 @@ impl Core {
     }
 
     /// A chunk that the asking child has already costs its strand nothing.
-    fn deal(&mut self, strand: u8, held: bool) {
-        let index = self.next_dealt;
-        self.next_dealt += 1;
+    fn deal(&mut self, strand: u8, index: u32, held: bool) {
         if let Some(known) = self.strands.get_mut(usize::from(strand)) {
             known.dealt += u32::from(!held);
         }

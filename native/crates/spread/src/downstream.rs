@@ -68,7 +68,7 @@ impl Core {
         if let Some(index) = link.pull_queue.pop_front() {
             link.used_ms = now_ms;
             link.peer_has.insert(index);
-            return Some((index, STRAND_PULLED));
+            return Some((index, self.strand_of(index)));
         }
         if link.said.complete || self.yields(id, now_ms) {
             return None;

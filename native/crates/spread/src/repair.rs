@@ -113,11 +113,15 @@ impl Core {
         }
     }
 
-    /// A pulled chunk came: parents will hear of it, and the peer is asked for more.
-    pub(crate) fn note_pulled(&mut self, id: LinkId, index: u32, new: bool, now_ms: u64) {
-        if new && self.news.len() < NEWS_MAX {
+    /// A chunk came by another way than from the parent of its strand, which will hear of it.
+    pub(crate) fn note_news(&mut self, index: u32) {
+        if self.news.len() < NEWS_MAX {
             self.news.push(index);
         }
+    }
+
+    /// A pulled chunk came, and the peer is asked for more.
+    pub(crate) fn ask_more(&mut self, id: LinkId, now_ms: u64) {
         if self.asked_of(id) < PULL_REFILL {
             let need = self.need(now_ms);
             self.ask(id, need, now_ms);

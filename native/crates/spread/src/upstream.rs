@@ -204,6 +204,12 @@ impl Core {
         }
     }
 
+    /// Whether a link is the parent's of a strand.
+    pub(crate) fn is_fed_by(&self, id: LinkId, strand: u8) -> bool {
+        let known = self.strands.get(usize::from(strand));
+        known.is_some_and(|strand| strand.parent() == Some(id))
+    }
+
     /// A chunk took long to come: what a parent owes in other strands had to wait for it.
     pub(crate) fn excuse_parent(&mut self, id: LinkId, now_ms: u64) {
         for strand in &mut self.strands {

@@ -54,7 +54,7 @@ pub const VOUCH_DIGEST_COUNT_MAX: usize = 1024;
 
 /// Most strands of a braid. More than 8 won nothing in any simulation; 16 leaves room.
 pub const STRAND_COUNT_MAX: u8 = 16;
-/// Strand number of a chunk that was pulled, and of an ATTACH that only wants to pull.
+/// Strand number of an ATTACH that only wants to pull, and of a chunk of unknown strand.
 pub const STRAND_PULLED: u8 = 255;
 
 /// Most ranges in one ATTACH or HAVE (64 KiB of payload). Maps only grow while a connection

@@ -163,7 +163,7 @@ pub enum Message {
     Chunk {
         /// Which chunk.
         index: u32,
-        /// By which strand it comes; [`crate::limits::STRAND_PULLED`]: it was pulled.
+        /// By which strand it goes; [`crate::limits::STRAND_PULLED`]: who sends it does not know.
         strand: u8,
         /// Length of the chunk.
         bytes: u32,

@@ -1,8 +1,9 @@
 //! Which chunk the source gives to which strand, and what it waits for.
 
+use wire::limits::STRAND_PULLED;
 use wire::peer::Message;
 
-use super::{CHUNKS, child, core, id, source, status, take};
+use super::{CHUNKS, attach, child, core, id, source, status, take};
 use crate::limits::{AHEAD_MAX, BACKLOG_MAX, LAG_ALONE_MS, LAG_QUEUE, LAG_SAID_MS};
 use crate::{Action, Role};
 
@@ -239,5 +240,34 @@ fn a_star_gives_everything_to_everybody() {
     }
     for link in 1..=3 {
         assert_eq!(take(&mut core, link, 200), (0..CHUNKS).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn what_is_pulled_from_the_source_is_dealt_by_that_and_not_once_more() {
+    let mut core = source(2);
+    child(&mut core, 1, 1, 0, &[]);
+    child(&mut core, 2, 2, 1, &[]);
+    core.incoming_up(3, id(3), 0);
+    core.on_message(3, &attach(STRAND_PULLED, &[]), 0).unwrap();
+    let pull = Message::Pull {
+        ranges: vec![1..2, 90..92],
+    };
+    core.on_message(3, &pull, 0).unwrap();
+    let pulled: Vec<_> = std::iter::from_fn(|| core.next_for(3, 0)).collect();
+    let strand_of = |index: u32| pulled.iter().find(|(of, _)| *of == index).unwrap().1;
+    assert!([1, 90, 91].map(strand_of).iter().all(|strand| *strand < 2));
+    let mut sent: Vec<Vec<u32>> = vec![Vec::new(); 2];
+    for turn in 0..2 * usize::try_from(CHUNKS).unwrap() {
+        sent[turn % 2].extend(take(&mut core, [1, 2][turn % 2], 1));
+    }
+    let mut all = sent.concat();
+    all.sort_unstable();
+    assert_eq!(all, (0..CHUNKS).collect::<Vec<_>>());
+    for index in [1, 90, 91] {
+        assert!(
+            sent[usize::from(strand_of(index))].contains(&index),
+            "{index}"
+        );
     }
 }

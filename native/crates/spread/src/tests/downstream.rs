@@ -131,7 +131,7 @@ fn a_pull_is_answered_by_what_is_here_and_its_queue_is_bounded() {
     );
     assert_eq!(core.next_ready(), Some(1));
     let pulled: Vec<_> = std::iter::from_fn(|| core.next_for(1, 2)).collect();
-    assert_eq!(pulled, [5, 6, 50].map(|index| (index, STRAND_PULLED)));
+    assert_eq!(pulled, [5, 6, 50].map(|index| (index, 0)));
     for _ in 0..10 {
         core.on_message(
             1,
@@ -158,4 +158,17 @@ fn strand_beyond_the_plan_is_refused_not_served() {
         "{refusals:?}"
     );
     assert_eq!(core.progress().children, 0);
+}
+
+#[test]
+fn a_chunk_that_comes_from_elsewhere_goes_on_in_its_strand() {
+    let mut core = core(Role::Receiver, &[&[1], &[2]], &[3]);
+    core.vouched(CHUNKS, Some(CHUNKS), 0);
+    core.incoming_up(3, id(3), 0);
+    core.on_message(3, &attach(STRAND_PULLED, &[]), 0).unwrap();
+    child(&mut core, 4, 4, 1, &[]);
+    assert!(core.on_chunk(3, 1, 7, 1));
+    assert_eq!(core.next_for(4, 1), Some((7, 1)));
+    assert!(core.on_chunk(3, STRAND_PULLED, 8, 1));
+    assert_eq!(core.next_for(4, 1), None, "nobody knows whose it is");
 }

@@ -430,3 +430,30 @@ fn a_first_parent_that_is_not_to_be_had_is_asked_ever_more_seldom_and_nobody_wai
     core.on_message(12, &refusal, second_ms + 2).unwrap();
     assert_eq!(core.parents().collect::<Vec<_>>(), vec![Some(id(2))]);
 }
+
+#[test]
+fn a_parent_hears_of_what_the_one_before_it_still_brings() {
+    let mut core = receiver();
+    core.tick(0);
+    core.outgoing_up(1, id(1), 0);
+    core.outgoing_up(2, id(2), 0);
+    core.link_down(1, 1);
+    pass(&mut core, 1, 500);
+    core.outgoing_up(3, id(2), 500);
+    core.outgoing_up(4, id(1), 500);
+    core.take_actions();
+    assert!(core.on_chunk(3, 0, 7, 501));
+    assert!(core.on_chunk(4, 0, 8, 501));
+    pass(&mut core, 550, 700);
+    let told = core
+        .take_actions()
+        .into_iter()
+        .filter_map(|action| match action {
+            Action::Send {
+                message: Message::Have { ranges },
+                ..
+            } => Some(ranges),
+            _ => None,
+        });
+    assert_eq!(told.collect::<Vec<_>>(), vec![vec![8..9]]);
+}
