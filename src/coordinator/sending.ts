@@ -27,7 +27,9 @@ export function toTransferNode(
   const { id: nodeId, name, dataAddress, segment } = identity
   const rank = way.order?.indexOf(name) ?? -1
   const facts = isHanded(way.strategy) ? uplinks.factsOf(nodeId, plan) : {}
-  const node = { nodeId, ...dataAddress, segment, weight: uplinks.weightOf(nodeId, plan), ...facts }
+  const takes = uplinks.takesOf(nodeId, plan)
+  const shown = { weight: uplinks.weightOf(nodeId, plan), ...(takes === null ? {} : { takes }), ...facts }
+  const node = { nodeId, ...dataAddress, segment, ...shown }
   return rank < 0 ? node : { ...node, rank }
 }
 

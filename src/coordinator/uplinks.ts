@@ -88,6 +88,13 @@ export class Uplinks {
     return { ...(uplink === null ? {} : { uplink }), bears: this.bearsOf(nodeId, plan) }
   }
 
+  /** What a node's downlink takes beside what uplinks give, as far as its other ends showed; null: nobody measured it. */
+  takesOf(nodeId: string, plan: Beside): number | null {
+    const { measuredBps } = this.#lookAround(plan)
+    const [takesBps] = this.#received.freshRates([nodeId])
+    return measuredBps === null || takesBps === undefined ? null : measuredWeight(takesBps, measuredBps)
+  }
+
   /** Servers at once that a node, or the coordinator, can feed: by what transfers showed, else by what was measured. */
   bearsOf(nodeId: string, plan: Beside): number {
     const isFresh = this.rateOf(nodeId)?.isStale === false && this.#shownWeightOf(nodeId) === null

@@ -28,6 +28,8 @@ export interface PlanNode extends PeerRef {
   readonly segment: string
   /** Its uplink beside the others' of the same plan: what counts is its part of the middle one. Positive. */
   readonly weight: number
+  /** What its downlink takes, in the measure of `weight`; absent: nobody has measured it. Positive. */
+  readonly takes?: number
   /** Its place in the order that an administrator wants, the first 0; absent: it has none there. */
   readonly rank?: number
   /** What its uplink was measured to give; absent: nobody has measured it. */

@@ -14,6 +14,8 @@ export interface StrandShape {
   readonly slots: readonly number[]
   /** By node: its uplink beside the others'. Positive. */
   readonly weights: readonly number[]
+  /** By node: what those below it get at most; where that differs, the fastest go first. */
+  readonly paces?: readonly number[]
   /** By node: further nodes hang below it that are not in this strand, so that it goes before leaves. */
   readonly isStem?: readonly boolean[]
   /** By node: it has more slots, in all strands, than its uplink can serve in time. */
@@ -51,11 +53,14 @@ export function growStrand(shape: StrandShape, seed: number): Strand {
   return parents
 }
 
-function placingOrder({ slots, isStem = [], isOverloaded = [] }: StrandShape, seed: number): readonly number[] {
-  const all = slots.map((count, node) => ({ count, node, late: isOverloaded[node] === true ? 1 : 0 }))
+function placingOrder(shape: StrandShape, seed: number): readonly number[] {
+  const { slots, isStem = [], isOverloaded = [], paces = [] } = shape
+  const all = slots.map((count, node) => {
+    return { count, node, pace: paces[node] ?? 1, late: isOverloaded[node] === true ? 1 : 0 }
+  })
   const inner = all
     .filter(({ count }) => count > 0)
-    .sort((a, b) => a.late - b.late || b.count - a.count || a.node - b.node)
+    .sort((a, b) => b.pace - a.pace || a.late - b.late || b.count - a.count || a.node - b.node)
   const childless = all.filter(({ count }) => count === 0)
   const stems = childless.filter(({ node }) => isStem[node] === true)
   const leaves = childless.filter(({ node }) => isStem[node] !== true)

@@ -35,7 +35,11 @@ export function weaveAnew(strategy: Strategy, ground: Ground, before: Fabric): F
 function weaveInOrder(strategy: Strategy, ground: Ground, nodes: readonly PlanNode[]): Fabric {
   if (nodes.length === 0) return { nodes, strands: [[]] }
   const usual = usualWeight(nodes)
-  const beside = nodes.map((node) => ({ ...node, weight: node.weight / usual }))
+  const beside = nodes.map((node) => ({
+    ...node,
+    weight: node.weight / usual,
+    ...(node.takes === undefined ? {} : { takes: node.takes / usual }),
+  }))
   return { nodes, strands: strategy.weave({ ...ground, nodes: beside }) }
 }
 

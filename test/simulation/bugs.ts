@@ -120,7 +120,7 @@ export const bugs: Readonly<Record<string, Bug>> = {
   'reuse-release-number': {
     what: 'a release number that a crash took back is given again',
     within: 40,
-    from: 7,
+    from: 50,
     install: () =>
       replace(
         Sites.prototype,

@@ -42,10 +42,14 @@ export const braid: Strategy = {
 }
 
 /** The count with which the uplink that is asked for most, beside what it can give, is asked for least. */
-function strandCountFor({ nodes, isKnown, strandCount = 0 }: Ground): number {
+function strandCountFor(ground: Ground): number {
+  const { nodes, isKnown, strandCount = 0 } = ground
   const weights = nodes.map(({ weight }) => weight)
   const costs = (isKnown ? PATH_COUNTS : STRAND_COUNTS).map((count) => {
-    const overload = Math.max(1, overloadOf(weights, count * Math.max(0, nodes.length - 1)) / count)
+    const overload =
+      count === 1
+        ? latenessOf(weaveBraid(1).weave(ground)[0] ?? [], nodes)
+        : Math.max(1, overloadOf(weights, count * Math.max(0, nodes.length - 1)) / count)
     const length = count === 1 ? nodes.length : 0
     const changed = strandCount === 0 || strandCount === Math.max(count, PATH_STRANDS) ? 0 : nodes.length
     const added = count * STRAND_COST_RATIO + length * PATH_COST_RATIO + changed * CHANGE_COST_RATIO
@@ -53,6 +57,30 @@ function strandCountFor({ nodes, isKnown, strandCount = 0 }: Ground): number {
   })
   return costs.reduce((best, each) => (each.cost < best.cost ? each : best)).count
 }
+
+/**
+ * How much later than it could have it the last node has all that comes by one strand. Who takes no more than its
+ * own downlink lets it, and is served by others of that kind, is not late.
+ */
+function latenessOf(strand: Strand, nodes: readonly PlanNode[]): number {
+  const counts = nodes.map(() => 0)
+  for (const parent of strand) if (parent !== SOURCE) counts[parent] = (counts[parent] ?? 0) + 1
+  const rates = new Map([[SOURCE, 1]])
+  const rateOf = (at: number): number => {
+    const way: number[] = []
+    for (let next = at; !rates.has(next); next = strand[next] ?? SOURCE) way.push(next)
+    for (const node of way.toReversed()) {
+      const parent = strand[node] ?? SOURCE
+      const share = parent === SOURCE ? 1 : (nodes[parent]?.weight ?? 1) / (counts[parent] ?? 1)
+      rates.set(node, Math.min(rates.get(parent) ?? 1, share, takesOf(nodes[node])))
+    }
+    return rates.get(at) ?? 1
+  }
+  return nodes.reduce((most, node, at) => Math.max(most, takesOf(node) / rateOf(at)), 1)
+}
+
+/** What it takes of what the source can give. */
+const takesOf = (node: PlanNode | undefined): number => Math.min(1, node?.takes ?? 1)
 
 /**
  * Makes a braid of `strandCount` strands. Segments are woven as if each was one node, then the nodes of each: a strand
@@ -142,12 +170,16 @@ function weaveSegment(segment: Segment, served: readonly (readonly number[])[], 
       sourceSlots: 1,
       slots: [...own, ...stems.map(() => 0)],
       weights: [...weights, ...stems.map(() => 1)],
+      ...(needs.length === 1 ? { paces: [...segment.nodes.map(paceOf), ...stems.map(() => 1)] } : {}),
       isStem: [...own.map(() => false), ...stems.map(() => true)],
       isOverloaded,
     }
     return { served: stems, parents: growStrand(shape, seed + strand) }
   })
 }
+
+/** On a path those below a node get no more than it takes, and gives. */
+const paceOf = (node: PlanNode): number => Math.min(takesOf(node), node.weight)
 
 /** Puts the parts of one strand together. */
 function join(segments: readonly Segment[], parts: readonly Part[], nodeCount: number): Strand {

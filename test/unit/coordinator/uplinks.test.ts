@@ -134,3 +134,16 @@ t.test('what transfers showed of an uplink counts before what was measured of it
   t.equal(uplinks.weightOf(ids[0], plan), 0.5)
   t.equal(uplinks.bearsOf(ids[0], plan), 1)
 })
+
+t.test('what a node takes counts beside what uplinks give, once both were measured', async (t) => {
+  const { ids, plan, uplinks } = place('n1', 'n2', 'n3')
+  const [n1, n2, n3] = ids
+  uplinks.measured(OWN, n1, 'train', measured(50))
+  t.equal(uplinks.takesOf(n1, plan), null, 'of uplinks nothing is known')
+  uplinks.measured(n1, OWN, 'train', measured(50))
+  for (const id of [n2, n3]) uplinks.measured(id, OWN, 'train', measured(100))
+  t.equal(uplinks.takesOf(n1, plan), 0.5)
+  t.equal(uplinks.takesOf(n2, plan), null)
+  uplinks.measured(OWN, n2, 'train', measured(95))
+  t.equal(uplinks.takesOf(n2, plan), 1, 'nearly the same is the same')
+})

@@ -156,6 +156,24 @@ t.test('a braid over links that are known is a path in both strands, and comes a
 })
 
 t.test(
+  'half of the nodes at half the rate, both ways, are the end of a path, and hold up none of the others',
+  async (t) => {
+    const half = (name: string): PlanNode => ({ ...node(name), weight: 0.5 })
+    const of = (slow: (name: string) => PlanNode): Planning => {
+      const nodes = [...'abcdefgh'].map((name) => ('aceg'.includes(name) ? slow(name) : node(name)))
+      return startPlanning({ source, nodes, strategy: 'braid', seed: 7, isKnown: true })
+    }
+    const known = of((name) => ({ ...half(name), takes: 0.5 }))
+    t.equal(known.strandCount, 2)
+    const parents = new Map([...'abcdefgh'].map((name) => [name, line(known, name).split(' ')]))
+    t.ok([...parents.values()].every(([first, second]) => first === second))
+    t.notOk([...'bdfh'].some((name) => /[aceg]/.test(line(known, name))))
+    t.equal(new Set([...parents.values()].map(([first = '']) => first[0])).size, 8, 'each serves one')
+    t.not(of(half).strandCount, 2, 'who may take all is not held to what one of them gives')
+  },
+)
+
+t.test(
   'who joins is below those that are not slow, and nobody waits for one that is, or turns out to be',
   async (t) => {
     const weighs = (nodeId: string, weight: number): PlanNode => ({ ...node(nodeId), weight })
