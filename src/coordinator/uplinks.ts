@@ -88,7 +88,7 @@ export class Uplinks {
     return { ...(uplink === null ? {} : { uplink }), bears: this.bearsOf(nodeId, plan) }
   }
 
-  /** What a node's downlink takes beside what uplinks give, as far as its other ends showed; null: nobody measured it. */
+  /** What a node's downlink takes beside what uplinks give, as its other ends showed; null: nobody measured it. */
   takesOf(nodeId: string, plan: Beside): number | null {
     const { measuredBps } = this.#lookAround(plan)
     const [takesBps] = this.#received.freshRates([nodeId])
