@@ -37,8 +37,17 @@ export class RateBook {
    * its other end; what is stale counts where there is nothing else. Null: nobody has measured any.
    */
   estimate(nodeId: string): RateEstimate | null {
+    return this.#bestOf(this.#kept.get(nodeId) ?? [])
+  }
+
+  /** The same of what was measured lately for its own sake; null: nothing was. */
+  probed(nodeId: string): number | null {
+    const best = this.#bestOf((this.#kept.get(nodeId) ?? []).filter(({ how }) => how !== 'passive'))
+    return best === null || best.isStale ? null : best.rateBps
+  }
+
+  #bestOf(kept: readonly Kept[]): RateEstimate | null {
     const nowMs = this.#clock.monotonicMs()
-    const kept = this.#kept.get(nodeId) ?? []
     const peers = [...new Set(kept.map(({ peer }) => peer))]
     const all = peers.flatMap((asked) => {
       const own = kept.filter(({ peer }) => peer === asked)

@@ -5,7 +5,7 @@ import type { PlanNode, Uplink } from '../model/plan.js'
 import type { Measured, MeasureKind, RateView } from '../model/rate.js'
 import { medianOf } from '../plan/strategies/slots.js'
 import { chunkBytesFor, fanoutOf, limitedWeight, measuredWeight, usualUplink } from '../plan/uplinks.js'
-import type { Weighing } from '../plan/weighing.js'
+import type { Probed, Weighing } from '../plan/weighing.js'
 import type { Transfer } from '../transfer/index.js'
 import { RateBook } from './rate-book.js'
 import type { KnownNode, Roster } from './roster.js'
@@ -14,6 +14,8 @@ import type { World } from './world.js'
 
 /** What was measured so near to a sender's limit tells of the limit, not of who received. */
 const AT_LIMIT_RATIO = 0.8
+/** Measurements are good for minutes: whether they still count is looked at this often. */
+const PROBES_LOOK_MS = 10 * SECOND_MS
 /** What is woven for more nodes than this is the same whether their links are known or not. */
 const KNOWN_NODES_MAX = 64
 
@@ -51,6 +53,8 @@ export class Uplinks {
   readonly #sent: RateBook
   readonly #received: RateBook
   #usual = new WeakMap<Beside, Usual>()
+  /** By node, what is known from probes, as of a while ago. */
+  readonly #probes = new Map<string, Probed & { readonly atMs: number }>()
 
   constructor(options: UplinksOptions) {
     this.#options = options
@@ -91,8 +95,8 @@ export class Uplinks {
   /** What a node's downlink takes beside what uplinks give, as its other ends showed; null: nobody measured it. */
   takesOf(nodeId: string, plan: Beside): number | null {
     const { measuredBps } = this.#lookAround(plan)
-    const [takesBps] = this.#received.freshRates([nodeId])
-    return measuredBps === null || takesBps === undefined ? null : measuredWeight(takesBps, measuredBps)
+    const { takesBps } = this.#probed(nodeId)
+    return measuredBps === null || takesBps === null ? null : measuredWeight(takesBps, measuredBps)
   }
 
   /** Servers at once that a node, or the coordinator, can feed: by what transfers showed, else by what was measured. */
@@ -126,6 +130,12 @@ export class Uplinks {
     this.changed()
   }
 
+  /** What these nodes' links were measured to carry lately, of whom it is known. */
+  probedOf(nodeIds: readonly string[]): ReadonlyMap<string, Probed> {
+    const known = nodeIds.map((nodeId): [string, Probed] => [nodeId, this.#probed(nodeId)])
+    return new Map(known.filter(([, { sendsBps, takesBps }]) => sendsBps !== null || takesBps !== null))
+  }
+
   /** Transfers showed that a node can send so much. */
   seen(nodeId: string, rateBps: number): void {
     this.#sent.note(nodeId, { how: 'passive', rateBps, spanMs: SECOND_MS, peer: null })
@@ -134,6 +144,7 @@ export class Uplinks {
   /** A limit, or something that was measured, has changed: it counts at the next question. */
   changed(): void {
     this.#usual = new WeakMap()
+    this.#probes.clear()
   }
 
   #measuredWeightOf(nodeId: string, plan: Beside): number {
@@ -146,7 +157,16 @@ export class Uplinks {
     const known = this.#sent.estimate(nodeId)
     if (known === null) return null
     const rateBps = Math.min(known.rateBps, this.#limitOf(nodeId) ?? known.rateBps)
-    return { rateBps, isFresh: !known.isStale && known.how !== 'passive' }
+    return { rateBps, isFresh: this.#probed(nodeId).sendsBps !== null }
+  }
+
+  #probed(nodeId: string): Probed {
+    const nowMs = this.#options.clock.monotonicMs()
+    const known = this.#probes.get(nodeId)
+    if (known !== undefined && nowMs - known.atMs < PROBES_LOOK_MS) return known
+    const looked = { sendsBps: this.#sent.probed(nodeId), takesBps: this.#received.probed(nodeId), atMs: nowMs }
+    this.#probes.set(nodeId, looked)
+    return looked
   }
 
   #limitOf(nodeId: string): number | null {

@@ -29,6 +29,13 @@ export interface Look {
   readonly evenBps: number | null
   /** Who says nothing, and may be gone. */
   readonly quiet: ReadonlySet<string>
+  readonly probed: ReadonlyMap<string, Probed>
+}
+
+/** What a node's links were measured to carry lately, for their own sake; null: nobody has measured it. */
+export interface Probed {
+  readonly sendsBps: number | null
+  readonly takesBps: number | null
 }
 
 /** A node with a link that is slow. */
@@ -40,7 +47,7 @@ export interface SlowLink {
   readonly starved?: readonly string[]
 }
 
-export function makeLook({ nowMs, reports, source, evenBps, quiet }: Omit<Look, 'into' | 'by' | 'ofSource'>): Look {
+export function makeLook({ reports, source, ...known }: Omit<Look, 'into' | 'by' | 'ofSource'>): Look {
   const into = new Map<string, Flow[]>()
   const by = new Map<Flow, FlowsOf>()
   for (const report of reports) {
@@ -52,7 +59,7 @@ export function makeLook({ nowMs, reports, source, evenBps, quiet }: Omit<Look, 
     }
   }
   const ofSource = reports.find(({ from }) => from === source)?.flows ?? []
-  return { nowMs, reports: reports.filter(({ from }) => from !== source), into, by, source, ofSource, evenBps, quiet }
+  return { ...known, reports: reports.filter(({ from }) => from !== source), into, by, source, ofSource }
 }
 
 /**
@@ -162,12 +169,17 @@ export function evenRate({ into, ofSource }: Look): number | null {
 export const hasLaggard = ({ into, evenBps }: Look): boolean =>
   evenBps !== null && [...into.values()].some((flows) => flows.every(isHeldUp) && sumOf(flows) < evenBps * FULL_RATIO)
 
-/** It gets most of what the source can give, or all who serve it are held up: it may take no more. */
-function mayBeFull(receiver: string, { into, ofSource }: Look): boolean {
+/** It gets most of what it takes or the source can give, or all who serve it are held up: it may take no more. */
+function mayBeFull(receiver: string, { into, ofSource, probed }: Look): boolean {
   const flows = into.get(receiver) ?? []
-  const sourceBps = ableOf(ofSource) ?? Number.POSITIVE_INFINITY
-  return sumOf(flows) > sourceBps * FULL_RATIO || (flows.length > 1 && flows.every(isHeldUp))
+  const takesBps = probed.get(receiver)?.takesBps ?? Number.POSITIVE_INFINITY
+  const mostBps = Math.min(ableOf(ofSource) ?? takesBps, takesBps)
+  return sumOf(flows) > mostBps * FULL_RATIO || (flows.length > 1 && flows.every(isHeldUp))
 }
+
+/** It gives about what it was measured to be able to send: its weight says so already. */
+export const isAsProbed = (nodeId: string, ableBps: number, { probed }: Look): boolean =>
+  ableBps > (probed.get(nodeId)?.sendsBps ?? Number.POSITIVE_INFINITY) * FULL_RATIO
 
 const othersInto = (flow: Flow, { into }: Look): readonly Flow[] =>
   (into.get(flow.to) ?? []).filter((other) => other !== flow)

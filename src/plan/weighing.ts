@@ -1,11 +1,29 @@
 import { isHeldUp } from '../model/flow.js'
 import { Comparing } from './comparing.js'
-import { ableOf, atLeastOf, findSlow, type FlowsOf, type Look, makeLook, ownAbleOf, type SlowLink } from './flows.js'
+import {
+  ableOf,
+  atLeastOf,
+  findSlow,
+  type FlowsOf,
+  isAsProbed,
+  type Look,
+  makeLook,
+  ownAbleOf,
+  type Probed,
+  type SlowLink,
+} from './flows.js'
 import { type Heard, type Silence, Silences } from './silences.js'
 import { SLOW_RATIO } from './strategies/slots.js'
 import { inSteps, WEIGHT_MAX } from './uplinks.js'
 
-export type { FlowsOf } from './flows.js'
+export type { FlowsOf, Probed } from './flows.js'
+
+/** What is known of nodes beside what they say of their links. */
+export interface Around {
+  /** When each was heard, who is there. */
+  readonly heard?: ReadonlyMap<string, Heard>
+  readonly probed?: ReadonlyMap<string, Probed>
+}
 
 /** Looks in a row at which something must be so before it counts. */
 const LOOKS_MIN = 2
@@ -147,19 +165,19 @@ export class Weighing {
     return this.#standings.get(nodeId)?.ableBps ?? null
   }
 
-  /** Call it at an even pace. @param heard when each was, who is there. */
+  /** Call it at an even pace. */
   look(
     nowMs: number,
     reports: readonly FlowsOf[],
     source: string,
-    heard: ReadonlyMap<string, Heard> = new Map(),
+    { heard = new Map(), probed = new Map() }: Around = {},
   ): readonly WeightChange[] {
     const silence = this.#silences.look(nowMs, heard)
     this.#quiet = silence.quiet
     const heeded = this.#heed(nowMs, silence)
     if (heeded.length > 0 || nowMs < this.#settledAtMs) return heeded
     const { evenBps } = this.#comparing
-    const look = makeLook({ nowMs, reports, source, evenBps, quiet: this.#quiet })
+    const look = makeLook({ nowMs, reports, source, evenBps, quiet: this.#quiet, probed })
     for (const { from, flows, isOld = false } of look.reports) {
       if (!isOld) this.#standing(from).notice(nowMs, ownAbleOf(flows, look), atLeastOf(flows, look))
     }
@@ -177,7 +195,7 @@ export class Weighing {
     const { evenBps } = this.#comparing
     const usualBps = usualOf(this.#compared(nowMs))
     if (evenBps === null || usualBps === 0 || nowMs < this.#settledAtMs) return []
-    const look = makeLook({ nowMs, reports, source, evenBps, quiet: this.#quiet })
+    const look = makeLook({ nowMs, reports, source, evenBps, quiet: this.#quiet, probed: new Map() })
     const changes = this.#noteSlow(look, usualBps)
     this.#comparing.heed(nowMs, changes)
     if (changes.length > 0) this.#settledAtMs = nowMs + SETTLE_MS
@@ -279,14 +297,15 @@ export class Weighing {
   }
 
   /** Of those of whom it is known what they could give: how much more they are asked for. */
-  #loads({ reports, into, ofSource }: Look): readonly Load[] {
+  #loads(look: Look): readonly Load[] {
+    const { reports, into, ofSource } = look
     const counts = [...into.values()].map((flows) => flows.length).sort((a, b) => a - b)
     const strands = counts[Math.floor(counts.length / 2)] ?? 1
     const strandBps = (ableOf(ofSource) ?? 0) / strands
     return reports.flatMap(({ from, flows }) => {
       const standing = this.#standing(from)
       const { ableBps } = standing
-      if (ableBps === null || standing.slowWeight !== null) return []
+      if (ableBps === null || standing.slowWeight !== null || isAsProbed(from, ableBps, look)) return []
       return [{ nodeId: from, standing, ableBps, load: (flows.length * strandBps) / ableBps }]
     })
   }

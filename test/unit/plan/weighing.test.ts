@@ -2,7 +2,7 @@
 // Method: flows as senders would tell them, a look after the other.
 import t from 'tap'
 import type { Flow } from '../../../src/model/flow.js'
-import { type FlowsOf, Weighing, type WeightChange } from '../../../src/plan/weighing.js'
+import { type FlowsOf, type Probed, Weighing, type WeightChange } from '../../../src/plan/weighing.js'
 
 const MBIT = 1_000_000
 const LOOK_MS = 250
@@ -140,6 +140,34 @@ t.test('uneven uplinks are left alone while the source is held up itself', async
   t.same(looks(weighing, 10, [says('source', flow('n0', 16), flow('n1', 16)), ...uneven]), [])
 })
 
+t.test(
+  'who gives what it was measured to be able to, or all that its receivers take, is not asked too much',
+  async (t) => {
+    // At the end of a path n3 and n4 have half of the others' links, which was known.
+    const slow = new Set(['n3', 'n4'])
+    const reports = [
+      says('source', flow('n0', 95, 0.5)),
+      ...['n0', 'n1', 'n2', 'n3'].map((from, at) => {
+        const to = `n${at + 1}`
+        return says(from, flow(to, slow.has(to) ? 47 : 95, 1))
+      }),
+    ]
+    const rates = ['n0', 'n1', 'n2', 'n3', 'n4'].map((nodeId): [string, Probed] => {
+      const rateBps = (slow.has(nodeId) ? 50 : 100) * MBIT
+      return [nodeId, { sendsBps: rateBps, takesBps: rateBps }]
+    })
+    const weigh = (probed: ReadonlyMap<string, Probed>): readonly WeightChange[] => {
+      const weighing = new Weighing()
+      const all = Array.from({ length: 10 }, (_, look) => weighing.look(look * LOOK_MS, reports, 'source', { probed }))
+      return all.flat()
+    }
+    t.same(weigh(new Map(rates)), [])
+    t.match(weigh(new Map()), [{ why: 'uneven' }], 'without that it is')
+    const less = rates.map(([nodeId]): [string, Probed] => [nodeId, { sendsBps: 100 * MBIT, takesBps: 100 * MBIT }])
+    t.match(weigh(new Map(less)), [{ why: 'uneven' }], 'who gives less than it was measured to is')
+  },
+)
+
 /** The source serves n0, and each node the next. */
 const path = (count: number, change: (from: number, flow: Flow) => Flow = (_, same) => same): FlowsOf[] => [
   says('source', flow('n0', 95)),
@@ -192,12 +220,15 @@ t.test('who says nothing serves nobody until it is heard, and who sends to it is
       ring(8).map(({ from }) => [from, { heardMs: from === 'n3' ? silentSinceMs : nowMs, serves: true, quietMs: 0 }]),
     )
   const stalled = path(8, (from, each) => (from < 2 ? each : { ...each, rateBps: 0, busyRatio: from === 2 ? 1 : 0 }))
-  for (const nowMs of [1000, 1250, 1500]) t.same(weighing.look(nowMs, stalled, 'source', heard(nowMs, 900)), [])
-  t.match(weighing.look(1750, stalled, 'source', heard(1750, 900)), [{ nodeId: 'n3', why: 'silent' }])
-  t.same(weighing.look(2000, stalled, 'source', heard(2000, 900)), [], 'it is told once')
+  for (const nowMs of [1000, 1250, 1500])
+    t.same(weighing.look(nowMs, stalled, 'source', { heard: heard(nowMs, 900) }), [])
+  t.match(weighing.look(1750, stalled, 'source', { heard: heard(1750, 900) }), [{ nodeId: 'n3', why: 'silent' }])
+  t.same(weighing.look(2000, stalled, 'source', { heard: heard(2000, 900) }), [], 'it is told once')
   t.ok(weighing.weightOf('n3') < 0.001)
-  t.same(weighing.look(3500, path(8), 'source', heard(3500, 3400)), [], 'not at once')
-  t.match(weighing.look(3750, path(8), 'source', heard(3750, 3700)), [{ nodeId: 'n3', why: 'rested', weight: 1 }])
+  t.same(weighing.look(3500, path(8), 'source', { heard: heard(3500, 3400) }), [], 'not at once')
+  t.match(weighing.look(3750, path(8), 'source', { heard: heard(3750, 3700) }), [
+    { nodeId: 'n3', why: 'rested', weight: 1 },
+  ])
 })
 
 t.test('who gets little of senders that have no more to give has no slow downlink', async (t) => {
