@@ -66,7 +66,11 @@ export class NodeConnection implements NodeLink {
     this.#socket.on('message', (data: Buffer, isBinary: boolean) => this.#onMessage(data, isBinary))
     for (const sign of ['ping', 'pong']) this.#socket.on(sign, () => this.#onSign())
     this.#socket.on('error', (error) => this.#log.debug({ err: error }, 'node channel socket failed'))
-    this.#socket.on('close', () => this.end('socket closed'))
+    this.#socket.on('close', () => {
+      // It was there to close it, or its system was.
+      this.#onSign()
+      this.end('socket closed')
+    })
   }
 
   /** Who said hello; null before that. */

@@ -7,7 +7,10 @@ type Untold = Pick<World, 'announcing' | 'linkWatch' | 'standings' | 'transfers'
 export const untold: Untold = {
   weighing: new Weighing(),
   linkWatch: { look: () => {}, hear: () => {} },
-  uplinks: { weightOf: () => 1, changed: () => {}, factsOf: () => ({}), bearsOf: () => 2, seen: () => {} },
+  uplinks: {
+    ...{ weightOf: () => 1, changed: () => {}, factsOf: () => ({}), bearsOf: () => 2, seen: () => {} },
+    ...{ takesOf: () => null, probedOf: () => new Map() },
+  },
   transfers: { all: [], openIds: [], isListening: true, get: () => undefined, poll: () => [] },
   announcing: { announce: async () => {}, announceJob: async () => {}, ring: () => {} },
   standings: { look: () => {}, recover: async () => {} },

@@ -136,6 +136,16 @@ t.test('a silent node is let go, one that answers pings stays', async (t) => {
   t.ok((door.joined[1]?.signsOfLife ?? 0) > 0, 'each answer to a ping is told')
 })
 
+t.test('a node whose connection ends was there until then, however long it said nothing', async (t) => {
+  const { door, server } = await serve(t)
+  const peer = await ChannelPeer.open(server.url)
+  peer.say(helloOf(a, 'ams-1'))
+  await peer.heard('welcome')
+  peer.socket.close()
+  await until('its end is told', () => door.joined[0]?.closed === 1)
+  t.equal(door.joined[0]?.signsOfLife, 1)
+})
+
 t.test('a coordinator that trips over a message keeps the channel', async (t) => {
   const { door, server } = await serve(t)
   const peer = await ChannelPeer.open(server.url)
