@@ -87,7 +87,7 @@ class Run {
       const { up, down } = typeof rate === 'number' ? { up: rate, down: rate } : rate
       await shape(Number(host), { up: this.#mbit(up), down: this.#mbit(down) })
     }
-    if (isProbed) await this.#told('probe', '--group', 'edge')
+    if (isProbed && (await this.#told('probe', '--group', 'edge')) === null) throw new Error('links were not measured')
   }
 
   async #told<T>(...args: readonly string[]): Promise<T | null> {

@@ -21,6 +21,11 @@ const row = ({ from, to, rateBps, how, spanMs, bytes }: ProbeView): string[] => 
   `${bytes} bytes, seen for ${(spanMs / SECOND_MS).toFixed(2)} s`,
 ]
 
+/** Whether others can be measured all the same. @param isSenderAsked one node sends to all: it is in all of them. */
+const isOfOneLink = (code: string, isSenderAsked: boolean): boolean =>
+  code === 'ENGINE_ERR_PROBE_FAILED' ||
+  (!isSenderAsked && ['ENGINE_ERR_NODE_SILENT', 'ENGINE_ERR_NODE_LOST'].includes(code))
+
 const requestOf = ({ from, bulk = false, force = false }: ProbeFlags): ProbeRequest =>
   from === undefined ? { bulk, force } : { from, bulk, force }
 
@@ -46,7 +51,7 @@ export async function probe(context: Context, names: readonly string[], flags: P
     } catch (caught) {
       const error = toEngineError(caught)
       // Of one alone, and where it is not this link that fails, that is all there is to say.
-      if (nodes.length === 1 || error.code !== 'ENGINE_ERR_PROBE_FAILED') throw error
+      if (nodes.length === 1 || !isOfOneLink(error.code, flags.from !== undefined)) throw error
       failed.push({ node, error: error.toReport() })
       output.note(`${node}: ${error.message}`)
     }
