@@ -6,3 +6,6 @@ import { performTask } from './tasks.js'
 export default function packTask(request: TaskRequest<'pack'>): TaskOutcome<Tasks['pack']['output']> {
   return performTask(request, pack)
 }
+
+/** Called to have this program read before its first task. */
+export const load = (): void => {}

@@ -6,3 +6,6 @@ import { performTask } from './tasks.js'
 export default function scanTask(request: TaskRequest<'scan'>): TaskOutcome<Tasks['scan']['output']> {
   return performTask(request, scan)
 }
+
+/** Called to have this program read before its first task. */
+export const load = (): void => {}

@@ -18,6 +18,7 @@ export interface Tasks {
   readonly pack: { readonly input: PackOptions; readonly update: PackBatch; readonly output: PackResult }
 }
 
+export const taskNames = ['scan', 'pack'] as const satisfies readonly (keyof Tasks)[]
 export type TaskName = keyof Tasks
 
 export interface TaskRequest<Name extends TaskName> {

@@ -4,8 +4,11 @@ import { MINUTE_MS, SECOND_MS } from './units.js'
 /** Children that a node tells of at most: what a relay's core serves. */
 export const FLOWS_MAX = 1024
 
-/** Nodes look so often whether a link has broken down; how links are they tell at every second look. */
-export const FLOWS_LOOK_MS = 125
+/** Nodes look so often whether a link has broken down. */
+export const FLOWS_LOOK_MS = 62
+
+/** And tell so often how links are. */
+export const FLOWS_TELL_MS = 250
 
 /** The same where nobody is served, or links are so slow that there is something to tell more seldom. */
 export const FLOWS_SLOW_LOOK_MS = 500

@@ -1,12 +1,10 @@
 import type { Clock } from '../base/clock.js'
-import { FLOWS_LOOK_MS, FLOWS_MAX, FLOWS_QUIET_MS, FLOWS_SLOW_LOOK_MS } from '../base/transfer-limits.js'
+import { FLOWS_LOOK_MS, FLOWS_MAX, FLOWS_QUIET_MS, FLOWS_SLOW_LOOK_MS, FLOWS_TELL_MS } from '../base/transfer-limits.js'
 import type { Flows } from '../control/schema/channel.js'
 import { areAlike, type Flow, hasBrokenDown } from '../model/flow.js'
 import { FlowMeter } from '../native/flow-meter.js'
 import type { SessionStatus } from '../native/relay.js'
 
-/** Between two looks in between of which there is a glance. */
-const TELL_MS = 2 * FLOWS_LOOK_MS
 /** What goes on as it was is told so often before it is told seldom: who looks wants to see it more than once. */
 const ALIKE_TOLD = 4
 
@@ -44,13 +42,13 @@ export class FlowTeller {
     const isBroken = isNews && flows.some((flow) => hasBrokenDown(this.#told.get(flow.to), flow))
     if (isBroken) this.#send(nowMs, flows.slice(0, FLOWS_MAX), true)
     // Timers are a little early, or late.
-    if (nowMs - this.#lookedMs > TELL_MS - FLOWS_LOOK_MS / 2) this.#lookAsEver(nowMs, statuses)
+    if (nowMs - this.#lookedMs > FLOWS_TELL_MS - FLOWS_LOOK_MS / 2) this.#lookAsEver(nowMs, statuses)
     const isIdle = statuses.every(({ children }) => children.length === 0)
     return isIdle || (this.#told.size > 0 && this.#isSlow) ? FLOWS_SLOW_LOOK_MS : FLOWS_LOOK_MS
   }
 
   get #isSlow(): boolean {
-    return this.#meter.spanMs > TELL_MS
+    return this.#meter.spanMs > FLOWS_TELL_MS
   }
 
   #lookAsEver(nowMs: number, statuses: readonly Pick<SessionStatus, 'session' | 'children'>[]): void {

@@ -2,7 +2,7 @@
 // Never: a decision; a task that ends before all its news were heard; frames or chunks.
 import { MessageChannel, type MessagePort } from 'node:worker_threads'
 import { Piscina } from 'piscina'
-import type { TaskName, TaskOutcome, TaskRequest, Tasks } from '../../workers/tasks.js'
+import { type TaskName, taskNames, type TaskOutcome, type TaskRequest, type Tasks } from '../../workers/tasks.js'
 import { EngineError, toEngineError } from '../base/errors.js'
 import { POOL_IDLE_MS, POOL_THREADS_MAX, WORK_NICENESS } from '../base/limits.js'
 import type { PackBatch, PackOptions, PackResult, ScanOptions, ScanProgress, ScanResult } from '../native/content.js'
@@ -45,6 +45,8 @@ export class WorkerPool {
     })
     // A thread that dies outside of a task: the next task gets a new one, and this process goes on.
     this.#piscina.on('error', () => {})
+    // A thread that is kept has read its programs before the first task comes.
+    if (keptThreads > 0) for (const name of taskNames) this.#load(name).catch(() => {})
   }
 
   /**
@@ -74,6 +76,14 @@ export class WorkerPool {
     await this.#piscina.close()
   }
 
+  #load(name: TaskName): Promise<unknown> {
+    return this.#piscina.run(null, { filename: this.#programOf(name), name: 'load' })
+  }
+
+  #programOf(name: TaskName): string {
+    return new URL(`${name}.js`, this.#workers).href
+  }
+
   async #run<Name extends TaskName>(
     name: Name,
     input: Tasks[Name]['input'],
@@ -89,10 +99,8 @@ export class WorkerPool {
     try {
       const heard = listen(port1, onUpdate, stopTask)
       const request: TaskRequest<Name> = { input, updates: port2, stop }
-      const filename = new URL(`${name}.js`, this.#workers).href
-      const outcome = (await this.#piscina.run(request, { filename, transferList: [port2] })) as TaskOutcome<
-        Tasks[Name]['output']
-      >
+      const task = { filename: this.#programOf(name), transferList: [port2] }
+      const outcome = (await this.#piscina.run(request, task)) as TaskOutcome<Tasks[Name]['output']>
       const thrown = await heard
       if (thrown) throw thrown.error
       if (outcome.ok) return outcome.value

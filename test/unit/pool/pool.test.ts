@@ -1,11 +1,13 @@
 // Goal: tasks run away from the main thread, tell their news in order, stop when asked, and keep the codes of their
 // errors. Method: real scans and packing; for stopping and dying, tasks that never end by themselves.
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import type { PackBatch, ScanProgress } from '../../../src/native/content.js'
 import { WorkerPool } from '../../../src/pool/pool.js'
 import { noise, packOptions, writeTree } from '../../support/assignments.js'
+import { until } from '../../support/until.js'
 
 const strangeWorkers = new URL('../../support/workers/', import.meta.url)
 // Shared: a thread takes its time to start.
@@ -87,4 +89,19 @@ t.test('closing stops what runs; a closed pool takes nothing', async (t) => {
   await pool.close()
   await ended
   await t.rejects(pool.scan(scanOptions('/')), { code: 'ENGINE_ERR_NATIVE_CLOSED' })
+})
+
+t.test('a thread that is kept has read its programs before a task comes', async (t) => {
+  const directory = t.testdir({})
+  for (const name of ['scan', 'pack']) {
+    const notes = `writeFileSync(new URL('${name}.read', import.meta.url), '')`
+    writeFileSync(
+      `${directory}/${name}.js`,
+      `import { writeFileSync } from 'node:fs'\nexport const load = () => ${notes}\n`,
+    )
+  }
+  writeFileSync(`${directory}/package.json`, '{"type":"module"}')
+  const kept = new WorkerPool({ keptThreads: 1, workers: pathToFileURL(`${directory}/`) })
+  await until('both are read', () => existsSync(`${directory}/scan.read`) && existsSync(`${directory}/pack.read`))
+  await kept.close()
 })

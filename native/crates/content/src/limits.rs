@@ -23,7 +23,10 @@ pub(crate) const CHUNK_BYTES_SMALL: u32 = 32 * 1024;
 pub(crate) const CHUNK_BYTES_LARGE: u32 = 256 * 1024;
 /// Content from which on chunks are large.
 pub(crate) const CHUNK_LARGE_FROM_BYTES: u64 = 512 * 1024 * 1024;
-/// Chunks after which a vouch is signed: 8 MiB at 32 KiB a chunk.
+/// Chunks after which the first vouch is signed, so that receivers begin at once; each vouch waits
+/// for twice as many as the one before.
+pub(crate) const VOUCH_CHUNKS_FIRST: usize = 4;
+/// Chunks after which a vouch is signed at the latest: 8 MiB at 32 KiB a chunk.
 pub(crate) const VOUCH_CHUNKS_MAX: usize = 256;
 /// Age at which a vouch is signed though it has fewer chunks: receivers wait for nothing longer.
 pub(crate) const VOUCH_AGE_MAX: Duration = Duration::from_millis(100);

@@ -2,7 +2,7 @@
 
 use crate::Outcome;
 use crate::error::ContentError;
-use crate::limits::{VOUCH_AGE_MAX, VOUCH_CHUNKS_MAX};
+use crate::limits::{VOUCH_AGE_MAX, VOUCH_CHUNKS_FIRST, VOUCH_CHUNKS_MAX};
 use crate::pack::{PackBatch, Packed};
 use std::fs::{self, File};
 use std::io::Write;
@@ -42,6 +42,8 @@ pub(crate) struct StreamWriter<'a> {
     /// Digests of full chunks not vouched for yet, and when the first of them came.
     pending: Vec<Digest>,
     pending_since: Instant,
+    /// How many the next vouch is for, at most.
+    batch_chunks: usize,
     chunks_vouched: u32,
     data: blake3::Hasher,
     stream_bytes: u64,
@@ -68,6 +70,7 @@ impl<'a> StreamWriter<'a> {
             chunk_filled: 0,
             pending: Vec::new(),
             pending_since: Instant::now(),
+            batch_chunks: VOUCH_CHUNKS_FIRST,
             chunks_vouched: 0,
             data: blake3::Hasher::new(),
             stream_bytes: 0,
@@ -152,11 +155,11 @@ impl<'a> StreamWriter<'a> {
     /// however much comes in one piece.
     fn append(&mut self, mut bytes: &[u8]) -> Outcome<()> {
         while !bytes.is_empty() {
-            let chunks = VOUCH_CHUNKS_MAX - self.pending.len();
+            let chunks = self.batch_chunks - self.pending.len();
             let room = chunks * self.spec.chunk_bytes as usize - self.chunk_filled as usize;
             let (piece, rest) = bytes.split_at(bytes.len().min(room));
             self.write(piece)?;
-            if self.pending.len() >= VOUCH_CHUNKS_MAX {
+            if self.pending.len() >= self.batch_chunks {
                 self.vouch(None)?;
             }
             bytes = rest;
@@ -208,6 +211,7 @@ impl<'a> StreamWriter<'a> {
             .write_all(&vouch)
             .map_err(|error| ContentError::io(self.spec.vouch_path, &error))?;
         self.chunks_vouched += count;
+        self.batch_chunks = (self.batch_chunks * 2).min(VOUCH_CHUNKS_MAX);
         self.tell(Some(&vouch))
     }
 
