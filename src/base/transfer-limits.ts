@@ -10,7 +10,7 @@ export const FLOWS_LOOK_MS = 62
 /** And tell so often how links are. */
 export const FLOWS_TELL_MS = 250
 
-/** The same where nobody is served, or links are so slow that there is something to tell more seldom. */
+/** They look so often where nobody is served, or links are so slow that there is something to tell more seldom. */
 export const FLOWS_SLOW_LOOK_MS = 500
 
 /**

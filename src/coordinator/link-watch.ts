@@ -53,7 +53,8 @@ export class LinkWatch {
     this.#counted.clear()
     for (const { from, flows } of reports) this.#counted.set(from, flows)
     const wasDoubted = weighing.isDoubted(nowMs)
-    const around = { heard: this.#heard(), probed: uplinks.probedOf(reports.map(({ from }) => from)) }
+    const concerned = new Set(reports.flatMap(({ from, flows }) => [from, ...flows.map(({ to }) => to)]))
+    const around = { heard: this.#heard(), probed: uplinks.probedOf([...concerned]) }
     const changes = weighing.look(nowMs, this.#withinSegments(reports), coordinatorId, around)
     for (const { from, flows } of reports) {
       const ableBps = from === coordinatorId ? ableOf(flows) : weighing.ableBpsOf(from)

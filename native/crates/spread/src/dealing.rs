@@ -51,11 +51,12 @@ impl Core {
             return;
         }
         for index in indices {
+            if self.strand_of(*index) != STRAND_PULLED {
+                continue;
+            }
             let strands = self.strands.iter().take(usize::from(self.strand_count));
             let fewest = strands.zip(0..).min_by_key(|(strand, _)| strand.dealt);
-            if let Some((_, strand)) = fewest
-                && self.strand_of(*index) == STRAND_PULLED
-            {
+            if let Some((_, strand)) = fewest {
                 self.deal(strand, *index, false);
             }
         }
