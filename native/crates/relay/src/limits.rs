@@ -61,8 +61,8 @@ pub const ROUND_REST: Duration = Duration::from_millis(2);
 pub const ROUND_REST_MAX: Duration = Duration::from_millis(33);
 /// Pace of the core's clock, of STATUS and of the published figures.
 pub use spread::limits::TICK_MS;
-/// Pace at which the system is asked what went to each child: what looks at it does so at 62 ms.
-pub const FLOWS_MS: u64 = 50;
+/// Pace at which the system is asked what went to each child: what looks at it does so at 125 ms.
+pub const FLOWS_MS: u64 = 100;
 /// The same while there is nobody to talk to and nothing to fetch.
 pub const TICK_IDLE_MS: u64 = 500;
 /// Shortest time between two wake-ups of who waits for the prefix.
