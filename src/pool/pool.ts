@@ -28,6 +28,7 @@ export class WorkerPool {
   readonly #piscina: Piscina
   readonly #workers: URL
   readonly #running = new Set<() => void>()
+  readonly #loaded: Promise<void>
   #closing: Promise<void> | null = null
 
   /**
@@ -45,8 +46,7 @@ export class WorkerPool {
     })
     // A thread that dies outside of a task: the next task gets a new one, and this process goes on.
     this.#piscina.on('error', () => {})
-    // A thread that is kept has read its programs before the first task comes.
-    if (keptThreads > 0) for (const name of taskNames) this.#load(name).catch(() => {})
+    this.#loaded = keptThreads > 0 ? this.#load() : Promise.resolve()
   }
 
   /**
@@ -73,11 +73,18 @@ export class WorkerPool {
 
   async #close(): Promise<void> {
     for (const stop of this.#running) stop()
+    // Node.js ends the whole process where a thread is terminated while it loads a module.
+    await this.#loaded
     await this.#piscina.close()
   }
 
-  #load(name: TaskName): Promise<unknown> {
-    return this.#piscina.run(null, { filename: this.#programOf(name), name: 'load' })
+  /** Has a thread that is kept read its programs before the first task comes: one after the other, by one thread. */
+  async #load(): Promise<void> {
+    for (const name of taskNames) {
+      if (this.#closing) return
+      // What cannot be read fails the task that needs it.
+      await this.#piscina.run(null, { filename: this.#programOf(name), name: 'load' }).catch(() => {})
+    }
   }
 
   #programOf(name: TaskName): string {

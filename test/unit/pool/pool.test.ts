@@ -2,6 +2,7 @@
 // errors. Method: real scans and packing; for stopping and dying, tasks that never end by themselves.
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import t from 'tap'
 import type { PackBatch, ScanProgress } from '../../../src/native/content.js'
@@ -104,4 +105,21 @@ t.test('a thread that is kept has read its programs before a task comes', async 
   const kept = new WorkerPool({ keptThreads: 1, workers: pathToFileURL(`${directory}/`) })
   await until('both are read', () => existsSync(`${directory}/scan.read`) && existsSync(`${directory}/pack.read`))
   await kept.close()
+})
+
+t.test('closing ends no thread while it loads a program: that would end the process', async (t) => {
+  const directory = t.testdir({ 'package.json': '{"type":"module"}' })
+  const ms = { scan: 200, pack: 600 }
+  for (const [name, takesMs] of Object.entries(ms)) {
+    const note = (what: string) => `writeFileSync(new URL('${name}.${what}', import.meta.url), '')`
+    const wait = `Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ${takesMs})`
+    const lines = ["import { writeFileSync } from 'node:fs'", note('begun'), wait, note('loaded')]
+    writeFileSync(`${directory}/${name}.js`, [...lines, 'export const load = () => {}\n'].join('\n'))
+  }
+  const kept = new WorkerPool({ keptThreads: 1, workers: pathToFileURL(`${directory}/`) })
+  await until('it has begun', () => existsSync(`${directory}/scan.begun`))
+  await setTimeout(100)
+  await kept.close()
+  for (const name of Object.keys(ms))
+    t.equal(existsSync(`${directory}/${name}.loaded`), existsSync(`${directory}/${name}.begun`), name)
 })
