@@ -860,6 +860,7 @@ module.exports.publishedAt = nativeBinding.publishedAt
 module.exports.readGreeting = nativeBinding.readGreeting
 module.exports.readLive = nativeBinding.readLive
 module.exports.readManifest = nativeBinding.readManifest
+module.exports.removeStream = nativeBinding.removeStream
 module.exports.removeTree = nativeBinding.removeTree
 module.exports.scan = nativeBinding.scan
 module.exports.switchLive = nativeBinding.switchLive

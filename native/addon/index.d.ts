@@ -396,6 +396,9 @@ export interface RelayOptions {
   role: 'coordinator' | 'node'
 }
 
+/** Removes a stream's file and its parcels; nothing there is no error. */
+export declare function removeStream(path: string): Promise<void>
+
 /** Removes a tree without following a link; nothing there is no error. */
 export declare function removeTree(path: string): Promise<void>
 

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { EngineError, type ErrorCode, toEngineError } from '../base/errors.js'
 import type { ReleaseRef } from '../model/node.js'
 import type { HeldRelease, PackBatch, PackResult, ScanProgress, ScanResult } from '../native/content.js'
+import { removeStream } from '../native/sites.js'
 import { compareTrees, editTree, type TreeEdit } from '../native/uploads.js'
 import type { TaskRun, WorkerPool } from '../pool/pool.js'
 import { ContentPaths, serialOf } from './paths.js'
@@ -186,7 +187,7 @@ export class Content {
 
   /** Removes an assignment's files. */
   async dropAssignment(serial: number): Promise<void> {
-    await rm(this.paths.stream(serial), { force: true })
+    await removeStream(this.paths.stream(serial))
     await rm(this.paths.vouches(serial), { force: true })
   }
 
@@ -203,7 +204,7 @@ export class Content {
   async sweep(knownSerials: ReadonlySet<number>): Promise<void> {
     for (const name of await readdir(this.paths.assignments)) {
       const serial = serialOf(name)
-      if (serial !== null && !knownSerials.has(serial)) await rm(join(this.paths.assignments, name), { force: true })
+      if (serial !== null && !knownSerials.has(serial)) await this.dropAssignment(serial)
     }
     for (const name of await readdir(this.paths.work)) {
       if (name.endsWith('.tree')) await rm(join(this.paths.work, name), { force: true })

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 
-/** Names of the coordinator's files: `assignments/<serial>.stream`, `.vouch`, `work/<job>.tree`. */
-const ownFile = /^(\d{1,16})\.(stream|vouch)$/
+/** Names of the coordinator's files: `assignments/<serial>.stream`, `.parcels`, `.vouch`, `work/<job>.tree`. */
+const ownFile = /^(\d{1,16})\.(stream|parcels|vouch)$/
 
 /** Where everything lies under a coordinator's data directory. */
 export class ContentPaths {

@@ -92,3 +92,8 @@ export function pruneReleases(
 export function removeTree(path: string): Promise<void> {
   return guardedAsync(() => engine().removeTree(path))
 }
+
+/** Removes a stream's file and its parcels, as far as they are there; other names of the parcels' files stay. */
+export function removeStream(path: string): Promise<void> {
+  return guardedAsync(() => engine().removeStream(path))
+}

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 
-/** Files of an assignment: `<id>.stream`, `<id>.vouch`. */
-const assignmentFile = /^([0-9a-f]{32})\.(?:stream|vouch)$/
+/** Files of an assignment: `<id>.stream`, the directory `<id>.parcels` beside it, `<id>.vouch`. */
+const assignmentFile = /^([0-9a-f]{32})\.(?:stream|parcels|vouch)$/
 
 /** The assignment that a file of `assignments/` belongs to; null for what is not ours. Pure. */
 export function assignmentOf(fileName: string): string | null {

@@ -160,7 +160,7 @@ export class Releases {
   /** Removes an assignment's files. */
   async removeFiles(assignmentId: string): Promise<void> {
     const { paths } = this.#options
-    await this.#disk.removeFile(paths.stream(assignmentId))
+    await this.#disk.removeStream(paths.stream(assignmentId))
     await this.#disk.removeFile(paths.vouches(assignmentId))
   }
 

@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { syncDirectory } from '../base/directories.js'
 import { toEngineError } from '../base/errors.js'
 import { treeHash } from '../native/content.js'
-import { pruneReleases, readLive } from '../native/sites.js'
+import { pruneReleases, readLive, removeStream } from '../native/sites.js'
 
 /** What is asked of a disk about the releases on it. Paths are absolute. */
 export interface SiteDisk {
@@ -15,6 +15,8 @@ export interface SiteDisk {
   moveAside(path: string, aside: string): Promise<void>
   /** Nothing happens when it is not there. */
   removeFile(path: string): Promise<void>
+  /** Removes a stream's file and its parcels, as far as they are there; their other names stay. */
+  removeStream(path: string): Promise<void>
   /** The tree's hash by its manifest. Rejects when that is not there or not whole. */
   manifestHash(treePath: string): Promise<string>
   /** The release that `<site>/live` points at; null: none. @throws {EngineError} when `live` is not ours. */
@@ -47,6 +49,7 @@ export const realDisk: SiteDisk = {
   async removeFile(path) {
     await rm(path, { force: true })
   },
+  removeStream,
   async manifestHash(treePath) {
     return (await treeHash(treePath)).treeHash
   },

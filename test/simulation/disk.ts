@@ -80,6 +80,9 @@ export function siteDisk(access: DiskAccess): SiteDisk {
     async removeFile() {
       life.step('a file removed')
     },
+    async removeStream() {
+      life.step('a stream removed')
+    },
     async manifestHash(treePath) {
       const hash = disk.site(siteOf(treePath)).manifests.get(releaseIn(treePath))
       if (hash === undefined) throw new Error('there is no such manifest')

@@ -18,9 +18,10 @@ use relay::{
 use spread::{Peer, Plan};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
+use std::ops::Range;
 use std::os::fd::IntoRawFd;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 use wire::AssignmentId;
@@ -276,19 +277,37 @@ impl Relay {
 impl Relay {
     /// Where a session's verified bytes are read from.
     pub(crate) fn source_of(&self, session: u32) -> Result<Box<dyn StreamSource>, Fault> {
-        Ok(Box::new(Followed(self.inner.session(session)?.prefix())))
+        let session = self.inner.session(session)?;
+        Ok(Box::new(Followed {
+            prefix: session.prefix(),
+            session: Arc::downgrade(&session),
+        }))
     }
 }
 
-/// The front of a session's stream, as the interpreter waits for it.
-struct Followed(Arc<Prefix>);
+/// A session's stream, as the interpreter follows it. It does not keep the session.
+struct Followed {
+    prefix: Arc<Prefix>,
+    session: Weak<Session>,
+}
 
 impl StreamSource for Followed {
     fn wait_for(&self, bytes: u64, limit: Duration) -> Result<u64, SourceEnd> {
-        match self.0.wait(bytes, limit) {
+        match self.prefix.wait(bytes, limit) {
             Waited::Ready(have) | Waited::TimedOut(have) => Ok(have),
             Waited::Complete(have) => Err(SourceEnd::Complete(have)),
             Waited::Closed(_) => Err(SourceEnd::Closed),
+        }
+    }
+
+    fn keep_apart(&self, range: Range<u64>) -> Vec<Range<u64>> {
+        let session = self.session.upgrade();
+        session.map_or_else(Vec::new, |session| session.keep_apart(range))
+    }
+
+    fn seal(&self, range: Range<u64>) {
+        if let Some(session) = self.session.upgrade() {
+            session.seal(range);
         }
     }
 }

@@ -66,3 +66,12 @@ pub fn remove_tree(env: &Env, path: String) -> napi::Result<PromiseRaw<'_, ()>> 
         Ok(content::remove_tree(&path)?)
     })
 }
+
+/// Removes a stream's file and its parcels; nothing there is no error.
+#[napi(catch_unwind, ts_return_type = "Promise<void>")]
+pub fn remove_stream(env: &Env, path: String) -> napi::Result<PromiseRaw<'_, ()>> {
+    let path = PathBuf::from(path);
+    on_thread(env, "engine-remove", move || {
+        Ok(content::remove_stream(&path)?)
+    })
+}

@@ -1,8 +1,9 @@
 //! What each fuzz target claims of any bytes at all. The same claims are checked on the corpus by
 //! an ordinary test of `wire`, which includes this file.
 
-use wire::assignment::{Header, SectionHeader, Trailer};
+use wire::assignment::{Header, Trailer};
 use wire::peer::{Message, MessageHeader};
+use wire::section::SectionHeader;
 use wire::steps;
 use wire::tree::{Entry, EntryKind, Tree, TreeWalk};
 use wire::vouch::Vouch;

@@ -80,7 +80,7 @@ export function decodeHeader(bytes: Buffer): Record<string, string | number> {
   }
 }
 
-const sectionKinds = ['', 'plain', 'zstd', 'delta']
+const sectionKinds = ['', 'plain', 'zstd', 'delta', 'whole']
 
 /** A section header: 32 bytes. */
 export function decodeSection(bytes: Buffer): Record<string, string | number> & { readonly packedBytes: number } {
@@ -90,7 +90,7 @@ export function decodeSection(bytes: Buffer): Record<string, string | number> & 
   const [firstStep, rawBytes, packedBytes] = [fields.u32(), fields.u32(), fields.u32()]
   const [baseOffset, baseBytes] = [fields.u64(), fields.u32()]
   fields.reserved(4)
-  if ((kind === 'delta') !== baseBytes > 0) refuse('base window')
+  if ((kind === 'delta') !== baseBytes > 0 && kind !== 'whole') refuse('base window')
   return { kind, firstStep, rawBytes, packedBytes, baseOffset, baseBytes }
 }
 

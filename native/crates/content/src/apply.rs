@@ -7,16 +7,17 @@ use crate::limits::SPACE_RESERVE_BYTES;
 use crate::releases::{STAGING_PREFIX, number, staged_number};
 use crate::section::unpack;
 use crate::source::{Cancel, StreamSource};
-use crate::stage::{Stage, finish_directories};
+use crate::stage::{FileWriter, Stage, finish_directories};
 use crate::stream_reader::StreamReader;
 use crate::tree_file::write_tree;
 use beneath::{Failure, Root};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use wire::assignment::{Header, SectionKind};
+use wire::assignment::Header;
+use wire::section::{SectionHeader, SectionKind};
 use wire::steps::Step;
-use wire::tree::{EntryKind, Tree};
+use wire::tree::{Entry, EntryKind, Tree};
 use wire::{AssignmentId, Digest};
 
 /// The base release on this disk.
@@ -245,6 +246,7 @@ impl Job<'_> {
             reader,
             base: self.base,
             section: None,
+            header: None,
         };
         for (index, step) in self.steps.iter().enumerate() {
             let Step::WriteFile {
@@ -260,6 +262,11 @@ impl Job<'_> {
                 .tree
                 .get(path)
                 .ok_or(ContentError::Internal { why: "no entry" })?;
+            if let Some(header) = content.begins_whole(index, *size_bytes)? {
+                let writer = content.whole(stage, entry, *size_bytes, &header)?;
+                stage.complete(&writer, entry, *size_bytes, digest)?;
+                continue;
+            }
             let mut writer = stage.create(entry, *size_bytes)?;
             let mut left = *size_bytes;
             let mut from_base = false;
@@ -286,6 +293,8 @@ struct Content<'a, 'b> {
     reader: &'a mut StreamReader<'b>,
     base: Option<&'a Base>,
     section: Option<Section>,
+    /// The header of the section that is next, when it has been read.
+    header: Option<SectionHeader>,
 }
 
 struct Section {
@@ -294,12 +303,72 @@ struct Section {
     is_delta: bool,
 }
 
+impl Section {
+    const fn is_over(&self) -> bool {
+        self.used >= self.raw.len()
+    }
+}
+
+const OTHERS: &str = "a section belongs to another file";
+
+const fn corrupt(why: &'static str) -> ContentError {
+    ContentError::AssignmentCorrupt { why }
+}
+
 impl Content<'_, '_> {
+    /// The header of the section that is next, if that is all of a file.
+    fn begins_whole(&mut self, index: usize, size_bytes: u64) -> Outcome<Option<SectionHeader>> {
+        let between = self.section.as_ref().is_none_or(Section::is_over);
+        if size_bytes == 0 || !between {
+            return Ok(None);
+        }
+        let header = match self.header.take() {
+            Some(header) => header,
+            None => self.reader.section_header()?,
+        };
+        if let SectionKind::Whole { file_bytes, .. } = header.kind {
+            let belongs = header.first_step as usize == index && file_bytes == size_bytes;
+            return if belongs {
+                Ok(Some(header))
+            } else {
+                Err(corrupt(OTHERS))
+            };
+        }
+        self.header = Some(header);
+        Ok(None)
+    }
+
+    /// The file of the section that is all of it: its parcel, under another name, or where that
+    /// cannot be a copy.
+    fn whole(
+        &mut self,
+        stage: &mut Stage<'_>,
+        entry: &Entry,
+        size_bytes: u64,
+        header: &SectionHeader,
+    ) -> Outcome<FileWriter> {
+        let range = self.reader.begin_whole(header)?;
+        let adopted = match self.reader.parcel_of(&range) {
+            Some((directory, name)) => stage.adopt(entry, &directory, name.as_bytes())?,
+            None => None,
+        };
+        let mut writer = match adopted {
+            Some(writer) => writer,
+            None => stage.create(entry, size_bytes)?,
+        };
+        let mut buffer = Vec::new();
+        while self.reader.whole_piece(&range, &mut buffer)? > 0 {
+            writer.write(&entry.path, &buffer)?;
+        }
+        self.reader.end_whole(&range);
+        Ok(writer)
+    }
+
     /// The next bytes of the file of step `index`, at most `left`, at least one; and whether they
     /// were made with the help of the base.
     fn piece(&mut self, index: usize, path: &[u8], left: u64) -> Outcome<(&[u8], bool)> {
         let section = match self.section.take() {
-            Some(section) if section.used < section.raw.len() => section,
+            Some(section) if !section.is_over() => section,
             _ => self.next_section(index, path, left)?,
         };
         let section = self.section.insert(section);
@@ -311,11 +380,16 @@ impl Content<'_, '_> {
     }
 
     fn next_section(&mut self, index: usize, path: &[u8], left: u64) -> Outcome<Section> {
-        let corrupt = |why| ContentError::AssignmentCorrupt { why };
-        let (header, packed) = self.reader.section()?;
-        if header.first_step as usize != index {
-            return Err(corrupt("a section belongs to another file"));
+        let header = match self.header.take() {
+            Some(header) => header,
+            None => self.reader.section_header()?,
+        };
+        // All of a file that is not at its beginning any more is no file's.
+        let is_whole = matches!(header.kind, SectionKind::Whole { .. });
+        if header.first_step as usize != index || is_whole {
+            return Err(corrupt(OTHERS));
         }
+        let packed = self.reader.section_bytes(&header)?;
         let SectionKind::Delta {
             base_offset,
             base_bytes,
@@ -355,10 +429,8 @@ impl Content<'_, '_> {
 
     fn end(&self) -> Outcome<()> {
         match &self.section {
-            Some(section) if section.used < section.raw.len() => {
-                Err(ContentError::AssignmentCorrupt {
-                    why: "a section goes on beyond its files",
-                })
+            Some(section) if !section.is_over() => {
+                Err(corrupt("a section goes on beyond its files"))
             }
             _ => Ok(()),
         }

@@ -8,7 +8,8 @@ use crate::blobs::Files;
 use crate::error::{ContentError, shown};
 use crate::limits::{
     ARRIVAL_PERIOD, DELTA_FILE_BYTES_MIN, DELTA_WINDOW_BYTES, OWN_SECTION_BYTES,
-    PACK_QUEUE_SECTIONS, PACK_THREADS, READ_TRIES_MAX,
+    PACK_QUEUE_SECTIONS, PACK_THREADS, READ_BUFFER_BYTES, READ_TRIES_MAX, SAMPLE_BYTES,
+    WHOLE_FILE_BYTES_MIN, WHOLE_FILE_SAMPLES,
 };
 use crate::scan::stat_of;
 use crate::section::{PackedSection, Packer, RawSection, Window};
@@ -174,6 +175,9 @@ impl Collector<'_, '_> {
         if let Some(base) = self.base.and_then(|base| base_file(base, wanted)) {
             return self.delta_file(wanted, &base);
         }
+        if wanted.size_bytes >= WHOLE_FILE_BYTES_MIN && self.whole_file(wanted)? {
+            return Ok(());
+        }
         if wanted.size_bytes >= OWN_SECTION_BYTES {
             self.flush()?;
         }
@@ -189,6 +193,27 @@ impl Collector<'_, '_> {
         }
         self.files_ended += 1;
         Ok(())
+    }
+
+    /// Packs a large file as it is, if compressing it gains nothing; false: it has to be packed in
+    /// another way.
+    fn whole_file(&mut self, wanted: &Wanted<'_>) -> Outcome<bool> {
+        let mut reader = LargeReader::open(self.source, wanted)?;
+        if reader.shrinks()? {
+            return Ok(false);
+        }
+        self.flush()?;
+        self.sections.drain(0)?;
+        let writer = &mut *self.sections.writer;
+        if !writer.begin_whole(wanted.step, wanted.size_bytes)? {
+            return Ok(false);
+        }
+        let mut buffer = vec![0; READ_BUFFER_BYTES];
+        while let Some(piece) = reader.next(&mut buffer)? {
+            writer.whole_bytes(piece)?;
+        }
+        writer.end_whole(wanted.size_bytes, std::mem::take(&mut self.files_ended) + 1);
+        Ok(true)
     }
 
     /// Waits until the content of a file has arrived; what was read so far leaves meanwhile.
@@ -334,6 +359,31 @@ impl<'a> LargeReader<'a> {
         Err(wanted.changing())
     }
 
+    /// Whether any of a few samples, evenly apart, is worth compressing.
+    fn shrinks(&self) -> Outcome<bool> {
+        let mut packer = Packer::new().ok_or(ContentError::Internal {
+            why: "no memory for compression",
+        })?;
+        let mut sample = vec![0; SAMPLE_BYTES];
+        let apart = (self.wanted.size_bytes - SAMPLE_BYTES as u64) / (WHOLE_FILE_SAMPLES - 1);
+        for index in 0..WHOLE_FILE_SAMPLES {
+            self.read_at(&mut sample, index * apart)?;
+            if packer.shrinks(&sample) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn read_at(&self, piece: &mut [u8], offset: u64) -> Outcome<()> {
+        match self.file.read_exact_at(piece, offset) {
+            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
+                Err(self.wanted.changing())
+            }
+            other => other.map_err(|error| self.wanted.unreadable(&error)),
+        }
+    }
+
     fn next<'b>(&mut self, buffer: &'b mut [u8]) -> Outcome<Option<&'b [u8]>> {
         let left = self.wanted.size_bytes - self.offset;
         if left == 0 {
@@ -348,12 +398,7 @@ impl<'a> LargeReader<'a> {
             .unwrap_or(usize::MAX)
             .min(buffer.len());
         let piece = &mut buffer[..length];
-        match self.file.read_exact_at(piece, self.offset) {
-            Err(error) if error.kind() == std::io::ErrorKind::UnexpectedEof => {
-                return Err(self.wanted.changing());
-            }
-            other => other.map_err(|error| self.wanted.unreadable(&error))?,
-        }
+        self.read_at(piece, self.offset)?;
         self.hasher.update(piece);
         self.offset += length as u64;
         Ok(Some(piece))

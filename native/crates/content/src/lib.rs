@@ -48,6 +48,7 @@ pub use releases::{
 };
 pub use scan::{ScanOptions, ScanProgress, Scanned, scan, scan_tree};
 pub use source::{Cancel, SourceEnd, StreamSource, WholeFile};
+pub use stream_writer::remove_stream;
 pub use tree_file::{Comparison, TreeSummary, compare, read_tree, summary, write_tree};
 pub use verify::{Difference, Finding, Verified, VerifyOptions, VerifyProgress, verify};
 pub use wanted::{Wanted, compare_trees, digest_file, sync_file_system, write_wanted};

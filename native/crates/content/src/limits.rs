@@ -42,6 +42,14 @@ pub(crate) const SAMPLE_GAIN_PARTS: usize = 32;
 /// Files from this size on begin a section of their own: media then does not hide in a section of
 /// text from the test of the sample. Smaller ones do no harm among others.
 pub(crate) const OWN_SECTION_BYTES: u64 = 256 * 1024;
+/// Files from this size on whose content does not shrink travel whole, so that receivers can keep
+/// them where they arrive: for smaller ones a file more costs what writing twice does.
+pub(crate) const WHOLE_FILE_BYTES_MIN: u64 = 8 * 1024 * 1024;
+/// Places of such a file at which a sample is tried.
+pub(crate) const WHOLE_FILE_SAMPLES: u64 = 8;
+/// Bytes of a whole file that are read at a time: few system calls, and they stay in the cache
+/// between reading and hashing.
+pub(crate) const WHOLE_PIECE_BYTES: u64 = 256 * 1024;
 /// Smallest changed file that is sent as a delta: below it a section header costs what it saves.
 pub(crate) const DELTA_FILE_BYTES_MIN: u64 = 512;
 /// Window and section together from which on far matches are looked for too: below it the usual

@@ -7,7 +7,7 @@ use crate::collect::pack_files;
 use crate::error::ContentError;
 use crate::limits::{BLOCK_BYTES, CHUNK_BYTES_LARGE, CHUNK_BYTES_SMALL, CHUNK_LARGE_FROM_BYTES};
 use crate::section::pack_steps;
-use crate::stream_writer::{StreamSpec, StreamWriter};
+use crate::stream_writer::{StreamSpec, StreamWriter, remove_stream};
 use crate::tree_file::read_tree;
 use crate::wanted::brought;
 use std::path::Path;
@@ -133,7 +133,7 @@ fn settled(options: &PackOptions<'_>, packed: Outcome<Packed>) -> Outcome<Packed
     if packed.is_err() {
         // A half-written stream is of no use to anybody; what cannot be removed is overwritten by
         // the next attempt.
-        let _ = std::fs::remove_file(options.out_path);
+        let _ = remove_stream(options.out_path);
         let _ = std::fs::remove_file(options.vouch_path);
     }
     packed

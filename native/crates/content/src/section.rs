@@ -5,7 +5,7 @@ use crate::error::ContentError;
 use crate::limits::{
     DELTA_LDM_FROM_BYTES, SAMPLE_BYTES, SAMPLE_GAIN_PARTS, ZSTD_LEVEL, ZSTD_SAMPLE_LEVEL,
 };
-use wire::assignment::{SectionHeader, SectionKind};
+use wire::section::{SectionHeader, SectionKind};
 use zstd_safe::{CCtx, CParameter, DCtx, compress_bound};
 
 /// A section to be packed.
@@ -91,7 +91,11 @@ impl Packer {
             return true;
         }
         let start = (raw.len() - SAMPLE_BYTES) / 2;
-        let sample = &raw[start..start + SAMPLE_BYTES];
+        self.shrinks(&raw[start..start + SAMPLE_BYTES])
+    }
+
+    /// Whether a sample is worth compressing.
+    pub(crate) fn shrinks(&mut self, sample: &[u8]) -> bool {
         let mut packed = Vec::with_capacity(compress_bound(SAMPLE_BYTES));
         match self
             .context
@@ -157,7 +161,9 @@ pub(crate) fn unpack(
             context.ref_prefix(window).map_err(corrupt)?;
             context.decompress(&mut raw, &packed).map_err(corrupt)?
         }
-        (SectionKind::Delta { .. }, None) => return Err(corrupt(0)),
+        (SectionKind::Delta { .. }, None) | (SectionKind::Whole { .. }, _) => {
+            return Err(corrupt(0));
+        }
     };
     if size == header.raw_bytes as usize && raw.len() == size {
         Ok(raw)

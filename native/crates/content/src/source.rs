@@ -2,6 +2,7 @@
 
 use crate::error::ContentError;
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +24,17 @@ pub trait StreamSource: Send + Sync {
     /// (maybe fewer than asked, maybe more). `Err` only when fewer than `bytes` are there and no
     /// more will come. The caller asks again after a time-out, looking at its own cancellation.
     fn wait_for(&self, bytes: u64, limit: Duration) -> Result<u64, SourceEnd>;
+
+    /// Asks that a stretch of the stream be kept in a parcel of its own from now on. Gives the
+    /// stretches of it that are in the stream's file already, and stay there. Where nobody keeps
+    /// anything apart nothing happens: whoever wrote a whole file has made its parcel.
+    fn keep_apart(&self, _range: Range<u64>) -> Vec<Range<u64>> {
+        Vec::new()
+    }
+
+    /// Says that a parcel has all its bytes. When this returns, the source does not have its file
+    /// open for writing.
+    fn seal(&self, _range: Range<u64>) {}
 }
 
 /// A stream file that is complete already.

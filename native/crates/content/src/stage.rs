@@ -11,6 +11,7 @@ use rustix::fs::{FallocateFlags, Mode, fallocate, ioctl_ficlone};
 use rustix::io::Errno;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
+use std::path::Path;
 use wire::Digest;
 use wire::tree::{Entry, EntryKind, Tree};
 
@@ -147,8 +148,31 @@ impl<'a> Stage<'a> {
         }
         Ok(FileWriter {
             file,
+            is_there: false,
             hasher: blake3::Hasher::new(),
         })
+    }
+
+    /// Begins a file that has its content already, or is being given it by somebody else: a second
+    /// name for a file of another directory. `None` where there cannot be one.
+    pub(crate) fn adopt(
+        &mut self,
+        entry: &Entry,
+        directory: &Path,
+        name: &[u8],
+    ) -> Outcome<Option<FileWriter>> {
+        self.cancel.check()?;
+        let there = Root::open(directory)?;
+        let (here, own_name) = self.here.enter(self.root, &entry.path)?;
+        match here.link_from(own_name, &there, name) {
+            Err(error) if error.failure == Failure::CannotLink => Ok(None),
+            Err(error) => Err(error.into()),
+            Ok(()) => Ok(Some(FileWriter {
+                file: here.open_file(own_name)?,
+                is_there: true,
+                hasher: blake3::Hasher::new(),
+            })),
+        }
     }
 
     /// Ends a file: its digest, then mode and time.
@@ -174,12 +198,17 @@ impl<'a> Stage<'a> {
 /// A file being written and hashed.
 pub(crate) struct FileWriter {
     file: File,
+    /// Its bytes are there without being written: they are hashed only.
+    is_there: bool,
     hasher: blake3::Hasher,
 }
 
 impl FileWriter {
     pub(crate) fn write(&mut self, path: &[u8], bytes: &[u8]) -> Outcome<()> {
         self.hasher.update(bytes);
+        if self.is_there {
+            return Ok(());
+        }
         self.file
             .write_all(bytes)
             .map_err(|error| ContentError::file(path, &error))

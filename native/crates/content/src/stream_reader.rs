@@ -2,23 +2,21 @@
 
 use crate::Outcome;
 use crate::error::ContentError;
-use crate::limits::WAIT_SLICE;
+use crate::limits::{WAIT_SLICE, WHOLE_PIECE_BYTES};
 use crate::section::unpack_steps;
 use crate::source::{Cancel, SourceEnd, StreamSource};
-use std::fs::File;
-use std::os::unix::fs::FileExt;
-use std::path::Path;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+use stored::{StoredStream, parcel_name, parcels_directory};
 use wire::AssignmentId;
-use wire::assignment::{
-    HEADER_BYTES_MAX, Header, SECTION_HEADER_BYTES, SectionHeader, TRAILER_BYTES, Trailer,
-    assignment_id,
-};
+use wire::assignment::{HEADER_BYTES_MAX, Header, TRAILER_BYTES, Trailer, assignment_id};
+use wire::section::{SECTION_HEADER_BYTES, SectionHeader, SectionKind};
 use wire::steps::Step;
 
 /// A stream being read. Waits for what is not there yet.
 pub(crate) struct StreamReader<'a> {
     path: &'a Path,
-    file: File,
+    stream: StoredStream,
     source: &'a dyn StreamSource,
     cancel: &'a Cancel,
     position: u64,
@@ -35,12 +33,12 @@ impl<'a> StreamReader<'a> {
         source: &'a dyn StreamSource,
         cancel: &'a Cancel,
     ) -> Outcome<Self> {
-        let file = File::open(path).map_err(|error| ContentError::io(path, &error))?;
+        let stream = StoredStream::open(path).map_err(|error| ContentError::io(path, &error))?;
         let data = blake3::Hasher::new();
         let (position, available, section_count) = (0, 0, 0);
         Ok(Self {
             path,
-            file,
+            stream,
             source,
             cancel,
             position,
@@ -71,8 +69,8 @@ impl<'a> StreamReader<'a> {
         Ok(header.read_steps(&raw)?)
     }
 
-    /// Reads the next section as it is in the stream.
-    pub(crate) fn section(&mut self) -> Outcome<(SectionHeader, Vec<u8>)> {
+    /// Reads the header of the next section; its bytes are to be read next.
+    pub(crate) fn section_header(&mut self) -> Outcome<SectionHeader> {
         let front = self.take(SECTION_HEADER_BYTES)?;
         if Trailer::begins(&front) {
             return Err(ContentError::AssignmentCorrupt {
@@ -80,11 +78,77 @@ impl<'a> StreamReader<'a> {
             });
         }
         let header = SectionHeader::decode(&front)?;
-        let bytes = self.take(header.packed_bytes as usize)?;
         self.data.update(&front);
-        self.data.update(&bytes);
         self.section_count += 1;
-        Ok((header, bytes))
+        Ok(header)
+    }
+
+    /// Reads the bytes of a section as they are in the stream.
+    pub(crate) fn section_bytes(&mut self, header: &SectionHeader) -> Outcome<Vec<u8>> {
+        let bytes = self.take(header.packed_bytes as usize)?;
+        self.data.update(&bytes);
+        Ok(bytes)
+    }
+
+    /// Begins the section that is all of one file: its bytes are kept in a parcel from now on,
+    /// where that can be.
+    pub(crate) fn begin_whole(&mut self, header: &SectionHeader) -> Outcome<Range<u64>> {
+        let end = self.position.checked_add(header.stream_bytes());
+        let end = end.ok_or(ContentError::AssignmentCorrupt {
+            why: "it is too long",
+        })?;
+        if let SectionKind::Whole { padding_bytes, .. } = header.kind {
+            self.position += u64::from(padding_bytes);
+        }
+        let range = self.position..end;
+        let strays = self.source.keep_apart(range.clone());
+        let found = self.stream.find_parcels();
+        found.map_err(|error| self.failed(&error))?;
+        for stray in strays {
+            self.stream.add_stray(&stray);
+        }
+        Ok(range)
+    }
+
+    /// Reads the next bytes of a whole file into the buffer; how many, 0 at its end. What came
+    /// before there was a parcel for it is put into that.
+    pub(crate) fn whole_piece(
+        &mut self,
+        range: &Range<u64>,
+        buffer: &mut Vec<u8>,
+    ) -> Outcome<usize> {
+        let start = self.position;
+        let left = (range.end - start).min(WHOLE_PIECE_BYTES);
+        if left == 0 {
+            return Ok(0);
+        }
+        let piece = self.stream.at(start);
+        let is_stray = piece.is_in_stream() && self.stream.parcel(range).is_some();
+        let bytes = usize::try_from(left.min(piece.bytes)).unwrap_or(0);
+        self.wait_for(start + bytes as u64)?;
+        buffer.resize(bytes, 0);
+        let read = self.stream.read_exact_at(buffer, start);
+        read.map_err(|error| self.failed(&error))?;
+        if is_stray {
+            let copied = self.stream.copy_stray(buffer, start);
+            copied.map_err(|error| self.failed(&error))?;
+        }
+        self.position += bytes as u64;
+        Ok(bytes)
+    }
+
+    /// The parcel of a whole file, if it has one: its name, and the directory that it is in.
+    pub(crate) fn parcel_of(&self, range: &Range<u64>) -> Option<(PathBuf, String)> {
+        self.stream.parcel(range)?;
+        Some((parcels_directory(self.path), parcel_name(range)))
+    }
+
+    /// All bytes of a whole file were read: from now on nobody writes to its parcel.
+    pub(crate) fn end_whole(&mut self, range: &Range<u64>) {
+        if self.stream.parcel(range).is_some() {
+            self.source.seal(range.clone());
+            self.stream.seal(range);
+        }
     }
 
     /// Reads the trailer and checks all it says.
@@ -118,9 +182,8 @@ impl<'a> StreamReader<'a> {
         let end = self.position + length as u64;
         self.wait_for(end)?;
         let mut bytes = vec![0; length];
-        self.file
-            .read_exact_at(&mut bytes, self.position)
-            .map_err(|error| ContentError::io(self.path, &error))?;
+        let read = self.stream.read_exact_at(&mut bytes, self.position);
+        read.map_err(|error| self.failed(&error))?;
         self.position = end;
         Ok(bytes)
     }
@@ -141,5 +204,9 @@ impl<'a> StreamReader<'a> {
                 Err(SourceEnd::Closed) => return Err(ContentError::SourceEnded),
             }
         }
+    }
+
+    fn failed(&self, error: &std::io::Error) -> ContentError {
+        ContentError::io(self.path, error)
     }
 }

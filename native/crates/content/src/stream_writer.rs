@@ -8,7 +8,10 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
 use std::time::Instant;
-use wire::assignment::{SECTION_HEADER_BYTES, TRAILER_BYTES, Trailer};
+use stored::StoredStream;
+use wire::assignment::{TRAILER_BYTES, Trailer};
+use wire::limits::WHOLE_ALIGNMENT_BYTES;
+use wire::section::{SECTION_HEADER_BYTES, SectionHeader};
 use wire::vouch::{SigningKey, StreamEnd, Vouch};
 use wire::{AssignmentId, Digest};
 
@@ -34,7 +37,7 @@ pub(crate) struct StreamWriter<'a> {
     spec: StreamSpec<'a>,
     on_batch: OnBatch<'a>,
     key: SigningKey,
-    file: File,
+    stream: StoredStream,
     vouch_file: File,
     /// Hash of the chunk that is being filled, and how much of it is.
     chunk: blake3::Hasher,
@@ -62,7 +65,7 @@ impl<'a> StreamWriter<'a> {
     ) -> Outcome<Self> {
         let mut writer = Self {
             key: SigningKey::from_bytes(spec.signing_key),
-            file: create(spec.out_path)?,
+            stream: create_stream(spec.out_path)?,
             vouch_file: create(spec.vouch_path)?,
             spec,
             on_batch,
@@ -99,6 +102,40 @@ impl<'a> StreamWriter<'a> {
         self.vouch_when_due()
     }
 
+    /// Begins a section that is all of one file, whose bytes follow. False, and nothing is written,
+    /// when there can be no parcel for it.
+    pub(crate) fn begin_whole(&mut self, first_step: u32, file_bytes: u64) -> Outcome<bool> {
+        let before = self.stream_bytes + SECTION_HEADER_BYTES as u64;
+        let start = before.next_multiple_of(u64::from(WHOLE_ALIGNMENT_BYTES));
+        let padding = vec![0; usize::try_from(start - before).unwrap_or(0)];
+        let range = start..start.saturating_add(file_bytes);
+        let added = self.stream.add_parcel(&range);
+        if !added.map_err(|error| ContentError::io(self.spec.out_path, &error))? {
+            return Ok(false);
+        }
+        let header = SectionHeader::whole(first_step, file_bytes, count32(padding.len())?);
+        let header = header.encode();
+        self.data.update(&header);
+        self.append(&header)?;
+        self.append(&padding)?;
+        self.section_count += 1;
+        Ok(true)
+    }
+
+    /// Appends bytes of a whole file.
+    pub(crate) fn whole_bytes(&mut self, bytes: &[u8]) -> Outcome<()> {
+        self.append(bytes)?;
+        self.bytes_packed += bytes.len() as u64;
+        self.vouch_when_due()
+    }
+
+    /// Ends a whole file, before which others ended that had no bytes.
+    pub(crate) fn end_whole(&mut self, file_bytes: u64, files_ended: u64) {
+        let range = self.stream_bytes - file_bytes..self.stream_bytes;
+        self.stream.seal(&range);
+        self.files_packed += files_ended;
+    }
+
     /// Nothing is to be written for a moment: what there is leaves, and the caller may say to stop.
     pub(crate) fn idle(&mut self) -> Outcome<()> {
         if self.pending.is_empty() {
@@ -126,12 +163,11 @@ impl<'a> StreamWriter<'a> {
             chunk_count,
             stream_bytes,
         }))?;
-        for (file, path) in [
-            (&self.file, self.spec.out_path),
-            (&self.vouch_file, self.spec.vouch_path),
+        for (synced, path) in [
+            (self.stream.sync(), self.spec.out_path),
+            (self.vouch_file.sync_data(), self.spec.vouch_path),
         ] {
-            file.sync_data()
-                .map_err(|error| ContentError::io(path, &error))?;
+            synced.map_err(|error| ContentError::io(path, &error))?;
             let directory = path
                 .parent()
                 .filter(|parent| !parent.as_os_str().is_empty());
@@ -169,8 +205,8 @@ impl<'a> StreamWriter<'a> {
 
     /// Writes to the file first, then counts chunks: what is vouched for can be read.
     fn write(&mut self, mut bytes: &[u8]) -> Outcome<()> {
-        self.file
-            .write_all(bytes)
+        self.stream
+            .write_all_at(bytes, self.stream_bytes)
             .map_err(|error| ContentError::io(self.spec.out_path, &error))?;
         self.stream_bytes += bytes.len() as u64;
         while !bytes.is_empty() {
@@ -231,6 +267,20 @@ impl<'a> StreamWriter<'a> {
             Err(ContentError::Cancelled)
         }
     }
+}
+
+/// Removes a stream's file and its parcels, as far as they are there. What has become of a parcel
+/// under another name stays.
+pub fn remove_stream(path: &Path) -> Outcome<()> {
+    StoredStream::remove(path).map_err(|error| ContentError::io(path, &error))
+}
+
+fn create_stream(path: &Path) -> Outcome<StoredStream> {
+    let failed = |error| ContentError::io(path, &error);
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).map_err(failed)?;
+    }
+    StoredStream::create(path).map_err(failed)
 }
 
 fn create(path: &Path) -> Outcome<File> {

@@ -9,7 +9,8 @@ use std::fs;
 
 use content::ContentError;
 use trees::Scene;
-use wire::assignment::{Command, Header, SectionHeader, SectionKind, Trailer};
+use wire::assignment::{Command, Header, Trailer};
+use wire::section::{SectionHeader, SectionKind};
 use wire::steps::Step;
 use wire::tree::Tree;
 
@@ -20,6 +21,28 @@ struct Forged {
 }
 
 fn forge(steps: &[Step], content: &[u8], bend: impl FnOnce(&mut Header)) -> Forged {
+    let first_step = steps
+        .iter()
+        .position(|step| matches!(step, Step::WriteFile { .. }));
+    let raw_bytes = u32::try_from(content.len()).unwrap();
+    let section = SectionHeader {
+        kind: SectionKind::Plain,
+        first_step: u32::try_from(first_step.unwrap_or(0)).unwrap(),
+        raw_bytes,
+        packed_bytes: raw_bytes,
+    };
+    let sections = [(section, content)];
+    let sections = sections
+        .into_iter()
+        .filter(|(_, content)| !content.is_empty());
+    forge_of(steps, &sections.collect::<Vec<_>>(), bend)
+}
+
+fn forge_of(
+    steps: &[Step],
+    sections: &[(SectionHeader, &[u8])],
+    bend: impl FnOnce(&mut Header),
+) -> Forged {
     let raw = wire::steps::encode(steps);
     let mut packed = Vec::with_capacity(zstd_safe::compress_bound(raw.len()));
     zstd_safe::compress(&mut packed, &raw, 3).unwrap();
@@ -47,25 +70,19 @@ fn forge(steps: &[Step], content: &[u8], bend: impl FnOnce(&mut Header)) -> Forg
     bend(&mut header);
     let mut bytes = header.encode();
     bytes.extend_from_slice(&packed);
-    let first_step = steps
-        .iter()
-        .position(|step| matches!(step, Step::WriteFile { .. }));
-    let mut data = Vec::new();
-    if !content.is_empty() {
-        let raw_bytes = u32::try_from(content.len()).unwrap();
-        let section = SectionHeader {
-            kind: SectionKind::Plain,
-            first_step: u32::try_from(first_step.unwrap()).unwrap(),
-            raw_bytes,
-            packed_bytes: raw_bytes,
-        };
-        data = section.encode();
-        data.extend_from_slice(content);
+    let mut data = blake3::Hasher::new();
+    for (header, content) in sections {
+        let encoded = header.encode();
+        data.update(&encoded);
+        if !matches!(header.kind, SectionKind::Whole { .. }) {
+            data.update(content);
+        }
+        bytes.extend_from_slice(&encoded);
+        bytes.extend_from_slice(content);
     }
-    bytes.extend_from_slice(&data);
     let trailer = Trailer {
-        section_count: u32::from(!content.is_empty()),
-        data_digest: wire::digest_of(&data),
+        section_count: u32::try_from(sections.len()).unwrap(),
+        data_digest: *data.finalize().as_bytes(),
         steps_digest: header.steps_digest,
         stream_bytes: (bytes.len() + wire::assignment::TRAILER_BYTES) as u64,
     };
@@ -176,6 +193,65 @@ fn other_content_than_the_promised_is_a_digest_mismatch() {
         fs::read_dir(scene.site.join("releases")).unwrap().count(),
         0
     );
+}
+
+/// Sections that lie, and what is said of them.
+type Case<'a> = (&'a [(SectionHeader, &'a [u8])], &'a str);
+
+#[test]
+fn a_whole_file_is_one_file_from_its_beginning_to_its_end() {
+    let steps = [
+        root_step(),
+        file_step(b"a", b"0123456789"),
+        file_step(b"b", b"abc"),
+    ];
+    let plain = |first_step, raw_bytes| SectionHeader {
+        kind: SectionKind::Plain,
+        first_step,
+        raw_bytes,
+        packed_bytes: raw_bytes,
+    };
+    let whole = |first_step, bytes| SectionHeader::whole(first_step, bytes, 0);
+    let padded = SectionHeader::whole(2, 3, 4);
+    let good: [(SectionHeader, &[u8]); 2] =
+        [(whole(1, 10), b"0123456789"), (padded, b"\0\0\0\0abc")];
+    let scene = Scene::new();
+    let forged = forge_of(&steps, &good, |_| {});
+    assert!(apply_forged(&scene, &forged).is_ok());
+    let mixed: [(SectionHeader, &[u8]); 2] = [(whole(1, 10), b"0123456789"), (plain(2, 3), b"abc")];
+    assert!(apply_forged(&Scene::new(), &forge_of(&steps, &mixed, |_| {})).is_ok());
+    let bad: [Case; 6] = [
+        (
+            &[(whole(2, 10), b"0123456789")],
+            "ENGINE_ERR_ASSIGNMENT_CORRUPT",
+        ),
+        (
+            &[(whole(1, 9), b"012345678")],
+            "ENGINE_ERR_ASSIGNMENT_CORRUPT",
+        ),
+        (
+            &[(whole(1, u64::MAX >> 1), b"0123456789")],
+            "ENGINE_ERR_ASSIGNMENT_CORRUPT",
+        ),
+        (
+            &[(plain(1, 5), b"01234"), (whole(1, 5), b"56789")],
+            "ENGINE_ERR_ASSIGNMENT_CORRUPT",
+        ),
+        (
+            &[(plain(1, 11), b"0123456789a"), (whole(2, 2), b"bc")],
+            "ENGINE_ERR_ASSIGNMENT_CORRUPT",
+        ),
+        (
+            &[(whole(1, 10), b"0123456780"), (plain(2, 3), b"abc")],
+            "ENGINE_ERR_DIGEST_MISMATCH",
+        ),
+    ];
+    for (sections, code) in bad {
+        let scene = Scene::new();
+        let failed = apply_forged(&scene, &forge_of(&steps, sections, |_| {})).unwrap_err();
+        assert_eq!(failed.code(), code, "{sections:?}");
+        assert!(!scene.release(1).exists());
+    }
 }
 
 #[test]

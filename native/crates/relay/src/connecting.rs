@@ -135,7 +135,7 @@ impl SessionLoop {
         };
         let mut sent = 0;
         if !link.writer.is_idle() {
-            let _ = link.writer.push(&link.stream, self.store.file(), &mut sent);
+            let _ = link.writer.push(&link.stream, &self.store, &mut sent);
             self.figures.bytes_sent += sent;
         }
         self.drop_link(link);

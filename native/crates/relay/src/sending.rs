@@ -74,7 +74,7 @@ impl SessionLoop {
                 return Ok(After::Wait);
             }
             let mut sent = 0;
-            let pushed = link.writer.push(&link.stream, self.store.file(), &mut sent);
+            let pushed = link.writer.push(&link.stream, &self.store, &mut sent);
             let pushed = pushed.map_err(|error| self.store.read_error(error))?;
             self.figures.bytes_sent += sent;
             link.count_sent(sent, self.now_ms);

@@ -1,8 +1,10 @@
 //! A session as its owner sees it: one assignment's stream, sent or received by a thread of its
 //! own. Calls leave a note for that thread and return; figures are what it published last.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 
@@ -110,10 +112,21 @@ pub struct SessionStatus {
 /// What the thread is asked to do.
 #[derive(Debug)]
 pub(crate) enum Command {
-    Vouch { vouch: Vouch, bytes: Vec<u8> },
+    Vouch {
+        vouch: Vouch,
+        bytes: Vec<u8>,
+    },
     Plan(Plan),
     Pace(Pace),
     Incoming(Box<Incoming>),
+    KeepApart {
+        range: Range<u64>,
+        reply: SyncSender<Vec<Range<u64>>>,
+    },
+    Seal {
+        range: Range<u64>,
+        reply: SyncSender<()>,
+    },
 }
 
 /// A connection whose handshake is done.
@@ -275,6 +288,23 @@ impl Session {
     /// The verified bytes from the start, for a reader that waits for them.
     pub fn prefix(&self) -> Arc<Prefix> {
         Arc::clone(&self.shared.prefix)
+    }
+
+    /// Has the thread keep a stretch of the stream in a parcel of its own from now on, if it is one
+    /// that is received and there can be one; waits until it does. Gives the stretches that are in
+    /// the stream's file already, and stay there. A session that has ended changes nothing.
+    pub fn keep_apart(&self, range: Range<u64>) -> Vec<Range<u64>> {
+        let (reply, answer) = sync_channel(1);
+        self.shared.post(Command::KeepApart { range, reply });
+        answer.recv().unwrap_or_default()
+    }
+
+    /// Says that a parcel has all its bytes; waits until its file is not open for writing any more.
+    pub fn seal(&self, range: Range<u64>) {
+        let (reply, answer) = sync_channel(1);
+        self.shared.post(Command::Seal { range, reply });
+        // It is gone: then the file is closed, too.
+        let _ = answer.recv();
     }
 
     /// Ends the session and joins its thread; the files stay. A second call finds nothing to do.

@@ -2,8 +2,10 @@
 //! one place, so that a chunk on its way through meets no lock, no other thread and no allocation.
 
 use std::any::Any;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
 use std::time::{Duration, Instant};
 
 use mio::event::Event;
@@ -186,7 +188,8 @@ impl SessionLoop {
         if self.role == Role::Receiver {
             self.shared.publish(|status| status.restoring = true);
             let shared = &self.shared;
-            let ranges = self.store.verified(&self.book, || !shared.is_closing())?;
+            let mut go_on = || !shared.is_closing();
+            let ranges = self.store.verified(&self.book, &mut go_on)?;
             self.core.restored(ranges);
             self.shared.publish(|status| status.restoring = false);
         }
@@ -202,6 +205,7 @@ impl SessionLoop {
         self.core
             .vouched(known, end.map(|end| end.chunk_count), self.now_ms);
         if self.role == Role::Source {
+            self.store.find_parcels()?;
             self.core.produced(known);
         } else if let Some(end) = end {
             self.store.fix_length(end.stream_bytes)?;
@@ -291,10 +295,31 @@ impl SessionLoop {
                 Command::Pace(pace) => self.gate.set(pace),
                 Command::Plan(plan) => self.core.set_plan(plan, self.now_ms),
                 Command::Incoming(incoming) => self.take_in(*incoming),
+                Command::KeepApart { range, reply } => self.keep_apart(&range, &reply)?,
+                Command::Seal { range, reply } => {
+                    self.store.seal(&range);
+                    let _ = reply.send(());
+                }
             }
             self.tick_due_ms = self.tick_due_ms.min(self.now_ms + TICK_MS);
         }
         self.commands = commands;
+        Ok(())
+    }
+
+    /// Keeps a stretch of a stream that is received in a parcel of its own.
+    fn keep_apart(
+        &mut self,
+        range: &Range<u64>,
+        reply: &SyncSender<Vec<Range<u64>>>,
+    ) -> Result<(), RelayError> {
+        let core = &self.core;
+        let kept = match self.role {
+            Role::Source => Vec::new(),
+            Role::Receiver => self.store.keep_apart(range, |index| core.has(index))?,
+        };
+        // Who asked may have given up.
+        let _ = reply.send(kept);
         Ok(())
     }
 

@@ -1,54 +1,63 @@
-//! The stream's file: chunks at their places, written by one thread, sent from by the same.
+//! The stream's files: chunks at their places, written by one thread, sent from by the same.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
 
 use rustix::fs::FallocateFlags;
+use rustix::io::Errno;
+use stored::{Piece, StoredStream};
 
 use crate::error::RelayError;
 use crate::vouches::VouchBook;
+use wire::Digest;
 
 /// `statfs` type of tmpfs, where allocating ahead means clearing every page once more.
 const TMPFS_MAGIC: i64 = 0x0102_1994;
 
-/// The file of one stream.
+/// The files of one stream.
 #[derive(Debug)]
 pub(crate) struct Store {
-    file: File,
-    path: PathBuf,
+    stream: StoredStream,
     chunk_bytes: u32,
+    /// The stream's own file was brought to its final length.
+    is_allocated: bool,
 }
 
 impl Store {
-    /// The file of a stream that somebody else writes.
+    /// A stream that somebody else writes.
     pub(crate) fn open_source(path: &Path, chunk_bytes: u32) -> Result<Self, RelayError> {
-        let file = File::open(path).map_err(|error| RelayError::disk("open", path, error))?;
-        Ok(Self {
-            file,
-            path: path.to_path_buf(),
-            chunk_bytes,
-        })
+        let stream = StoredStream::open(path);
+        let stream = stream.map_err(|error| RelayError::disk("open", path, error))?;
+        Ok(Self::of(stream, chunk_bytes))
     }
 
-    /// The file of a stream that is received; what is in it stays.
+    /// A stream that is received; what is there stays.
     pub(crate) fn open_receiver(path: &Path, chunk_bytes: u32) -> Result<Self, RelayError> {
-        let mut options = OpenOptions::new();
-        options.read(true).write(true).create(true).truncate(false);
-        let file = options
-            .open(path)
-            .map_err(|error| RelayError::disk("open", path, error))?;
-        Ok(Self {
-            file,
-            path: path.to_path_buf(),
-            chunk_bytes,
-        })
+        let stream = StoredStream::open_to_write(path);
+        let stream = stream.map_err(|error| RelayError::disk("open", path, error))?;
+        Ok(Self::of(stream, chunk_bytes))
     }
 
-    pub(crate) fn file(&self) -> &File {
-        &self.file
+    const fn of(stream: StoredStream, chunk_bytes: u32) -> Self {
+        Self {
+            stream,
+            chunk_bytes,
+            is_allocated: false,
+        }
+    }
+
+    /// Takes up what whoever writes the stream has put into parcels meanwhile.
+    pub(crate) fn find_parcels(&mut self) -> Result<(), RelayError> {
+        let found = self.stream.find_parcels();
+        found.map_err(|error| self.failed("open", error))
+    }
+
+    /// Where the byte at an offset is sent from.
+    pub(crate) fn at(&self, offset: u64) -> Piece<'_> {
+        self.stream.at(offset)
     }
 
     /// Where a chunk begins.
@@ -57,62 +66,129 @@ impl Store {
     }
 
     /// Writes a verified chunk.
-    pub(crate) fn write(&self, index: u32, bytes: &[u8]) -> Result<(), RelayError> {
-        self.file
-            .write_all_at(bytes, self.offset(index))
-            .map_err(|error| RelayError::disk("write", &self.path, error))
+    pub(crate) fn write(&mut self, index: u32, bytes: &[u8]) -> Result<(), RelayError> {
+        let written = self.stream.write_all_at(bytes, self.offset(index));
+        written.map_err(|error| self.failed("write", error))
+    }
+
+    /// Keeps a stretch in a parcel of its own from now on. Gives what of it was stored before and
+    /// stays where it is; nothing where there can be no parcel.
+    pub(crate) fn keep_apart(
+        &mut self,
+        range: &Range<u64>,
+        has: impl Fn(u32) -> bool,
+    ) -> Result<Vec<Range<u64>>, RelayError> {
+        if self.stream.parcel(range).is_none() {
+            let added = self.stream.add_parcel(range);
+            if !added.map_err(|error| self.failed("make", error))? {
+                return Ok(Vec::new());
+            }
+            self.note_strays(range, has);
+            self.allocate_parcel(range)?;
+        }
+        Ok(self.stream.strays(range).to_vec())
+    }
+
+    /// A parcel has all its bytes.
+    pub(crate) fn seal(&mut self, range: &Range<u64>) {
+        self.stream.seal(range);
+    }
+
+    fn note_strays(&mut self, range: &Range<u64>, has: impl Fn(u32) -> bool) {
+        let chunk_bytes = u64::from(self.chunk_bytes);
+        let chunks = range.start / chunk_bytes..range.end.div_ceil(chunk_bytes);
+        for index in chunks.filter(|index| u32::try_from(*index).is_ok_and(&has)) {
+            let start = index * chunk_bytes;
+            let stray = start.max(range.start)..(start + chunk_bytes).min(range.end);
+            self.stream.add_stray(&stray);
+        }
+    }
+
+    /// Takes the space of a parcel, so that a full disk is known now, and gives back what the
+    /// stream's own file had taken for it.
+    fn allocate_parcel(&mut self, range: &Range<u64>) -> Result<(), RelayError> {
+        if self.is_allocated {
+            let mut from = range.start;
+            for stray in self.stream.strays(range) {
+                give_back(self.stream.file(), from..stray.start);
+                from = stray.end;
+            }
+            give_back(self.stream.file(), from..range.end);
+        }
+        let file = self.stream.parcel_to_write(range);
+        let allocated = file.and_then(|file| match file {
+            Some(file) => allocate(file, 0..range.end - range.start),
+            None => Ok(()),
+        });
+        allocated.map_err(|error| self.failed("allocate", error))
     }
 
     /// Sorts an error of sending from the file.
     pub(crate) fn read_error(&self, error: io::Error) -> RelayError {
         if error.kind() == io::ErrorKind::UnexpectedEof {
             return RelayError::FileCut {
-                path: self.path.clone(),
+                path: self.stream.path().to_path_buf(),
             };
         }
-        RelayError::disk("read", &self.path, error)
+        self.failed("read", error)
+    }
+
+    fn failed(&self, what: &'static str, error: io::Error) -> RelayError {
+        RelayError::disk(what, self.stream.path(), error)
     }
 
     /// Brings the file to its final length, so that a full disk is known now and not at the last
     /// chunk. File systems that cannot allocate ahead are left to do it as they go.
-    pub(crate) fn fix_length(&self, stream_bytes: u64) -> Result<(), RelayError> {
-        let disk = |error| RelayError::disk("allocate", &self.path, error);
-        let length = self.file.metadata().map_err(disk)?.len();
-        if length > stream_bytes {
-            return self.file.set_len(stream_bytes).map_err(disk);
+    pub(crate) fn fix_length(&mut self, stream_bytes: u64) -> Result<(), RelayError> {
+        let file = self.stream.file();
+        let length = file.metadata().map(|metadata| metadata.len());
+        if length.map_err(|error| self.failed("allocate", error))? > stream_bytes {
+            let cut = file.set_len(stream_bytes);
+            return cut.map_err(|error| self.failed("allocate", error));
         }
-        let on_tmpfs = rustix::fs::fstatfs(&self.file).is_ok_and(|f| f.f_type == TMPFS_MAGIC);
-        if on_tmpfs || stream_bytes == 0 {
-            return Ok(());
-        }
-        match rustix::fs::fallocate(&self.file, FallocateFlags::KEEP_SIZE, 0, stream_bytes) {
-            Err(error @ (rustix::io::Errno::NOSPC | rustix::io::Errno::DQUOT)) => {
-                Err(disk(error.into()))
+        self.is_allocated = true;
+        let mut from = 0;
+        while from < stream_bytes {
+            let piece = self.stream.at(from);
+            let until = from.saturating_add(piece.bytes).min(stream_bytes);
+            if piece.is_in_stream() {
+                let allocated = allocate(piece.file, from..until);
+                allocated.map_err(|error| self.failed("allocate", error))?;
             }
-            _ => Ok(()),
+            from = until;
         }
+        Ok(())
     }
 
-    /// Hashes what the file holds and returns the ranges of chunks that are what was vouched for.
+    /// Hashes what is stored and returns the ranges of chunks that are what was vouched for.
     /// `go_on` is asked before each chunk.
     pub(crate) fn verified(
-        &self,
+        &mut self,
         book: &VouchBook,
-        mut go_on: impl FnMut() -> bool,
+        go_on: &mut dyn FnMut() -> bool,
     ) -> Result<Vec<Range<u32>>, RelayError> {
-        let disk = |error| RelayError::disk("read", &self.path, error);
-        let length = self.file.metadata().map_err(disk)?.len();
+        let length = self.stream.file().metadata().map(|found| found.len());
+        let length = length.map_err(|error| self.failed("read", error))?;
         let mut buffer = vec![0; self.chunk_bytes as usize];
         let mut ranges: Vec<Range<u32>> = Vec::new();
+        let mut lacking: Vec<Range<u64>> = Vec::new();
         for index in 0..book.known() {
-            let offset = self.offset(index);
+            let start = self.offset(index);
             let bytes = book.chunk_length(index).unwrap_or(0) as usize;
-            if offset + bytes as u64 > length || !go_on() {
-                break;
+            let range = start..start + bytes as u64;
+            let is_apart = self.stream.is_apart(&range);
+            if !is_apart && range.end > length {
+                continue;
+            }
+            if !go_on() {
+                return Ok(ranges);
             }
             let chunk = &mut buffer[..bytes];
-            self.file.read_exact_at(chunk, offset).map_err(disk)?;
-            if book.digest(index) != Some(&wire::digest_of(chunk)) {
+            let holds = self.holds(&range, is_apart, chunk, book.digest(index));
+            if !holds.map_err(|error| self.failed("read", error))? {
+                if is_apart {
+                    lacking.push(range);
+                }
                 continue;
             }
             match ranges.last_mut() {
@@ -120,6 +196,90 @@ impl Store {
                 _ => ranges.push(index..index + 1),
             }
         }
+        if self.drop_damaged(&lacking)? {
+            return self.verified(book, go_on);
+        }
         Ok(ranges)
+    }
+
+    /// Whether a chunk is there: where it belongs, or where it was before there was a parcel for
+    /// it; then it is put into that.
+    fn holds(
+        &mut self,
+        range: &Range<u64>,
+        is_apart: bool,
+        chunk: &mut [u8],
+        digest: Option<&Digest>,
+    ) -> io::Result<bool> {
+        let is_right = |read: io::Result<()>, chunk: &[u8]| match read {
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+            read => read.map(|()| digest == Some(&wire::digest_of(chunk))),
+        };
+        let read = self.stream.read_exact_at(chunk, range.start);
+        if is_right(read, chunk)? {
+            return Ok(true);
+        }
+        let read = self.stream.file().read_exact_at(chunk, range.start);
+        let is_stray = is_apart && is_right(read, chunk)?;
+        if !is_stray || self.shared_parcels().any(|parcel| overlap(parcel, range)) {
+            return Ok(false);
+        }
+        self.stream.write_all_at(chunk, range.start)?;
+        Ok(true)
+    }
+
+    /// Parcels that are a release's file already.
+    fn shared_parcels(&self) -> impl Iterator<Item = &Range<u64>> {
+        let is_shared = |file: &File| file.metadata().is_ok_and(|found| found.nlink() > 1);
+        let parcels = self.stream.parcels();
+        parcels
+            .filter(move |(_, file)| is_shared(file))
+            .map(|(range, _)| range)
+    }
+
+    /// A parcel that lacks something, and is a release's file already, was changed there: that file
+    /// is nothing to write to. It is left to the release, and comes once more.
+    fn drop_damaged(&mut self, lacking: &[Range<u64>]) -> Result<bool, RelayError> {
+        let lacks = |parcel: &Range<u64>| {
+            let next = lacking.partition_point(|chunk| chunk.end <= parcel.start);
+            lacking
+                .get(next)
+                .is_some_and(|chunk| overlap(chunk, parcel))
+        };
+        let damaged: Vec<_> = self
+            .shared_parcels()
+            .filter(|range| lacks(range))
+            .cloned()
+            .collect();
+        for range in &damaged {
+            let dropped = self.stream.drop_parcel(range);
+            dropped.map_err(|error| self.failed("remove", error))?;
+        }
+        Ok(!damaged.is_empty())
+    }
+}
+
+fn overlap(one: &Range<u64>, other: &Range<u64>) -> bool {
+    one.start < other.end && other.start < one.end
+}
+
+/// Takes space on the disk ahead, where the file system can.
+fn allocate(file: &File, range: Range<u64>) -> io::Result<()> {
+    let on_tmpfs = rustix::fs::fstatfs(file).is_ok_and(|found| found.f_type == TMPFS_MAGIC);
+    if on_tmpfs || range.is_empty() {
+        return Ok(());
+    }
+    let bytes = range.end - range.start;
+    match rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, range.start, bytes) {
+        Err(error @ (Errno::NOSPC | Errno::DQUOT)) => Err(error.into()),
+        _ => Ok(()),
+    }
+}
+
+/// Gives space back that was taken ahead; where that cannot be it stays taken.
+fn give_back(file: &File, range: Range<u64>) {
+    if !range.is_empty() {
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        let _ = rustix::fs::fallocate(file, flags, range.start, range.end - range.start);
     }
 }

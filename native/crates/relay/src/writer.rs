@@ -1,7 +1,6 @@
 //! Writes a link's messages: short ones from memory, chunk bodies by `sendfile` from the stream's
-//! file. What a full socket does not take is remembered to the byte.
+//! files. What a full socket does not take is remembered to the byte.
 
-use std::fs::File;
 use std::io;
 use std::os::fd::AsFd;
 
@@ -9,6 +8,7 @@ use wire::peer::MESSAGE_HEADER_BYTES as HEADER_BYTES;
 
 use crate::limits::OUT_BYTES_MAX;
 use crate::socket::{self, Moved};
+use crate::store::Store;
 
 /// What a push came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl Writer {
     pub(crate) fn push(
         &mut self,
         fd: impl AsFd,
-        file: &File,
+        store: &Store,
         sent: &mut u64,
     ) -> io::Result<Pushed> {
         while self.ahead_sent < self.ahead.len() {
@@ -112,7 +112,9 @@ impl Writer {
             return Ok(Pushed::Idle);
         };
         while body.left > 0 {
-            match socket::send_file(&fd, file, body.offset, body.left)? {
+            let piece = store.at(body.offset);
+            let run = usize::try_from(piece.bytes).map_or(body.left, |run| run.min(body.left));
+            match socket::send_file(&fd, piece.file, piece.offset, run)? {
                 Some(Moved::Bytes(bytes)) => {
                     body.offset += bytes as u64;
                     body.left -= bytes;
@@ -133,7 +135,7 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{Read, Write};
+    use std::io::Read;
     use std::net::{TcpListener, TcpStream};
 
     #[test]
@@ -144,8 +146,12 @@ mod tests {
         let stored: Vec<u8> = (0..32_u32 << 20)
             .map(|i| (i >> 8).to_le_bytes()[0])
             .collect();
-        let mut file = tempfile::tempfile().unwrap();
-        file.write_all(&stored).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("1.stream");
+        let mut stream = stored::StoredStream::create(&path).unwrap();
+        assert!(stream.add_parcel(&(5000..9_000_000)).unwrap());
+        stream.write_all_at(&stored, 0).unwrap();
+        let store = Store::open_source(&path, 1 << 20).unwrap();
         let mut writer = Writer::default();
         assert!(writer.queue(b"before"));
         writer.begin_chunk(&[7; HEADER_BYTES], 5, 1000, stored.len() - 1000);
@@ -162,7 +168,7 @@ mod tests {
         });
         let (mut sent, mut chunks) = (0, Vec::new());
         while !writer.is_idle() {
-            match writer.push(&near, &file, &mut sent).unwrap() {
+            match writer.push(&near, &store, &mut sent).unwrap() {
                 Pushed::ChunkSent { index } => chunks.push(index),
                 Pushed::Blocked => std::thread::yield_now(),
                 Pushed::Idle => {}

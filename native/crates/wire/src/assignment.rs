@@ -1,10 +1,10 @@
 //! The assignment: the immutable package that carries one command to the nodes.
 //!
 //! ```text
-//! Header | steps, zstd, steps_packed_bytes | (section header 32 | packed_bytes)* | Trailer
+//! Header | steps, zstd, steps_packed_bytes | (section header 32 | its bytes)* | Trailer
 //!
 //! Header                                  Section header
-//! 0    magic "DSTASN01"     8             0   kind u8 (1 plain, 2 zstd, 3 delta)
+//! 0    magic "DSTASN01"     8             0   kind u8 (1 plain, 2 zstd, 3 delta, 4 whole)
 //! 8    header_bytes         u32           1   reserved          3
 //! 12   command              u8            4   first_step        u32
 //! 13   site_bytes           u8            8   raw_bytes         u32
@@ -32,8 +32,7 @@
 use crate::cursor::Reader;
 use crate::error::{Fault, Part, WireError};
 use crate::limits::{
-    CONTENT_BYTES_MAX, DELTA_BASE_BYTES_MAX, DELTA_RAW_BYTES_MAX, ENTRY_COUNT_MAX,
-    SECTION_RAW_BYTES_MAX, SITE_BYTES_MAX, STEP_COUNT_MAX, STEPS_RAW_BYTES_MAX,
+    CONTENT_BYTES_MAX, ENTRY_COUNT_MAX, SITE_BYTES_MAX, STEP_COUNT_MAX, STEPS_RAW_BYTES_MAX,
     chunk_bytes_allowed, packed_bytes_max,
 };
 use crate::steps::{self, Step};
@@ -45,8 +44,6 @@ const TRAILER_MAGIC: &[u8; 8] = b"DSTEND01";
 pub const HEADER_FIXED_BYTES: usize = 184;
 /// Most bytes of a header: a reader that has so many can decode it.
 pub const HEADER_BYTES_MAX: usize = HEADER_FIXED_BYTES + SITE_BYTES_MAX;
-/// Bytes of a section header.
-pub const SECTION_HEADER_BYTES: usize = 32;
 /// Bytes of the trailer.
 pub const TRAILER_BYTES: usize = 120;
 const TRAILER_HASHED_BYTES: usize = 88;
@@ -287,130 +284,6 @@ pub fn site_allowed(site: &str) -> bool {
         && bytes
             .iter()
             .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(byte))
-}
-
-/// How the bytes of a section are packed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum SectionKind {
-    /// As they are.
-    Plain,
-    /// One zstd frame.
-    Zstd,
-    /// One zstd frame whose prefix is a window of the base file at the same path.
-    Delta {
-        /// Where the window begins in the base file.
-        base_offset: u64,
-        /// Length of the window.
-        base_bytes: u32,
-    },
-}
-
-/// What stands before the bytes of a section.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct SectionHeader {
-    /// How the bytes are packed.
-    pub kind: SectionKind,
-    /// Index in the steps of the `WriteFile` whose content the first byte belongs to.
-    pub first_step: u32,
-    /// Unpacked length; from 1.
-    pub raw_bytes: u32,
-    /// Length in the stream; from 1.
-    pub packed_bytes: u32,
-}
-
-impl SectionHeader {
-    /// The section header as bytes.
-    pub fn encode(&self) -> Vec<u8> {
-        let (kind, base_offset, base_bytes) = match self.kind {
-            SectionKind::Plain => (1, 0, 0),
-            SectionKind::Zstd => (2, 0, 0),
-            SectionKind::Delta {
-                base_offset,
-                base_bytes,
-            } => (3, base_offset, base_bytes),
-        };
-        let mut out = Vec::with_capacity(SECTION_HEADER_BYTES);
-        out.extend_from_slice(&[kind, 0, 0, 0]);
-        for number in [self.first_step, self.raw_bytes, self.packed_bytes] {
-            out.extend_from_slice(&number.to_le_bytes());
-        }
-        out.extend_from_slice(&base_offset.to_le_bytes());
-        out.extend_from_slice(&base_bytes.to_le_bytes());
-        out.extend_from_slice(&[0; 4]);
-        out
-    }
-
-    /// Reads the first [`SECTION_HEADER_BYTES`] bytes.
-    ///
-    /// # Errors
-    /// Of [`Part::Section`].
-    pub fn decode(bytes: &[u8]) -> Result<Self, WireError> {
-        let mut reader = Reader::new(Part::Section, bytes);
-        let kind = reader.u8()?;
-        reader.reserved(3)?;
-        let first_step = reader.u32()?;
-        let raw_bytes = reader.u32()?;
-        let packed_bytes = reader.u32()?;
-        let base_offset = reader.u64()?;
-        let base_bytes = reader.u32()?;
-        reader.reserved(4)?;
-        let kind = match (kind, base_offset, base_bytes) {
-            (1, 0, 0) => SectionKind::Plain,
-            (2, 0, 0) => SectionKind::Zstd,
-            (1 | 2, _, _) => return Err(reader.fail(Fault::Value("base window"))),
-            (3, _, _) => SectionKind::Delta {
-                base_offset,
-                base_bytes,
-            },
-            (other, _, _) => return Err(reader.fail(Fault::Type(u32::from(other)))),
-        };
-        let header = Self {
-            kind,
-            first_step,
-            raw_bytes,
-            packed_bytes,
-        };
-        header.check()?;
-        Ok(header)
-    }
-
-    /// Checks every field against its limits and against the others.
-    ///
-    /// # Errors
-    /// Of [`Part::Section`], naming the field.
-    pub fn check(&self) -> Result<(), WireError> {
-        let raw_max = match self.kind {
-            SectionKind::Delta { .. } => DELTA_RAW_BYTES_MAX,
-            SectionKind::Plain | SectionKind::Zstd => SECTION_RAW_BYTES_MAX,
-        };
-        let packed_fits = match self.kind {
-            SectionKind::Plain => self.packed_bytes == self.raw_bytes,
-            _ => self.packed_bytes > 0 && self.packed_bytes <= packed_bytes_max(self.raw_bytes),
-        };
-        let window_fits = match self.kind {
-            SectionKind::Delta {
-                base_offset,
-                base_bytes,
-            } => {
-                let end = base_offset.saturating_add(u64::from(base_bytes));
-                (1..=DELTA_BASE_BYTES_MAX).contains(&base_bytes) && end <= CONTENT_BYTES_MAX
-            }
-            SectionKind::Plain | SectionKind::Zstd => true,
-        };
-        let rules = [
-            (
-                (1..=raw_max).contains(&self.raw_bytes),
-                Fault::Limit("section size"),
-            ),
-            (packed_fits, Fault::Value("packed section size")),
-            (window_fits, Fault::Value("base window")),
-            (self.first_step < STEP_COUNT_MAX, Fault::Limit("step count")),
-        ];
-        let broken = rules.into_iter().find(|(holds, _)| !holds);
-        broken.map_or(Ok(()), |(_, fault)| {
-            Err(WireError::new(Part::Section, fault))
-        })
-    }
 }
 
 /// What ends the stream. It begins with a mark that no section header can begin with, so a reader

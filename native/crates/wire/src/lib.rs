@@ -15,6 +15,7 @@ mod error;
 pub mod limits;
 pub mod path;
 pub mod peer;
+pub mod section;
 pub mod steps;
 pub mod tree;
 pub mod vouch;

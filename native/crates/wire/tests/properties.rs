@@ -12,9 +12,10 @@ use std::path::{Component, Path};
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::FileFailurePersistence;
-use wire::assignment::{Command, Header, SectionHeader, SectionKind, Trailer};
+use wire::assignment::{Command, Header, Trailer};
 use wire::path::check_path;
 use wire::peer::{Message, MessageHeader, PeerRole, ProbeArrival, Refusal};
+use wire::section::{SectionHeader, SectionKind};
 use wire::steps::{self, Step};
 use wire::tree::{Entry, EntryKind, Tree};
 use wire::vouch::{SigningKey, StreamEnd, Vouch, public_key_of};
@@ -349,6 +350,9 @@ proptest! {
             let section = SectionHeader { kind, first_step, raw_bytes, packed_bytes };
             prop_assert_eq!(SectionHeader::decode(&section.encode()), Ok(section));
         }
+        let whole = SectionHeader::whole(first_step, 1 + base_offset, base_bytes % 4096);
+        prop_assert_eq!(SectionHeader::decode(&whole.encode()), Ok(whole));
+        prop_assert_eq!(whole.stream_bytes(), 1 + base_offset + u64::from(base_bytes % 4096));
         let steps_digest = digest_of(&data_digest);
         let trailer = Trailer { section_count: packed, data_digest, steps_digest, stream_bytes };
         prop_assert_eq!(Trailer::decode(&trailer.encode()), Ok(trailer));

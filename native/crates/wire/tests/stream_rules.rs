@@ -4,7 +4,8 @@
 // In a test a panic is the finding.
 #![allow(clippy::expect_used)]
 
-use wire::assignment::{Command, Header, SectionHeader, SectionKind, site_allowed};
+use wire::assignment::{Command, Header, site_allowed};
+use wire::section::{SectionHeader, SectionKind};
 use wire::steps::{self, Step};
 use wire::vouch::{SigningKey, StreamEnd, Vouch};
 use wire::{WireError, digest_of, limits};
@@ -129,6 +130,11 @@ fn a_section_is_refused_by_the_name_of_its_field() {
         base_offset,
         base_bytes,
     };
+    let padded = |file_bytes, padding_bytes| SectionKind::Whole {
+        file_bytes,
+        padding_bytes,
+    };
+    let whole = |file_bytes| padded(file_bytes, 0);
     let (plain, zstd, large) = (SectionKind::Plain, SectionKind::Zstd, 2 << 20);
     let cases = [
         (section(plain, 0, 9, 8), "packed section size"),
@@ -142,6 +148,11 @@ fn a_section_is_refused_by_the_name_of_its_field() {
         (section(window(0, (16 << 20) + 1), 0, 9, 9), "base window"),
         (section(window(u64::MAX, 1), 0, 9, 9), "base window"),
         (section(zstd, u32::MAX, 9, 9), "step count"),
+        (section(whole(0), 0, 0, 0), "section size"),
+        (section(whole(u64::MAX), 0, 0, 0), "section size"),
+        (section(whole(9), 0, 9, 9), "section size"),
+        (section(whole(9), 0, 0, 9), "packed section size"),
+        (section(padded(9, 4096), 0, 0, 0), "base window"),
     ];
     for (section, field) in cases {
         let said = why(SectionHeader::decode(&section.encode()));

@@ -3,12 +3,13 @@
 use std::ops::Range;
 
 use serde_json::{Value, json};
-use wire::assignment::{Command, Header, SectionHeader, SectionKind, Trailer};
+use wire::assignment::{Command, Header, Trailer};
 use wire::peer::{Message, MessageHeader, PeerRole, ProbeArrival};
+use wire::section::{SECTION_HEADER_BYTES, SectionHeader, SectionKind};
 use wire::steps::Step;
 use wire::tree::{Entry, EntryKind, Tree};
 use wire::vouch::{Vouch, public_key_of};
-use wire::{WireError, assignment, steps};
+use wire::{WireError, steps};
 
 use super::{SEED, Vector};
 
@@ -78,6 +79,10 @@ fn section(value: &SectionHeader) -> Value {
             base_offset,
             base_bytes,
         } => ("delta", base_offset, base_bytes),
+        SectionKind::Whole {
+            file_bytes,
+            padding_bytes,
+        } => ("whole", file_bytes, padding_bytes),
     };
     json!({
         "kind": kind,
@@ -274,9 +279,8 @@ fn stream(bytes: &[u8]) -> Result<Value, WireError> {
     let mut hasher = blake3::Hasher::new();
     while !Trailer::begins(rest) {
         let head = SectionHeader::decode(rest)?;
-        let (whole, after) =
-            rest.split_at(assignment::SECTION_HEADER_BYTES + head.packed_bytes as usize);
-        let packed = &whole[assignment::SECTION_HEADER_BYTES..];
+        let (whole, after) = rest.split_at(SECTION_HEADER_BYTES + head.packed_bytes as usize);
+        let packed = &whole[SECTION_HEADER_BYTES..];
         content.extend(match head.kind {
             SectionKind::Plain => packed.to_vec(),
             _ => unpack(packed),

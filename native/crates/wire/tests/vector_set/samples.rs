@@ -1,8 +1,9 @@
 //! The values that the vectors hold.
 
-use wire::assignment::{Command, Header, SectionHeader, SectionKind, Trailer};
+use wire::assignment::{Command, Header, Trailer};
 use wire::digest_of;
 use wire::peer::Message;
+use wire::section::{SectionHeader, SectionKind};
 use wire::steps::{self, Step};
 use wire::tree::{Entry, EntryKind, Tree};
 use wire::vouch::{SigningKey, StreamEnd, Vouch};
@@ -45,6 +46,11 @@ pub(crate) fn good() -> Vec<Vector> {
             "section-delta",
             "section",
             section(window(), 4 << 20, 321).encode(),
+        ),
+        vector(
+            "section-whole",
+            "section",
+            SectionHeader::whole(77, 5_000_000_000, 999).encode(),
         ),
         vector("trailer", "trailer", trailer().encode()),
         vector("stream-small", "stream", stream()),
@@ -362,7 +368,7 @@ pub(crate) fn refused() -> Vec<Vector> {
         vector(
             "bad-section-kind",
             "section",
-            changed(section(window(), 9, 9).encode(), 0, &[4]),
+            changed(section(window(), 9, 9).encode(), 0, &[5]),
         ),
         vector(
             "bad-trailer-digest",
