@@ -8,10 +8,12 @@
 // the release it was to get to. Half of the cuts come at a random moment of a publish, half right after the coordinator
 // has recorded that the node is live. `--without` makes calls of the node do nothing, which must be noticed.
 // Needs root, loop devices, Python 3, and a mount space of its own (unshare), so that no other program holds the mount.
+import { randomBytes } from 'node:crypto'
 import { existsSync, readdirSync } from 'node:fs'
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
+import { MIB } from '../../src/base/units.js'
 import { Client } from '../../src/client.js'
 import { isFinal } from '../../src/jobs/job.js'
 import type { Receipt } from '../../src/model/job.js'
@@ -32,6 +34,7 @@ const { values } = parseArgs({
 })
 const SITE = 'www'
 const FILES = 40
+const LARGE_BYTES = 8.5 * MIB
 /** As long as a publish of this size takes on a slow machine; a cut may come after its end, too. */
 const MOMENT_MS_MAX = 400
 const random = ((state: number) => () => {
@@ -40,7 +43,7 @@ const random = ((state: number) => () => {
 })(Number(values.seed))
 
 const work = await mkdtemp('/dev/shm/distributary-cut-')
-const disk = await CutDisk.make(work, '96M')
+const disk = await CutDisk.make(work, '256M')
 const data = `${disk.path}/node`
 const live = `${data}/sites/${SITE}/live`
 const under = values.without === undefined ? [] : [await compileMishap(work), 'skip', values.without]
@@ -62,7 +65,7 @@ const startCoordinator = (): Running => {
   return startEngine(['serve', '--role', 'coordinator', ...listen, '--data', `${work}/coordinator`])
 }
 
-/** The next version: half of its files are others than before, of 100 bytes to 40 KB. */
+/** The next version: half of its files are others than before, of 100 bytes to 40 KB, and there is a large one. */
 async function stage(cut: number): Promise<string> {
   const directory = `${work}/staging`
   await mkdir(directory, { recursive: true })
@@ -70,6 +73,9 @@ async function stage(cut: number): Promise<string> {
     if (cut > 0 && file % 2 === cut % 2) continue
     await writeFile(`${directory}/file-${file}`, `${cut} `.repeat(50 + Math.floor(random() * 13_000)))
   }
+  // Large, as random as can be and of a new name: it is kept where it arrives.
+  await rm(`${directory}/large-${cut - 1}`, { force: true })
+  await writeFile(`${directory}/large-${cut}`, randomBytes(LARGE_BYTES))
   staged.set(fingerprint(directory), cut)
   return directory
 }
