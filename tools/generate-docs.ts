@@ -137,7 +137,8 @@ function metricsPage(): string {
     note,
     '',
     'Served at `/metrics` of the coordinator for Prometheus, beside memory, uptime and processor time of the process',
-    '(`process_resident_memory_bytes`, `process_uptime_seconds`, `process_cpu_seconds`).',
+    '(`process_resident_memory_bytes`, `process_uptime_seconds`, `process_cpu_seconds`,',
+    '`process_event_loop_delay_seconds`: the 99th percentile of how late the main thread came to its timers since it was last asked).',
     '',
     table(['metric', 'type', 'unit', 'labels', 'meaning'], rows),
   ].join('\n')

@@ -333,6 +333,7 @@ t.test('metrics count requests by route, and two servers do not share them', asy
   const text = (await one.app.inject('/metrics')).body
   t.ok(text.includes(counted))
   t.match(text, /process_resident_memory_bytes \d+/)
+  t.match(text, /^process_event_loop_delay_seconds [\d.e-]+$/m)
   t.notOk((await other.app.inject('/metrics')).body.includes(counted))
 })
 
