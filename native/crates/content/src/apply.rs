@@ -14,6 +14,7 @@ use beneath::{Failure, Root};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use stored::StoredStream;
 use wire::assignment::Header;
 use wire::section::{SectionHeader, SectionKind};
 use wire::steps::Step;
@@ -81,7 +82,7 @@ pub fn apply(options: &ApplyOptions<'_>) -> Outcome<Applied> {
     let base = open_base(options, &header)?;
     let tree = promised_tree(&header, base.as_ref(), &steps)?;
     let releases = Root::create(place.parent)?;
-    check_space(&releases, &header, options.target_directory)?;
+    check_space(&releases, &header, options)?;
     releases.remove_tree(&place.staging)?;
     let job = Job {
         options,
@@ -164,14 +165,17 @@ fn promised_tree(header: &Header, base: Option<&Base>, steps: &[Step]) -> Outcom
     Ok(tree)
 }
 
-fn check_space(releases: &Root, header: &Header, target: &Path) -> Outcome<()> {
+/// Parcels that are there already, of an attempt before, take their space already.
+fn check_space(releases: &Root, header: &Header, options: &ApplyOptions<'_>) -> Outcome<()> {
     let space = releases.space()?;
-    let need_bytes = header.disk_bytes.saturating_add(SPACE_RESERVE_BYTES);
+    let taken_bytes = StoredStream::parcels_bytes(options.stream_path).unwrap_or(0);
+    let need_bytes = header.disk_bytes.saturating_sub(taken_bytes);
+    let need_bytes = need_bytes.saturating_add(SPACE_RESERVE_BYTES);
     let inodes = u64::from(header.step_count);
     if space.free_bytes >= need_bytes && space.free_inodes >= inodes {
         return Ok(());
     }
-    let path = beneath::escaped(target.as_os_str().as_bytes());
+    let path = beneath::escaped(options.target_directory.as_os_str().as_bytes());
     Err(ContentError::NoSpace {
         path,
         need_bytes,

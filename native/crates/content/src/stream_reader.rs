@@ -102,7 +102,7 @@ impl<'a> StreamReader<'a> {
         }
         let range = self.position..end;
         let strays = self.source.keep_apart(range.clone());
-        let found = self.stream.find_parcels();
+        let found = self.stream.find_parcel(&range);
         found.map_err(|error| self.failed(&error))?;
         for stray in strays {
             self.stream.add_stray(&stray);
@@ -147,7 +147,7 @@ impl<'a> StreamReader<'a> {
     pub(crate) fn end_whole(&mut self, range: &Range<u64>) {
         if self.stream.parcel(range).is_some() {
             self.source.seal(range.clone());
-            self.stream.seal(range);
+            self.stream.close_parcel(range);
         }
     }
 

@@ -97,7 +97,8 @@ struct Arrived {
 
 impl Arriving {
     fn new(from: &std::path::Path, to: &std::path::Path, order: Vec<usize>) -> Self {
-        let packed = StoredStream::open(from).unwrap();
+        let mut packed = StoredStream::open(from).unwrap();
+        packed.find_parcels().unwrap();
         let bytes = packed.file().metadata().unwrap().len();
         let state = Arrived {
             stream: StoredStream::open_to_write(to).unwrap(),

@@ -31,7 +31,9 @@ impl Store {
     pub(crate) fn open_source(path: &Path, chunk_bytes: u32) -> Result<Self, RelayError> {
         let stream = StoredStream::open(path);
         let stream = stream.map_err(|error| RelayError::disk("open", path, error))?;
-        Ok(Self::of(stream, chunk_bytes))
+        let mut store = Self::of(stream, chunk_bytes);
+        store.find_parcels()?;
+        Ok(store)
     }
 
     /// A stream that is received; what is there stays.

@@ -21,7 +21,8 @@ const APART: std::ops::Range<u64> = 8192..50 * CHUNK as u64 + 99;
 /// What a stream's files hold together.
 fn stored_bytes(path: &Path) -> Vec<u8> {
     let mut bytes = vec![0; LENGTH];
-    let stream = StoredStream::open(path).unwrap();
+    let mut stream = StoredStream::open(path).unwrap();
+    stream.find_parcels().unwrap();
     stream.read_exact_at(&mut bytes, 0).unwrap();
     bytes
 }

@@ -3,13 +3,15 @@
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Most parcels of one stream: each keeps a file open in every process that reads it.
 pub const PARCELS_MAX: usize = 1024;
 /// Mode of a parcel until it becomes a release's file.
 const MODE: u32 = 0o600;
+/// What `stat` counts in.
+const BLOCK_BYTES: u64 = 512;
 
 /// The directory of the parcels of a stream: `7.stream` has `7.parcels`.
 pub fn parcels_directory(stream: &Path) -> PathBuf {
@@ -57,7 +59,7 @@ impl Parcel {
     }
 
     /// Opens one that was made before.
-    fn find(path: PathBuf, range: Range<u64>) -> io::Result<Self> {
+    pub(crate) fn find(path: PathBuf, range: Range<u64>) -> io::Result<Self> {
         Ok(Self {
             range,
             file: File::open(&path)?,
@@ -112,42 +114,52 @@ impl Parcel {
     }
 }
 
-/// The parcels in a directory that are none of `known` and overlap none; other files are left.
-pub(crate) fn find_all(directory: &Path, known: &[Parcel]) -> io::Result<Vec<Parcel>> {
+/// The stretches that names in a directory stand for; other names are passed over.
+fn ranges_in(directory: &Path) -> io::Result<Vec<Range<u64>>> {
     let entries = match directory.read_dir() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         other => other?,
     };
-    let mut found: Vec<Parcel> = Vec::new();
+    let mut ranges = Vec::new();
     for entry in entries {
-        let name = entry?.file_name();
-        let Some(range) = name.to_str().and_then(range_of) else {
-            continue;
-        };
+        ranges.extend(entry?.file_name().to_str().and_then(range_of));
+    }
+    Ok(ranges)
+}
+
+/// The parcels in a directory that are none of `known` and overlap none; other files are left.
+pub(crate) fn find_all(directory: &Path, known: &[Parcel]) -> io::Result<Vec<Parcel>> {
+    let mut found: Vec<Parcel> = Vec::new();
+    for range in ranges_in(directory)? {
         let overlaps =
             |parcel: &Parcel| parcel.range.start < range.end && range.start < parcel.range.end;
         if known.iter().chain(&found).any(overlaps) || known.len() + found.len() >= PARCELS_MAX {
             continue;
         }
-        found.push(Parcel::find(directory.join(name), range)?);
+        found.push(Parcel::find(directory.join(parcel_name(&range)), range)?);
     }
     Ok(found)
 }
 
+/// Space that the parcels in a directory take.
+pub(crate) fn bytes_of_all(directory: &Path) -> io::Result<u64> {
+    let mut bytes = 0;
+    for range in ranges_in(directory)? {
+        bytes += directory.join(parcel_name(&range)).metadata()?.blocks() * BLOCK_BYTES;
+    }
+    Ok(bytes)
+}
+
 /// Removes the parcels in a directory, and the directory when nothing else is in it.
 pub(crate) fn remove_all(directory: &Path) -> io::Result<()> {
-    let entries = match directory.read_dir() {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        other => other?,
-    };
-    for entry in entries {
-        let entry = entry?;
-        if entry.file_name().to_str().and_then(range_of).is_some() {
-            std::fs::remove_file(entry.path())?;
-        }
+    for range in ranges_in(directory)? {
+        std::fs::remove_file(directory.join(parcel_name(&range)))?;
     }
     match std::fs::remove_dir(directory) {
-        Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => Ok(()),
-        other => other,
+        Err(error) => match error.kind() {
+            io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::NotFound => Ok(()),
+            _ => Err(error),
+        },
+        Ok(()) => Ok(()),
     }
 }

@@ -6,6 +6,8 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+
 use crate::parcel::{self, PARCELS_MAX, Parcel, parcel_name, parcels_directory};
 
 /// Where a byte of the stream is, and how many after it lie there in one run.
@@ -38,16 +40,18 @@ pub struct StoredStream {
 }
 
 impl StoredStream {
-    /// A stream that is only read; somebody else may be writing it.
+    /// A stream that is only read; somebody else may be writing it. Its parcels are not open yet.
     pub fn open(path: &Path) -> io::Result<Self> {
-        Self::of(path, File::open(path)?)
+        Ok(Self::of(path, File::open(path)?))
     }
 
-    /// A stream that is written by one owner; what is there stays.
+    /// A stream that is written by one owner; what is there stays, and its parcels are opened.
     pub fn open_to_write(path: &Path) -> io::Result<Self> {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
-        Self::of(path, options.open(path)?)
+        let mut stream = Self::of(path, options.open(path)?);
+        stream.find_parcels()?;
+        Ok(stream)
     }
 
     /// A new stream in place of another, which whoever reads it keeps.
@@ -55,17 +59,15 @@ impl StoredStream {
         Self::remove(path)?;
         let mut options = OpenOptions::new();
         options.read(true).write(true).create_new(true);
-        Self::of(path, options.open(path)?)
+        Ok(Self::of(path, options.open(path)?))
     }
 
-    fn of(path: &Path, file: File) -> io::Result<Self> {
-        let mut stream = Self {
+    fn of(path: &Path, file: File) -> Self {
+        Self {
             path: path.to_path_buf(),
             file,
             parcels: Vec::new(),
-        };
-        stream.find_parcels()?;
-        Ok(stream)
+        }
     }
 
     /// Removes a stream and its parcels, as far as they are there.
@@ -92,13 +94,45 @@ impl StoredStream {
         self.parcels.is_empty()
     }
 
-    /// Takes up parcels that its writer has made meanwhile.
+    /// Opens all parcels that are there and are not open yet.
     pub fn find_parcels(&mut self) -> io::Result<()> {
         let directory = parcels_directory(&self.path);
         let found = parcel::find_all(&directory, &self.parcels)?;
         self.parcels.extend(found);
         self.parcels.sort_by_key(|parcel| parcel.range.start);
         Ok(())
+    }
+
+    /// Opens the parcel of exactly this stretch, if there is one.
+    pub fn find_parcel(&mut self, range: &Range<u64>) -> io::Result<bool> {
+        if self.find(range).is_some() {
+            return Ok(true);
+        }
+        let found = match Parcel::find(
+            parcels_directory(&self.path).join(parcel_name(range)),
+            range.clone(),
+        ) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            found => found?,
+        };
+        self.insert(found);
+        Ok(true)
+    }
+
+    fn insert(&mut self, new: Parcel) {
+        let comes_before = |parcel: &Parcel| parcel.range.start < new.range.start;
+        let at = self.parcels.partition_point(comes_before);
+        self.parcels.insert(at, new);
+    }
+
+    /// Closes the parcel of a stretch; it stays on the disk.
+    pub fn close_parcel(&mut self, range: &Range<u64>) {
+        self.parcels.retain(|parcel| parcel.range != *range);
+    }
+
+    /// Space that the parcels of a stream take.
+    pub fn parcels_bytes(path: &Path) -> io::Result<u64> {
+        parcel::bytes_of_all(&parcels_directory(path))
     }
 
     /// Whether a stretch has a parcel of its own, or part of one.
@@ -152,7 +186,7 @@ impl StoredStream {
 
     /// Gives a stretch a parcel, which has none of its bytes yet but those of an earlier parcel of
     /// the same stretch. False when there cannot be one: it would overlap another or be one too
-    /// many.
+    /// many, for a stream or for the process.
     pub fn add_parcel(&mut self, range: &Range<u64>) -> io::Result<bool> {
         if self.find(range).is_some() {
             return Ok(true);
@@ -162,11 +196,12 @@ impl StoredStream {
         }
         let directory = parcels_directory(&self.path);
         std::fs::create_dir_all(&directory)?;
-        let at = self
-            .parcels
-            .partition_point(|parcel| parcel.range.start < range.start);
-        self.parcels
-            .insert(at, Parcel::make(&directory, range.clone())?);
+        let made = match Parcel::make(&directory, range.clone()) {
+            // As many files as may be are open: what is received need not wait for that.
+            Err(error) if is_too_many(&error) => return Ok(false),
+            made => made?,
+        };
+        self.insert(made);
         Ok(true)
     }
 
@@ -281,4 +316,9 @@ impl StoredStream {
 /// The shorter of a run and a buffer.
 fn within(bytes: u64, length: usize) -> usize {
     usize::try_from(bytes).map_or(length, |bytes| bytes.min(length))
+}
+
+fn is_too_many(error: &io::Error) -> bool {
+    let number = error.raw_os_error().map(Errno::from_raw_os_error);
+    matches!(number, Some(Errno::MFILE | Errno::NFILE))
 }

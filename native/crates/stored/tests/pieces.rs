@@ -123,7 +123,8 @@ fn what_is_no_parcel_is_left_alone() {
     for name in ["notes", "07-8", "9-0", "18446744073709551615-9", "4-8"] {
         fs::write(parcels.join(name), "theirs").unwrap();
     }
-    let again = StoredStream::open(&path).unwrap();
+    let mut again = StoredStream::open(&path).unwrap();
+    again.find_parcels().unwrap();
     assert!(again.parcel(&(4..12)).is_some() != again.parcel(&(0..8)).is_some());
     StoredStream::remove(&path).unwrap();
     assert!(!path.exists());
