@@ -138,7 +138,7 @@ function metricsPage(): string {
     '',
     'Served at `/metrics` of the coordinator for Prometheus, beside memory, uptime and processor time of the process',
     '(`process_resident_memory_bytes`, `process_uptime_seconds`, `process_cpu_seconds`,',
-    '`process_event_loop_delay_seconds`: how late the main thread comes to its timers, 99th percentile since the last look).',
+    '`process_event_loop_delay_seconds`: how late the main thread is, 99th percentile since the last look).',
     '',
     table(['metric', 'type', 'unit', 'labels', 'meaning'], rows),
   ].join('\n')
