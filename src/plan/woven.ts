@@ -1,6 +1,6 @@
 import type { PeerRef } from '../model/node.js'
 import type { NodePlan, PlanEvent, Planning, PlanNode, PlanPart } from '../model/plan.js'
-import { joinPlan } from './joining.js'
+import { addLoads, joinPlan, type Loads, loadsOf } from './joining.js'
 import { withoutNodes } from './mending.js'
 import { type Ground, partsOf, weave, weaveAnew } from './weaving.js'
 import type { Strand } from './grow.js'
@@ -59,7 +59,8 @@ export class Woven implements Planning {
     const isOther = [moved.length > 0, this.#leave(events), this.#weigh(events)].includes(true)
     for (const node of fresh) this.#leaves.set(node.nodeId, node)
     if (isOther) return this.#retell(moved.length > 0)
-    const parts = fresh.map((leaf) => this.#partOfLeaf(leaf))
+    const loads = loadsOf([...this.#parts.values()].map(({ plan }) => plan))
+    const parts = fresh.map((leaf) => this.#partOfLeaf(leaf, loads))
     for (const part of parts) this.#parts.set(part.nodeId, part)
     return parts
   }
@@ -135,13 +136,15 @@ export class Woven implements Planning {
     this.#usual = this.#nodes.length === 0 ? null : usualWeight(this.#nodes)
     this.#woven = partsOf({ source, seed, nodes: this.#nodes, strands: this.#strands })
     const parts = [...this.#woven].map(([nodeId, plan]): PlanPart => ({ nodeId, plan, reserve: null }))
-    const joined = [...this.#leaves.values()].map((leaf) => this.#partOfLeaf(leaf))
+    const loads = loadsOf(this.#woven.values())
+    const joined = [...this.#leaves.values()].map((leaf) => this.#partOfLeaf(leaf, loads))
     return new Map([...parts, ...joined].map((part) => [part.nodeId, part]))
   }
 
-  #partOfLeaf(leaf: PlanNode): PlanPart {
+  #partOfLeaf(leaf: PlanNode, loads: Loads): PlanPart {
     const at = { strandCount: this.strandCount, nodes: this.#woven }
-    const plan = joinPlan(at, this.#loom.source, this.#nodes, leaf)
+    const plan = joinPlan(at, this.#loom.source, this.#nodes, leaf, loads)
+    addLoads(loads, plan)
     return { nodeId: leaf.nodeId, plan: this.#isSlowLeaf(leaf) ? { ...plan, isSlow: true } : plan, reserve: null }
   }
 }

@@ -1,7 +1,7 @@
 // Goal: the planner gives each strategy its shape. Method: small plans, looked at by hand.
 import t from 'tap'
 import type { Plan, PlanNode, WovenName } from '../../../src/model/plan.js'
-import { joinPlan } from '../../../src/plan/joining.js'
+import { addLoads, joinPlan, loadsOf } from '../../../src/plan/joining.js'
 import { countOf, edgesOf, planOf } from '../../support/plans.js'
 
 const source = { nodeId: 's', host: '10.0.0.1', port: 7500 }
@@ -172,6 +172,28 @@ t.test(
     }
   },
 )
+
+t.test('who joins a path is fed by its end, whose uplink is free, and all others by those who serve one', async (t) => {
+  const nodes = nodesNamed('abcdefgh', () => 'lan')
+  const path = planOf({ source, nodes, strategy: 'chain', seed: 1 })
+  const served = new Set([...path.nodes.values()].map(({ parents }) => parents[0]?.[0]?.nodeId))
+  const end = nodes.find(({ nodeId }) => !served.has(nodeId))?.nodeId
+  const loads = loadsOf(path.nodes.values())
+  const parents = [...'klmnopqr'].map((nodeId) => {
+    const joined = joinPlan(path, source, nodes, { nodeId, segment: 'lan' }, loads)
+    addLoads(loads, joined)
+    return joined.parents[0]?.[0]?.nodeId
+  })
+  t.equal(parents[0], end)
+  const byParent = countOf(parents)
+  t.equal(Math.max(...byParent.values()), 2, 'nobody serves more than two of them')
+})
+
+t.test('who joins is fed by the fastest, if that has most to spare', async (t) => {
+  const nodes = nodesNamed('abcd', () => 'lan').map((node) => ({ ...node, weight: node.nodeId === 'c' ? 9 : 1 }))
+  const path = planOf({ source, nodes: nodes.map((node) => ({ ...node, weight: 1 })), strategy: 'chain', seed: 1 })
+  t.equal(joinPlan(path, source, nodes, { nodeId: 'k', segment: 'lan' }).parents[0]?.[0]?.nodeId, 'c')
+})
 
 t.test('a braid of ten thousand is planned in one go', async (t) => {
   const many = Array.from({ length: 10_000 }, (_, at) => ({
