@@ -316,7 +316,11 @@ impl SessionLoop {
         let core = &self.core;
         let kept = match self.role {
             Role::Source => Vec::new(),
-            Role::Receiver => self.store.keep_apart(range, |index| core.has(index))?,
+            Role::Receiver => {
+                let known = self.book.known();
+                self.store
+                    .keep_apart(range, known, |index| core.has(index))?
+            }
         };
         // Who asked may have given up.
         let _ = reply.send(kept);

@@ -74,10 +74,11 @@ impl Store {
     }
 
     /// Keeps a stretch in a parcel of its own from now on. Gives what of it was stored before and
-    /// stays where it is; nothing where there can be no parcel.
+    /// stays where it is; nothing where there can be no parcel. Chunks from `known` on are not there.
     pub(crate) fn keep_apart(
         &mut self,
         range: &Range<u64>,
+        known: u32,
         has: impl Fn(u32) -> bool,
     ) -> Result<Vec<Range<u64>>, RelayError> {
         if self.stream.parcel(range).is_none() {
@@ -85,7 +86,7 @@ impl Store {
             if !added.map_err(|error| self.failed("make", error))? {
                 return Ok(Vec::new());
             }
-            self.note_strays(range, has);
+            self.note_strays(range, known, has);
             self.allocate_parcel(range)?;
         }
         Ok(self.stream.strays(range).to_vec())
@@ -96,9 +97,10 @@ impl Store {
         self.stream.seal(range);
     }
 
-    fn note_strays(&mut self, range: &Range<u64>, has: impl Fn(u32) -> bool) {
+    fn note_strays(&mut self, range: &Range<u64>, known: u32, has: impl Fn(u32) -> bool) {
         let chunk_bytes = u64::from(self.chunk_bytes);
-        let chunks = range.start / chunk_bytes..range.end.div_ceil(chunk_bytes);
+        let end = range.end.div_ceil(chunk_bytes).min(u64::from(known));
+        let chunks = range.start / chunk_bytes..end;
         for index in chunks.filter(|index| u32::try_from(*index).is_ok_and(&has)) {
             let start = index * chunk_bytes;
             let stray = start.max(range.start)..(start + chunk_bytes).min(range.end);
