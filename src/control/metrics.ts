@@ -1,4 +1,4 @@
-import { monitorEventLoopDelay } from 'node:perf_hooks'
+import { type IntervalHistogram, monitorEventLoopDelay } from 'node:perf_hooks'
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import { type Metrics, type MetricRow, metricTable } from '../base/metrics.js'
 
@@ -25,6 +25,21 @@ function register(registry: Registry): ReadonlyMap<string, Counter | Gauge | His
 /** Samples every so often how late timers are; each of them is a wake-up of the processor. */
 const LOOP_DELAY_RESOLUTION_MS = 20
 
+let loopDelay: IntervalHistogram | undefined
+
+/** How late the main thread is, in seconds: the 99th percentile since anybody asked last. One watch for a process. */
+function readLoopDelay(): number {
+  if (loopDelay === undefined) {
+    loopDelay = monitorEventLoopDelay({ resolution: LOOP_DELAY_RESOLUTION_MS })
+    loopDelay.enable()
+    return 0
+  }
+  // A sample is the whole time between two looks.
+  const delayS = loopDelay.count > 0 ? loopDelay.percentile(99) / 1e9 - LOOP_DELAY_RESOLUTION_MS / 1000 : 0
+  loopDelay.reset()
+  return Math.max(0, delayS)
+}
+
 /** What the process itself uses, read when somebody asks. */
 function registerProcess(registry: Registry): void {
   const gauge = (name: string, help: string, read: () => number): void => {
@@ -39,15 +54,8 @@ function registerProcess(registry: Registry): void {
   }
   gauge('process_resident_memory_bytes', 'Memory of the process that is in RAM.', () => process.memoryUsage.rss())
   gauge('process_uptime_seconds', 'Time since the process started.', () => process.uptime())
-  const loopDelay = monitorEventLoopDelay({ resolution: LOOP_DELAY_RESOLUTION_MS })
-  loopDelay.enable()
   const delayHelp = 'How late the main thread came to its timers: the 99th percentile since this was last asked for.'
-  gauge('process_event_loop_delay_seconds', delayHelp, () => {
-    // The sample is the whole interval between two looks.
-    const delayS = loopDelay.count > 0 ? loopDelay.percentile(99) / 1e9 - LOOP_DELAY_RESOLUTION_MS / 1000 : 0
-    loopDelay.reset()
-    return Math.max(0, delayS)
-  })
+  gauge('process_event_loop_delay_seconds', delayHelp, readLoopDelay)
   gauge('process_cpu_seconds', 'Processor time used, user and system.', () => {
     const { user, system } = process.cpuUsage()
     return (user + system) / 1e6

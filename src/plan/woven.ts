@@ -90,11 +90,12 @@ export class Woven implements Planning {
     return true
   }
 
+  /** Who has joined since served nobody: that it is gone changes nobody's part. @returns whether a member is gone. */
   #leave(events: readonly PlanEvent[]): boolean {
     const left = new Set(events.flatMap((event) => (event.type === 'left' ? [event.nodeId] : [])))
-    const leaves = [...left].filter((nodeId) => this.#leaves.delete(nodeId))
+    for (const nodeId of left) if (this.#leaves.delete(nodeId)) this.#parts.delete(nodeId)
     const gone = this.#nodes.map(({ nodeId }) => left.has(nodeId))
-    if (!gone.includes(true)) return leaves.length > 0
+    if (!gone.includes(true)) return false
     this.#strands = withoutNodes(this.#strands, gone)
     this.#nodes = this.#nodes.filter((_, at) => gone[at] !== true)
     return true

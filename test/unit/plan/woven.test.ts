@@ -22,8 +22,18 @@ t.test('a member has its place, a newcomer is below a member, and nobody else is
     planning.take([{ type: 'joined', node: node('z') }]).map(({ nodeId }) => nodeId),
     ['z'],
   )
-  t.match(line(planning, 'z'), /^(a|ba)s$/)
+  t.equal(line(planning, 'z'), 'bas', 'below the end, whose uplink is free')
   t.same(planning.take([{ type: 'joined', node: node('z') }]), [], 'once')
+})
+
+t.test('a newcomer that leaves changes nobody’s part', async (t) => {
+  const planning = start('abcd')
+  const lines = (): string[] => ['y', 'z'].map((name) => line(planning, name))
+  for (const name of 'xyz') planning.take([{ type: 'joined', node: node(name) }])
+  const before = lines()
+  t.same(planning.take([{ type: 'left', nodeId: 'x' }]), [])
+  t.equal(planning.partOf('x'), null)
+  t.same(lines(), before)
 })
 
 t.test('a member that listens elsewhere keeps its place, and those that name it are told', async (t) => {

@@ -114,7 +114,8 @@ export function decodeStream(bytes: Buffer) {
   while (bytes[at] !== 'D'.charCodeAt(0)) {
     const section = decodeSection(bytes.subarray(at))
     sections.push(section)
-    at += 32 + section.packedBytes
+    const { kind, packedBytes, baseOffset, baseBytes } = section
+    at += 32 + (kind === 'whole' ? Number(baseOffset) + Number(baseBytes) : packedBytes)
   }
   return { header, sections, trailer: decodeTrailer(bytes.subarray(at)) }
 }

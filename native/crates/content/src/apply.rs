@@ -7,12 +7,12 @@ use crate::limits::SPACE_RESERVE_BYTES;
 use crate::releases::{STAGING_PREFIX, number, staged_number};
 use crate::section::unpack;
 use crate::source::{Cancel, StreamSource};
-use crate::stage::{FileWriter, Stage, finish_directories};
+use crate::stage::{Stage, check_digest, finish_directories};
 use crate::stream_reader::StreamReader;
 use crate::tree_file::write_tree;
 use beneath::{Failure, Root};
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 use stored::StoredStream;
 use wire::assignment::Header;
@@ -165,10 +165,15 @@ fn promised_tree(header: &Header, base: Option<&Base>, steps: &[Step]) -> Outcom
     Ok(tree)
 }
 
-/// Parcels that are there already, of an attempt before, take their space already.
+/// Parcels that are there, of an attempt before, take their space already, where they can become
+/// the release's files.
 fn check_space(releases: &Root, header: &Header, options: &ApplyOptions<'_>) -> Outcome<()> {
     let space = releases.space()?;
-    let taken_bytes = StoredStream::parcels_bytes(options.stream_path).unwrap_or(0);
+    let device_of = |path: &Path| std::fs::metadata(path).ok().map(|found| found.dev());
+    let releases_path = options.target_directory.parent();
+    let can_be_linked = releases_path.and_then(device_of) == device_of(options.stream_path);
+    let parcels_bytes = StoredStream::parcels_bytes(options.stream_path).unwrap_or(0);
+    let taken_bytes = if can_be_linked { parcels_bytes } else { 0 };
     let need_bytes = header.disk_bytes.saturating_sub(taken_bytes);
     let need_bytes = need_bytes.saturating_add(SPACE_RESERVE_BYTES);
     let inodes = u64::from(header.step_count);
@@ -254,10 +259,7 @@ impl Job<'_> {
         };
         for (index, step) in self.steps.iter().enumerate() {
             let Step::WriteFile {
-                path,
-                size_bytes,
-                digest,
-                ..
+                path, size_bytes, ..
             } = step
             else {
                 continue;
@@ -267,11 +269,10 @@ impl Job<'_> {
                 .get(path)
                 .ok_or(ContentError::Internal { why: "no entry" })?;
             if let Some(header) = content.begins_whole(index, *size_bytes)? {
-                let writer = content.whole(stage, entry, *size_bytes, &header)?;
-                stage.complete(&writer, entry, *size_bytes, digest)?;
+                content.whole(stage, entry, &header)?;
                 continue;
             }
-            let mut writer = stage.create(entry, *size_bytes)?;
+            let mut writer = stage.create(entry)?;
             let mut left = *size_bytes;
             let mut from_base = false;
             while left > 0 {
@@ -280,7 +281,7 @@ impl Job<'_> {
                 left -= piece.len() as u64;
                 from_base |= is_delta;
             }
-            let done = stage.complete(&writer, entry, *size_bytes, digest);
+            let done = stage.complete(&writer, entry);
             if let (Err(_), true, Some(base)) = (&done, from_base, self.base)
                 && base.open_intact(path).is_none()
             {
@@ -342,30 +343,30 @@ impl Content<'_, '_> {
         Ok(None)
     }
 
-    /// The file of the section that is all of it: its parcel, under another name, or where that
-    /// cannot be a copy.
+    /// The file of the section that is all of it: its parcel, under another name once it is whole
+    /// and right, or where there is none a file that is written.
     fn whole(
         &mut self,
         stage: &mut Stage<'_>,
         entry: &Entry,
-        size_bytes: u64,
         header: &SectionHeader,
-    ) -> Outcome<FileWriter> {
+    ) -> Outcome<()> {
         let range = self.reader.begin_whole(header)?;
-        let adopted = match self.reader.parcel_of(&range) {
-            Some((directory, name)) => stage.adopt(entry, &directory, name.as_bytes())?,
-            None => None,
-        };
-        let mut writer = match adopted {
-            Some(writer) => writer,
-            None => stage.create(entry, size_bytes)?,
-        };
         let mut buffer = Vec::new();
+        let Some((directory, name)) = self.reader.parcel_of(&range) else {
+            let mut writer = stage.create(entry)?;
+            while self.reader.whole_piece(&range, &mut buffer)? > 0 {
+                writer.write(&entry.path, &buffer)?;
+            }
+            return stage.complete(&writer, entry);
+        };
+        let mut hasher = blake3::Hasher::new();
         while self.reader.whole_piece(&range, &mut buffer)? > 0 {
-            writer.write(&entry.path, &buffer)?;
+            hasher.update(&buffer);
         }
         self.reader.end_whole(&range);
-        Ok(writer)
+        check_digest(entry, &hasher)?;
+        stage.adopt(entry, &directory, name.as_bytes())
     }
 
     /// The next bytes of the file of step `index`, at most `left`, at least one; and whether they

@@ -212,7 +212,8 @@ impl Collector<'_, '_> {
         while let Some(piece) = reader.next(&mut buffer)? {
             writer.whole_bytes(piece)?;
         }
-        writer.end_whole(wanted.size_bytes, std::mem::take(&mut self.files_ended) + 1);
+        let files_ended = std::mem::take(&mut self.files_ended) + 1;
+        writer.end_whole(wanted.size_bytes, files_ended)?;
         Ok(true)
     }
 

@@ -15,6 +15,8 @@ use std::path::Path;
 use wire::Digest;
 use wire::tree::{Entry, EntryKind, Tree};
 
+/// The access control list that a directory gives to what is made in it (acl(5)).
+const DEFAULT_LIST: &str = "system.posix_acl_default";
 /// Mode of a directory while it is being filled.
 const STAGING_MODE: u32 = 0o700;
 /// Mode of a file while it is being written.
@@ -129,8 +131,9 @@ impl<'a> Stage<'a> {
     }
 
     /// Begins a file whose content comes in pieces.
-    pub(crate) fn create(&mut self, entry: &Entry, size_bytes: u64) -> Outcome<FileWriter> {
+    pub(crate) fn create(&mut self, entry: &Entry) -> Outcome<FileWriter> {
         self.cancel.check()?;
+        let size_bytes = size_of(entry);
         let (directory, name) = self.here.enter(self.root, &entry.path)?;
         let file = directory.create_file(name, WRITING_MODE)?;
         if size_bytes >= PREALLOCATE_FROM_BYTES {
@@ -148,67 +151,87 @@ impl<'a> Stage<'a> {
         }
         Ok(FileWriter {
             file,
-            is_there: false,
             hasher: blake3::Hasher::new(),
         })
     }
 
-    /// Begins a file that has its content already, or is being given it by somebody else: a second
-    /// name for a file of another directory. `None` where there cannot be one.
-    pub(crate) fn adopt(
-        &mut self,
-        entry: &Entry,
-        directory: &Path,
-        name: &[u8],
-    ) -> Outcome<Option<FileWriter>> {
+    /// Makes a file of one in another directory that has the entry's content: a second name for it,
+    /// or a copy where it can have none.
+    pub(crate) fn adopt(&mut self, entry: &Entry, directory: &Path, name: &[u8]) -> Outcome<()> {
         self.cancel.check()?;
         let there = Root::open(directory)?;
         let (here, own_name) = self.here.enter(self.root, &entry.path)?;
-        match here.link_from(own_name, &there, name) {
-            Err(error) if error.failure == Failure::CannotLink => Ok(None),
-            Err(error) => Err(error.into()),
-            Ok(()) => Ok(Some(FileWriter {
-                file: here.open_file(own_name)?,
-                is_there: true,
-                hasher: blake3::Hasher::new(),
-            })),
-        }
+        let file = if is_linked(here, own_name, &there, name)? {
+            here.open_file(own_name)?
+        } else {
+            let file = here.create_file(own_name, WRITING_MODE)?;
+            let source = there.open_file(name)?;
+            self.buffer.resize(READ_BUFFER_BYTES, 0);
+            copy(&source, &file, &mut self.buffer, &entry.path, self.cancel)?;
+            file
+        };
+        finish_file(&file, entry)?;
+        self.files_written += 1;
+        self.bytes_written += size_of(entry);
+        Ok(())
     }
 
     /// Ends a file: its digest, then mode and time.
-    pub(crate) fn complete(
-        &mut self,
-        writer: &FileWriter,
-        entry: &Entry,
-        size_bytes: u64,
-        digest: &Digest,
-    ) -> Outcome<()> {
-        if writer.hasher.finalize().as_bytes() != digest {
-            return Err(ContentError::DigestMismatch {
-                path: shown(&entry.path),
-            });
-        }
+    pub(crate) fn complete(&mut self, writer: &FileWriter, entry: &Entry) -> Outcome<()> {
+        check_digest(entry, &writer.hasher)?;
         finish_file(&writer.file, entry)?;
         self.files_written += 1;
-        self.bytes_written += size_bytes;
+        self.bytes_written += size_of(entry);
         Ok(())
+    }
+}
+
+/// Gives a file a second name in a directory; false where it can have none, or ought not to.
+fn is_linked(here: &Root, own_name: &[u8], there: &Root, name: &[u8]) -> Outcome<bool> {
+    if hands_down(here) {
+        return Ok(false);
+    }
+    match here.link_from(own_name, there, name) {
+        Err(error) if error.failure != Failure::CannotLink => Err(error.into()),
+        linked => Ok(linked.is_ok()),
+    }
+}
+
+/// Whether a directory gives files that are made in it what others have not: its group, or entries
+/// of an access control list. A file that only gets a name there would be without.
+fn hands_down(directory: &Root) -> bool {
+    let mode = rustix::fs::fstat(directory.as_fd()).map_or(0, |found| found.st_mode);
+    let own_group = Mode::from_raw_mode(mode).contains(Mode::SGID);
+    let list = rustix::fs::fgetxattr(directory.as_fd(), DEFAULT_LIST, &mut [0_u8; 0]);
+    own_group || list.is_ok_and(|bytes| bytes > 0)
+}
+
+/// Whether what was hashed is the content that an entry has.
+pub(crate) fn check_digest(entry: &Entry, hasher: &blake3::Hasher) -> Outcome<()> {
+    match &entry.kind {
+        EntryKind::File { digest, .. } if hasher.finalize().as_bytes() == digest => Ok(()),
+        _ => Err(ContentError::DigestMismatch {
+            path: shown(&entry.path),
+        }),
+    }
+}
+
+const fn size_of(entry: &Entry) -> u64 {
+    match entry.kind {
+        EntryKind::File { size_bytes, .. } => size_bytes,
+        _ => 0,
     }
 }
 
 /// A file being written and hashed.
 pub(crate) struct FileWriter {
     file: File,
-    /// Its bytes are there without being written: they are hashed only.
-    is_there: bool,
     hasher: blake3::Hasher,
 }
 
 impl FileWriter {
     pub(crate) fn write(&mut self, path: &[u8], bytes: &[u8]) -> Outcome<()> {
         self.hasher.update(bytes);
-        if self.is_there {
-            return Ok(());
-        }
         self.file
             .write_all(bytes)
             .map_err(|error| ContentError::file(path, &error))

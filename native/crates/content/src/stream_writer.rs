@@ -130,10 +130,12 @@ impl<'a> StreamWriter<'a> {
     }
 
     /// Ends a whole file, before which others ended that had no bytes.
-    pub(crate) fn end_whole(&mut self, file_bytes: u64, files_ended: u64) {
+    pub(crate) fn end_whole(&mut self, file_bytes: u64, files_ended: u64) -> Outcome<()> {
         let range = self.stream_bytes - file_bytes..self.stream_bytes;
-        self.stream.seal(&range);
+        let sealed = self.stream.seal(&range);
+        sealed.map_err(|error| ContentError::io(self.spec.out_path, &error))?;
         self.files_packed += files_ended;
+        Ok(())
     }
 
     /// Nothing is to be written for a moment: what there is leaves, and the caller may say to stop.

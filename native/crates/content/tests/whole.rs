@@ -155,7 +155,7 @@ impl StreamSource for Arriving {
     }
 
     fn seal(&self, range: Range<u64>) {
-        self.state.lock().unwrap().stream.seal(&range);
+        self.state.lock().unwrap().stream.seal(&range).unwrap();
     }
 }
 
@@ -252,4 +252,25 @@ fn a_pack_that_is_stopped_leaves_no_parcel() {
     assert_eq!(stopped, Err(ContentError::Cancelled));
     assert!(seen && !scene.stream(1).exists());
     assert!(!parcels_directory(&scene.stream(1)).exists());
+}
+
+#[test]
+fn a_large_file_gets_the_group_that_its_directory_gives() {
+    let scene = Scene::new();
+    large_tree(&scene);
+    let releases = scene.site.join("releases");
+    fs::create_dir_all(&releases).unwrap();
+    if std::os::unix::fs::chown(&releases, None, Some(33)).is_err() {
+        return; // it takes root to give a directory to a group that one is not in
+    }
+    trees::set_mode(&releases, 0o2755);
+    scene.publish(1, 0);
+    assert_same(&scene.source, &scene.release(1));
+    for name in ["a", "b"] {
+        assert_eq!(
+            fs::metadata(scene.release(1).join(name)).unwrap().gid(),
+            33,
+            "{name}"
+        );
+    }
 }

@@ -297,7 +297,7 @@ impl SessionLoop {
                 Command::Incoming(incoming) => self.take_in(*incoming),
                 Command::KeepApart { range, reply } => self.keep_apart(&range, &reply)?,
                 Command::Seal { range, reply } => {
-                    self.store.seal(&range);
+                    self.store.seal(&range)?;
                     let _ = reply.send(());
                 }
             }

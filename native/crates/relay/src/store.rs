@@ -8,7 +8,7 @@ use std::path::Path;
 
 use rustix::fs::FallocateFlags;
 use rustix::io::Errno;
-use stored::{Piece, StoredStream};
+use stored::{Piece, StoredStream, overlap};
 
 use crate::error::RelayError;
 use crate::vouches::VouchBook;
@@ -92,9 +92,13 @@ impl Store {
         Ok(self.stream.strays(range).to_vec())
     }
 
-    /// A parcel has all its bytes.
-    pub(crate) fn seal(&mut self, range: &Range<u64>) {
-        self.stream.seal(range);
+    /// A parcel has all its bytes, and strays are in it as well.
+    pub(crate) fn seal(&mut self, range: &Range<u64>) -> Result<(), RelayError> {
+        let strays = self.stream.seal(range);
+        for stray in strays.map_err(|error| self.failed("open", error))? {
+            give_back(self.stream.file(), stray);
+        }
+        Ok(())
     }
 
     fn note_strays(&mut self, range: &Range<u64>, known: u32, has: impl Fn(u32) -> bool) {
@@ -200,6 +204,8 @@ impl Store {
                 _ => ranges.push(index..index + 1),
             }
         }
+        // Of what comes after that nothing is known.
+        lacking.push(self.offset(book.known())..u64::MAX);
         if self.drop_damaged(&lacking)? {
             return self.verified(book, go_on);
         }
@@ -225,24 +231,27 @@ impl Store {
         }
         let read = self.stream.file().read_exact_at(chunk, range.start);
         let is_stray = is_apart && is_right(read, chunk)?;
-        if !is_stray || self.shared_parcels().any(|parcel| overlap(parcel, range)) {
+        if !is_stray
+            || self
+                .shared_parcels()
+                .any(|(parcel, _)| overlap(parcel, range))
+        {
             return Ok(false);
         }
         self.stream.write_all_at(chunk, range.start)?;
         Ok(true)
     }
 
-    /// Parcels that are a release's file already.
-    fn shared_parcels(&self) -> impl Iterator<Item = &Range<u64>> {
-        let is_shared = |file: &File| file.metadata().is_ok_and(|found| found.nlink() > 1);
+    /// Parcels that are a release's file already, and how long those are.
+    fn shared_parcels(&self) -> impl Iterator<Item = (&Range<u64>, u64)> {
+        let length_of = |file: &File| file.metadata().ok().filter(|found| found.nlink() > 1);
         let parcels = self.stream.parcels();
-        parcels
-            .filter(move |(_, file)| is_shared(file))
-            .map(|(range, _)| range)
+        parcels.filter_map(move |(range, file)| Some((range, length_of(file)?.len())))
     }
 
-    /// A parcel that lacks something, and is a release's file already, was changed there: that file
-    /// is nothing to write to. It is left to the release, and comes once more.
+    /// A parcel that lacks something or has another length, and is a release's file already, was
+    /// changed there: that file is nothing to write to. It is left to the release, and comes once
+    /// more.
     fn drop_damaged(&mut self, lacking: &[Range<u64>]) -> Result<bool, RelayError> {
         let lacks = |parcel: &Range<u64>| {
             let next = lacking.partition_point(|chunk| chunk.end <= parcel.start);
@@ -252,8 +261,8 @@ impl Store {
         };
         let damaged: Vec<_> = self
             .shared_parcels()
-            .filter(|range| lacks(range))
-            .cloned()
+            .filter(|(range, length)| lacks(range) || *length != range.end - range.start)
+            .map(|(range, _)| range.clone())
             .collect();
         for range in &damaged {
             let dropped = self.stream.drop_parcel(range);
@@ -261,10 +270,6 @@ impl Store {
         }
         Ok(!damaged.is_empty())
     }
-}
-
-fn overlap(one: &Range<u64>, other: &Range<u64>) -> bool {
-    one.start < other.end && other.start < one.end
 }
 
 /// Takes space on the disk ahead, where the file system can.
@@ -280,10 +285,15 @@ fn allocate(file: &File, range: Range<u64>) -> io::Result<()> {
     }
 }
 
-/// Gives space back that was taken ahead; where that cannot be it stays taken.
+/// Gives space back; where that cannot be it stays taken. Beyond the length of a file nothing is
+/// given back (ext4).
 fn give_back(file: &File, range: Range<u64>) {
-    if !range.is_empty() {
-        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
-        let _ = rustix::fs::fallocate(file, flags, range.start, range.end - range.start);
+    if range.is_empty() {
+        return;
     }
+    if file.metadata().is_ok_and(|found| found.len() < range.end) {
+        let _ = file.set_len(range.end);
+    }
+    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    let _ = rustix::fs::fallocate(file, flags, range.start, range.end - range.start);
 }

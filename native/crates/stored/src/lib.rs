@@ -9,5 +9,5 @@
 mod parcel;
 mod stream;
 
-pub use parcel::{PARCELS_MAX, parcel_name, parcels_directory};
+pub use parcel::{PARCELS_MAX, overlap, parcel_name, parcels_directory};
 pub use stream::{Piece, StoredStream};

@@ -1,13 +1,15 @@
 //! One parcel: its name, its file, and what of its stretch was stored before it was there.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, OpenOptions, Permissions};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Most parcels of one stream: each keeps a file open in every process that reads it.
+/// Most parcels of one stream: each keeps a file open in every process that sends it.
 pub const PARCELS_MAX: usize = 1024;
+/// Part of the files that a process may have open that parcels of one stream may be.
+const PARCELS_PART: u64 = 8;
 /// Mode of a parcel until it becomes a release's file.
 const MODE: u32 = 0o600;
 /// What `stat` counts in.
@@ -35,11 +37,10 @@ fn range_of(name: &str) -> Option<Range<u64>> {
 #[derive(Debug)]
 pub(crate) struct Parcel {
     pub(crate) range: Range<u64>,
-    /// For reading.
     pub(crate) file: File,
-    /// For writing, from the first byte that is written until the parcel is sealed: a program
-    /// cannot be started while its file is open for writing.
-    writer: Option<File>,
+    /// The file is open for writing, too: from the first byte that is written until the parcel is
+    /// sealed, for a program cannot be started while its file is.
+    is_writable: bool,
     path: PathBuf,
     /// Stretches that are in the stream's file: they came before the parcel was made. Ascending,
     /// apart from each other.
@@ -51,36 +52,52 @@ impl Parcel {
     pub(crate) fn make(directory: &Path, range: Range<u64>) -> io::Result<Self> {
         let path = directory.join(parcel_name(&range));
         let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).mode(MODE);
-        let writer = options.open(&path)?;
-        let mut parcel = Self::find(path, range)?;
-        parcel.writer = Some(writer);
-        Ok(parcel)
+        options.read(true).write(true).create(true).truncate(false);
+        let file = options.mode(MODE).open(&path)?;
+        Ok(Self::new(range, file, true, path))
     }
 
     /// Opens one that was made before.
     pub(crate) fn find(path: PathBuf, range: Range<u64>) -> io::Result<Self> {
-        Ok(Self {
+        let file = File::open(&path)?;
+        Ok(Self::new(range, file, false, path))
+    }
+
+    const fn new(range: Range<u64>, file: File, is_writable: bool, path: PathBuf) -> Self {
+        Self {
             range,
-            file: File::open(&path)?,
-            writer: None,
+            file,
+            is_writable,
             path,
             strays: Vec::new(),
-        })
+        }
     }
 
-    /// The file for writing.
+    /// The file for writing. One that was a release's may be read-only still.
     pub(crate) fn writer(&mut self) -> io::Result<&File> {
-        let writer = match self.writer.take() {
-            Some(writer) => writer,
-            None => OpenOptions::new().write(true).open(&self.path)?,
-        };
-        Ok(self.writer.insert(writer))
+        if !self.is_writable {
+            let mut options = OpenOptions::new();
+            options.read(true).write(true);
+            self.file = match options.open(&self.path) {
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    self.file.set_permissions(Permissions::from_mode(MODE))?;
+                    options.open(&self.path)?
+                }
+                other => other?,
+            };
+            self.is_writable = true;
+        }
+        Ok(&self.file)
     }
 
-    /// Nothing more is written.
-    pub(crate) fn seal(&mut self) {
-        self.writer = None;
+    /// All bytes are in it, and nothing more is written. Gives the stretches that were strays: what
+    /// the stream's file has of them is not needed any more.
+    pub(crate) fn seal(&mut self) -> io::Result<Vec<Range<u64>>> {
+        if self.is_writable {
+            self.file = File::open(&self.path)?;
+            self.is_writable = false;
+        }
+        Ok(std::mem::take(&mut self.strays))
     }
 
     /// Notes that a stretch of this parcel is in the stream's file.
@@ -114,6 +131,18 @@ impl Parcel {
     }
 }
 
+/// How many parcels this process may make of one stream.
+pub(crate) fn parcels_max() -> usize {
+    let files = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+    let part = files.map_or(PARCELS_MAX as u64, |files| files / PARCELS_PART);
+    usize::try_from(part).map_or(PARCELS_MAX, |part| part.min(PARCELS_MAX))
+}
+
+/// Whether two stretches have a byte in common.
+pub fn overlap(one: &Range<u64>, other: &Range<u64>) -> bool {
+    one.start < other.end && other.start < one.end
+}
+
 /// The stretches that names in a directory stand for; other names are passed over.
 fn ranges_in(directory: &Path) -> io::Result<Vec<Range<u64>>> {
     let entries = match directory.read_dir() {
@@ -128,15 +157,22 @@ fn ranges_in(directory: &Path) -> io::Result<Vec<Range<u64>>> {
 }
 
 /// The parcels in a directory that are none of `known` and overlap none; other files are left.
-pub(crate) fn find_all(directory: &Path, known: &[Parcel]) -> io::Result<Vec<Parcel>> {
+/// Whoever `owns` the stream can do without one that may not be read, as a release's file may be,
+/// and removes it.
+pub(crate) fn find_all(directory: &Path, known: &[Parcel], owns: bool) -> io::Result<Vec<Parcel>> {
     let mut found: Vec<Parcel> = Vec::new();
     for range in ranges_in(directory)? {
-        let overlaps =
-            |parcel: &Parcel| parcel.range.start < range.end && range.start < parcel.range.end;
+        let overlaps = |parcel: &Parcel| overlap(&parcel.range, &range);
         if known.iter().chain(&found).any(overlaps) || known.len() + found.len() >= PARCELS_MAX {
             continue;
         }
-        found.push(Parcel::find(directory.join(parcel_name(&range)), range)?);
+        let path = directory.join(parcel_name(&range));
+        match Parcel::find(path.clone(), range) {
+            Err(error) if owns && error.kind() == io::ErrorKind::PermissionDenied => {
+                std::fs::remove_file(path)?;
+            }
+            parcel => found.push(parcel?),
+        }
     }
     Ok(found)
 }
@@ -145,7 +181,10 @@ pub(crate) fn find_all(directory: &Path, known: &[Parcel]) -> io::Result<Vec<Par
 pub(crate) fn bytes_of_all(directory: &Path) -> io::Result<u64> {
     let mut bytes = 0;
     for range in ranges_in(directory)? {
-        bytes += directory.join(parcel_name(&range)).metadata()?.blocks() * BLOCK_BYTES;
+        match directory.join(parcel_name(&range)).metadata() {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            found => bytes += found?.blocks() * BLOCK_BYTES,
+        }
     }
     Ok(bytes)
 }
@@ -153,7 +192,11 @@ pub(crate) fn bytes_of_all(directory: &Path) -> io::Result<u64> {
 /// Removes the parcels in a directory, and the directory when nothing else is in it.
 pub(crate) fn remove_all(directory: &Path) -> io::Result<()> {
     for range in ranges_in(directory)? {
-        std::fs::remove_file(directory.join(parcel_name(&range)))?;
+        match std::fs::remove_file(directory.join(parcel_name(&range))) {
+            // Somebody removes it, too.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            removed => removed?,
+        }
     }
     match std::fs::remove_dir(directory) {
         Err(error) => match error.kind() {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::io::Errno;
 
-use crate::parcel::{self, PARCELS_MAX, Parcel, parcel_name, parcels_directory};
+use crate::parcel::{self, Parcel, overlap, parcel_name, parcels_directory, parcels_max};
 
 /// Where a byte of the stream is, and how many after it lie there in one run.
 #[derive(Debug, Clone, Copy)]
@@ -50,7 +50,7 @@ impl StoredStream {
         let mut options = OpenOptions::new();
         options.read(true).write(true).create(true).truncate(false);
         let mut stream = Self::of(path, options.open(path)?);
-        stream.find_parcels()?;
+        stream.take_up(true)?;
         Ok(stream)
     }
 
@@ -89,15 +89,14 @@ impl StoredStream {
         &self.file
     }
 
-    /// Whether all of it is in its own file.
-    pub fn is_one_file(&self) -> bool {
-        self.parcels.is_empty()
-    }
-
     /// Opens all parcels that are there and are not open yet.
     pub fn find_parcels(&mut self) -> io::Result<()> {
+        self.take_up(false)
+    }
+
+    fn take_up(&mut self, owns: bool) -> io::Result<()> {
         let directory = parcels_directory(&self.path);
-        let found = parcel::find_all(&directory, &self.parcels)?;
+        let found = parcel::find_all(&directory, &self.parcels, owns)?;
         self.parcels.extend(found);
         self.parcels.sort_by_key(|parcel| parcel.range.start);
         Ok(())
@@ -142,7 +141,7 @@ impl StoredStream {
             .partition_point(|parcel| parcel.range.end <= range.start);
         self.parcels
             .get(next)
-            .is_some_and(|parcel| parcel.range.start < range.end)
+            .is_some_and(|parcel| overlap(&parcel.range, range))
     }
 
     /// The file of the parcel of exactly this stretch.
@@ -191,7 +190,7 @@ impl StoredStream {
         if self.find(range).is_some() {
             return Ok(true);
         }
-        if range.is_empty() || self.is_apart(range) || self.parcels.len() >= PARCELS_MAX {
+        if range.is_empty() || self.is_apart(range) || self.parcels.len() >= parcels_max() {
             return Ok(false);
         }
         let directory = parcels_directory(&self.path);
@@ -291,13 +290,14 @@ impl StoredStream {
         }
     }
 
-    /// Says that a parcel has all its bytes: its file is open for reading only from now on.
-    pub fn seal(&mut self, range: &Range<u64>) {
-        let sealed = self
+    /// Says that a parcel has all its bytes, strays included: its file is open for reading only from
+    /// now on. Gives the stretches that were strays; the stream's own file need not have them.
+    pub fn seal(&mut self, range: &Range<u64>) -> io::Result<Vec<Range<u64>>> {
+        let parcel = self
             .parcels
             .iter_mut()
             .find(|parcel| parcel.range == *range);
-        sealed.into_iter().for_each(Parcel::seal);
+        parcel.map_or_else(|| Ok(Vec::new()), Parcel::seal)
     }
 
     /// Makes all that was written durable, the parcels' names too; not the name of its own file.

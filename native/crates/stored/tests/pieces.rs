@@ -69,7 +69,6 @@ proptest! {
                 Act::Reopen => {
                     // Strays are known to who made the parcel alone; a reader needs none.
                     for range in &parcels {
-                        stream.seal(range);
                         for stray in stream.strays(range).to_vec() {
                             let at = usize::try_from(stray.start).unwrap();
                             let length = usize::try_from(stray.end - stray.start).unwrap();
@@ -78,6 +77,8 @@ proptest! {
                             stream.copy_stray(&bytes, stray.start).unwrap();
                             prop_assert_eq!(bytes[0], expected[at].unwrap());
                         }
+                        stream.seal(range).unwrap();
+                        prop_assert!(stream.strays(range).is_empty());
                     }
                     stream = StoredStream::open_to_write(&path).unwrap();
                 }
@@ -134,4 +135,27 @@ fn what_is_no_parcel_is_left_alone() {
         .collect();
     left.sort();
     assert_eq!(left, ["07-8", "18446744073709551615-9", "9-0", "notes"]);
+}
+
+#[test]
+fn a_parcel_that_became_read_only_is_written_to_again_and_a_sealed_one_can_be_run() {
+    use std::os::unix::fs::PermissionsExt;
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("7.stream");
+    let mut stream = StoredStream::create(&path).unwrap();
+    let script = b"#!/bin/true\n";
+    let range = 0..script.len() as u64;
+    assert!(stream.add_parcel(&range).unwrap());
+    stream.write_all_at(script, 0).unwrap();
+    stream.seal(&range).unwrap();
+    let file = parcels_directory(&path).join(parcel_name(&range));
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o555)).unwrap();
+    assert!(
+        std::process::Command::new(&file)
+            .status()
+            .unwrap()
+            .success()
+    );
+    stream.write_all_at(b"#!/bin/TRUE\n", 0).unwrap();
+    assert_eq!(fs::read(&file).unwrap(), b"#!/bin/TRUE\n");
 }

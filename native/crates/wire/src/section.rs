@@ -163,13 +163,17 @@ impl SectionHeader {
                 let end = base_offset.saturating_add(u64::from(base_bytes));
                 (1..=DELTA_BASE_BYTES_MAX).contains(&base_bytes) && end <= CONTENT_BYTES_MAX
             }
+            _ => true,
+        };
+        let padding_fits = match self.kind {
             SectionKind::Whole { padding_bytes, .. } => padding_bytes < WHOLE_ALIGNMENT_BYTES,
-            SectionKind::Plain | SectionKind::Zstd => true,
+            _ => true,
         };
         let rules = [
             (raw_fits, Fault::Limit("section size")),
             (packed_fits, Fault::Value("packed section size")),
             (window_fits, Fault::Value("base window")),
+            (padding_fits, Fault::Value("padding")),
             (self.first_step < STEP_COUNT_MAX, Fault::Limit("step count")),
         ];
         let broken = rules.into_iter().find(|(holds, _)| !holds);

@@ -152,7 +152,7 @@ fn a_section_is_refused_by_the_name_of_its_field() {
         (section(whole(u64::MAX), 0, 0, 0), "section size"),
         (section(whole(9), 0, 9, 9), "section size"),
         (section(whole(9), 0, 0, 9), "packed section size"),
-        (section(padded(9, 4096), 0, 0, 0), "base window"),
+        (section(padded(9, 4096), 0, 0, 0), "padding"),
     ];
     for (section, field) in cases {
         let said = why(SectionHeader::decode(&section.encode()));

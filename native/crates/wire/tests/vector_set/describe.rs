@@ -279,13 +279,23 @@ fn stream(bytes: &[u8]) -> Result<Value, WireError> {
     let mut hasher = blake3::Hasher::new();
     while !Trailer::begins(rest) {
         let head = SectionHeader::decode(rest)?;
-        let (whole, after) = rest.split_at(SECTION_HEADER_BYTES + head.packed_bytes as usize);
-        let packed = &whole[SECTION_HEADER_BYTES..];
-        content.extend(match head.kind {
-            SectionKind::Plain => packed.to_vec(),
-            _ => unpack(packed),
-        });
-        hasher.update(whole);
+        let bytes = usize::try_from(head.stream_bytes()).expect("small");
+        let (front, after) = rest.split_at(SECTION_HEADER_BYTES);
+        let (packed, after) = after.split_at(bytes);
+        hasher.update(front);
+        match head.kind {
+            SectionKind::Whole { padding_bytes, .. } => {
+                content.extend_from_slice(&packed[padding_bytes as usize..]);
+            }
+            SectionKind::Plain => {
+                hasher.update(packed);
+                content.extend_from_slice(packed);
+            }
+            _ => {
+                hasher.update(packed);
+                content.extend(unpack(packed));
+            }
+        }
         sections.push(section(&head));
         rest = after;
     }

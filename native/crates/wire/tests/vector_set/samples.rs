@@ -53,7 +53,8 @@ pub(crate) fn good() -> Vec<Vector> {
             SectionHeader::whole(77, 5_000_000_000, 999).encode(),
         ),
         vector("trailer", "trailer", trailer().encode()),
-        vector("stream-small", "stream", stream()),
+        vector("stream-small", "stream", stream(false)),
+        vector("stream-whole", "stream", stream(true)),
         vector("tree-old", "tree", old_tree().encode()),
         vector("tree-new", "tree", new_tree().encode()),
         vector("vouch-middle", "vouch", vouch(16, 3, None).encode()),
@@ -230,8 +231,8 @@ fn raw_frame(bytes: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// A whole assignment of a first release, in two chunks.
-fn stream() -> Vec<u8> {
+/// An assignment of a first release; its large file is compressed, or a whole section.
+fn stream(is_whole: bool) -> Vec<u8> {
     let hello = b"hello, world\n".as_slice();
     let large: Vec<u8> = (0..5000_u32)
         .flat_map(|at| (at % 251).to_le_bytes())
@@ -260,36 +261,41 @@ fn stream() -> Vec<u8> {
         disk_bytes: 16_384,
         ..first_header()
     };
-    let mut data = Vec::new();
-    let packed_large = raw_frame(&large);
-    for (kind, first_step, raw, packed) in [
-        (SectionKind::Plain, 1, hello, hello),
-        (
-            SectionKind::Zstd,
-            2,
-            large.as_slice(),
-            packed_large.as_slice(),
-        ),
-    ] {
-        let raw_bytes = u32::try_from(raw.len()).expect("small");
-        let packed_bytes = u32::try_from(packed.len()).expect("small");
-        data.extend(
-            SectionHeader {
-                kind,
-                first_step,
-                raw_bytes,
-                packed_bytes,
-            }
-            .encode(),
-        );
-        data.extend_from_slice(packed);
-    }
     let mut stream = header.encode();
     stream.extend(packed_steps);
-    stream.extend(&data);
+    let mut data = blake3::Hasher::new();
+    let length = |bytes: &[u8]| u32::try_from(bytes.len()).expect("small");
+    let plain = SectionHeader {
+        kind: SectionKind::Plain,
+        first_step: 1,
+        raw_bytes: length(hello),
+        packed_bytes: length(hello),
+    };
+    for bytes in [plain.encode().as_slice(), hello] {
+        data.update(bytes);
+        stream.extend_from_slice(bytes);
+    }
+    let packed_large = raw_frame(&large);
+    if is_whole {
+        let before = stream.len() + wire::section::SECTION_HEADER_BYTES;
+        let padding = vec![0; before.next_multiple_of(4096) - before];
+        let whole = SectionHeader::whole(2, large.len() as u64, length(&padding)).encode();
+        data.update(&whole);
+        stream.extend([whole, padding, large].concat());
+    } else {
+        let zstd = SectionHeader {
+            kind: SectionKind::Zstd,
+            first_step: 2,
+            raw_bytes: length(&large),
+            packed_bytes: length(&packed_large),
+        };
+        let section = [zstd.encode(), packed_large].concat();
+        data.update(&section);
+        stream.extend(section);
+    }
     let trailer = Trailer {
         section_count: 2,
-        data_digest: digest_of(&data),
+        data_digest: *data.finalize().as_bytes(),
         steps_digest: header.steps_digest,
         stream_bytes: (stream.len() + wire::assignment::TRAILER_BYTES) as u64,
     };
