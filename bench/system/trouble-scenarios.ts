@@ -66,11 +66,15 @@ const killBusiest = (nodes: number): ((stage: Stage) => Promise<Outcome>) =>
 
 const PAGE_BYTES = 4096
 
-/** Where a host keeps what has come of the content; null: nothing has. */
-const streamOf = (fleet: LabFleet, host: number): string | null => {
+/** Where a host keeps what has come of the content: the large file's parcel, or the stream; null: nothing has come. */
+const contentOf = (fleet: LabFleet, host: number): string | null => {
   const directory = `${fleet.dataOf(host)}/assignments`
-  const name = existsSync(directory) && readdirSync(directory).find((each) => each.endsWith('.stream'))
-  return name ? `${directory}/${name}` : null
+  const names = existsSync(directory) ? readdirSync(directory) : []
+  const parcels = names.find((each) => each.endsWith('.parcels'))
+  const [parcel] = parcels === undefined ? [] : readdirSync(`${directory}/${parcels}`)
+  if (parcel !== undefined) return `${directory}/${parcels}/${parcel}`
+  const stream = names.find((each) => each.endsWith('.stream'))
+  return stream === undefined ? null : `${directory}/${stream}`
 }
 
 /** Which of these pages are holes in a file; random content has no page that begins with zeros. */
@@ -100,7 +104,7 @@ async function oneCopyIsOut(stage: Stage, nodes: number): Promise<void> {
   let missing: readonly number[] = pagesOf(stage)
   await until('one copy is out', () => {
     for (let host = 1; host <= nodes; host++) {
-      const path = streamOf(fleet, host)
+      const path = contentOf(fleet, host)
       if (path !== null) missing = holesOf(path, missing)
     }
     return missing.length === 0
@@ -114,7 +118,7 @@ async function restartAtNineTenths(stage: Stage): Promise<Outcome> {
   const all = pagesOf(stage)
   let lacking: readonly number[] = all
   const look = (): void => {
-    const path = streamOf(fleet, host)
+    const path = contentOf(fleet, host)
     if (path !== null) lacking = holesOf(path, lacking)
   }
   const isTime = (): boolean => {

@@ -11,7 +11,7 @@ import { filesBelow, foldersIn, read, root } from '../support/repository.js'
 const rooms = ['base', 'model', 'config']
   .concat(['content', 'uploads', 'plan', 'jobs', 'transfer', 'segment', 'node', 'track', 'store'])
   .concat(['control', 'live', 'outside', 'bench', 'coordinator', 'sending', 'cli', 'native', 'pool'])
-const crates = ['wire', 'content', 'rate', 'spread', 'mctp', 'relay', 'beneath', 'simnet', 'rehearsal']
+const crates = ['wire', 'content', 'rate', 'spread', 'stored', 'mctp', 'relay', 'beneath', 'simnet', 'rehearsal']
 const nativeFolders = ['crates', 'addon', 'multicast', 'fuzz']
 const tests = ['unit', 'property', 'simulation', 'lab', 'e2e', 'badinput', 'powercut', 'vectors', 'repo', 'support']
 const HEAD_LINES_MAX = 12

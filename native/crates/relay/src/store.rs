@@ -74,7 +74,7 @@ impl Store {
     }
 
     /// Keeps a stretch in a parcel of its own from now on. Gives what of it was stored before and
-    /// stays where it is; nothing where there can be no parcel. Chunks from `known` on are not there.
+    /// stays where it is; nothing where there can be no parcel. From `known` on none is stored.
     pub(crate) fn keep_apart(
         &mut self,
         range: &Range<u64>,

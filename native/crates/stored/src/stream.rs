@@ -290,8 +290,8 @@ impl StoredStream {
         }
     }
 
-    /// Says that a parcel has all its bytes, strays included: its file is open for reading only from
-    /// now on. Gives the stretches that were strays; the stream's own file need not have them.
+    /// Says that a parcel has all its bytes, strays included: from now on its file is open for
+    /// reading only. Gives the stretches that were strays; the stream's file need not have them.
     pub fn seal(&mut self, range: &Range<u64>) -> io::Result<Vec<Range<u64>>> {
         let parcel = self
             .parcels
