@@ -13,7 +13,7 @@ t.test('the layout is that of the nodes, with assignments by serial', async (t) 
 })
 
 t.test('a name that we did not make has no serial', async (t) => {
-  t.equal(serialOf('12.stream'), 12)
+  for (const name of ['12.stream', '12.parcels', '12.vouch']) t.equal(serialOf(name), 12)
   t.equal(serialOf('12.vouch'), 12)
   for (const name of ['12.txt', '.12.stream', 'a12.stream', '12.stream.old', `${'9'.repeat(17)}.vouch`]) {
     t.equal(serialOf(name), null, name)

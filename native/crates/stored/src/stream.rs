@@ -107,10 +107,8 @@ impl StoredStream {
         if self.find(range).is_some() {
             return Ok(true);
         }
-        let found = match Parcel::find(
-            parcels_directory(&self.path).join(parcel_name(range)),
-            range.clone(),
-        ) {
+        let path = parcels_directory(&self.path).join(parcel_name(range));
+        let found = match Parcel::find(path, range.clone()) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
             found => found?,
         };
@@ -151,11 +149,7 @@ impl StoredStream {
 
     /// The file of a parcel, for writing.
     pub fn parcel_to_write(&mut self, range: &Range<u64>) -> io::Result<Option<&File>> {
-        let found = self
-            .parcels
-            .iter_mut()
-            .find(|parcel| parcel.range == *range);
-        found.map(Parcel::writer).transpose()
+        self.find_mut(range).map(Parcel::writer).transpose()
     }
 
     /// The stretches that have parcels, ascending.
@@ -169,18 +163,28 @@ impl StoredStream {
     pub fn drop_parcel(&mut self, range: &Range<u64>) -> io::Result<()> {
         if self.find(range).is_some() {
             std::fs::remove_file(parcels_directory(&self.path).join(parcel_name(range)))?;
-            self.parcels.retain(|parcel| parcel.range != *range);
+            self.close_parcel(range);
         }
         Ok(())
     }
 
     fn find(&self, range: &Range<u64>) -> Option<&Parcel> {
+        self.parcels.get(self.place_of(range)?)
+    }
+
+    fn find_mut(&mut self, range: &Range<u64>) -> Option<&mut Parcel> {
+        let place = self.place_of(range)?;
+        self.parcels.get_mut(place)
+    }
+
+    /// Which of the parcels is the one of exactly this stretch.
+    fn place_of(&self, range: &Range<u64>) -> Option<usize> {
         let known = |parcel: &Parcel| parcel.range.start;
-        let at = self
+        let place = self
             .parcels
             .binary_search_by_key(&range.start, known)
             .ok()?;
-        self.parcels.get(at).filter(|parcel| parcel.range == *range)
+        (self.parcels.get(place)?.range == *range).then_some(place)
     }
 
     /// Gives a stretch a parcel, which has none of its bytes yet but those of an earlier parcel of
@@ -293,11 +297,8 @@ impl StoredStream {
     /// Says that a parcel has all its bytes, strays included: from now on its file is open for
     /// reading only. Gives the stretches that were strays; the stream's file need not have them.
     pub fn seal(&mut self, range: &Range<u64>) -> io::Result<Vec<Range<u64>>> {
-        let parcel = self
-            .parcels
-            .iter_mut()
-            .find(|parcel| parcel.range == *range);
-        parcel.map_or_else(|| Ok(Vec::new()), Parcel::seal)
+        self.find_mut(range)
+            .map_or_else(|| Ok(Vec::new()), Parcel::seal)
     }
 
     /// Makes all that was written durable, the parcels' names too; not the name of its own file.
