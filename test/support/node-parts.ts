@@ -112,9 +112,9 @@ export class NodeParts {
     return hash
   }
 
-  /** Prepares what the execution of a release will bring; gives the command for it. */
+  /** Prepares what the execution of a release will bring, never what one of that number holds; gives its command. */
   async command(release: number, options: Partial<Stage> = {}): Promise<Stage> {
-    const treeHash = await prepareRelease(this.paths.release(options.site ?? 'www', release), `release ${release}`)
+    const treeHash = await prepareRelease(this.paths.release(options.site ?? 'www', release), `ordered ${release}`)
     return stageOf(release, treeHash, options)
   }
 
