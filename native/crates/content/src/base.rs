@@ -1,13 +1,13 @@
 //! A base release on disk: its tree and its directory, and whether files still are what they were.
 
 use crate::Outcome;
+use crate::digest::{Hashed, digest_of};
 use crate::error::{ContentError, shown};
 use crate::limits::READ_BUFFER_BYTES;
 use crate::scan::stat_of;
 use crate::tree_file::read_tree;
 use beneath::{BeneathError, Failure, Kind, Root};
 use std::fs::File;
-use std::os::unix::fs::FileExt;
 use std::path::Path;
 use wire::Digest;
 use wire::tree::{Entry, EntryKind, Tree};
@@ -82,19 +82,7 @@ fn has_content(file: &File, size_bytes: u64, digest: &Digest) -> std::io::Result
     if stat.kind != Kind::File || stat.size_bytes != size_bytes {
         return Ok(false);
     }
-    let mut hasher = blake3::Hasher::new();
     let mut buffer = vec![0; READ_BUFFER_BYTES];
-    let mut offset = 0;
-    loop {
-        match file.read_at(&mut buffer, offset) {
-            Ok(0) => break,
-            Ok(read) => {
-                hasher.update(&buffer[..read]);
-                offset += read as u64;
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(offset == size_bytes && hasher.finalize().as_bytes() == digest)
+    let hashed = digest_of(file, size_bytes, &mut buffer, &|_| true)?;
+    Ok(hashed == Hashed::Whole(*digest) && stat_of(file)?.size_bytes == size_bytes)
 }

@@ -13,6 +13,7 @@ mod apply;
 mod base;
 mod blobs;
 mod collect;
+mod digest;
 mod disk_walk;
 mod edit;
 mod error;

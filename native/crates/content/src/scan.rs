@@ -4,6 +4,7 @@
 //! reports. What changes while it is looked at is looked at again, then refused by name.
 
 use crate::Outcome;
+use crate::digest::{Hashed, digest_of};
 use crate::error::{ContentError, shown};
 use crate::limits::{
     READ_BUFFER_BYTES, READ_TRIES_MAX, SCAN_BATCH_FILES, SCAN_PROGRESS_PERIOD, SCAN_THREADS,
@@ -11,7 +12,6 @@ use crate::limits::{
 use crate::tree_file::{Comparison, TreeSummary, compare, read_tree, summary, write_tree};
 use beneath::{Failure, Kind, Root, Stat, check_path, join_path};
 use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -431,35 +431,26 @@ fn hash_once(
             kind,
         });
     }
-    let mut hasher = blake3::Hasher::new();
-    let mut bytes = 0;
-    let mut reader = file;
-    loop {
-        if work.stopped.load(Ordering::Acquire) {
-            return Err(ContentError::Cancelled);
-        }
-        let read = match reader.read(buffer) {
-            Ok(0) => break,
-            Ok(read) => read,
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(unreadable(error)),
-        };
-        hasher.update(&buffer[..read]);
-        bytes += read as u64;
-        work.bytes.fetch_add(read as u64, Ordering::Relaxed);
-        if bytes > before.size_bytes {
-            break;
-        }
-    }
+    let read = AtomicU64::new(0);
+    let more = |bytes| {
+        read.fetch_add(bytes, Ordering::Relaxed);
+        work.bytes.fetch_add(bytes, Ordering::Relaxed);
+        !work.stopped.load(Ordering::Acquire)
+    };
+    let digest = match digest_of(file, before.size_bytes, buffer, &more).map_err(unreadable)? {
+        Hashed::Stopped => return Err(ContentError::Cancelled),
+        Hashed::Whole(digest) => Some(digest),
+        Hashed::Short => None,
+    };
     let after = stat_of(file).map_err(unreadable)?;
-    let same = before.size_bytes == bytes
-        && (before.size_bytes, before.mtime_ns, before.ctime_ns)
-            == (after.size_bytes, after.mtime_ns, after.ctime_ns);
-    if !same {
+    let same = (before.size_bytes, before.mtime_ns, before.ctime_ns)
+        == (after.size_bytes, after.mtime_ns, after.ctime_ns);
+    let hashed = digest.filter(|_| same).map(|digest| (after, digest));
+    if hashed.is_none() {
+        let bytes = read.load(Ordering::Relaxed);
         work.bytes.fetch_sub(bytes, Ordering::Relaxed);
-        return Ok(None);
     }
-    Ok(Some((after, *hasher.finalize().as_bytes())))
+    Ok(hashed)
 }
 
 /// Attributes of an open file.

@@ -1,14 +1,15 @@
 //! Which contents of a tree nobody here has yet, and small questions about files from afar.
 
 use crate::Outcome;
-use crate::error::ContentError;
+use crate::digest::{Hashed, digest_of};
+use crate::error::{ContentError, shown};
 use crate::limits::READ_BUFFER_BYTES;
 use crate::scan::Scanned;
 use crate::tree_file::{compare, read_tree, summary, write_durably};
 use beneath::Root;
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
-use std::io::Read;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 use wire::Digest;
 use wire::tree::{EntryKind, Tree};
@@ -64,28 +65,23 @@ pub fn compare_trees(tree_path: &Path, shadow_tree_path: Option<&Path>) -> Outco
     })
 }
 
-/// Reads a file to its end: its length and BLAKE3. With `sync` it is durable then, too.
+/// A file's length and BLAKE3. With `sync` it is durable then, too. `ENGINE_ERR_FILE_CHANGING` where
+/// it is cut short meanwhile.
 pub fn digest_file(path: &Path, sync: bool) -> Outcome<(u64, Digest)> {
     let failed = |error| ContentError::io(path, &error);
-    let mut file = File::open(path).map_err(failed)?;
-    let mut hasher = blake3::Hasher::new();
+    let file = File::open(path).map_err(failed)?;
+    let size_bytes = file.metadata().map_err(failed)?.len();
     let mut buffer = vec![0; READ_BUFFER_BYTES];
-    let mut size_bytes = 0;
-    loop {
-        match file.read(&mut buffer) {
-            Ok(0) => break,
-            Ok(read) => {
-                hasher.update(&buffer[..read]);
-                size_bytes += read as u64;
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(failed(error)),
-        }
-    }
+    let hashed = digest_of(&file, size_bytes, &mut buffer, &|_| true).map_err(failed)?;
+    let Hashed::Whole(digest) = hashed else {
+        return Err(ContentError::FileChanging {
+            path: shown(path.as_os_str().as_bytes()),
+        });
+    };
     if sync {
         file.sync_all().map_err(failed)?;
     }
-    Ok((size_bytes, *hasher.finalize().as_bytes()))
+    Ok((size_bytes, digest))
 }
 
 /// Makes all that was written to a directory's file system durable, once for any number of files.
