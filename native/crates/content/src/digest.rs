@@ -1,7 +1,7 @@
 //! The digest of a file that is on disk; that of a large one by several threads.
 //!
-//! BLAKE3 is a tree: stretches of a power of two bytes are whole subtrees of it, which can be hashed
-//! in any order and are merged in the end (BLAKE3 paper, section 2.1).
+//! BLAKE3 is a tree: stretches of a power of two bytes are whole subtrees of it, which can be
+//! hashed in any order and are merged in the end (BLAKE3 paper, section 2.1).
 
 use crate::limits::{
     HASH_PIECE_BYTES, HASH_THREADS_MAX, HASH_TOGETHER_BYTES_MIN, READ_BUFFER_BYTES,
