@@ -18,6 +18,7 @@
 mod applying;
 mod content;
 mod error;
+mod following;
 mod keys;
 mod lock;
 mod looking;

@@ -1,29 +1,26 @@
 //! The data plane's end of this process: one relay, its sessions by number.
 
 use crate::error::{Fault, settle};
+use crate::following::Followed;
 use crate::keys::{read_hex, read_key};
 use crate::pacing::{Pace, read_pace, read_rate};
 use crate::probing::{ProbeOptions, ProbeResult, result_of};
 use crate::promise::on_thread;
 use crate::status::{SessionStatus, status_of};
 use crate::teardown::{Teardown, key_of};
-use content::{SourceEnd, StreamSource};
+use content::StreamSource;
 use napi::Env;
 use napi::bindgen_prelude::{Function, PromiseRaw, Uint8Array};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
-use relay::{
-    ListenLimits, Prefix, ProbeSpec, ReceiverSpec, RelayError, Session, SourceSpec, Waited,
-};
+use relay::{ListenLimits, ProbeSpec, ReceiverSpec, RelayError, Session, SourceSpec};
 use spread::{Peer, Plan};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use std::ops::Range;
 use std::os::fd::IntoRawFd;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
 use wire::AssignmentId;
 use wire::peer::PeerRole;
 
@@ -278,37 +275,7 @@ impl Relay {
     /// Where a session's verified bytes are read from.
     pub(crate) fn source_of(&self, session: u32) -> Result<Box<dyn StreamSource>, Fault> {
         let session = self.inner.session(session)?;
-        Ok(Box::new(Followed {
-            prefix: session.prefix(),
-            session: Arc::downgrade(&session),
-        }))
-    }
-}
-
-/// A session's stream, as the interpreter follows it. It does not keep the session.
-struct Followed {
-    prefix: Arc<Prefix>,
-    session: Weak<Session>,
-}
-
-impl StreamSource for Followed {
-    fn wait_for(&self, bytes: u64, limit: Duration) -> Result<u64, SourceEnd> {
-        match self.prefix.wait(bytes, limit) {
-            Waited::Ready(have) | Waited::TimedOut(have) => Ok(have),
-            Waited::Complete(have) => Err(SourceEnd::Complete(have)),
-            Waited::Closed(_) => Err(SourceEnd::Closed),
-        }
-    }
-
-    fn keep_apart(&self, range: Range<u64>) -> Vec<Range<u64>> {
-        let session = self.session.upgrade();
-        session.map_or_else(Vec::new, |session| session.keep_apart(range))
-    }
-
-    fn seal(&self, range: Range<u64>) {
-        if let Some(session) = self.session.upgrade() {
-            session.seal(range);
-        }
+        Ok(Box::new(Followed::new(&session)))
     }
 }
 

@@ -360,12 +360,15 @@ impl Content<'_, '_> {
             }
             return stage.complete(&writer, entry);
         };
+        let is_checked = self.reader.gather_whole(&range)?;
         let mut hasher = blake3::Hasher::new();
         while self.reader.whole_piece(&range, &mut buffer)? > 0 {
             hasher.update(&buffer);
         }
         self.reader.end_whole(&range);
-        check_digest(entry, &hasher)?;
+        if !is_checked {
+            check_digest(entry, &hasher)?;
+        }
         stage.adopt(entry, &directory, name.as_bytes())
     }
 

@@ -25,6 +25,12 @@ pub trait StreamSource: Send + Sync {
     /// more will come. The caller asks again after a time-out, looking at its own cancellation.
     fn wait_for(&self, bytes: u64, limit: Duration) -> Result<u64, SourceEnd>;
 
+    /// Whether each chunk was compared with what the maker of the assignment vouched for before it
+    /// was told of here.
+    fn is_checked(&self) -> bool {
+        false
+    }
+
     /// Asks that a stretch of the stream be kept in a parcel of its own from now on. Gives the
     /// stretches of it that are in the stream's file already, and stay there. Where nobody keeps
     /// anything apart nothing happens: whoever wrote a whole file has made its parcel.

@@ -26,6 +26,14 @@ pub(crate) struct StreamReader<'a> {
     section_count: u32,
 }
 
+/// Bytes of a whole file that lie in one run.
+#[derive(Clone, Copy)]
+struct WholePiece {
+    bytes: usize,
+    /// They came before there was a parcel for them.
+    is_stray: bool,
+}
+
 impl<'a> StreamReader<'a> {
     /// Opens the file; reads nothing yet.
     pub(crate) fn open(
@@ -117,20 +125,55 @@ impl<'a> StreamReader<'a> {
         range: &Range<u64>,
         buffer: &mut Vec<u8>,
     ) -> Outcome<usize> {
-        let start = self.position;
-        let left = (range.end - start).min(WHOLE_PIECE_BYTES);
-        if left == 0 {
+        let Some(piece) = self.next_of_whole(range)? else {
             return Ok(0);
+        };
+        self.read_whole(piece, buffer)
+    }
+
+    /// Where each chunk is compared with what was vouched for before it is written: waits for all
+    /// of a whole file, and reads of it only what came before its parcel, to put it into that.
+    /// False, and nothing of it taken, where that is not known of all of the file.
+    pub(crate) fn gather_whole(&mut self, range: &Range<u64>) -> Outcome<bool> {
+        if !self.source.is_checked() {
+            return Ok(false);
         }
-        let piece = self.stream.at(start);
+        let start = self.position;
+        let mut buffer = Vec::new();
+        while let Some(piece) = self.next_of_whole(range)? {
+            if piece.is_stray {
+                self.read_whole(piece, &mut buffer)?;
+            } else {
+                self.position += piece.bytes as u64;
+            }
+        }
+        let is_filled = self.stream.is_filled(range);
+        if !is_filled {
+            self.position = start;
+        }
+        Ok(is_filled)
+    }
+
+    /// The next bytes of a whole file that lie in one run, once they are there; none at its end.
+    fn next_of_whole(&mut self, range: &Range<u64>) -> Outcome<Option<WholePiece>> {
+        let left = (range.end - self.position).min(WHOLE_PIECE_BYTES);
+        if left == 0 {
+            return Ok(None);
+        }
+        let piece = self.stream.at(self.position);
         let is_stray = piece.is_in_stream() && self.stream.parcel(range).is_some();
         let bytes = usize::try_from(left.min(piece.bytes)).unwrap_or(0);
-        self.wait_for(start + bytes as u64)?;
+        self.wait_for(self.position + bytes as u64)?;
+        Ok(Some(WholePiece { bytes, is_stray }))
+    }
+
+    fn read_whole(&mut self, piece: WholePiece, buffer: &mut Vec<u8>) -> Outcome<usize> {
+        let WholePiece { bytes, is_stray } = piece;
         buffer.resize(bytes, 0);
-        let read = self.stream.read_exact_at(buffer, start);
+        let read = self.stream.read_exact_at(buffer, self.position);
         read.map_err(|error| self.failed(&error))?;
         if is_stray {
-            let copied = self.stream.copy_stray(buffer, start);
+            let copied = self.stream.copy_stray(buffer, self.position);
             copied.map_err(|error| self.failed(&error))?;
         }
         self.position += bytes as u64;

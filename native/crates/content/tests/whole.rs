@@ -84,6 +84,10 @@ fn a_large_file_that_changed_a_little_still_travels_as_a_difference() {
 struct Arriving {
     packed: StoredStream,
     bytes: u64,
+    /// It has compared what it puts there.
+    is_checked: bool,
+    /// A chunk that it says it has and never wrote.
+    lost: Option<usize>,
     state: Mutex<Arrived>,
 }
 
@@ -110,6 +114,8 @@ impl Arriving {
         Self {
             packed,
             bytes,
+            is_checked: false,
+            lost: None,
             state,
         }
     }
@@ -123,7 +129,9 @@ impl Arriving {
             let start = index as u64 * CHUNK;
             let mut chunk = vec![0; CHUNK.min(self.bytes - start) as usize];
             self.packed.read_exact_at(&mut chunk, start).unwrap();
-            state.stream.write_all_at(&chunk, start).unwrap();
+            if self.lost != Some(index) {
+                state.stream.write_all_at(&chunk, start).unwrap();
+            }
             state.has[index] = true;
         }
     }
@@ -138,6 +146,10 @@ impl StreamSource for Arriving {
         let state = self.state.lock().unwrap();
         let missing = state.has.iter().position(|has| !has);
         Ok(missing.map_or(self.bytes, |index| index as u64 * CHUNK))
+    }
+
+    fn is_checked(&self) -> bool {
+        self.is_checked
     }
 
     fn keep_apart(&self, range: Range<u64>) -> Vec<Range<u64>> {
@@ -168,6 +180,20 @@ fn jumbled(count: usize, seed: u64, reach: usize) -> Vec<usize> {
     order
 }
 
+/// A packed stream that is elsewhere, and arrives in the order that a seed gives.
+fn arriving(scene: &Scene, seed: u64, reach: usize) -> (content::Packed, Arriving) {
+    large_tree(scene);
+    scene.scan(1).unwrap();
+    let packed = scene.pack(1, 0);
+    let sent = scene.path("sent.stream");
+    fs::rename(scene.stream(1), &sent).unwrap();
+    let parcels_of = |stream| parcels_directory(stream);
+    fs::rename(parcels_of(&scene.stream(1)), parcels_of(&sent)).unwrap();
+    let count = packed.stream_bytes.div_ceil(CHUNK) as usize;
+    let arriving = Arriving::new(&sent, &scene.stream(1), jumbled(count, seed, reach));
+    (packed, arriving)
+}
+
 #[test]
 fn whatever_arrives_first_the_release_is_right_and_large_files_are_its_parcels() {
     for (seed, reach, ahead) in [
@@ -177,34 +203,39 @@ fn whatever_arrives_first_the_release_is_right_and_large_files_are_its_parcels()
         (4, 255, 200),
         (5, 3, usize::MAX),
     ] {
-        let scene = Scene::new();
-        large_tree(&scene);
-        scene.scan(1).unwrap();
-        let packed = scene.pack(1, 0);
-        let sent = scene.path("sent.stream");
-        fs::rename(scene.stream(1), &sent).unwrap();
-        fs::rename(
-            parcels_directory(&scene.stream(1)),
-            parcels_directory(&sent),
-        )
-        .unwrap();
-        let count = packed.stream_bytes.div_ceil(CHUNK) as usize;
-        let arriving = Arriving::new(&sent, &scene.stream(1), jumbled(count, seed, reach));
-        arriving.take(ahead.min(count));
-        scene
-            .apply_with(1, 0, packed.assignment, &arriving, &Cancel::new())
-            .unwrap();
-        assert_same(&scene.source, &scene.release(1));
-        assert_eq!(arriving.state.lock().unwrap().kept_apart, 2);
-        let names: Vec<u64> = parcels(&scene.stream(1))
-            .iter()
-            .map(|path| inode(path))
-            .collect();
-        assert!(
-            names.contains(&inode(&scene.release(1).join("d"))),
-            "order {seed}"
-        );
+        for is_checked in [false, true] {
+            let scene = Scene::new();
+            let (packed, mut arriving) = arriving(&scene, seed, reach);
+            arriving.is_checked = is_checked;
+            arriving.take(ahead);
+            scene
+                .apply_with(1, 0, packed.assignment, &arriving, &Cancel::new())
+                .unwrap();
+            assert_same(&scene.source, &scene.release(1));
+            assert_eq!(arriving.state.lock().unwrap().kept_apart, 2);
+            let names: Vec<u64> = parcels(&scene.stream(1))
+                .iter()
+                .map(|path| inode(path))
+                .collect();
+            assert!(
+                names.contains(&inode(&scene.release(1).join("d"))),
+                "order {seed}"
+            );
+        }
     }
+}
+
+#[test]
+fn a_page_that_was_never_written_is_found_though_its_chunk_was_checked() {
+    let scene = Scene::new();
+    let (packed, mut arriving) = arriving(&scene, 6, 1);
+    arriving.is_checked = true;
+    arriving.lost = Some(LARGE / CHUNK as usize / 2);
+    let failed = scene
+        .apply_with(1, 0, packed.assignment, &arriving, &Cancel::new())
+        .unwrap_err();
+    assert_eq!(failed.code(), "ENGINE_ERR_DIGEST_MISMATCH");
+    assert!(!scene.release(1).exists());
 }
 
 #[test]

@@ -250,13 +250,14 @@ impl Relay {
             shared.end(None);
             return Err(RelayError::Closed);
         }
+        let role = part.role;
         let start = Start {
             shared: Arc::clone(&shared),
             poll,
             book,
             store,
             node: self.node,
-            role: part.role,
+            role,
             plan: part.plan,
             pacer: Arc::clone(&self.pacer),
             pace: part.pace,
@@ -270,6 +271,7 @@ impl Relay {
         let thread = thread.inspect_err(|_| shared.end(None))?;
         let session = Arc::new(Session {
             shared,
+            role,
             thread: Mutex::new(Some(thread)),
         });
         sessions.retain(|weak| weak.strong_count() > 0);

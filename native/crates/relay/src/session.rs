@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 use mio::Waker;
 use mio::net::TcpStream;
 use spread::Plan;
+use spread::Role;
 use wire::peer::Message;
 use wire::vouch::Vouch;
 use wire::{AssignmentId, NodeId};
@@ -247,6 +248,7 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 #[derive(Debug)]
 pub struct Session {
     pub(crate) shared: Arc<Shared>,
+    pub(crate) role: Role,
     pub(crate) thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -254,6 +256,12 @@ impl Session {
     /// The assignment.
     pub fn assignment(&self) -> AssignmentId {
         self.shared.terms.assignment
+    }
+
+    /// Whether its verified bytes are: a receiver has compared each chunk with what was vouched
+    /// for, a source has the word of whoever writes the stream.
+    pub fn checks_chunks(&self) -> bool {
+        self.role == Role::Receiver
     }
 
     /// Hands a source a signed vouch: its chunks are in the file and may be sent. Vouches follow

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::SeekFrom;
 use rustix::io::Errno;
 
 use crate::parcel::{self, Parcel, overlap, parcel_name, parcels_directory, parcels_max};
@@ -292,6 +293,17 @@ impl StoredStream {
                 parcel.writer()?.write_all_at(bytes, at)
             }
         }
+    }
+
+    /// Whether a parcel has its length and no page that was never written. False as well where the
+    /// file system cannot tell.
+    pub fn is_filled(&self, range: &Range<u64>) -> bool {
+        let bytes = range.end - range.start;
+        self.find(range).is_some_and(|Parcel { file, .. }| {
+            let first_hole = rustix::fs::seek(file, SeekFrom::Hole(0));
+            let length = file.metadata().map(|found| found.len());
+            first_hole == Ok(bytes) && length.is_ok_and(|length| length == bytes)
+        })
     }
 
     /// Says that a parcel has all its bytes, strays included: from now on its file is open for

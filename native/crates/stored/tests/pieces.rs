@@ -159,3 +159,22 @@ fn a_parcel_that_became_read_only_is_written_to_again_and_a_sealed_one_can_be_ru
     stream.write_all_at(b"#!/bin/TRUE\n", 0).unwrap();
     assert_eq!(fs::read(&file).unwrap(), b"#!/bin/TRUE\n");
 }
+
+#[test]
+fn a_parcel_is_filled_when_each_of_its_pages_was_written() {
+    const PAGE: usize = 4096;
+    let directory = tempfile::tempdir().unwrap();
+    let range = 0..16 * PAGE as u64;
+    for lost in [None, Some(0), Some(7), Some(15)] {
+        let mut stream = StoredStream::create(&directory.path().join("1.stream")).unwrap();
+        assert!(!stream.is_filled(&range), "there is none");
+        assert!(stream.add_parcel(&range).unwrap());
+        for page in (0..16).filter(|page| Some(*page) != lost) {
+            let written = stream.write_all_at(&[0; PAGE], (page * PAGE) as u64);
+            written.unwrap();
+        }
+        assert_eq!(stream.is_filled(&range), lost.is_none(), "{lost:?}");
+        let shorter = 0..range.end - 1;
+        assert!(!stream.is_filled(&shorter), "it is another stretch");
+    }
+}
