@@ -1,7 +1,7 @@
 import type { Clock } from '../base/clock.js'
 import { FLOWS_LOOK_MS, FLOWS_MAX, FLOWS_QUIET_MS, FLOWS_SLOW_LOOK_MS, FLOWS_TELL_MS } from '../base/transfer-limits.js'
 import type { Flows } from '../control/schema/channel.js'
-import { areAlike, type Flow, hasBrokenDown } from '../model/flow.js'
+import { areAlike, type Flow, hasBrokenDown, hasRunDry } from '../model/flow.js'
 import { FlowMeter } from '../native/flow-meter.js'
 import type { SessionStatus } from '../native/relay.js'
 
@@ -16,7 +16,7 @@ export interface FlowTellerOptions {
 /**
  * Tells whom a node sends to, four times a second while there is more than links take, and once that is over; on slow
  * links, of which there is something to tell more seldom, now and then that it is there, and what goes on as before. It
- * tells in a hurry of a link that has broken down.
+ * tells in a hurry of a link that has broken down, and of one that it has nothing more for.
  */
 export class FlowTeller {
   readonly #options: FlowTellerOptions
@@ -35,16 +35,22 @@ export class FlowTeller {
   }
 
   /** @param statuses how the relay's sessions stand. @returns when to look again, in ms. */
-  look(statuses: readonly Pick<SessionStatus, 'session' | 'children'>[]): number {
+  look(statuses: readonly Pick<SessionStatus, 'session' | 'children' | 'complete'>[]): number {
     const nowMs = this.#options.clock.monotonicMs()
     const isNews = this.#glancing.look(statuses)
     const { flows } = this.#glancing
-    const isBroken = isNews && flows.some((flow) => hasBrokenDown(this.#told.get(flow.to), flow))
-    if (isBroken) this.#send(nowMs, flows.slice(0, FLOWS_MAX), true)
+    const isUrgent = isNews && flows.some((flow) => this.#isUrgent(flow, statuses))
+    if (isUrgent) this.#send(nowMs, flows.slice(0, FLOWS_MAX), true)
     // Timers are a little early, or late.
     if (nowMs - this.#lookedMs > FLOWS_TELL_MS - FLOWS_LOOK_MS / 2) this.#lookAsEver(nowMs, statuses)
     const isIdle = statuses.every(({ children }) => children.length === 0)
     return isIdle || (this.#told.size > 0 && this.#isSlow) ? FLOWS_SLOW_LOOK_MS : FLOWS_LOOK_MS
+  }
+
+  /** A link has broken down, or has nothing more to give while the node itself lacks something: another's has. */
+  #isUrgent(flow: Flow, statuses: readonly Pick<SessionStatus, 'complete'>[]): boolean {
+    const before = this.#told.get(flow.to)
+    return hasBrokenDown(before, flow) || (statuses.some(({ complete }) => !complete) && hasRunDry(before, flow))
   }
 
   get #isSlow(): boolean {

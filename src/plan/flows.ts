@@ -129,13 +129,14 @@ function slowUplinks(look: Look, { usualBps, isSlowReceiver }: Known): ReadonlyM
 }
 
 /**
- * Whoever receives them passes on less than all get, where it serves others. Else its word is from before: that of one
- * whose own uplink is full comes late, and until then its sender seems to be the slow one.
+ * Whoever receives them passes on less than all get, where it serves others, and is held up by nobody. Else its word is
+ * from before: that of one whose own uplink is full comes late, and until then its sender seems to be the slow one. Or it
+ * is that one.
  */
 const areStarved = (flows: readonly Flow[], { reports, evenBps }: Look): boolean =>
   flows.every(({ to }) => {
     const own = reports.find(({ from }) => from === to)
-    return own === undefined || sumOf(own.flows) < (evenBps ?? 0) * FULL_RATIO
+    return own === undefined || (sumOf(own.flows) < (evenBps ?? 0) * FULL_RATIO && !own.flows.some(isHeldUp))
   })
 
 function slowDownlinks(look: Look, known: Known): ReadonlyMap<string, SlowLink> {

@@ -241,7 +241,7 @@ export class Weighing {
     const looksMin = looksFor(this.#compared(look.nowMs).length)
     return [...this.#standings].flatMap(([nodeId, standing]) => {
       const link = slow.get(nodeId)
-      if (link !== undefined && !news.has(nodeId)) return []
+      if (link !== undefined && ![nodeId, ...(link.starved ?? [])].some((concerned) => news.has(concerned))) return []
       standing.slowLooks = link === undefined ? 0 : standing.slowLooks + 1
       if (link === undefined) return []
       const isNew = standing.slowWeight === null

@@ -8,8 +8,8 @@ import { ManualClock } from '../../support/manual-clock.js'
 
 const nodeId = 'b'.repeat(32)
 
-/** A relay that serves one child, always busy. */
-function place() {
+/** A relay that serves one child, always busy unless a test says how much; by itself it lacks something. */
+function place({ complete = false } = {}) {
   const clock = new ManualClock()
   const told: Flows[] = []
   const child = { nodeId, sentBytes: 0, busyMs: 0, askedMs: 0 }
@@ -17,15 +17,15 @@ function place() {
   let nextMs = 0
   const teller = new FlowTeller({ clock, send: (flows) => told.push(flows) })
   /** What is told in a time. */
-  const pass = (spanMs: number, bytesPerMs: number): readonly Flows[] => {
+  const pass = (spanMs: number, bytesPerMs: number, busyRatio = 1): readonly Flows[] => {
     told.length = 0
     for (let atMs = 0; atMs < spanMs; atMs += FLOWS_LOOK_MS) {
       child.sentBytes += bytesPerMs * FLOWS_LOOK_MS
-      child.busyMs += FLOWS_LOOK_MS
+      child.busyMs += FLOWS_LOOK_MS * busyRatio
       child.askedMs += FLOWS_LOOK_MS
       clock.advance(FLOWS_LOOK_MS)
       if (clock.monotonicMs() < nextMs) continue
-      nextMs = clock.monotonicMs() + teller.look(isThere ? [{ session: 1, children: [{ ...child }] }] : [])
+      nextMs = clock.monotonicMs() + teller.look(isThere ? [{ session: 1, complete, children: [{ ...child }] }] : [])
     }
     return [...told]
   }
@@ -48,6 +48,15 @@ t.test('a link that breaks down is told of at once, and then as ever', async (t)
     pass(875, 3000).map(({ hurried }) => hurried),
     [true, false, false, false, false],
   )
+})
+
+t.test('that there is nothing more to give is told at once by who lacks something, and else as ever', async (t) => {
+  const { pass } = place()
+  pass(625, 10_000)
+  t.match(pass(125, 1000, 0.1), [{ hurried: true, flows: [{ to: nodeId, rateBps: 8_000_000 }] }])
+  const whole = place({ complete: true })
+  whole.pass(625, 10_000)
+  t.ok(whole.pass(750, 1000, 0.1).every(({ hurried }) => !hurried))
 })
 
 t.test('a link that gives half of what it gave has not broken down', async (t) => {

@@ -219,7 +219,10 @@ t.test('who says nothing serves nobody until it is heard, and who sends to it is
     new Map(
       ring(8).map(({ from }) => [from, { heardMs: from === 'n3' ? silentSinceMs : nowMs, serves: true, quietMs: 0 }]),
     )
-  const stalled = path(8, (from, each) => (from < 2 ? each : { ...each, rateBps: 0, busyRatio: from === 2 ? 1 : 0 }))
+  // What is known of n3 itself is from before.
+  const stalled = path(8, (from, each) =>
+    from < 2 || from === 3 ? each : { ...each, rateBps: 0, busyRatio: from === 2 ? 1 : 0 },
+  )
   for (const nowMs of [1000, 1250, 1500])
     t.same(weighing.look(nowMs, stalled, 'source', { heard: heard(nowMs, 900) }), [])
   t.match(weighing.look(1750, stalled, 'source', { heard: heard(1750, 900) }), [{ nodeId: 'n3', why: 'silent' }])
@@ -270,6 +273,31 @@ t.test('where links are known, what is said in a hurry counts; elsewhere it does
   const fresh = new Weighing()
   looks(fresh, 2, path(8))
   for (const nowMs of [500, 625, 750]) t.same(fresh.glance(nowMs, decayed, 'source'), [])
+})
+
+t.test('what those below say of it counts as a look at who is slow', async (t) => {
+  const weighing = new Weighing()
+  looks(weighing, 4, path(8))
+  const slow = path(8, (from, each) =>
+    from < 3 ? each : { ...each, rateBps: 5 * MBIT, busyRatio: from === 3 ? 1 : 0.1 },
+  )
+  const saidBy = (who: string): FlowsOf[] => slow.map((report) => ({ ...report, isOld: report.from !== who }))
+  t.same(weighing.glance(1000, saidBy('n3'), 'source'), [])
+  t.same(weighing.glance(1010, saidBy('n6'), 'source'), [], 'who is further below says nothing of it')
+  t.match(weighing.glance(1020, saidBy('n4'), 'source'), [{ nodeId: 'n3', why: 'uplink' }])
+})
+
+t.test('who sends to one that is held up itself is not blamed, however often it says so', async (t) => {
+  const weighing = new Weighing()
+  looks(weighing, 4, path(8))
+  // n3 has just begun to be slow: what it says is of a time of which that was a part.
+  const early = path(8, (from, each) => {
+    if (from < 2) return each
+    return from === 2
+      ? { ...each, rateBps: 20 * MBIT }
+      : { ...each, rateBps: 40 * MBIT, busyRatio: from === 3 ? 1 : 0.2 }
+  })
+  t.same(looks(weighing, 3, early, 1000), [])
 })
 
 t.test('nodes are not compared with those that served others long ago', async (t) => {
