@@ -130,8 +130,8 @@ function slowUplinks(look: Look, { usualBps, isSlowReceiver }: Known): ReadonlyM
 
 /**
  * Whoever receives them passes on less than all get, where it serves others, and is held up by nobody. Else its word is
- * from before: that of one whose own uplink is full comes late, and until then its sender seems to be the slow one. Or it
- * is that one.
+ * from before: that of one whose own uplink is full comes late, and until then its sender seems to be the slow one. Or
+ * it is that one.
  */
 const areStarved = (flows: readonly Flow[], { reports, evenBps }: Look): boolean =>
   flows.every(({ to }) => {
