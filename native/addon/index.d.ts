@@ -139,7 +139,7 @@ export interface Child {
 /** Compares a tree with the shadow's, as a scan does. */
 export declare function compareTrees(treePath: string, shadowTreePath?: string | undefined | null): Promise<ScanResult>
 
-/** Reads a file to its end; with `sync` it is durable then. */
+/** The length and digest of a file; with `sync` it is durable then. */
 export declare function digestFile(path: string, sync: boolean): Promise<FileDigest>
 
 /** Applies edits (JSON) to a tree and writes what they make of it. */

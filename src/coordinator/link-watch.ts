@@ -1,6 +1,6 @@
 import { FlowMeter } from '../native/flow-meter.js'
 import type { Flows } from '../control/schema/channel.js'
-import type { Flow } from '../model/flow.js'
+import { type Flow, isHeldUp } from '../model/flow.js'
 import type { SessionStatus } from '../native/relay.js'
 import { formatRate } from '../base/quantities.js'
 import type { AccountEvent } from '../model/account.js'
@@ -19,12 +19,16 @@ const messages: Readonly<Record<WeightChange['why'], string>> = {
   rested: 'it was slow or silent, and is trusted to serve others again',
 }
 
+/** Words of nodes that have nothing to give are looked at so often at most; what they say counts at the next look. */
+const DRY_REST_MS = 20
+
 /** Looks at what senders say of their links, and has whoever is slow serve nobody until that is over. */
 export class LinkWatch {
   readonly #world: () => World
   readonly #meter = new FlowMeter()
   /** By node, what was last counted of what it says. */
   readonly #counted = new Map<string, readonly Flow[]>()
+  #heardDryMs = Number.NEGATIVE_INFINITY
 
   constructor(world: () => World) {
     this.#world = world
@@ -37,11 +41,20 @@ export class LinkWatch {
     known.quietMs = quietMs
     if (flows === null || (hurried && !weighing.knows(id))) return
     known.flows = flows
-    if (!hurried) return
+    if (!hurried || !this.#isTimeFor(flows)) return
     // What others have said since the last look is left to the next one.
     const reports = this.#reports().map((report) => ({ ...report, isOld: report.from !== id }))
     this.#counted.set(id, flows)
     this.#heed(weighing.glance(clock.monotonicMs(), this.#withinSegments(reports), coordinatorId))
+  }
+
+  /** Where a source has nothing for a moment all say at once that they have nothing: the first of them is heard. */
+  #isTimeFor(flows: readonly Flow[]): boolean {
+    if (flows.some(isHeldUp)) return true
+    const nowMs = this.#world().clock.monotonicMs()
+    if (nowMs - this.#heardDryMs < DRY_REST_MS) return false
+    this.#heardDryMs = nowMs
+    return true
   }
 
   /** Called at an even pace. @param own how the coordinator's own sessions stand. */

@@ -17,15 +17,15 @@ export const isHeldUp = ({ busyRatio }: Flow): boolean => busyRatio >= HELD_UP_R
 /** What they carry together, in bits a second. */
 export const sumOf = (flows: readonly Flow[]): number => flows.reduce((sum, { rateBps }) => sum + rateBps, 0)
 
-/** Who gives less than this part is no slow link, but one that leads nowhere. */
-const NOTHING_RATIO = 0.005
-
 /**
  * Much less goes there than before, and not since it is held up: there is no more to give.
  * @param before what it was when it was last told of; undefined: it was not.
  */
 export const hasRunDry = (before: Flow | undefined, now: Flow): boolean =>
   before !== undefined && !isHeldUp(now) && now.rateBps < before.rateBps * SLOW_FLOW_RATIO
+
+/** Who gives less than this part is no slow link, but one that leads nowhere. */
+const NOTHING_RATIO = 0.005
 
 /** @param before as of `hasRunDry`. */
 export const hasBrokenDown = (before: Flow | undefined, now: Flow): boolean =>

@@ -64,7 +64,10 @@ export function compareTrees(treePath: string, shadowTreePath: string | null): P
   return guardedAsync(() => engine().compareTrees(treePath, shadowTreePath))
 }
 
-/** Reads a file to its end, on a thread of its own; with `sync` it is durable when this settles. */
+/**
+ * The length and digest of a file, found on threads of its own; with `sync` it is durable when this settles.
+ * @throws {EngineError} ENGINE_ERR_FILE_CHANGING: its length changed meanwhile.
+ */
 export function digestFile(path: string, { sync }: { readonly sync: boolean }): Promise<FileDigest> {
   return guardedAsync(() => engine().digestFile(path, sync))
 }

@@ -47,10 +47,13 @@ export class FlowTeller {
     return isIdle || (this.#told.size > 0 && this.#isSlow) ? FLOWS_SLOW_LOOK_MS : FLOWS_LOOK_MS
   }
 
-  /** A link has broken down, or has nothing more to give while the node itself lacks something: another's has. */
-  #isUrgent(flow: Flow, statuses: readonly Pick<SessionStatus, 'complete'>[]): boolean {
+  /** A link has broken down, or has nothing more to give of what the node itself has not all of: another's has. */
+  #isUrgent(flow: Flow, statuses: readonly Pick<SessionStatus, 'children' | 'complete'>[]): boolean {
     const before = this.#told.get(flow.to)
-    return hasBrokenDown(before, flow) || (statuses.some(({ complete }) => !complete) && hasRunDry(before, flow))
+    const serves = ({ children }: Pick<SessionStatus, 'children'>) => children.some(({ nodeId }) => nodeId === flow.to)
+    return (
+      hasBrokenDown(before, flow) || (statuses.some((own) => !own.complete && serves(own)) && hasRunDry(before, flow))
+    )
   }
 
   get #isSlow(): boolean {

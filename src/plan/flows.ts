@@ -119,7 +119,7 @@ function slowUplinks(look: Look, { usualBps, isSlowReceiver }: Known): ReadonlyM
     const isItself =
       telling.some((flow) => isOutdone(flow, look)) || telling.filter((flow) => couldBeMore(flow, look)).length > 1
     if (isItself) slow.set(from, link)
-    else if (look.evenBps !== null && areSlow(telling, look.evenBps) && areStarved(telling, look)) {
+    else if (look.evenBps !== null && areSlow(telling, look.evenBps) && areStarved(telling, look, isSlowReceiver)) {
       slow.set(from, { ...link, starved: telling.map(({ to }) => to) })
     }
   }
@@ -129,15 +129,17 @@ function slowUplinks(look: Look, { usualBps, isSlowReceiver }: Known): ReadonlyM
 }
 
 /**
- * Whoever receives them passes on less than all get, where it serves others, and is held up by nobody. Else its word is
- * from before: that of one whose own uplink is full comes late, and until then its sender seems to be the slow one. Or
- * it is that one.
+ * Whoever receives them passes on less than all get, where it serves others, and is held up by nobody who may take
+ * more. Else its word is from before: that of one whose own uplink is full comes late, and until then its sender seems
+ * to be the slow one. Or it is that one.
  */
-const areStarved = (flows: readonly Flow[], { reports, evenBps }: Look): boolean =>
-  flows.every(({ to }) => {
-    const own = reports.find(({ from }) => from === to)
-    return own === undefined || (sumOf(own.flows) < (evenBps ?? 0) * FULL_RATIO && !own.flows.some(isHeldUp))
+function areStarved(flows: readonly Flow[], look: Look, isSlowReceiver: Known['isSlowReceiver']): boolean {
+  const holdsUp = (flow: Flow): boolean => isHeldUp(flow) && !isSlowReceiver(flow.to) && !look.quiet.has(flow.to)
+  return flows.every(({ to }) => {
+    const own = look.reports.find(({ from }) => from === to)
+    return own === undefined || (sumOf(own.flows) < (look.evenBps ?? 0) * FULL_RATIO && !own.flows.some(holdsUp))
   })
+}
 
 function slowDownlinks(look: Look, known: Known): ReadonlyMap<string, SlowLink> {
   const isItself = (flows: readonly Flow[]): boolean =>

@@ -27,6 +27,8 @@ export interface Around {
 
 /** Looks in a row at which something must be so before it counts. */
 const LOOKS_MIN = 2
+/** What both ends say of one moment is one look. */
+const LOOKS_APART_MS = 60
 /** Of so many nodes; of four times as many once more, and so on: the more there are, the more look slow by chance. */
 const LOOKS_NODES = 16
 /** Looks of which the best counts: within a second of a break others seem slow that only wait. */
@@ -64,6 +66,7 @@ class Standing {
   /** What it counts, by what it could send when all were last measured; 1 until then. */
   measured = 1
   slowLooks = 0
+  lookedMs = Number.NEGATIVE_INFINITY
   /** Its weight while it is slow; null: it is not. */
   slowWeight: number | null = null
   slowWhy: SlowLink['why'] | null = null
@@ -190,7 +193,10 @@ export class Weighing {
     return changes
   }
 
-  /** Somebody says in a hurry that a link has broken down. Where links are known it counts as `look` would have it. */
+  /**
+   * Somebody says in a hurry that a link has broken down, or that it has nothing more to give. Where links are known it
+   * counts as `look` would have it.
+   */
   glance(nowMs: number, reports: readonly FlowsOf[], source: string): readonly WeightChange[] {
     const { evenBps } = this.#comparing
     const usualBps = usualOf(this.#compared(nowMs))
@@ -238,12 +244,18 @@ export class Weighing {
     const slow: ReadonlyMap<string, SlowLink> = areMany ? new Map() : found
     for (const nodeId of slow.keys()) this.#standing(nodeId)
     const news = newsOf(look)
+    const speakers = new Set(look.reports.filter(({ isOld }) => isOld !== true).map(({ from }) => from))
     const looksMin = looksFor(this.#compared(look.nowMs).length)
     return [...this.#standings].flatMap(([nodeId, standing]) => {
       const link = slow.get(nodeId)
-      if (link !== undefined && ![nodeId, ...(link.starved ?? [])].some((concerned) => news.has(concerned))) return []
-      standing.slowLooks = link === undefined ? 0 : standing.slowLooks + 1
-      if (link === undefined) return []
+      if (link === undefined) {
+        standing.slowLooks = 0
+        return []
+      }
+      const isNews = news.has(nodeId) || link.starved?.some((below) => speakers.has(below)) === true
+      if (!isNews || look.nowMs - standing.lookedMs < LOOKS_APART_MS) return []
+      standing.lookedMs = look.nowMs
+      standing.slowLooks += 1
       const isNew = standing.slowWeight === null
       if (isNew && standing.slowLooks < looksMin) return []
       standing.slowSince(look.nowMs, standing.slowWeight ?? link.rateBps / usualBps, link.why)

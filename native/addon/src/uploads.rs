@@ -104,7 +104,7 @@ pub struct FileDigest {
     pub digest: String,
 }
 
-/// Reads a file to its end; with `sync` it is durable then.
+/// The length and digest of a file; with `sync` it is durable then.
 #[napi(catch_unwind, ts_return_type = "Promise<FileDigest>")]
 pub fn digest_file(
     env: &Env,

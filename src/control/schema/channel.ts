@@ -115,7 +115,8 @@ export const progress = z.object({
 })
 /**
  * What a node sends to whom, while there is more to send than links take; empty once there is no more; null: too little
- * has gone since its last word to tell. In a hurry: out of turn, over a shorter time, because a link has broken down.
+ * has gone since its last word to tell. In a hurry: out of turn, over a shorter time, because a link has broken down or
+ * has nothing more to give.
  */
 export const flows = z.object({
   type: z.literal('flows'),

@@ -49,11 +49,11 @@ t.test('an uplink that breaks down is found at the second look, with its rate', 
   looks(weighing, 4, ring(8))
   const decayed = ring(8, (from, each) => (from === 3 ? { ...each, rateBps: 2.5 * MBIT, busyRatio: 1 } : each))
   t.same(looks(weighing, 1, decayed), [])
-  t.same(looks(weighing, 1, decayed), [
+  t.same(looks(weighing, 1, decayed, LOOK_MS), [
     { nodeId: 'n3', why: 'uplink', rateBps: 5 * MBIT, usualBps: 100 * MBIT, weight: 0.05 },
   ])
   t.equal(weighing.weightOf('n3'), 0.05)
-  t.same(looks(weighing, 10, decayed), [], 'it is told once')
+  t.same(looks(weighing, 10, decayed, 2 * LOOK_MS), [], 'it is told once')
 })
 
 t.test('of many nodes one is found a look later: of so many some look slow by chance', async (t) => {
@@ -61,7 +61,7 @@ t.test('of many nodes one is found a look later: of so many some look slow by ch
   looks(weighing, 4, ring(64))
   const decayed = ring(64, (from, each) => (from === 3 ? { ...each, rateBps: 2.5 * MBIT, busyRatio: 1 } : each))
   t.same(looks(weighing, 2, decayed), [])
-  t.match(looks(weighing, 1, decayed), [{ nodeId: 'n3', why: 'uplink' }])
+  t.match(looks(weighing, 1, decayed, 2 * LOOK_MS), [{ nodeId: 'n3', why: 'uplink' }])
 })
 
 t.test('one slow look says nothing', async (t) => {
@@ -259,7 +259,7 @@ t.test('what was counted at one look is not counted at the next', async (t) => {
     ),
     [],
   )
-  t.match(looks(weighing, 1, decayed), [{ nodeId: 'n3' }])
+  t.match(looks(weighing, 1, decayed, 5 * LOOK_MS), [{ nodeId: 'n3' }])
 })
 
 t.test('where links are known, what is said in a hurry counts; elsewhere it does not', async (t) => {
@@ -283,8 +283,43 @@ t.test('what those below say of it counts as a look at who is slow', async (t) =
   )
   const saidBy = (who: string): FlowsOf[] => slow.map((report) => ({ ...report, isOld: report.from !== who }))
   t.same(weighing.glance(1000, saidBy('n3'), 'source'), [])
-  t.same(weighing.glance(1010, saidBy('n6'), 'source'), [], 'who is further below says nothing of it')
-  t.match(weighing.glance(1020, saidBy('n4'), 'source'), [{ nodeId: 'n3', why: 'uplink' }])
+  t.same(weighing.glance(1010, saidBy('n4'), 'source'), [], 'of one moment')
+  t.same(weighing.glance(1070, saidBy('n5'), 'source'), [], 'who is further below says nothing of it')
+  t.match(weighing.glance(1080, saidBy('n4'), 'source'), [{ nodeId: 'n3', why: 'uplink' }])
+})
+
+t.test('a word of another that serves those below says nothing of who is slow', async (t) => {
+  const weighing = new Weighing()
+  looks(weighing, 4, path(8))
+  const slow = path(8, (from, each) =>
+    from < 3 ? each : { ...each, rateBps: 5 * MBIT, busyRatio: from === 3 ? 1 : 0.1 },
+  )
+  const other = says('n9', flow('n4', 20, 0.1))
+  const saidBy = (who: string): FlowsOf[] =>
+    [...slow, other].map((report) => ({ ...report, isOld: report.from !== who }))
+  for (const nowMs of [1000, 1100, 1200, 1300]) t.same(weighing.glance(nowMs, saidBy('n9'), 'source'), [])
+})
+
+t.test('who is held up by one that says nothing speaks against its sender all the same', async (t) => {
+  const weighing = new Weighing()
+  const held = [says('n4', flow('n5', 5, 0.1), flow('q', 1))]
+  looks(weighing, 4, path(8))
+  const slow = [...path(4), says('n3', flow('n4', 5)), ...held]
+  const heard = (nowMs: number, ofQ: number) =>
+    new Map(['n3', 'n4', 'q'].map((who) => [who, { heardMs: who === 'q' ? ofQ : nowMs, serves: true, quietMs: 0 }]))
+  const at = (startMs: number, ofQ: (nowMs: number) => number) =>
+    [startMs, startMs + 250].flatMap((nowMs) =>
+      weighing.look(nowMs, slow, 'source', { heard: heard(nowMs, ofQ(nowMs)) }).map(({ nodeId }) => nodeId),
+    )
+  t.same(
+    at(1000, (nowMs) => nowMs),
+    [],
+    'q may be who holds it up',
+  )
+  t.same(
+    at(1500, () => 1250),
+    ['n3'],
+  )
 })
 
 t.test('who sends to one that is held up itself is not blamed, however often it says so', async (t) => {

@@ -68,8 +68,9 @@ pub struct Applied {
 /// Builds the release that an assignment describes while its stream still arrives. Blocks.
 ///
 /// When it returns, the release stands whole at `target_directory`, every file it brought has the
-/// digest promised, the tree has the hash promised, and all of it survives a power cut. After any
-/// error nothing of it is left, and what stood at `target_directory` before still does.
+/// digest promised or consists of chunks that were checked as they came, the tree has the hash
+/// promised, and all of it survives a power cut. After any error nothing of it is left, and what
+/// stood at `target_directory` before still does.
 ///
 /// Errors: `ENGINE_ERR_ASSIGNMENT_CORRUPT`, `ENGINE_ERR_DIGEST_MISMATCH`,
 /// `ENGINE_ERR_TREE_MISMATCH`, `ENGINE_ERR_BASE_MISSING`, `ENGINE_ERR_PATH_ESCAPES`,
@@ -360,14 +361,14 @@ impl Content<'_, '_> {
             }
             return stage.complete(&writer, entry);
         };
-        let is_checked = self.reader.gather_whole(&range)?;
+        let is_right = self.reader.await_whole(&range)?;
         let mut hasher = blake3::Hasher::new();
         while self.reader.whole_piece(&range, &mut buffer)? > 0 {
             hasher.update(&buffer);
         }
         self.reader.end_whole(&range);
-        if !is_checked {
-            check_digest(entry, &hasher)?;
+        if !is_right {
+            check_digest(entry, hasher.finalize().as_bytes())?;
         }
         stage.adopt(entry, &directory, name.as_bytes())
     }

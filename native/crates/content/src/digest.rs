@@ -19,35 +19,46 @@ use wire::Digest;
 /// What reading a file gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Hashed {
-    /// The digest of as many bytes as were asked for.
+    /// The digest of all of it.
     Whole(Digest),
-    /// The file ends before that.
-    Short,
+    /// The file does not end there.
+    OtherLength,
     /// It was stopped.
     Stopped,
 }
 
-/// Hashes the first bytes of a file. `more` is told of bytes that were read, by any of the threads;
-/// `false` stops it.
+/// Hashes a file that has so many bytes. `more` is told of bytes that were read, by any of the
+/// threads; `false` stops it.
 pub(crate) fn digest_of(
     file: &File,
     size_bytes: u64,
     buffer: &mut [u8],
     more: &(dyn Fn(u64) -> bool + Sync),
 ) -> std::io::Result<Hashed> {
-    if size_bytes >= HASH_TOGETHER_BYTES_MIN {
-        let threads = available_parallelism().map_or(1, usize::from);
-        return together(
-            file,
-            size_bytes,
-            buffer,
-            more,
-            threads.min(HASH_THREADS_MAX),
-        );
+    let hashed = if size_bytes >= HASH_TOGETHER_BYTES_MIN {
+        together(file, size_bytes, buffer, more, threads_for(size_bytes))?
+    } else {
+        let mut hasher = Hasher::new();
+        let read = read_into(&mut hasher, file, 0..size_bytes, buffer, more)?;
+        read.map_or_else(|end| end, |()| Hashed::Whole(*hasher.finalize().as_bytes()))
+    };
+    if matches!(hashed, Hashed::Whole(_)) && has_more(file, size_bytes)? {
+        return Ok(Hashed::OtherLength);
     }
-    let mut hasher = Hasher::new();
-    let read = read_into(&mut hasher, file, 0..size_bytes, buffer, more)?;
-    Ok(read.map_or_else(|end| end, |()| Hashed::Whole(*hasher.finalize().as_bytes())))
+    Ok(hashed)
+}
+
+fn threads_for(size_bytes: u64) -> usize {
+    let pieces = usize::try_from(size_bytes.div_ceil(HASH_PIECE_BYTES)).unwrap_or(usize::MAX);
+    let processors = available_parallelism().map_or(1, usize::from);
+    processors.min(HASH_THREADS_MAX).min(pieces)
+}
+
+/// Some file systems say that a file has fewer bytes than can be read.
+fn has_more(file: &File, size_bytes: u64) -> std::io::Result<bool> {
+    rustix::io::retry_on_intr(|| rustix::io::pread(file, &mut [0_u8; 1], size_bytes))
+        .map(|read| read > 0)
+        .map_err(Into::into)
 }
 
 /// Reads a stretch of a file into a hasher; `Err` of the inner result: why it is not all in there.
@@ -63,7 +74,7 @@ fn read_into(
         let room =
             usize::try_from(range.end - offset).map_or(buffer.len(), |left| left.min(buffer.len()));
         let read = match file.read_at(&mut buffer[..room], offset) {
-            Ok(0) => return Ok(Err(Hashed::Short)),
+            Ok(0) => return Ok(Err(Hashed::OtherLength)),
             Ok(read) => read,
             Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
             Err(error) => return Err(error),
@@ -227,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_shorter_than_it_was_is_told_from_one_that_is_not() {
+    fn a_file_of_another_length_is_told_from_one_that_has_its_own() {
         let mut buffer = vec![0; READ_BUFFER_BYTES];
         let large = HASH_TOGETHER_BYTES_MIN;
         for length in [0, 5, READ_BUFFER_BYTES as u64 + 1, large, large + 1] {
@@ -236,7 +247,10 @@ mod tests {
             let mut hash = |size| digest_of(&file, size, &mut buffer, &|_| true);
             let whole = Hashed::Whole(wire::digest_of(&bytes));
             assert_eq!(hash(length).unwrap(), whole);
-            assert_eq!(hash(length + 1).unwrap(), Hashed::Short, "{length}");
+            assert_eq!(hash(length + 1).unwrap(), Hashed::OtherLength, "{length}");
+            if length > 0 {
+                assert_eq!(hash(length - 1).unwrap(), Hashed::OtherLength, "{length}");
+            }
         }
     }
 

@@ -15,7 +15,7 @@ pub(crate) const READ_TRIES_MAX: u32 = 3;
 /// Buffer for reading files: BLAKE3 has its full speed from 64 KiB, reads theirs from 256 KiB.
 pub(crate) const READ_BUFFER_BYTES: usize = 256 * 1024;
 /// What a thread hashes at a time of a file that several do: a power of two, so that it is a
-/// subtree of BLAKE3's; so much that taking one costs nothing, and a disk reads it in one go.
+/// subtree of BLAKE3's; so much that taking one costs nothing, and a disk seeks seldom.
 pub(crate) const HASH_PIECE_BYTES: u64 = 2 << 20;
 /// Files from this size on are hashed by several threads: starting one takes as long as 50 KiB.
 pub(crate) const HASH_TOGETHER_BYTES_MIN: u64 = 8 << 20;

@@ -440,7 +440,7 @@ fn hash_once(
     let digest = match digest_of(file, before.size_bytes, buffer, &more).map_err(unreadable)? {
         Hashed::Stopped => return Err(ContentError::Cancelled),
         Hashed::Whole(digest) => Some(digest),
-        Hashed::Short => None,
+        Hashed::OtherLength => None,
     };
     let after = stat_of(file).map_err(unreadable)?;
     let same = (before.size_bytes, before.mtime_ns, before.ctime_ns)

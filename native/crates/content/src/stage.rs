@@ -167,7 +167,8 @@ impl<'a> Stage<'a> {
             let file = here.create_file(own_name, WRITING_MODE)?;
             let source = there.open_file(name)?;
             self.buffer.resize(READ_BUFFER_BYTES, 0);
-            copy(&source, &file, &mut self.buffer, &entry.path, self.cancel)?;
+            let digest = copy(&source, &file, &mut self.buffer, &entry.path, self.cancel)?;
+            check_digest(entry, &digest)?;
             file
         };
         finish_file(&file, entry)?;
@@ -178,7 +179,7 @@ impl<'a> Stage<'a> {
 
     /// Ends a file: its digest, then mode and time.
     pub(crate) fn complete(&mut self, writer: &FileWriter, entry: &Entry) -> Outcome<()> {
-        check_digest(entry, &writer.hasher)?;
+        check_digest(entry, writer.hasher.finalize().as_bytes())?;
         finish_file(&writer.file, entry)?;
         self.files_written += 1;
         self.bytes_written += size_of(entry);
@@ -207,9 +208,9 @@ fn hands_down(directory: &Root) -> bool {
 }
 
 /// Whether what was hashed is the content that an entry has.
-pub(crate) fn check_digest(entry: &Entry, hasher: &blake3::Hasher) -> Outcome<()> {
+pub(crate) fn check_digest(entry: &Entry, found: &Digest) -> Outcome<()> {
     match &entry.kind {
-        EntryKind::File { digest, .. } if hasher.finalize().as_bytes() == digest => Ok(()),
+        EntryKind::File { digest, .. } if found == digest => Ok(()),
         _ => Err(ContentError::DigestMismatch {
             path: shown(&entry.path),
         }),

@@ -27,7 +27,6 @@ pub(crate) struct StreamReader<'a> {
 }
 
 /// Bytes of a whole file that lie in one run.
-#[derive(Clone, Copy)]
 struct WholePiece {
     bytes: usize,
     /// They came before there was a parcel for them.
@@ -125,33 +124,38 @@ impl<'a> StreamReader<'a> {
         range: &Range<u64>,
         buffer: &mut Vec<u8>,
     ) -> Outcome<usize> {
-        let Some(piece) = self.next_of_whole(range)? else {
+        let Some(WholePiece { bytes, is_stray }) = self.next_of_whole(range)? else {
             return Ok(0);
         };
-        self.read_whole(piece, buffer)
+        buffer.resize(bytes, 0);
+        let read = self.stream.read_exact_at(buffer, self.position);
+        read.map_err(|error| self.failed(&error))?;
+        if is_stray {
+            let copied = self.stream.copy_stray(buffer, self.position);
+            copied.map_err(|error| self.failed(&error))?;
+        }
+        self.position += bytes as u64;
+        Ok(bytes)
     }
 
     /// Where each chunk is compared with what was vouched for before it is written: waits for all
-    /// of a whole file, and reads of it only what came before its parcel, to put it into that.
-    /// False, and nothing of it taken, where that is not known of all of the file.
-    pub(crate) fn gather_whole(&mut self, range: &Range<u64>) -> Outcome<bool> {
+    /// of a whole file without reading it. False, and nothing of it taken, where some of it came
+    /// before its parcel, or the parcel is not as it was written.
+    pub(crate) fn await_whole(&mut self, range: &Range<u64>) -> Outcome<bool> {
         if !self.source.is_checked() {
             return Ok(false);
         }
         let start = self.position;
-        let mut buffer = Vec::new();
+        let mut has_strays = false;
         while let Some(piece) = self.next_of_whole(range)? {
-            if piece.is_stray {
-                self.read_whole(piece, &mut buffer)?;
-            } else {
-                self.position += piece.bytes as u64;
-            }
+            has_strays |= piece.is_stray;
+            self.position += piece.bytes as u64;
         }
-        let is_filled = self.stream.is_filled(range);
-        if !is_filled {
+        let is_there = !has_strays && self.stream.is_untouched(range);
+        if !is_there {
             self.position = start;
         }
-        Ok(is_filled)
+        Ok(is_there)
     }
 
     /// The next bytes of a whole file that lie in one run, once they are there; none at its end.
@@ -165,19 +169,6 @@ impl<'a> StreamReader<'a> {
         let bytes = usize::try_from(left.min(piece.bytes)).unwrap_or(0);
         self.wait_for(self.position + bytes as u64)?;
         Ok(Some(WholePiece { bytes, is_stray }))
-    }
-
-    fn read_whole(&mut self, piece: WholePiece, buffer: &mut Vec<u8>) -> Outcome<usize> {
-        let WholePiece { bytes, is_stray } = piece;
-        buffer.resize(bytes, 0);
-        let read = self.stream.read_exact_at(buffer, self.position);
-        read.map_err(|error| self.failed(&error))?;
-        if is_stray {
-            let copied = self.stream.copy_stray(buffer, self.position);
-            copied.map_err(|error| self.failed(&error))?;
-        }
-        self.position += bytes as u64;
-        Ok(bytes)
     }
 
     /// The parcel of a whole file, if it has one: its name, and the directory that it is in.

@@ -66,7 +66,7 @@ pub fn compare_trees(tree_path: &Path, shadow_tree_path: Option<&Path>) -> Outco
 }
 
 /// A file's length and BLAKE3. With `sync` it is durable then, too. `ENGINE_ERR_FILE_CHANGING`
-/// where it is cut short meanwhile.
+/// where its length changes meanwhile.
 pub fn digest_file(path: &Path, sync: bool) -> Outcome<(u64, Digest)> {
     let failed = |error| ContentError::io(path, &error);
     let file = File::open(path).map_err(failed)?;

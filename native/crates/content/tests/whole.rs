@@ -227,15 +227,18 @@ fn whatever_arrives_first_the_release_is_right_and_large_files_are_its_parcels()
 
 #[test]
 fn a_page_that_was_never_written_is_found_though_its_chunk_was_checked() {
-    let scene = Scene::new();
-    let (packed, mut arriving) = arriving(&scene, 6, 1);
-    arriving.is_checked = true;
-    arriving.lost = Some(LARGE / CHUNK as usize / 2);
-    let failed = scene
-        .apply_with(1, 0, packed.assignment, &arriving, &Cancel::new())
-        .unwrap_err();
-    assert_eq!(failed.code(), "ENGINE_ERR_DIGEST_MISMATCH");
-    assert!(!scene.release(1).exists());
+    for ahead in [0, usize::MAX] {
+        let scene = Scene::new();
+        let (packed, mut arriving) = arriving(&scene, 6, 1);
+        arriving.is_checked = true;
+        arriving.lost = Some(LARGE / CHUNK as usize / 2);
+        arriving.take(ahead);
+        let failed = scene
+            .apply_with(1, 0, packed.assignment, &arriving, &Cancel::new())
+            .unwrap_err();
+        assert_eq!(failed.code(), "ENGINE_ERR_DIGEST_MISMATCH", "{ahead}");
+        assert!(!scene.release(1).exists());
+    }
 }
 
 #[test]

@@ -43,7 +43,9 @@ fn what_is_kept_apart_from_the_start_is_in_its_parcel_alone_and_goes_on_to_child
     let (source, middle, last) = (open_relay(1), open_relay(2), open_relay(3));
     let receiver = content.open_receiver(&middle, "middle.stream", plan(&[]));
     assert!(receiver.keep_apart(APART).is_empty());
-    let _source = content.open_source(&source, 1);
+    let origin = content.open_source(&source, 1);
+    assert!(!origin.checks_chunks(), "it has the word of who writes");
+    assert!(receiver.checks_chunks());
     receiver.set_plan(plan(&[peer(1, source.address())]));
     let child = content.open_receiver(&last, "last", plan(&[peer(2, middle.address())]));
     content.completes(&child, "last");

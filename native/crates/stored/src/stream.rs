@@ -1,9 +1,9 @@
 //! A stream's file and its parcels as one run of bytes.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io;
 use std::ops::Range;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use rustix::fs::SeekFrom;
@@ -295,14 +295,14 @@ impl StoredStream {
         }
     }
 
-    /// Whether a parcel has its length and no page that was never written. False as well where the
-    /// file system cannot tell.
-    pub fn is_filled(&self, range: &Range<u64>) -> bool {
+    /// Whether a parcel has its length, no page that was never written, as far as its file system
+    /// tells, and no other name by which somebody may have written to it.
+    pub fn is_untouched(&self, range: &Range<u64>) -> bool {
         let bytes = range.end - range.start;
         self.find(range).is_some_and(|Parcel { file, .. }| {
             let first_hole = rustix::fs::seek(file, SeekFrom::Hole(0));
-            let length = file.metadata().map(|found| found.len());
-            first_hole == Ok(bytes) && length.is_ok_and(|length| length == bytes)
+            let is_own = |found: Metadata| found.len() == bytes && found.nlink() == 1;
+            first_hole == Ok(bytes) && file.metadata().is_ok_and(is_own)
         })
     }
 

@@ -161,20 +161,24 @@ fn a_parcel_that_became_read_only_is_written_to_again_and_a_sealed_one_can_be_ru
 }
 
 #[test]
-fn a_parcel_is_filled_when_each_of_its_pages_was_written() {
+fn a_parcel_is_untouched_when_each_of_its_pages_was_written_and_it_has_one_name() {
     const PAGE: usize = 4096;
     let directory = tempfile::tempdir().unwrap();
     let range = 0..16 * PAGE as u64;
     for lost in [None, Some(0), Some(7), Some(15)] {
         let mut stream = StoredStream::create(&directory.path().join("1.stream")).unwrap();
-        assert!(!stream.is_filled(&range), "there is none");
+        assert!(!stream.is_untouched(&range), "there is none");
         assert!(stream.add_parcel(&range).unwrap());
         for page in (0..16).filter(|page| Some(*page) != lost) {
             let written = stream.write_all_at(&[0; PAGE], (page * PAGE) as u64);
             written.unwrap();
         }
-        assert_eq!(stream.is_filled(&range), lost.is_none(), "{lost:?}");
+        assert_eq!(stream.is_untouched(&range), lost.is_none(), "{lost:?}");
         let shorter = 0..range.end - 1;
-        assert!(!stream.is_filled(&shorter), "it is another stretch");
+        assert!(!stream.is_untouched(&shorter), "it is another stretch");
+        let parcels = parcels_directory(stream.path());
+        let other = directory.path().join(format!("{lost:?}"));
+        fs::hard_link(parcels.join(parcel_name(&range)), other).unwrap();
+        assert!(!stream.is_untouched(&range), "it is a release's file");
     }
 }
