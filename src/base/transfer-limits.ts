@@ -4,11 +4,8 @@ import { MINUTE_MS, SECOND_MS } from './units.js'
 /** Children that a node tells of at most: what a relay's core serves. */
 export const FLOWS_MAX = 1024
 
-/**
- * Nodes look so often whether a link has broken down. Twice as often found it sooner, and every third time blamed
- * another, whose acknowledgements came late.
- */
-export const FLOWS_LOOK_MS = 125
+/** Nodes look so often whether a link has broken down. */
+export const FLOWS_LOOK_MS = 62
 
 /** And tell so often how links are. */
 export const FLOWS_TELL_MS = 250

@@ -8,6 +8,8 @@ const MEASURED_BYTES = 128 * 1024
 const SPAN_MS_MAX = 4 * SECOND_MS
 /** Links that carry much less than before are told of after so many times what they took for as much. */
 const PATIENCE = 2
+/** And once more after as long: who looks then is a little early, or late. */
+const AS_LONG_RATIO = 0.75
 
 /** What is known of a child's link in one session. */
 interface Reading {
@@ -50,6 +52,11 @@ export class FlowMeter {
     return true
   }
 
+  /** What went until now belongs to no span any more. */
+  restart(): void {
+    for (const [key, { now }] of this.#readings) this.#readings.set(key, { begun: now, now })
+  }
+
   #isEnough(): boolean {
     const busy = [...this.#readings.values()].filter(({ begun, now }) => now.busyMs > begun.busyMs)
     const bytes = busy.reduce((sum, { begun, now }) => sum + now.sentBytes - begun.sentBytes, 0)
@@ -68,13 +75,17 @@ export class FlowMeter {
     this.#flows = [...flows.values()]
   }
 
-  /** A second span as short as the one in which links have fallen shows whether they have; then spans grow. */
+  /**
+   * A second span as short as the one in which links have fallen shows whether they have; then spans grow. One in
+   * which nothing went shows nothing.
+   */
   #pace(spanMs: number, isEnough: boolean): void {
     const busy = this.#flows.filter(({ busyRatio }) => busyRatio > 0)
     const usualMs = (MEASURED_BYTES * BITS_PER_BYTE * SECOND_MS * busy.length) / sumOf(busy)
-    const nextMs = isEnough ? usualMs * PATIENCE : spanMs * (this.#hasFallen ? PATIENCE : 1)
-    this.#spanMs = busy.length === 0 ? SPAN_MS_MAX : Math.min(nextMs, SPAN_MS_MAX)
-    this.#hasFallen = !isEnough
+    const nextMs = isEnough ? usualMs * PATIENCE : spanMs * (this.#hasFallen ? PATIENCE : AS_LONG_RATIO)
+    // Where nothing goes there is less and less to tell.
+    this.#spanMs = Math.min(busy.length === 0 ? this.#spanMs * PATIENCE : nextMs, SPAN_MS_MAX)
+    this.#hasFallen = !isEnough && sumOf(busy) > 0
   }
 }
 

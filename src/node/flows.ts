@@ -29,6 +29,7 @@ export class FlowTeller {
   /** What was last measured, where it was not told. */
   #untold: Flow[] | null = null
   #lookedMs = Number.NEGATIVE_INFINITY
+  #wasUrgent = false
 
   constructor(options: FlowTellerOptions) {
     this.#options = options
@@ -41,6 +42,9 @@ export class FlowTeller {
     const { flows } = this.#glancing
     const isUrgent = isNews && flows.some((flow) => this.#isUrgent(flow, statuses))
     if (isUrgent) this.#send(nowMs, flows.slice(0, FLOWS_MAX), true)
+    // A span that began before would tell of more than there is, and take back what was told in a hurry.
+    if (isUrgent && !this.#wasUrgent) this.#beginAnew(nowMs, statuses)
+    this.#wasUrgent = isUrgent
     // Timers are a little early, or late.
     if (nowMs - this.#lookedMs > FLOWS_TELL_MS - FLOWS_LOOK_MS / 2) this.#lookAsEver(nowMs, statuses)
     const isIdle = statuses.every(({ children }) => children.length === 0)
@@ -58,6 +62,12 @@ export class FlowTeller {
 
   get #isSlow(): boolean {
     return this.#meter.spanMs > FLOWS_TELL_MS
+  }
+
+  #beginAnew(nowMs: number, statuses: readonly Pick<SessionStatus, 'session' | 'children'>[]): void {
+    this.#lookedMs = nowMs
+    this.#meter.look(statuses)
+    this.#meter.restart()
   }
 
   #lookAsEver(nowMs: number, statuses: readonly Pick<SessionStatus, 'session' | 'children'>[]): void {

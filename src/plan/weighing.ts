@@ -1,4 +1,4 @@
-import { isHeldUp } from '../model/flow.js'
+import { type Flow, isHeldUp } from '../model/flow.js'
 import { Comparing } from './comparing.js'
 import {
   ableOf,
@@ -13,6 +13,7 @@ import {
   type SlowLink,
 } from './flows.js'
 import { type Heard, type Silence, Silences } from './silences.js'
+import { Signs } from './signs.js'
 import { SLOW_RATIO } from './strategies/slots.js'
 import { inSteps, WEIGHT_MAX } from './uplinks.js'
 
@@ -27,8 +28,8 @@ export interface Around {
 
 /** Looks in a row at which something must be so before it counts. */
 const LOOKS_MIN = 2
-/** What both ends say of one moment is one look. */
-const LOOKS_APART_MS = 60
+/** What both ends say of one moment is one look: nodes look no sooner again, but for timers that are early or late. */
+const LOOKS_APART_MS = 45
 /** Of so many nodes; of four times as many once more, and so on: the more there are, the more look slow by chance. */
 const LOOKS_NODES = 16
 /** Looks of which the best counts: within a second of a break others seem slow that only wait. */
@@ -141,6 +142,7 @@ export class Weighing {
   #settledAtMs = 0
   readonly #comparing = new Comparing()
   readonly #silences = new Silences()
+  readonly #signs = new Signs()
   #quiet: Silence['quiet'] = new Set()
 
   /** The node's links were compared with others' in what they carried: weights say what there is to say of them. */
@@ -191,6 +193,12 @@ export class Weighing {
     const isDoubtNew = this.#comparing.look(look, changes)
     if (changes.length > 0 || isDoubtNew) this.#settledAtMs = nowMs + SETTLE_MS
     return changes
+  }
+
+  /** A node says how its links are: what of it counts later is kept. */
+  hear(nowMs: number, from: string, flows: readonly Flow[]): void {
+    const { evenBps } = this.#comparing
+    if (evenBps !== null) this.#signs.hear(nowMs, from, flows, evenBps)
   }
 
   /**
@@ -255,12 +263,17 @@ export class Weighing {
       const isNews = news.has(nodeId) || link.starved?.some((below) => speakers.has(below)) === true
       if (!isNews || look.nowMs - standing.lookedMs < LOOKS_APART_MS) return []
       standing.lookedMs = look.nowMs
-      standing.slowLooks += 1
+      standing.slowLooks += this.#isWitnessed(look.nowMs, link) ? 2 : 1
       const isNew = standing.slowWeight === null
       if (isNew && standing.slowLooks < looksMin) return []
       standing.slowSince(look.nowMs, standing.slowWeight ?? link.rateBps / usualBps, link.why)
       return isNew ? [{ ...link, weight: standing.weight, usualBps }] : []
     })
+  }
+
+  /** Of a link that was known others have said so already, more than once: that is a look of its own. */
+  #isWitnessed(nowMs: number, { nodeId, starved }: SlowLink): boolean {
+    return starved !== undefined && this.#signs.speakAgainst(nowMs, nodeId, starved, LOOKS_APART_MS)
   }
 
   #trustAgain(nowMs: number, usualBps: number): readonly WeightChange[] {

@@ -42,21 +42,30 @@ t.test('what goes on is told four times a second', async (t) => {
 
 t.test('a link that breaks down is told of at once, and then as ever', async (t) => {
   const { pass } = place()
-  pass(625, 10_000)
-  t.match(pass(125, 3000), [{ hurried: true, flows: [{ to: nodeId, rateBps: 24_000_000 }] }])
-  t.same(
-    pass(875, 3000).map(({ hurried }) => hurried),
-    [true, false, false, false, false],
-  )
+  pass(10 * FLOWS_LOOK_MS, 10_000)
+  t.match(pass(FLOWS_LOOK_MS, 3000), [{ hurried: true, flows: [{ to: nodeId, rateBps: 24_000_000 }] }])
+  const hurried = pass(16 * FLOWS_LOOK_MS, 3000).map((told) => told.hurried)
+  t.same(hurried, [true, true, true, true, false, false, false, false])
+})
+
+t.test('what is told in a hurry is not taken back by what went before it', async (t) => {
+  const { pass } = place()
+  for (const looks of [8, 9, 10, 11]) {
+    pass(looks * FLOWS_LOOK_MS, 10_000)
+    const told = pass(12 * FLOWS_LOOK_MS, 1000)
+    t.ok(told.length > 2 && told.every(({ flows }) => flows?.[0]?.rateBps === 8_000_000), `after ${looks} looks`)
+  }
 })
 
 t.test('that there is nothing more to give is told at once by who lacks something, and else as ever', async (t) => {
   const { pass } = place()
-  pass(625, 10_000)
-  t.match(pass(125, 1000, 0.1), [{ hurried: true, flows: [{ to: nodeId, rateBps: 8_000_000 }] }])
+  pass(10 * FLOWS_LOOK_MS, 10_000)
+  t.match(pass(FLOWS_LOOK_MS, 1000, 0.1), [{ hurried: true, flows: [{ to: nodeId, rateBps: 8_000_000 }] }])
+  const again = pass(2 * FLOWS_LOOK_MS, 0, 0)
+  t.ok(again.length === 2 && again.every(({ hurried }) => hurried), 'and again: it looks as often as before')
   const whole = place({ complete: true })
-  whole.pass(625, 10_000)
-  t.ok(whole.pass(750, 1000, 0.1).every(({ hurried }) => !hurried))
+  whole.pass(10 * FLOWS_LOOK_MS, 10_000)
+  t.ok(whole.pass(12 * FLOWS_LOOK_MS, 1000, 0.1).every(({ hurried }) => !hurried))
 })
 
 t.test('a link that gives half of what it gave has not broken down', async (t) => {
@@ -75,7 +84,7 @@ t.test('that nobody is served any more is told once', async (t) => {
   const { pass, leave } = place()
   pass(750, 10_000)
   leave()
-  t.same(pass(750, 0), [{ type: 'flows', flows: [], hurried: false, quietMs: FLOWS_QUIET_MS }])
+  t.same(pass(750, 0), [{ type: 'flows', flows: [], hurried: false, quietMs: 0 }])
 })
 
 t.test('of a slow link there is something to tell more seldom, and now and then that it is there', async (t) => {

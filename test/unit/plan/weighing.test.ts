@@ -288,6 +288,27 @@ t.test('what those below say of it counts as a look at who is slow', async (t) =
   t.match(weighing.glance(1080, saidBy('n4'), 'source'), [{ nodeId: 'n3', why: 'uplink' }])
 })
 
+t.test('what others said of it before its own word comes is a look', async (t) => {
+  const slow = path(8, (from, each) =>
+    from < 3 ? each : { ...each, rateBps: 5 * MBIT, busyRatio: from === 3 ? 1 : 0.1 },
+  )
+  const saidBy = (who: string): FlowsOf[] => slow.map((report) => ({ ...report, isOld: report.from !== who }))
+  const found = (from: string, first: number, second: number, flows: Flow): readonly unknown[] => {
+    const weighing = new Weighing()
+    looks(weighing, 4, path(8))
+    weighing.hear(first, from, [flows])
+    weighing.hear(second, from, [flows])
+    return weighing.glance(1070, saidBy('n3'), 'source')
+  }
+  const dry = flow('n5', 5, 0.1)
+  t.match(found('n4', 1000, 1062, dry), [{ nodeId: 'n3', why: 'uplink' }], 'who waits for it')
+  t.match(found('n2', 1000, 1062, flow('n3', 5, 1)), [{ nodeId: 'n3' }], 'who is held up by it')
+  t.same(found('n4', 1050, 1062, dry), [], 'of one moment')
+  t.same(found('n4', 500, 700, dry), [], 'long ago')
+  t.same(found('n5', 1000, 1062, flow('n6', 5, 0.1)), [], 'further below')
+  t.same(found('n4', 1000, 1062, flow('n5', 100, 0.1)), [], 'it has enough')
+})
+
 t.test('a word of another that serves those below says nothing of who is slow', async (t) => {
   const weighing = new Weighing()
   looks(weighing, 4, path(8))

@@ -12,6 +12,7 @@
 
 mod addresses;
 mod connecting;
+mod control;
 mod door;
 mod error;
 pub mod limits;

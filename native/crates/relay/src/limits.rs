@@ -61,14 +61,21 @@ pub const ROUND_REST: Duration = Duration::from_millis(2);
 pub const ROUND_REST_MAX: Duration = Duration::from_millis(33);
 /// Pace of the core's clock, of STATUS and of the published figures.
 pub use spread::limits::TICK_MS;
-/// Pace at which the system is asked what went to each child: what looks at it does so at 125 ms.
-pub const FLOWS_MS: u64 = 100;
+/// Pace at which the system is asked what went to each child: what looks at it does so at 62 ms.
+pub const FLOWS_MS: u64 = 50;
 /// The same while there is nobody to talk to and nothing to fetch.
 pub const TICK_IDLE_MS: u64 = 500;
 /// Shortest time between two wake-ups of who waits for the prefix.
 pub const PREFIX_WAKE_MS: u64 = 5;
 /// Send buffer of a link whose speed is not proven: what is in a socket cannot be given elsewhere.
 pub const SEND_BUFFER_FIRST_BYTES: usize = 64 << 10;
+/// Send buffer of a link that carries whatever comes to us, and waits for more: it is not filled,
+/// and has to do while our own acknowledgements come late, behind what we send to others.
+pub const SEND_BUFFER_FED_BYTES: usize = 4 * SEND_BUFFER_FIRST_BYTES;
+/// After so long a link's BBR begins anew: after ten seconds it would rest.
+pub const RENEW_MS: u64 = 8_000;
+/// But not at every so-manieth time.
+pub const RENEW_TURNS: u32 = 4;
 /// Unsent bytes in a link's socket before it asks for more; with the buffer above, 100 Mbit/s.
 pub const UNSENT_FIRST_BYTES: u32 = 16 << 10;
 /// Unsent bytes at most in the socket of a link with a long round trip: 16 KiB there cost a

@@ -6,13 +6,14 @@ use wire::NodeId;
 use wire::peer::MessageHeader;
 
 use crate::addresses::Place;
+use crate::control::Control;
 use crate::limits::{
     CARRIED_SPANS, FAST_BITS_PER_SECOND, FAST_WINDOW_MS, PACE_PARTS, PACE_RATIO, PACE_SPANS,
     PACED_BITS_PER_SECOND, PACED_BITS_PER_SECOND_MIN, UNSENT_FIRST_BYTES, UNSENT_LONG_BYTES_MAX,
     UNSENT_LONG_MS,
 };
 use crate::reader::Reader;
-use crate::socket::{self, Depth};
+use crate::socket::{self, Depth, Flow};
 use crate::writer::Writer;
 
 /// How far a link has come.
@@ -59,6 +60,7 @@ pub(crate) struct Link {
     window: Window,
     /// What the socket is held to; None: nothing.
     pace_bps: Option<u64>,
+    control: Control,
     _place: Option<Place>,
 }
 
@@ -74,6 +76,9 @@ struct Window {
     most_bps: u64,
     /// Whole spans in which it carried something worth pacing.
     spans: u32,
+    /// There was room for more than there was to send, in the present span and in the last one.
+    waits: bool,
+    waited: bool,
 }
 
 impl Window {
@@ -93,6 +98,8 @@ impl Window {
             most_bps: last_bps.max(self.most_bps - self.most_bps / CARRIED_SPANS),
             spans: self.spans
                 + u32::from(self.spans < PACE_SPANS && last_bps >= PACED_BITS_PER_SECOND_MIN / 2),
+            waits: false,
+            waited: self.waits,
         };
         true
     }
@@ -103,11 +110,24 @@ impl Window {
         bytes.clamp(UNSENT_FIRST_BYTES, UNSENT_LONG_BYTES_MAX)
     }
 
+    /// Nobody knows yet whether it is slow.
+    fn is_new(&self) -> bool {
+        self.spans < PACE_SPANS
+    }
+
+    fn is_slow(&self) -> bool {
+        !self.is_new() && self.most_bps < PACED_BITS_PER_SECOND
+    }
+
+    /// It carries all that there is for it.
+    fn is_fed(&self) -> bool {
+        self.waited && !self.is_new() && !self.is_slow()
+    }
+
     /// What a slow link is paced at; None: it is not slow, or nobody knows yet.
     fn pace_bps(&self) -> Option<u64> {
         let pace_bps = (self.most_bps * PACE_RATIO).max(PACED_BITS_PER_SECOND_MIN);
-        let is_slow = self.spans >= PACE_SPANS && self.most_bps < PACED_BITS_PER_SECOND;
-        is_slow.then_some(pace_bps)
+        self.is_slow().then_some(pace_bps)
     }
 }
 
@@ -136,6 +156,7 @@ impl Link {
             depth: Depth::Shallow,
             window: Window::default(),
             pace_bps: None,
+            control: Control::default(),
             _place: place,
         }
     }
@@ -156,20 +177,35 @@ impl Link {
         self.depth == Depth::Long
     }
 
+    /// There is room for more than there is to send.
+    pub(crate) fn note_waiting(&mut self) {
+        self.window.waits = true;
+    }
+
     /// Counts what was sent: a link that proves fast gets deep buffers, a long one what it needs.
     pub(crate) fn count_sent(&mut self, bytes: u64, now_ms: u64) {
         if !self.window.add(bytes, now_ms) {
             return;
         }
         match self.depth {
-            Depth::Shallow if self.window.last_bps > FAST_BITS_PER_SECOND => {
+            Depth::Shallow | Depth::Fed if self.window.last_bps > FAST_BITS_PER_SECOND => {
                 socket::deepen(&self.stream);
                 self.depth = Depth::Deep;
             }
+            Depth::Shallow if self.window.is_fed() => {
+                socket::widen(&self.stream);
+                self.depth = Depth::Fed;
+            }
             Depth::Long => socket::limit_unsent(&self.stream, self.window.unsent_bytes()),
-            Depth::Shallow | Depth::Deep => {}
+            Depth::Shallow | Depth::Fed | Depth::Deep => {}
         }
         self.pace();
+        self.control.keep_going(&self.stream, now_ms);
+    }
+
+    /// What went out by it, and how long it was busy with that.
+    pub(crate) fn flow(&mut self) -> Flow {
+        self.control.look(&self.stream)
     }
 
     /// Holds the socket of a slow link to some times what it carries: after a pause a shaper lets a
@@ -186,7 +222,7 @@ impl Link {
 
     /// A link that may turn out to be fast, if nobody rests.
     pub(crate) fn may_be_fast(&self, now_ms: u64) -> bool {
-        self.depth == Depth::Shallow
+        matches!(self.depth, Depth::Shallow | Depth::Fed)
             && self.window.last_bps > FAST_BITS_PER_SECOND / 2
             && now_ms.saturating_sub(self.window.start_ms.unwrap_or(now_ms)) < 2 * FAST_WINDOW_MS
     }
@@ -228,6 +264,26 @@ mod tests {
         new.add(0, 0);
         new.add(50_000, FAST_WINDOW_MS);
         assert_eq!(new.pace_bps(), None);
+    }
+
+    #[test]
+    fn a_link_is_fed_when_it_waits_and_is_known_not_to_be_slow() {
+        let fed = |mbit, waits| {
+            let mut window = after_a_second_of(mbit);
+            window.waits = waits;
+            window.add(mbit * 12_500, 11 * FAST_WINDOW_MS);
+            window.is_fed()
+        };
+        assert!(fed(100, true));
+        assert!(!fed(100, false), "there is always more for it");
+        assert!(!fed(4, true));
+        let mut new = Window {
+            waits: true,
+            ..Window::default()
+        };
+        new.add(1_250_000, 0);
+        new.add(0, FAST_WINDOW_MS);
+        assert!(!new.is_fed());
     }
 
     #[test]

@@ -53,11 +53,6 @@ impl Links {
         slot.link.take_if(|link| link.id == id)
     }
 
-    pub(crate) fn get(&self, id: LinkId) -> Option<&Link> {
-        let slot = self.slots.get((id & SLOT_MASK) as usize)?;
-        slot.link.as_deref().filter(|link| link.id == id)
-    }
-
     pub(crate) fn get_mut(&mut self, id: LinkId) -> Option<&mut Link> {
         let slot = self.slots.get_mut((id & SLOT_MASK) as usize)?;
         slot.link.as_deref_mut().filter(|link| link.id == id)

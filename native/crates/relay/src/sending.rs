@@ -114,6 +114,7 @@ impl SessionLoop {
             return false;
         }
         let Some((index, strand)) = self.core.next_for(link.id, self.now_ms) else {
+            link.note_waiting();
             return false;
         };
         let bytes = self.book.chunk_length(index).unwrap_or(0);

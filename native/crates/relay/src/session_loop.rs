@@ -21,7 +21,6 @@ use crate::links::Links;
 use crate::pace::{Gate, Pace, Pacer};
 use crate::rest::Rest;
 use crate::session::{Child, Command, Shared};
-use crate::socket;
 use crate::store::Store;
 use crate::tally::count;
 use crate::vouches::VouchBook;
@@ -400,9 +399,10 @@ impl SessionLoop {
     }
 
     /// Publishes what went to each child; a question to the system for each of them.
-    fn publish_flows(&self) {
+    fn publish_flows(&mut self) {
+        let links = &mut self.links;
         let children = self.core.children().filter_map(|(id, node)| {
-            let flow = socket::flow(&self.links.get(id)?.stream);
+            let flow = links.get_mut(id)?.flow();
             Some(Child {
                 node,
                 sent_bytes: flow.acked_bytes,

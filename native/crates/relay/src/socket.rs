@@ -10,8 +10,8 @@ use rustix::net::{RecvFlags, SendFlags};
 use socket2::SockRef;
 
 use crate::limits::{
-    LONG_ROUND_TRIP_US, SEND_BUFFER_FIRST_BYTES, UNSENT_FAST_BYTES, UNSENT_FIRST_BYTES,
-    UNSENT_LONG_BYTES,
+    LONG_ROUND_TRIP_US, SEND_BUFFER_FED_BYTES, SEND_BUFFER_FIRST_BYTES, UNSENT_FAST_BYTES,
+    UNSENT_FIRST_BYTES, UNSENT_LONG_BYTES,
 };
 
 /// `SOL_SOCKET` option that says which buffer sizes are fixed (Linux 5.14).
@@ -21,6 +21,12 @@ const TCP_INFO_BYTES: usize = 176;
 const TCP_INFO_RTT_AT: usize = 68;
 const TCP_INFO_ACKED_AT: usize = 120;
 const TCP_INFO_BUSY_AT: usize = 168;
+/// `tcp_cc_info`: `tcp_bbr_info` is longer than the others, and its `bbr_cwnd_gain` is in parts of
+/// this.
+const CC_INFO_BYTES: usize = 64;
+const BBR_INFO_BYTES: usize = 20;
+const BBR_INFO_CWND_GAIN_AT: usize = 16;
+const BBR_GAIN_ONE: u32 = 256;
 
 /// What a non-blocking call came to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,6 +103,8 @@ pub(crate) fn send_file(
 pub(crate) enum Depth {
     /// Little: what is in a socket cannot be given elsewhere.
     Shallow,
+    /// More, but for a link that carries all that there is for it, and does not fill it.
+    Fed,
     /// As much on its way as the system finds right, for a long link, and little unsent.
     Long,
     /// What the system finds right: a fast link.
@@ -154,6 +162,27 @@ pub(crate) fn deepen(fd: impl AsFd) {
     limit_unsent(&fd, UNSENT_FAST_BYTES);
 }
 
+/// Lets the socket of a link that waits for more hold more.
+pub(crate) fn widen(fd: impl AsFd) {
+    let _ = SockRef::from(&fd).set_send_buffer_size(SEND_BUFFER_FED_BYTES);
+}
+
+/// Has BBR begin anew, with the window that it has, by way of Reno, which every program may choose.
+/// Others stay as they are.
+pub(crate) fn renew_congestion_control(fd: impl AsFd) {
+    let socket = SockRef::from(&fd);
+    let Ok(name) = socket.tcp_congestion() else {
+        return;
+    };
+    let end = name
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap_or(name.len());
+    if name.starts_with(b"bbr") && socket.set_tcp_congestion(b"reno").is_ok() {
+        let _ = socket.set_tcp_congestion(&name[..end]);
+    }
+}
+
 /// Cubic where it may be had, else reno: on short fast paths BBR's timer costs half as much again.
 fn choose_light_congestion_control(socket: &SockRef<'_>) {
     if socket.set_tcp_congestion(b"cubic").is_err() {
@@ -209,21 +238,41 @@ fn round_trip_us(fd: BorrowedFd<'_>) -> Option<u32> {
     Some(u32::from_ne_bytes(*field))
 }
 
+/// Whether BBR rests: its window is what it takes for what is on its way, and else at least twice
+/// that. False for any other.
+pub(crate) fn rests(fd: impl AsFd) -> bool {
+    let info = tcp_option::<CC_INFO_BYTES>(fd.as_fd(), libc::TCP_CC_INFO);
+    let gain = info.and_then(|(info, bytes)| {
+        let gain = info.get(BBR_INFO_CWND_GAIN_AT..)?.first_chunk()?;
+        (bytes == BBR_INFO_BYTES).then_some(u32::from_ne_bytes(*gain))
+    });
+    gain == Some(BBR_GAIN_ONE)
+}
+
 /// What an old system does not count is 0.
 fn tcp_info(fd: BorrowedFd<'_>) -> Option<[u8; TCP_INFO_BYTES]> {
-    let mut info = [0_u8; TCP_INFO_BYTES];
-    let mut bytes = libc::socklen_t::try_from(TCP_INFO_BYTES).ok()?;
+    let (info, bytes) = tcp_option(fd, libc::TCP_INFO)?;
+    (bytes > TCP_INFO_RTT_AT + size_of::<u32>()).then_some(info)
+}
+
+/// An option's bytes, and how many there are.
+fn tcp_option<const BYTES_MAX: usize>(
+    fd: BorrowedFd<'_>,
+    option: i32,
+) -> Option<([u8; BYTES_MAX], usize)> {
+    let mut value = [0_u8; BYTES_MAX];
+    let mut bytes = libc::socklen_t::try_from(BYTES_MAX).ok()?;
     // SAFETY: the kernel writes at most `bytes` bytes into the buffer of that size.
     let result = unsafe {
         libc::getsockopt(
             fd.as_raw_fd(),
             libc::IPPROTO_TCP,
-            libc::TCP_INFO,
-            info.as_mut_ptr().cast(),
+            option,
+            value.as_mut_ptr().cast(),
             &raw mut bytes,
         )
     };
-    (result == 0 && bytes as usize > TCP_INFO_RTT_AT + size_of::<u32>()).then_some(info)
+    (result == 0).then_some((value, bytes as usize))
 }
 
 #[cfg(test)]
@@ -282,6 +331,16 @@ mod tests {
         deepen(&near);
         assert_eq!(socket.tcp_notsent_lowat().unwrap(), UNSENT_FAST_BYTES);
         assert!(socket.tcp_nodelay().unwrap());
+    }
+
+    #[test]
+    fn a_congestion_control_that_begins_anew_is_the_same() {
+        let (near, _far) = pair();
+        let socket = SockRef::from(&near);
+        let before = socket.tcp_congestion().unwrap();
+        renew_congestion_control(&near);
+        assert_eq!(socket.tcp_congestion().unwrap(), before);
+        assert!(!rests(&near), "it has sent nothing");
     }
 
     #[test]
