@@ -191,8 +191,13 @@ export class Weighing {
     const changes = [...this.#noteSlow(look, usualBps), ...this.#trustAgain(nowMs, usualBps)]
     changes.push(...this.#measure(look, usualBps, changes.length > 0))
     const isDoubtNew = this.#comparing.look(look, changes)
-    if (changes.length > 0 || isDoubtNew) this.#settledAtMs = nowMs + SETTLE_MS
+    if (changes.length > 0 || isDoubtNew) this.settle(nowMs)
     return changes
+  }
+
+  /** Nodes have other parents and children than before: nothing counts until they are as they will be. */
+  settle(nowMs: number): void {
+    this.#settledAtMs = Math.max(this.#settledAtMs, nowMs + SETTLE_MS)
   }
 
   /** A node says how its links are: what of it counts later is kept. */
@@ -212,7 +217,7 @@ export class Weighing {
     const look = makeLook({ nowMs, reports, source, evenBps, quiet: this.#quiet, probed: new Map() })
     const changes = this.#noteSlow(look, usualBps)
     this.#comparing.heed(nowMs, changes)
-    if (changes.length > 0) this.#settledAtMs = nowMs + SETTLE_MS
+    if (changes.length > 0) this.settle(nowMs)
     return changes
   }
 
@@ -224,7 +229,7 @@ export class Weighing {
       ...lost.flatMap((nodeId) => this.#lose(nowMs, nodeId, usualBps)),
       ...back.flatMap((nodeId) => this.#takeBack(nodeId, usualBps)),
     ]
-    if (changes.length > 0) this.#settledAtMs = nowMs + SETTLE_MS
+    if (changes.length > 0) this.settle(nowMs)
     return changes
   }
 

@@ -275,6 +275,18 @@ t.test('where links are known, what is said in a hurry counts; elsewhere it does
   for (const nowMs of [500, 625, 750]) t.same(fresh.glance(nowMs, decayed, 'source'), [])
 })
 
+t.test('after nodes got other parents nothing counts until they had time to settle', async (t) => {
+  const decayed = path(8, (from, each) =>
+    from < 3 ? each : { ...each, rateBps: 5 * MBIT, busyRatio: from === 3 ? 1 : 0.1 },
+  )
+  const weighing = new Weighing()
+  looks(weighing, 4, path(8))
+  weighing.settle(1000)
+  for (const nowMs of [1100, 1300, 1500, 1700, 1900]) t.same(weighing.glance(nowMs, decayed, 'source'), [])
+  t.same(weighing.glance(2000, decayed, 'source'), [])
+  t.match(weighing.glance(2100, decayed, 'source'), [{ nodeId: 'n3' }])
+})
+
 t.test('what those below say of it counts as a look at who is slow', async (t) => {
   const weighing = new Weighing()
   looks(weighing, 4, path(8))
