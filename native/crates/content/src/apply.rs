@@ -361,7 +361,7 @@ impl Content<'_, '_> {
             }
             return stage.complete(&writer, entry);
         };
-        let is_right = self.reader.await_whole(&range)?;
+        let is_right = self.reader.await_whole(&range, &mut buffer)?;
         let mut hasher = blake3::Hasher::new();
         while self.reader.whole_piece(&range, &mut buffer)? > 0 {
             hasher.update(&buffer);

@@ -127,35 +127,53 @@ impl<'a> StreamReader<'a> {
         let Some(WholePiece { bytes, is_stray }) = self.next_of_whole(range)? else {
             return Ok(0);
         };
-        buffer.resize(bytes, 0);
-        let read = self.stream.read_exact_at(buffer, self.position);
-        read.map_err(|error| self.failed(&error))?;
         if is_stray {
-            let copied = self.stream.copy_stray(buffer, self.position);
-            copied.map_err(|error| self.failed(&error))?;
+            self.copy_stray(bytes, buffer)?;
+        } else {
+            buffer.resize(bytes, 0);
+            let read = self.stream.read_exact_at(buffer, self.position);
+            read.map_err(|error| self.failed(&error))?;
         }
         self.position += bytes as u64;
         Ok(bytes)
     }
 
     /// Where each chunk is compared with what was vouched for before it is written: waits for all
-    /// of a whole file without reading it. False, and nothing of it taken, where some of it came
-    /// before its parcel, or the parcel is not as it was written.
-    pub(crate) fn await_whole(&mut self, range: &Range<u64>) -> Outcome<bool> {
+    /// of a whole file, and puts what came before its parcel into that, by way of the buffer; none
+    /// of it is hashed. False, and nothing of it taken, where nobody wrote some of it, or the
+    /// parcel is not as it was written.
+    pub(crate) fn await_whole(
+        &mut self,
+        range: &Range<u64>,
+        buffer: &mut Vec<u8>,
+    ) -> Outcome<bool> {
         if !self.source.is_checked() {
             return Ok(false);
         }
         let start = self.position;
-        let mut has_strays = false;
-        while let Some(piece) = self.next_of_whole(range)? {
-            has_strays |= piece.is_stray;
-            self.position += piece.bytes as u64;
+        let mut is_written = true;
+        while let Some(WholePiece { bytes, is_stray }) = self.next_of_whole(range)? {
+            if is_stray {
+                let stretch = self.position..self.position + bytes as u64;
+                is_written &= self.stream.is_written(&stretch);
+                self.copy_stray(bytes, buffer)?;
+            }
+            self.position += bytes as u64;
         }
-        let is_there = !has_strays && self.stream.is_untouched(range);
+        let is_there = is_written && self.stream.is_untouched(range);
         if !is_there {
             self.position = start;
         }
         Ok(is_there)
+    }
+
+    /// Puts the next bytes, which came before there was a parcel for them, into that.
+    fn copy_stray(&mut self, bytes: usize, buffer: &mut Vec<u8>) -> Outcome<()> {
+        buffer.resize(bytes, 0);
+        let read = self.stream.read_exact_at(buffer, self.position);
+        read.map_err(|error| self.failed(&error))?;
+        let copied = self.stream.copy_stray(buffer, self.position);
+        copied.map_err(|error| self.failed(&error))
     }
 
     /// The next bytes of a whole file that lie in one run, once they are there; none at its end.

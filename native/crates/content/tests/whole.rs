@@ -241,6 +241,22 @@ fn a_page_that_was_never_written_is_found_though_its_chunk_was_checked() {
     }
 }
 
+/// What was compared before it was written is not read to be hashed: it is taken for right.
+#[test]
+fn what_came_before_its_parcel_is_copied_and_not_hashed_where_its_chunks_were_checked() {
+    for is_checked in [false, true] {
+        let scene = Scene::new();
+        let (packed, mut arriving) = arriving(&scene, 7, 1);
+        arriving.is_checked = is_checked;
+        arriving.take(usize::MAX);
+        let middle = LARGE as u64 / 2;
+        let state = arriving.state.get_mut().unwrap();
+        state.stream.write_all_at(b"others", middle).unwrap();
+        let applied = scene.apply_with(1, 0, packed.assignment, &arriving, &Cancel::new());
+        assert_eq!(applied.is_ok(), is_checked);
+    }
+}
+
 #[test]
 fn where_a_file_can_have_no_second_name_its_bytes_are_copied() {
     let Ok(elsewhere) = tempfile::tempdir_in("/dev/shm") else {

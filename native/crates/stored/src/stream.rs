@@ -295,6 +295,13 @@ impl StoredStream {
         }
     }
 
+    /// Whether each page of a stretch of the stream's own file was written, as far as its file
+    /// system tells.
+    pub fn is_written(&self, range: &Range<u64>) -> bool {
+        let first_hole = rustix::fs::seek(&self.file, SeekFrom::Hole(range.start));
+        first_hole.is_ok_and(|hole| hole >= range.end)
+    }
+
     /// Whether a parcel has its length, no page that was never written, as far as its file system
     /// tells, and no other name by which somebody may have written to it.
     pub fn is_untouched(&self, range: &Range<u64>) -> bool {
