@@ -29,7 +29,8 @@ export class FlowTeller {
   /** What was last measured, where it was not told. */
   #untold: Flow[] | null = null
   #lookedMs = Number.NEGATIVE_INFINITY
-  #wasUrgent = false
+  /** A span has begun anew since all was last told as ever. */
+  #hasBegunAnew = false
 
   constructor(options: FlowTellerOptions) {
     this.#options = options
@@ -43,8 +44,7 @@ export class FlowTeller {
     const isUrgent = isNews && flows.some((flow) => this.#isUrgent(flow, statuses))
     if (isUrgent) this.#send(nowMs, flows.slice(0, FLOWS_MAX), true)
     // A span that began before would tell of more than there is, and take back what was told in a hurry.
-    if (isUrgent && !this.#wasUrgent) this.#beginAnew(nowMs, statuses)
-    this.#wasUrgent = isUrgent
+    if (isUrgent && !this.#hasBegunAnew) this.#beginAnew(nowMs, statuses)
     // Timers are a little early, or late.
     if (nowMs - this.#lookedMs > FLOWS_TELL_MS - FLOWS_LOOK_MS / 2) this.#lookAsEver(nowMs, statuses)
     const isIdle = statuses.every(({ children }) => children.length === 0)
@@ -65,6 +65,7 @@ export class FlowTeller {
   }
 
   #beginAnew(nowMs: number, statuses: readonly Pick<SessionStatus, 'session' | 'children'>[]): void {
+    this.#hasBegunAnew = true
     this.#lookedMs = nowMs
     this.#meter.look(statuses)
     this.#meter.restart()
@@ -72,7 +73,10 @@ export class FlowTeller {
 
   #lookAsEver(nowMs: number, statuses: readonly Pick<SessionStatus, 'session' | 'children'>[]): void {
     this.#lookedMs = nowMs
-    if (this.#meter.look(statuses)) this.#tell(nowMs, this.#meter.flows)
+    if (this.#meter.look(statuses)) {
+      this.#hasBegunAnew = false
+      this.#tell(nowMs, this.#meter.flows)
+    }
     // Who serves others and says nothing would be taken for gone.
     else if (this.#told.size > 0 && this.#isTime(nowMs)) this.#send(nowMs, this.#untold, false)
   }

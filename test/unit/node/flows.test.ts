@@ -57,6 +57,20 @@ t.test('what is told in a hurry is not taken back by what went before it', async
   }
 })
 
+t.test('whatever is told in a hurry, what goes on in the middle is told as well', async (t) => {
+  for (const bytesPerMs of [1200, 1500, 2000, 3000]) {
+    const { pass } = place()
+    pass(10 * FLOWS_LOOK_MS, 10_000)
+    const usual = pass(40 * FLOWS_LOOK_MS, bytesPerMs).filter(({ hurried }) => !hurried)
+    t.ok(usual.length >= 5, `${usual.length} at ${bytesPerMs} bytes a millisecond`)
+  }
+  const { pass } = place()
+  pass(10 * FLOWS_LOOK_MS, 10_000)
+  const usual = Array.from({ length: 40 }, (_, at) => pass(FLOWS_LOOK_MS, at % 2 === 0 ? 2000 : 10_000)).flat()
+  const told = usual.filter(({ hurried }) => !hurried)
+  t.ok(told.length >= 5 && told.every(({ flows }) => (flows?.[0]?.rateBps ?? 0) > 40_000_000), 'one that wavers')
+})
+
 t.test('that there is nothing more to give is told at once by who lacks something, and else as ever', async (t) => {
   const { pass } = place()
   pass(10 * FLOWS_LOOK_MS, 10_000)
