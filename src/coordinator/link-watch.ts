@@ -41,7 +41,8 @@ export class LinkWatch {
     known.quietMs = quietMs
     if (flows === null || (hurried && !weighing.knows(id))) return
     known.flows = flows
-    weighing.hear(clock.monotonicMs(), id, flows)
+    const [within] = this.#withinSegments([{ from: id, flows }])
+    weighing.hear(clock.monotonicMs(), id, within?.flows ?? [])
     if (!hurried || !this.#isTimeFor(flows)) return
     // What others have said since the last look is left to the next one.
     const reports = this.#reports().map((report) => ({ ...report, isOld: report.from !== id }))

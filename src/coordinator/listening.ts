@@ -209,8 +209,7 @@ function takeAnswer(
 
 function closed(world: World, known: KnownNode, link: NodeLink): void {
   if (known.link !== link) return
-  // Whom it served has others now.
-  if (known.flows.length > 0) world.weighing.settle(world.clock.monotonicMs())
+  if (known.flows.length > 0) world.weighing.leave(world.clock.monotonicMs())
   known.lost()
   world.checks.lost(known.identity.id)
   world.queries.lost(known.identity.id, known.identity.name)

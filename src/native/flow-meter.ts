@@ -26,6 +26,8 @@ export class FlowMeter {
   #spanMs = SPAN_MS_MAX
   /** Less went in the span before than was to be expected. */
   #hasFallen = false
+  /** Nothing did. */
+  #wasEmpty = false
   #flows: readonly Flow[] = []
 
   /** By receiver, over all sessions; nobody twice, and who has just begun to be served is not there yet. */
@@ -76,8 +78,8 @@ export class FlowMeter {
   }
 
   /**
-   * A second span as short as the one in which links have fallen shows whether they have; then spans grow. One in
-   * which nothing went shows nothing.
+   * A second span as short as the one in which links have fallen shows whether they have; then spans grow. The first
+   * in which nothing went shows nothing.
    */
   #pace(spanMs: number, isEnough: boolean): void {
     const busy = this.#flows.filter(({ busyRatio }) => busyRatio > 0)
@@ -85,7 +87,9 @@ export class FlowMeter {
     const nextMs = isEnough ? usualMs * PATIENCE : spanMs * (this.#hasFallen ? PATIENCE : AS_LONG_RATIO)
     // Where nothing goes there is less and less to tell.
     this.#spanMs = Math.min(busy.length === 0 ? this.#spanMs * PATIENCE : nextMs, SPAN_MS_MAX)
-    this.#hasFallen = !isEnough && sumOf(busy) > 0
+    const isEmpty = sumOf(busy) === 0
+    this.#hasFallen = !isEnough && (!isEmpty || this.#wasEmpty)
+    this.#wasEmpty = isEmpty
   }
 }
 

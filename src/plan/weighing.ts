@@ -1,4 +1,4 @@
-import { type Flow, isHeldUp } from '../model/flow.js'
+import { type Flow, isHeldUp, SLOW_FLOW_RATIO, sumOf } from '../model/flow.js'
 import { Comparing } from './comparing.js'
 import {
   ableOf,
@@ -44,6 +44,8 @@ const COMPARED_MS = 300_000
 const SLOW_NODES_RATIO = 0.5
 /** After a change nothing counts for this time: who has new parents and children is not as it will be. */
 const SETTLE_MS = 1000
+/** And after somebody has gone, so seldom at most. */
+const LEAVE_REST_MS = 10_000
 /** Uneven uplinks are weighed anew at most this often, each time twice as seldom: a busy machine's measures waver. */
 const MEASURE_REST_MS = 2000
 /** A node that was slow and is not seen to be is trusted again after this time, each time twice as long. */
@@ -140,6 +142,7 @@ export class Weighing {
   #measuredAtMs = Number.NEGATIVE_INFINITY
   #measureRestMs = MEASURE_REST_MS
   #settledAtMs = 0
+  #leftMs = Number.NEGATIVE_INFINITY
   readonly #comparing = new Comparing()
   readonly #silences = new Silences()
   readonly #signs = new Signs()
@@ -191,13 +194,22 @@ export class Weighing {
     const changes = [...this.#noteSlow(look, usualBps), ...this.#trustAgain(nowMs, usualBps)]
     changes.push(...this.#measure(look, usualBps, changes.length > 0))
     const isDoubtNew = this.#comparing.look(look, changes)
-    if (changes.length > 0 || isDoubtNew) this.settle(nowMs)
+    if (changes.length > 0 || isDoubtNew) this.#settle(nowMs)
     return changes
   }
 
   /** Nodes have other parents and children than before: nothing counts until they are as they will be. */
-  settle(nowMs: number): void {
-    this.#settledAtMs = Math.max(this.#settledAtMs, nowMs + SETTLE_MS)
+  #settle(nowMs: number): void {
+    this.#settledAtMs = nowMs + SETTLE_MS
+    this.#signs.clear()
+    for (const standing of this.#standings.values()) standing.slowLooks = 0
+  }
+
+  /** A node that served others has gone: they have others now. One that comes and goes counts seldom. */
+  leave(nowMs: number): void {
+    if (nowMs - this.#leftMs < LEAVE_REST_MS) return
+    this.#leftMs = nowMs
+    this.#settle(nowMs)
   }
 
   /** A node says how its links are: what of it counts later is kept. */
@@ -217,7 +229,7 @@ export class Weighing {
     const look = makeLook({ nowMs, reports, source, evenBps, quiet: this.#quiet, probed: new Map() })
     const changes = this.#noteSlow(look, usualBps)
     this.#comparing.heed(nowMs, changes)
-    if (changes.length > 0) this.settle(nowMs)
+    if (changes.length > 0) this.#settle(nowMs)
     return changes
   }
 
@@ -229,7 +241,7 @@ export class Weighing {
       ...lost.flatMap((nodeId) => this.#lose(nowMs, nodeId, usualBps)),
       ...back.flatMap((nodeId) => this.#takeBack(nodeId, usualBps)),
     ]
-    if (changes.length > 0) this.settle(nowMs)
+    if (changes.length > 0) this.#settle(nowMs)
     return changes
   }
 
@@ -268,7 +280,7 @@ export class Weighing {
       const isNews = news.has(nodeId) || link.starved?.some((below) => speakers.has(below)) === true
       if (!isNews || look.nowMs - standing.lookedMs < LOOKS_APART_MS) return []
       standing.lookedMs = look.nowMs
-      standing.slowLooks += this.#isWitnessed(look.nowMs, link) ? 2 : 1
+      standing.slowLooks += standing.slowLooks === 0 && this.#isWitnessed(look, link) ? 2 : 1
       const isNew = standing.slowWeight === null
       if (isNew && standing.slowLooks < looksMin) return []
       standing.slowSince(look.nowMs, standing.slowWeight ?? link.rateBps / usualBps, link.why)
@@ -277,8 +289,15 @@ export class Weighing {
   }
 
   /** Of a link that was known others have said so already, more than once: that is a look of its own. */
-  #isWitnessed(nowMs: number, { nodeId, starved }: SlowLink): boolean {
-    return starved !== undefined && this.#signs.speakAgainst(nowMs, nodeId, starved, LOOKS_APART_MS)
+  #isWitnessed({ nowMs, into, by, evenBps }: Look, { nodeId, starved }: SlowLink): boolean {
+    if (starved === undefined) return false
+    const flows = into.get(nodeId) ?? []
+    const senders = flows.flatMap((flow) => by.get(flow)?.from ?? [])
+    const takesLittle = sumOf(flows) < (evenBps ?? 0) * SLOW_FLOW_RATIO
+    return (
+      this.#signs.areDry(nowMs, starved, LOOKS_APART_MS) ||
+      (takesLittle && this.#signs.areHeldUp(nowMs, senders, nodeId, LOOKS_APART_MS))
+    )
   }
 
   #trustAgain(nowMs: number, usualBps: number): readonly WeightChange[] {

@@ -151,16 +151,18 @@ impl<'a> StreamReader<'a> {
             return Ok(false);
         }
         let start = self.position;
-        let mut is_written = true;
         while let Some(WholePiece { bytes, is_stray }) = self.next_of_whole(range)? {
             if is_stray {
                 let stretch = self.position..self.position + bytes as u64;
-                is_written &= self.stream.is_written(&stretch);
+                if !self.stream.is_written(&stretch) {
+                    self.position = start;
+                    return Ok(false);
+                }
                 self.copy_stray(bytes, buffer)?;
             }
             self.position += bytes as u64;
         }
-        let is_there = is_written && self.stream.is_untouched(range);
+        let is_there = self.stream.is_untouched(range);
         if !is_there {
             self.position = start;
         }

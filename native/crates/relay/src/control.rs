@@ -12,6 +12,8 @@ pub(crate) struct Control {
     /// When BBR began; None: nothing was sent yet.
     began_ms: Option<u64>,
     turns: u32,
+    /// It is not BBR, and will not be.
+    is_other: bool,
     rests: bool,
     /// What the system has counted by the last look.
     counted: Flow,
@@ -20,24 +22,36 @@ pub(crate) struct Control {
 }
 
 impl Control {
-    /// Something was sent: has BBR begin anew before it rests, three times of four. It takes the
-    /// shortest round trip of five minutes for that of now then, so it has to rest once in a while.
+    /// Something was sent: has BBR begin anew before it rests, three times of four. Only in a rest
+    /// does it see that the way has become longer; then it is left alone, since beginning anew it
+    /// would take the shortest round trip of five minutes for that of now.
     pub(crate) fn keep_going(&mut self, fd: impl AsFd, now_ms: u64) {
-        if now_ms - *self.began_ms.get_or_insert(now_ms) < RENEW_MS {
+        if !self.is_due(now_ms) {
             return;
+        }
+        if socket::bbr(&fd).is_some_and(|bbr| bbr.is_near_shortest && !bbr.rests) {
+            socket::renew_bbr(fd);
+        }
+    }
+
+    fn is_due(&mut self, now_ms: u64) -> bool {
+        if now_ms - *self.began_ms.get_or_insert(now_ms) < RENEW_MS {
+            return false;
         }
         self.began_ms = Some(now_ms);
         self.turns += 1;
-        if !self.turns.is_multiple_of(RENEW_TURNS) {
-            socket::renew_congestion_control(fd);
-        }
+        !self.turns.is_multiple_of(RENEW_TURNS)
     }
 
     /// What went out. While BBR rests, the link is not what holds it up, and is not busy.
     pub(crate) fn look(&mut self, fd: impl AsFd) -> Flow {
-        let counted = socket::flow(&fd);
-        let rests = socket::rests(&fd);
-        self.count(counted, rests)
+        let bbr = if self.is_other {
+            None
+        } else {
+            socket::bbr(&fd)
+        };
+        self.is_other = bbr.is_none();
+        self.count(socket::flow(fd), bbr.is_some_and(|bbr| bbr.rests))
     }
 
     fn count(&mut self, counted: Flow, rests: bool) -> Flow {
@@ -57,6 +71,16 @@ impl Control {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn it_begins_anew_three_times_of_four() {
+        let mut control = Control::default();
+        let due: Vec<u64> = (0..=8 * RENEW_MS)
+            .step_by(100)
+            .filter(|now_ms| control.is_due(*now_ms))
+            .collect();
+        assert_eq!(due, [1, 2, 3, 5, 6, 7].map(|turn| turn * RENEW_MS));
+    }
 
     #[test]
     fn what_passes_in_a_rest_is_not_busy() {

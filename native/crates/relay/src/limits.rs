@@ -72,9 +72,11 @@ pub const SEND_BUFFER_FIRST_BYTES: usize = 64 << 10;
 /// Send buffer of a link that carries whatever comes to us, and waits for more: it is not filled,
 /// and has to do while our own acknowledgements come late, behind what we send to others.
 pub const SEND_BUFFER_FED_BYTES: usize = 4 * SEND_BUFFER_FIRST_BYTES;
+/// A link that has waited for more in so many spans in a row is fed, and in none of as many is not.
+pub const FED_SPANS: i32 = 10;
 /// After so long a link's BBR begins anew: after ten seconds it would rest.
 pub const RENEW_MS: u64 = 8_000;
-/// But not at every so-manieth time.
+/// But not each time that a multiple of this has passed.
 pub const RENEW_TURNS: u32 = 4;
 /// Unsent bytes in a link's socket before it asks for more; with the buffer above, 100 Mbit/s.
 pub const UNSENT_FIRST_BYTES: u32 = 16 << 10;

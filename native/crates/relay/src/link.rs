@@ -8,9 +8,9 @@ use wire::peer::MessageHeader;
 use crate::addresses::Place;
 use crate::control::Control;
 use crate::limits::{
-    CARRIED_SPANS, FAST_BITS_PER_SECOND, FAST_WINDOW_MS, PACE_PARTS, PACE_RATIO, PACE_SPANS,
-    PACED_BITS_PER_SECOND, PACED_BITS_PER_SECOND_MIN, UNSENT_FIRST_BYTES, UNSENT_LONG_BYTES_MAX,
-    UNSENT_LONG_MS,
+    CARRIED_SPANS, FAST_BITS_PER_SECOND, FAST_WINDOW_MS, FED_SPANS, PACE_PARTS, PACE_RATIO,
+    PACE_SPANS, PACED_BITS_PER_SECOND, PACED_BITS_PER_SECOND_MIN, UNSENT_FIRST_BYTES,
+    UNSENT_LONG_BYTES_MAX, UNSENT_LONG_MS,
 };
 use crate::reader::Reader;
 use crate::socket::{self, Depth, Flow};
@@ -76,9 +76,10 @@ struct Window {
     most_bps: u64,
     /// Whole spans in which it carried something worth pacing.
     spans: u32,
-    /// There was room for more than there was to send, in the present span and in the last one.
+    /// There was room for more than there was to send, in the present span.
     waits: bool,
-    waited: bool,
+    /// Spans in a row in which it was so; below 0: in which it was not.
+    waited_spans: i32,
 }
 
 impl Window {
@@ -99,7 +100,11 @@ impl Window {
             spans: self.spans
                 + u32::from(self.spans < PACE_SPANS && last_bps >= PACED_BITS_PER_SECOND_MIN / 2),
             waits: false,
-            waited: self.waits,
+            waited_spans: if self.waits {
+                self.waited_spans.max(0) + 1
+            } else {
+                self.waited_spans.min(0) - 1
+            },
         };
         true
     }
@@ -119,9 +124,14 @@ impl Window {
         !self.is_new() && self.most_bps < PACED_BITS_PER_SECOND
     }
 
-    /// It carries all that there is for it.
+    /// It has carried all that there is for it for a while.
     fn is_fed(&self) -> bool {
-        self.waited && !self.is_new() && !self.is_slow()
+        self.waited_spans >= FED_SPANS && !self.is_new() && !self.is_slow()
+    }
+
+    /// There has been more for it than it carries for as long.
+    fn is_behind(&self) -> bool {
+        self.waited_spans <= -FED_SPANS
     }
 
     /// What a slow link is paced at; None: it is not slow, or nobody knows yet.
@@ -193,14 +203,21 @@ impl Link {
                 self.depth = Depth::Deep;
             }
             Depth::Shallow if self.window.is_fed() => {
-                socket::widen(&self.stream);
-                self.depth = Depth::Fed;
+                self.limit_held(Depth::Fed);
+            }
+            Depth::Fed if self.window.is_behind() => {
+                self.limit_held(Depth::Shallow);
             }
             Depth::Long => socket::limit_unsent(&self.stream, self.window.unsent_bytes()),
             Depth::Shallow | Depth::Fed | Depth::Deep => {}
         }
         self.pace();
         self.control.keep_going(&self.stream, now_ms);
+    }
+
+    fn limit_held(&mut self, depth: Depth) {
+        socket::limit_held(&self.stream, depth);
+        self.depth = depth;
     }
 
     /// What went out by it, and how long it was busy with that.
@@ -268,22 +285,25 @@ mod tests {
 
     #[test]
     fn a_link_is_fed_when_it_waits_and_is_known_not_to_be_slow() {
-        let fed = |mbit, waits| {
+        let fed = |mbit: u64, spans: i32, waits| {
             let mut window = after_a_second_of(mbit);
-            window.waits = waits;
-            window.add(mbit * 12_500, 11 * FAST_WINDOW_MS);
-            window.is_fed()
+            for span in 1..=u64::from(spans.unsigned_abs()) {
+                window.waits = waits;
+                window.add(mbit * 12_500, (10 + span) * FAST_WINDOW_MS);
+            }
+            window
         };
-        assert!(fed(100, true));
-        assert!(!fed(100, false), "there is always more for it");
-        assert!(!fed(4, true));
-        let mut new = Window {
-            waits: true,
-            ..Window::default()
-        };
-        new.add(1_250_000, 0);
-        new.add(0, FAST_WINDOW_MS);
-        assert!(!new.is_fed());
+        assert!(fed(100, FED_SPANS, true).is_fed());
+        assert!(!fed(100, FED_SPANS - 1, true).is_fed(), "for a moment");
+        assert!(!fed(4, FED_SPANS, true).is_fed());
+        assert!(!fed(100, FED_SPANS, false).is_fed());
+        assert!(
+            fed(100, FED_SPANS, false).is_behind(),
+            "there is always more for it"
+        );
+        let mut slack = fed(100, FED_SPANS, true);
+        slack.add(0, 1000 * FAST_WINDOW_MS);
+        assert!(!slack.is_behind(), "for a moment");
     }
 
     #[test]

@@ -114,7 +114,9 @@ impl SessionLoop {
             return false;
         }
         let Some((index, strand)) = self.core.next_for(link.id, self.now_ms) else {
-            link.note_waiting();
+            if !self.core.is_late(link.id) {
+                link.note_waiting();
+            }
             return false;
         };
         let bytes = self.book.chunk_length(index).unwrap_or(0);

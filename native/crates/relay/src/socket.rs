@@ -4,10 +4,11 @@ use std::fs::File;
 use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::sync::OnceLock;
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags};
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
 
 use crate::limits::{
     LONG_ROUND_TRIP_US, SEND_BUFFER_FED_BYTES, SEND_BUFFER_FIRST_BYTES, UNSENT_FAST_BYTES,
@@ -20,11 +21,13 @@ const SO_BUF_LOCK: i32 = 72;
 const TCP_INFO_BYTES: usize = 176;
 const TCP_INFO_RTT_AT: usize = 68;
 const TCP_INFO_ACKED_AT: usize = 120;
+const TCP_INFO_MIN_RTT_AT: usize = 148;
 const TCP_INFO_BUSY_AT: usize = 168;
 /// `tcp_cc_info`: `tcp_bbr_info` is longer than the others, and its `bbr_cwnd_gain` is in parts of
 /// this.
 const CC_INFO_BYTES: usize = 64;
 const BBR_INFO_BYTES: usize = 20;
+const BBR_INFO_MIN_RTT_AT: usize = 8;
 const BBR_INFO_CWND_GAIN_AT: usize = 16;
 const BBR_GAIN_ONE: u32 = 256;
 
@@ -162,25 +165,34 @@ pub(crate) fn deepen(fd: impl AsFd) {
     limit_unsent(&fd, UNSENT_FAST_BYTES);
 }
 
-/// Lets the socket of a link that waits for more hold more.
-pub(crate) fn widen(fd: impl AsFd) {
-    let _ = SockRef::from(&fd).set_send_buffer_size(SEND_BUFFER_FED_BYTES);
+/// Lets the socket of a link that waits for more hold more, or no more than any other.
+pub(crate) fn limit_held(fd: impl AsFd, depth: Depth) {
+    let bytes = match depth {
+        Depth::Fed => SEND_BUFFER_FED_BYTES,
+        _ => SEND_BUFFER_FIRST_BYTES,
+    };
+    let _ = SockRef::from(&fd).set_send_buffer_size(bytes);
 }
 
 /// Has BBR begin anew, with the window that it has, by way of Reno, which every program may choose.
-/// Others stay as they are.
-pub(crate) fn renew_congestion_control(fd: impl AsFd) {
-    let socket = SockRef::from(&fd);
-    let Ok(name) = socket.tcp_congestion() else {
-        return;
-    };
-    let end = name
-        .iter()
-        .position(|byte| *byte == 0)
-        .unwrap_or(name.len());
-    if name.starts_with(b"bbr") && socket.set_tcp_congestion(b"reno").is_ok() {
-        let _ = socket.set_tcp_congestion(&name[..end]);
+pub(crate) fn renew_bbr(fd: impl AsFd) {
+    if may_choose_bbr() {
+        let socket = SockRef::from(&fd);
+        let _ = socket.set_tcp_congestion(b"reno");
+        let _ = socket.set_tcp_congestion(b"bbr");
     }
+}
+
+/// Tried with a socket of no other use: one that may not go back would stay with Reno.
+fn may_choose_bbr() -> bool {
+    static MAY: OnceLock<bool> = OnceLock::new();
+    *MAY.get_or_init(|| {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None);
+        socket.is_ok_and(|socket| {
+            let chosen = socket.set_tcp_congestion(b"reno");
+            chosen.is_ok() && socket.set_tcp_congestion(b"bbr").is_ok()
+        })
+    })
 }
 
 /// Cubic where it may be had, else reno: on short fast paths BBR's timer costs half as much again.
@@ -220,12 +232,12 @@ pub(crate) struct Flow {
 
 /// What went out by a socket; nothing where the system does not count.
 pub(crate) fn flow(fd: impl AsFd) -> Flow {
-    let count = |info: &[u8], at: usize| Some(u64::from_ne_bytes(*info.get(at..)?.first_chunk()?));
+    let sum = |info: &[u8], at: usize| Some(u64::from_ne_bytes(*info.get(at..)?.first_chunk()?));
     tcp_info(fd.as_fd())
         .and_then(|info| {
             Some(Flow {
-                acked_bytes: count(&info, TCP_INFO_ACKED_AT)?,
-                busy_us: count(&info, TCP_INFO_BUSY_AT)?,
+                acked_bytes: sum(&info, TCP_INFO_ACKED_AT)?,
+                busy_us: sum(&info, TCP_INFO_BUSY_AT)?,
             })
         })
         .unwrap_or_default()
@@ -233,20 +245,35 @@ pub(crate) fn flow(fd: impl AsFd) -> Flow {
 
 /// The smoothed round trip, which is the handshake's on a fresh connection.
 fn round_trip_us(fd: BorrowedFd<'_>) -> Option<u32> {
-    let info = tcp_info(fd)?;
-    let field = info.get(TCP_INFO_RTT_AT..)?.first_chunk()?;
-    Some(u32::from_ne_bytes(*field))
+    count(&tcp_info(fd)?, TCP_INFO_RTT_AT)
 }
 
-/// Whether BBR rests: its window is what it takes for what is on its way, and else at least twice
-/// that. False for any other.
-pub(crate) fn rests(fd: impl AsFd) -> bool {
-    let info = tcp_option::<CC_INFO_BYTES>(fd.as_fd(), libc::TCP_CC_INFO);
-    let gain = info.and_then(|(info, bytes)| {
-        let gain = info.get(BBR_INFO_CWND_GAIN_AT..)?.first_chunk()?;
-        (bytes == BBR_INFO_BYTES).then_some(u32::from_ne_bytes(*gain))
-    });
-    gain == Some(BBR_GAIN_ONE)
+/// What BBR says of itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Bbr {
+    /// Its window is what it takes for what is on its way, and else at least twice that.
+    pub(crate) rests: bool,
+    /// The round trip that it goes by is at most twice the shortest of five minutes, which it would
+    /// go by if it began anew: its window is twice what that takes.
+    pub(crate) is_near_shortest: bool,
+}
+
+/// None where a socket has another congestion control, another version of BBR included.
+pub(crate) fn bbr(fd: impl AsFd) -> Option<Bbr> {
+    let (info, bytes) = tcp_option::<CC_INFO_BYTES>(fd.as_fd(), libc::TCP_CC_INFO)?;
+    if bytes != BBR_INFO_BYTES {
+        return None;
+    }
+    let trip_us = count(&info, BBR_INFO_MIN_RTT_AT)?;
+    let shortest_us = count(&tcp_info(fd.as_fd())?, TCP_INFO_MIN_RTT_AT)?;
+    Some(Bbr {
+        rests: count(&info, BBR_INFO_CWND_GAIN_AT)? == BBR_GAIN_ONE,
+        is_near_shortest: trip_us / 2 <= shortest_us,
+    })
+}
+
+fn count(info: &[u8], at: usize) -> Option<u32> {
+    Some(u32::from_ne_bytes(*info.get(at..)?.first_chunk()?))
 }
 
 /// What an old system does not count is 0.
@@ -334,13 +361,18 @@ mod tests {
     }
 
     #[test]
-    fn a_congestion_control_that_begins_anew_is_the_same() {
+    fn bbr_that_begins_anew_is_bbr_again_and_another_is_told_from_it() {
         let (near, _far) = pair();
         let socket = SockRef::from(&near);
-        let before = socket.tcp_congestion().unwrap();
-        renew_congestion_control(&near);
-        assert_eq!(socket.tcp_congestion().unwrap(), before);
-        assert!(!rests(&near), "it has sent nothing");
+        socket.set_tcp_congestion(b"reno").unwrap();
+        assert_eq!(bbr(&near), None);
+        if !may_choose_bbr() {
+            return;
+        }
+        socket.set_tcp_congestion(b"bbr").unwrap();
+        renew_bbr(&near);
+        assert!(socket.tcp_congestion().unwrap().starts_with(b"bbr"));
+        assert_eq!(bbr(&near).map(|bbr| bbr.rests), Some(false));
     }
 
     #[test]

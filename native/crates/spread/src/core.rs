@@ -363,6 +363,13 @@ impl Core {
         next
     }
 
+    /// Whether a link's child is behind: there is more for it than it is given.
+    pub fn is_late(&self, link: LinkId) -> bool {
+        self.links
+            .get(link)
+            .is_some_and(super::links::Link::is_late)
+    }
+
     /// A chunk that [`Core::next_for`] gave was handed to the link's socket entirely.
     pub fn sent(&mut self, link: LinkId, index: u32, now_ms: u64) {
         debug_assert!(index < CHUNK_COUNT_MAX);
