@@ -201,8 +201,6 @@ export class Weighing {
   /** Nodes have other parents and children than before: nothing counts until they are as they will be. */
   #settle(nowMs: number): void {
     this.#settledAtMs = nowMs + SETTLE_MS
-    this.#signs.clear()
-    for (const standing of this.#standings.values()) standing.slowLooks = 0
   }
 
   /** A node that served others has gone: they have others now. One that comes and goes counts seldom. */
@@ -210,6 +208,8 @@ export class Weighing {
     if (nowMs - this.#leftMs < LEAVE_REST_MS) return
     this.#leftMs = nowMs
     this.#settle(nowMs)
+    this.#signs.clear()
+    for (const standing of this.#standings.values()) standing.slowLooks = 0
   }
 
   /** A node says how its links are: what of it counts later is kept. */
